@@ -1,5 +1,13 @@
 /**
- * libc through FFM: the only package with method handles and raw addresses.
+ * Linux through java.lang.foreign: the only package with method handles into libc and raw addresses, for the loops and
+ * adapters of Sluice. Methods are typed, take descriptors and addresses as numbers and return a value or a negative
+ * errno; what belongs to set-up throws {@link dev.sluice.linux.ErrnoException} instead. No upcalls, no critical calls,
+ * no allocation in a call of the data path.
+ *
+ * <p>Reading order: {@link dev.sluice.linux.LinuxPlatform}, {@code Libc} (how a call is made),
+ * {@link dev.sluice.linux.NativeMemory}, {@link dev.sluice.linux.Fd}, {@link dev.sluice.linux.Mapping},
+ * {@link dev.sluice.linux.LinuxFile}, then {@link dev.sluice.linux.EventFd}, {@link dev.sluice.linux.PollSet} and
+ * {@link dev.sluice.linux.UnixSocket} as needed.
  */
 @NullMarked
 package dev.sluice.linux;

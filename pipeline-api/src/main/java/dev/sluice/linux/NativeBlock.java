@@ -1,0 +1,50 @@
+package dev.sluice.linux;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A block of native memory with an owner, zeroed when it is allocated.
+ *
+ * <p><b>Threading</b>: any thread may use the address; close is idempotent and ordered by the owner after the last use,
+ * the kernel's included. <b>Ownership</b>: the creator's until {@link #close()}; accesses through the raw address after
+ * that are not caught. <b>Failure</b>: {@code IllegalStateException} from {@link #address()} after close,
+ * {@code OutOfMemoryError} at creation. <b>Allocation</b>: at creation only.
+ */
+public final class NativeBlock implements AutoCloseable {
+  private final Arena arena;
+  private final MemorySegment segment;
+
+  NativeBlock(long bytes, long alignment) {
+    arena = Arena.ofShared();
+    try {
+      segment = arena.allocate(bytes, alignment);
+    } catch (Throwable t) {
+      arena.close();
+      throw t;
+    }
+  }
+
+  public long address() {
+    if (!arena.scope().isAlive()) {
+      throw new IllegalStateException("native block is closed");
+    }
+    return segment.address();
+  }
+
+  public long bytes() {
+    return segment.byteSize();
+  }
+
+  /** The block as a segment that is bounds checked and refuses access after close. */
+  public MemorySegment segment() {
+    return segment;
+  }
+
+  @Override
+  public synchronized void close() {
+    if (arena.scope().isAlive()) {
+      arena.close();
+    }
+  }
+}

@@ -1,0 +1,8 @@
+package dev.sluice.linux;
+
+/**
+ * Who is at the other end of a Unix socket, as the kernel recorded it at connect or socketpair.
+ *
+ * @param pid 0 where the peer is in a pid namespace that is not visible here
+ */
+public record PeerCredentials(int pid, int uid, int gid) {}
