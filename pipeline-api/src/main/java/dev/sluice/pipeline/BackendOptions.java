@@ -1,0 +1,35 @@
+package dev.sluice.pipeline;
+
+import java.nio.file.Path;
+
+/**
+ * How an image is to be opened.
+ *
+ * @param image a regular file or a block device; never probed for a format, always raw
+ * @param readOnly open it for reading only
+ * @param direct bypass the page cache (O_DIRECT)
+ * @param sinkCapacity requests in flight per loop, 1 to 32768
+ */
+public record BackendOptions(Path image, boolean readOnly, boolean direct, int sinkCapacity) {
+    public static final int DEFAULT_SINK_CAPACITY = 4096;
+    public static final int MAX_SINK_CAPACITY = 32768;
+
+    public BackendOptions {
+        if (sinkCapacity < 1 || sinkCapacity > MAX_SINK_CAPACITY) {
+            throw new IllegalArgumentException("sink capacity " + sinkCapacity + " is not from 1 to " + MAX_SINK_CAPACITY);
+        }
+    }
+
+    /** Read-write, O_DIRECT, the default capacity. */
+    public static BackendOptions of(Path image) {
+        return new BackendOptions(image, false, true, DEFAULT_SINK_CAPACITY);
+    }
+
+    public BackendOptions withReadOnly(boolean readOnly) {
+        return new BackendOptions(image, readOnly, direct, sinkCapacity);
+    }
+
+    public BackendOptions withDirect(boolean direct) {
+        return new BackendOptions(image, readOnly, direct, sinkCapacity);
+    }
+}

@@ -1,0 +1,21 @@
+package dev.sluice.pipeline;
+
+import java.io.IOException;
+import java.util.Optional;
+
+/** A kind of backend, found by name through {@link java.util.ServiceLoader}. Stateless; any thread. */
+public interface BlockBackendProvider {
+
+    /** The name behind {@code --backend}, for instance {@code io_uring}. */
+    String name();
+
+    /** Why this kind cannot work on this machine, with what to do about it; empty where it can. */
+    Optional<String> unavailable();
+
+    /**
+     * Opens an image.
+     *
+     * @throws IOException with one line that says which call failed on which path, the errno, and what the person can do
+     */
+    BlockBackend open(BackendOptions options) throws IOException;
+}

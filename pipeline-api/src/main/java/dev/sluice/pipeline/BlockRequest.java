@@ -1,0 +1,271 @@
+package dev.sluice.pipeline;
+
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One block request: pooled, mutable, lent by its {@link RequestQueue} from {@code poll} to {@link #complete}.
+ *
+ * <p>States and who moves them:
+ * <pre>
+ * FREE      -> PARSED     the queue has parsed the request
+ * PARSED    -> SUBMITTED  a sink has taken it
+ * PARSED    -> COMPLETED  answered without a sink: by a stage, a discard hook, the pipeline
+ * SUBMITTED -> COMPLETED  the kernel is done with it
+ * COMPLETED -> SUBMITTED  a stage sends it down again (a retry)
+ * COMPLETED -> FREE       the queue has given the answer to the other side
+ * PARSED, SUBMITTED -> ABANDONED  the queue broke while the request was out; nobody waits for the answer
+ * ABANDONED -> FREE       what was still running has ended
+ * </pre>
+ * Any other move is a bug of ours and throws {@link IllegalStateException}.
+ *
+ * <p><b>Threading:</b> all fields belong to the loop's thread. A stage that works elsewhere may read the request and use its data
+ * segments until it hands on or answers; {@link #complete} may be called from any thread.
+ * <b>Ownership:</b> nobody keeps a request after having completed it; the object is used again at once.
+ * <b>Allocation:</b> none, but for {@link #dataSegment}, which makes a view, and {@link #complete} from another thread.
+ */
+public abstract class BlockRequest {
+
+    public enum State {
+        FREE,
+        PARSED,
+        SUBMITTED,
+        COMPLETED,
+        ABANDONED;
+
+        boolean maySwitchTo(State next) {
+            return switch (this) {
+                case FREE -> next == PARSED;
+                case PARSED -> next == SUBMITTED || next == COMPLETED || next == ABANDONED;
+                case SUBMITTED -> next == COMPLETED || next == ABANDONED;
+                case COMPLETED -> next == SUBMITTED || next == FREE;
+                case ABANDONED -> next == FREE;
+            };
+        }
+    }
+
+    /** Who is told when a request has been completed: the pipeline, or the stage chain around the sink. Called on the loop, once. */
+    @FunctionalInterface
+    public interface CompletionListener {
+        /**
+         * Hears of the end.
+         *
+         * @param result bytes moved, zero or more, or a negative errno
+         */
+        void requestCompleted(BlockRequest request, int result);
+    }
+
+    /** A sector of the virtio block device is always 512 bytes, whatever the disk's logical block is (VIRTIO 1.3 §5.2.6). */
+    public static final int SECTOR_BYTES = 512;
+
+    private final IoLoop loop;
+    private final int queueIndex;
+    private final int slot;
+
+    private State state = State.FREE;
+    private BlockOp op = BlockOp.READ;
+    private long sector;
+    private long lengthBytes;
+    private long iovecsAddress;
+    private int iovecCount;
+    private boolean durable;
+    private boolean mayUnmap;
+    private int result;
+    private long availableNanos;
+    private long submittedNanos;
+    private @Nullable CompletionListener listener;
+
+    /**
+     * Makes a FREE request.
+     *
+     * @param slot the request's place in its queue's pool, the head index of a virtqueue
+     */
+    protected BlockRequest(IoLoop loop, int queueIndex, int slot) {
+        this.loop = loop;
+        this.queueIndex = queueIndex;
+        this.slot = slot;
+    }
+
+    // ---- what the request is
+
+    public final State state() {
+        return state;
+    }
+
+    public final IoLoop loop() {
+        return loop;
+    }
+
+    public final int queueIndex() {
+        return queueIndex;
+    }
+
+    public final int slot() {
+        return slot;
+    }
+
+    public final BlockOp op() {
+        return op;
+    }
+
+    /** First sector of 512 bytes; checked against the disk's capacity by the queue. */
+    public final long sector() {
+        return sector;
+    }
+
+    public final long offsetBytes() {
+        return sector * SECTOR_BYTES;
+    }
+
+    /** Bytes to read, write, discard or zero; the room for the serial of a GET_ID; 0 for a FLUSH. */
+    public final long lengthBytes() {
+        return lengthBytes;
+    }
+
+    /** Address of a native array of {@code struct iovec}, in host addresses; the request's own until completion. 0 where there is no data. */
+    public final long iovecsAddress() {
+        return iovecsAddress;
+    }
+
+    public final int iovecCount() {
+        return iovecCount;
+    }
+
+    /** True where the request must be on stable storage when it completes (the disk is in write-through mode). */
+    public final boolean durable() {
+        return durable;
+    }
+
+    /** True where a WRITE_ZEROES may give the space back. */
+    public final boolean mayUnmap() {
+        return mayUnmap;
+    }
+
+    /** What {@link #complete} was called with: bytes moved, or a negative errno. */
+    public final int result() {
+        return result;
+    }
+
+    /** {@link IoLoop#tickNanos} of the tick that first saw the request. */
+    public final long availableNanos() {
+        return availableNanos;
+    }
+
+    /** {@link IoLoop#tickNanos} of the tick that gave it to a sink, or {@link #availableNanos} where none did. */
+    public final long submittedNanos() {
+        return submittedNanos;
+    }
+
+    /**
+     * A bounds-checked view of one data segment, for stages that look at or change the data. Valid until the request is completed.
+     *
+     * @param index from 0 to {@link #iovecCount} - 1
+     */
+    public abstract MemorySegment dataSegment(int index);
+
+    // ---- for the queue that owns the request
+
+    /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #release}. */
+    protected final void parsed(BlockOp op, long sector, long lengthBytes, long iovecsAddress, int iovecCount) {
+        switchTo(State.PARSED);
+        this.op = op;
+        this.sector = sector;
+        this.lengthBytes = lengthBytes;
+        this.iovecsAddress = iovecsAddress;
+        this.iovecCount = iovecCount;
+        this.durable = false;
+        this.mayUnmap = false;
+        this.result = 0;
+        this.availableNanos = loop.tickNanos();
+        this.submittedNanos = availableNanos;
+        this.listener = null;
+    }
+
+    protected final void durable(boolean durable) {
+        this.durable = durable;
+    }
+
+    protected final void mayUnmap(boolean mayUnmap) {
+        this.mayUnmap = mayUnmap;
+    }
+
+    /** PARSED or SUBMITTED to ABANDONED: when it completes, nothing is written for the other side. */
+    protected final void abandon() {
+        switchTo(State.ABANDONED);
+    }
+
+    /**
+     * Gives the answer to the other side (status, used element) and makes the request FREE. Called once, on the loop, by {@link #release}.
+     *
+     * @param abandoned true where the other side must not see anything
+     */
+    protected abstract void answer(int result, boolean abandoned);
+
+    // ---- for the pipeline and for sinks
+
+    /** Who hears of the completion. Set by the pipeline before anybody else sees the request. */
+    final void listener(CompletionListener listener) {
+        this.listener = listener;
+    }
+
+    final @Nullable CompletionListener listener() {
+        return listener;
+    }
+
+    /** PARSED (or COMPLETED, by a retrying stage) to SUBMITTED: a sink calls this when it takes the request. */
+    public final void submitted() {
+        if (state == State.ABANDONED) {
+            return;
+        }
+        switchTo(State.SUBMITTED);
+        submittedNanos = loop.tickNanos();
+    }
+
+    /**
+     * Ends the request, exactly once: from the loop's thread directly, from any other through the loop's mailbox.
+     *
+     * @param result bytes moved, zero or more, or a negative errno
+     * @throws IllegalStateException where it was completed before (on the loop's thread; from another the loop logs it)
+     */
+    public final void complete(int result) {
+        if (!loop.inLoop()) {
+            loop.execute(() -> complete(result));
+            return;
+        }
+        if (state != State.ABANDONED) {
+            switchTo(State.COMPLETED);
+        }
+        this.result = result;
+        CompletionListener told = listener;
+        if (told == null) {
+            release();
+        } else {
+            told.requestCompleted(this, result);
+        }
+    }
+
+    /** The last step: COMPLETED or ABANDONED to FREE, with the result as it stands. */
+    final void release() {
+        boolean abandoned = state == State.ABANDONED;
+        switchTo(State.FREE);
+        listener = null;
+        answer(result, abandoned);
+    }
+
+    /** The outcome that a stage decided on, where it differs from what the sink said. */
+    final void overrideResult(int result) {
+        this.result = result;
+    }
+
+    private void switchTo(State next) {
+        if (!state.maySwitchTo(next)) {
+            throw new IllegalStateException("request " + slot + " of queue " + queueIndex + " cannot go from " + state + " to " + next);
+        }
+        state = next;
+    }
+
+    @Override
+    public String toString() {
+        return op + " sector " + sector + " length " + lengthBytes + " (queue " + queueIndex + ", slot " + slot + ", " + state + ")";
+    }
+}

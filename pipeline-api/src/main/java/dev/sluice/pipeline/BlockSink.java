@@ -1,0 +1,35 @@
+package dev.sluice.pipeline;
+
+/**
+ * One loop's way into a backend: its own ring entries or its own AIO context.
+ *
+ * <p><b>Threading:</b> the loop's thread only. <b>Ownership:</b> from {@link #submit} to its completion a request, its iovecs and its
+ * data belong to the sink. <b>Failure:</b> a failed request is completed with a negative errno; no method throws
+ * for a request. <b>Allocation:</b> none per request in steady state.
+ */
+public interface BlockSink extends AutoCloseable {
+
+    /**
+     * Takes a request into the current batch, calls {@link BlockRequest#submitted}, and later {@link BlockRequest#complete}
+     * exactly once; not inside this call.
+     *
+     * @return false where the sink is full: the request was not taken and is the caller's, who offers it again after a completion
+     */
+    boolean submit(BlockRequest request);
+
+    /** Hands the batch to the kernel. Called once at the end of a tick that submitted something. Never blocks. */
+    void flush();
+
+    /** How many requests can be in flight at once. */
+    int capacity();
+
+    /** Requests taken and not yet completed. */
+    int inFlight();
+
+    /**
+     * Frees what the sink holds. With requests in flight it closes once the last of them has completed; none is taken any more.
+     * Idempotent.
+     */
+    @Override
+    void close();
+}

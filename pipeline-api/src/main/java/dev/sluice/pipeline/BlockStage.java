@@ -1,0 +1,37 @@
+package dev.sluice.pipeline;
+
+import reactor.core.publisher.Mono;
+
+/**
+ * What a user writes to see or change requests one by one, asynchronously: encryption, a cache, a mirror.
+ *
+ * <p>The form is that of a web filter: a stage gets the request and the rest of the chain and returns a {@code Mono} of the outcome.
+ * It may work before and after, on other threads, or answer without calling the chain at all. A request that no stage
+ * is interested in goes straight to the sink and costs no {@code Mono}.
+ *
+ * <p><b>Threading:</b> {@link #interestedIn} and {@link #handle} are called on the queue's loop; the Mono may complete anywhere.
+ * <b>Ownership:</b> the request is lent until the Mono has ended. <b>Failure:</b> an error signal, an empty Mono or an exception
+ * out of {@link #handle} completes the request with IOERR and is logged with the stage's name; the queue goes on.
+ */
+@FunctionalInterface
+public interface BlockStage {
+
+    /** The rest of the chain: the stages behind, then the sink. */
+    @FunctionalInterface
+    interface Chain {
+        /** Sends the request on. Subscribing does it; subscribing again after the end does it again. Any thread. */
+        Mono<BlockStatus> proceed(BlockRequest request);
+    }
+
+    Mono<BlockStatus> handle(BlockRequest request, Chain chain);
+
+    /** Whether this stage needs to see a request. Pure, fast, allocation free: it is asked for every request. */
+    default boolean interestedIn(BlockRequest request) {
+        return true;
+    }
+
+    /** The name for logs and descriptions. */
+    default String name() {
+        return getClass().getSimpleName();
+    }
+}

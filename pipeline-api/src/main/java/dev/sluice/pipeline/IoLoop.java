@@ -1,0 +1,95 @@
+package dev.sluice.pipeline;
+
+import java.util.concurrent.Executor;
+import reactor.core.scheduler.Scheduler;
+
+/**
+ * One thread that sees everything of the queues it serves: kicks, submissions, completions and calls.
+ *
+ * <p>A loop runs in ticks. A tick reaps completions, runs what other threads have put into the mailbox, gives each
+ * queue that has work its turn, runs the tick-end hooks and then enters the kernel once, which submits the tick's batch
+ * and, where nothing is left to do, waits.
+ *
+ * <p><b>Threading:</b> {@link #execute}, {@link #inLoop}, {@link #name}, {@link #scheduler}, {@link #counters} and
+ * {@link #close} may be called from any thread; everything else only from the loop's own.
+ * <b>Failure:</b> nothing that a task, turn or hook throws ends the loop; it is logged and the next one runs.
+ * <b>Allocation:</b> turns, hooks and watches allocate nothing in steady state; {@link #execute} may.
+ */
+public interface IoLoop extends Executor, AutoCloseable {
+
+    /** A queue's share of a tick. */
+    @FunctionalInterface
+    interface Turn {
+        /** Does a bounded amount of work; true where more is left, so that the loop comes back in the next tick without waiting. */
+        boolean run();
+    }
+
+    /** Something to be done once when the current tick ends. */
+    @FunctionalInterface
+    interface TickEndHook {
+        void run();
+    }
+
+    /** Interest in a file descriptor. Closing it (loop thread only) ends the interest; the descriptor stays its owner's. */
+    interface Watch extends AutoCloseable {
+        /** Idempotent. The handler is not called any more once this returns; the kernel may still hold the file until the next tick. */
+        @Override
+        void close();
+    }
+
+    String name();
+
+    boolean inLoop();
+
+    /**
+     * Fails where the caller is not on this loop.
+     *
+     * @throws IllegalStateException when called on another thread: a bug of ours
+     */
+    default void assertInLoop() {
+        if (!inLoop()) {
+            throw new IllegalStateException("must run on " + name() + ", ran on " + Thread.currentThread().getName());
+        }
+    }
+
+    /**
+     * Runs a task on the loop's thread, in the order of calls of one thread, never inside the call itself.
+     *
+     * @throws java.util.concurrent.RejectedExecutionException when the loop has ended
+     */
+    @Override
+    void execute(Runnable task);
+
+    /** Runs a task on the loop's thread after a delay, give or take a tick. Loop thread only. */
+    void schedule(Runnable task, long delayNanos);
+
+    /**
+     * Gives a turn in this tick, or in the next one when this tick's turns have begun. Asking again before the turn has run
+     * changes nothing. The loop keeps the order of asking, so that no queue starves another.
+     */
+    void requestTurn(Turn turn);
+
+    /**
+     * Runs a hook once, when the current tick ends, after all turns and in the order of calls. The caller sees to it
+     * that it asks once a tick. A hook may ask for others; they run in the same tick.
+     */
+    void atTickEnd(TickEndHook hook);
+
+    /**
+     * Calls {@code onReadable} whenever {@code fd} (an eventfd) has been written to. Edge triggered: the counter is not
+     * read by the loop, several writes may give one call, one write gives at least one.
+     */
+    Watch onReadable(int fd, Runnable onReadable);
+
+    /** {@link System#nanoTime} as it was when this tick woke up: read once a tick and shared by its requests. */
+    long tickNanos();
+
+    /** The loop as a Reactor scheduler: work that it is given runs on the loop's thread through {@link #execute}. */
+    Scheduler scheduler();
+
+    LoopCounters counters();
+
+    /** Ends the loop after the tasks already in the mailbox, and waits for its thread. From the loop itself it does not wait. Idempotent. */
+    @Override
+    void close();
+}

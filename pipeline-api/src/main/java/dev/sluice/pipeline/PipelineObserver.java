@@ -1,0 +1,44 @@
+package dev.sluice.pipeline;
+
+/**
+ * What happens in a pipeline, as callbacks with primitive arguments.
+ *
+ * <p><b>Threading:</b> calls for one queue come from the one loop that serves it; calls for different queues may come from different loops at
+ * once. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data path.
+ */
+public interface PipelineObserver {
+    /** Sees nothing. */
+    PipelineObserver NONE = new PipelineObserver() {};
+
+    /** Flag of {@link #requestCompleted}: the request went past the stages. */
+    int BYPASSED = 1;
+
+    /** Something that happened to a queue, seldom enough to be told by name. */
+    enum QueueEvent {
+        STARTED,
+        STOPPED,
+        /** A chain that broke a rule of the specification; its request was failed. */
+        MALFORMED_CHAIN,
+        /** The ring itself was broken; the queue has ended. */
+        BROKEN
+    }
+
+    /**
+     * A request was answered.
+     *
+     * @param bytes length of the request, 0 for a FLUSH
+     * @param errno 0 or a positive errno
+     * @param waitNanos from the tick that first saw it to its submission
+     * @param deviceNanos from its submission to its completion
+     * @param flags {@link #BYPASSED} or 0
+     */
+    default void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {}
+
+    /** The other side kicked (several kicks may be seen as one). */
+    default void kicked(int queue) {}
+
+    /** A tick published used elements; {@code called} tells whether the other side wanted a call and got one. */
+    default void published(int queue, int elements, boolean called) {}
+
+    default void queueEvent(int queue, QueueEvent event) {}
+}

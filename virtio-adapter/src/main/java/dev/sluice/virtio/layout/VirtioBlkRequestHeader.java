@@ -1,0 +1,45 @@
+package dev.sluice.virtio.layout;
+
+import static dev.sluice.virtio.layout.LittleEndian.U32;
+import static dev.sluice.virtio.layout.LittleEndian.U64;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The first 16 device-readable bytes of a request, however they are split over descriptors. VIRTIO 1.3 §5.2.6.
+ *
+ * <pre>
+ * struct virtio_blk_req {
+ *     le32 type;
+ *     le32 reserved;
+ *     le64 sector;
+ *     u8 data[];
+ *     u8 status;   // the last device-writable byte of the chain
+ * };
+ * </pre>
+ */
+public final class VirtioBlkRequestHeader {
+    public static final int SIZE = 16;
+    public static final int TYPE = 0;
+    public static final int SECTOR = 8;
+
+    /** Room that a GET_ID fills: NUL padded, no terminator needed when full. */
+    public static final int ID_BYTES = 20;
+
+    private VirtioBlkRequestHeader() {}
+
+    public static int type(MemorySegment memory, long base) {
+        return memory.get(U32, base + TYPE);
+    }
+
+    /** Unsigned 64 bits. */
+    public static long sector(MemorySegment memory, long base) {
+        return memory.get(U64, base + SECTOR);
+    }
+
+    public static void set(MemorySegment memory, long base, int type, long sector) {
+        memory.set(U32, base + TYPE, type);
+        memory.set(U32, base + 4, 0);
+        memory.set(U64, base + SECTOR, sector);
+    }
+}

@@ -1,0 +1,70 @@
+package dev.sluice.virtio.layout;
+
+import static dev.sluice.virtio.layout.LittleEndian.U16;
+import static dev.sluice.virtio.layout.LittleEndian.U16_ATOMIC;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The available ring, written by the driver. VIRTIO 1.3 §2.7.6.
+ *
+ * <pre>
+ * struct virtq_avail {
+ *     le16 flags;
+ *     le16 idx;
+ *     le16 ring[queue_size];
+ *     le16 used_event;   // with VIRTIO_F_EVENT_IDX
+ * };
+ * </pre>
+ */
+public final class VirtqAvail {
+    public static final int ALIGNMENT = 2;
+    public static final int FLAGS = 0;
+    public static final int IDX = 2;
+    public static final int RING = 4;
+
+    /** Without EVENT_IDX: the driver needs no call. */
+    public static final int F_NO_INTERRUPT = 1;
+
+    private VirtqAvail() {}
+
+    /** Bytes of a ring, {@code used_event} included. */
+    public static long sizeBytes(int queueSize) {
+        return 6L + 2L * queueSize;
+    }
+
+    public static int flags(MemorySegment memory, long base) {
+        return memory.get(U16, base + FLAGS) & 0xFFFF;
+    }
+
+    public static void flags(MemorySegment memory, long base, int flags) {
+        memory.set(U16, base + FLAGS, (short) flags);
+    }
+
+    /** Acquire: pairs with the driver's {@link #idxRelease}, so that entries and descriptors below it are visible. */
+    public static int idxAcquire(MemorySegment memory, long base) {
+        return (short) U16_ATOMIC.getAcquire(memory, base + IDX) & 0xFFFF;
+    }
+
+    /** Release: pairs with the device's {@link #idxAcquire}. */
+    public static void idxRelease(MemorySegment memory, long base, int idx) {
+        U16_ATOMIC.setRelease(memory, base + IDX, (short) idx);
+    }
+
+    public static int ring(MemorySegment memory, long base, int slot) {
+        return memory.get(U16, base + RING + 2L * slot) & 0xFFFF;
+    }
+
+    public static void ring(MemorySegment memory, long base, int slot, int headIndex) {
+        memory.set(U16, base + RING + 2L * slot, (short) headIndex);
+    }
+
+    /** The used index after which the driver wants a call. */
+    public static int usedEvent(MemorySegment memory, long base, int queueSize) {
+        return (short) U16_ATOMIC.getOpaque(memory, base + RING + 2L * queueSize) & 0xFFFF;
+    }
+
+    public static void usedEvent(MemorySegment memory, long base, int queueSize, int event) {
+        U16_ATOMIC.setOpaque(memory, base + RING + 2L * queueSize, (short) event);
+    }
+}

@@ -1,0 +1,62 @@
+package dev.sluice.virtio.layout;
+
+import static dev.sluice.virtio.layout.LittleEndian.U16;
+import static dev.sluice.virtio.layout.LittleEndian.U32;
+import static dev.sluice.virtio.layout.LittleEndian.U64;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A descriptor of a split virtqueue, also in an indirect table. VIRTIO 1.3 §2.7.5.
+ *
+ * <pre>
+ * struct virtq_desc {
+ *     le64 addr;   // guest physical
+ *     le32 len;
+ *     le16 flags;
+ *     le16 next;
+ * };
+ * </pre>
+ */
+public final class VirtqDesc {
+    public static final int SIZE = 16;
+    public static final int ALIGNMENT = 16;
+
+    public static final int ADDR = 0;
+    public static final int LEN = 8;
+    public static final int FLAGS = 12;
+    public static final int NEXT = 14;
+
+    /** The chain goes on at {@code next}. */
+    public static final int F_NEXT = 1;
+    /** The device writes this buffer (else it reads it). */
+    public static final int F_WRITE = 2;
+    /** The buffer is a table of descriptors. */
+    public static final int F_INDIRECT = 4;
+
+    private VirtqDesc() {}
+
+    public static long addr(MemorySegment memory, long base) {
+        return memory.get(U64, base + ADDR);
+    }
+
+    /** Unsigned 32 bits in a long. */
+    public static long len(MemorySegment memory, long base) {
+        return memory.get(U32, base + LEN) & 0xFFFF_FFFFL;
+    }
+
+    public static int flags(MemorySegment memory, long base) {
+        return memory.get(U16, base + FLAGS) & 0xFFFF;
+    }
+
+    public static int next(MemorySegment memory, long base) {
+        return memory.get(U16, base + NEXT) & 0xFFFF;
+    }
+
+    public static void set(MemorySegment memory, long base, long addr, long len, int flags, int next) {
+        memory.set(U64, base + ADDR, addr);
+        memory.set(U32, base + LEN, (int) len);
+        memory.set(U16, base + FLAGS, (short) flags);
+        memory.set(U16, base + NEXT, (short) next);
+    }
+}

@@ -1,0 +1,84 @@
+package dev.sluice.virtio.layout;
+
+import static dev.sluice.virtio.layout.LittleEndian.U16;
+import static dev.sluice.virtio.layout.LittleEndian.U16_ATOMIC;
+import static dev.sluice.virtio.layout.LittleEndian.U32;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The used ring, written by the device. VIRTIO 1.3 §2.7.8.
+ *
+ * <pre>
+ * struct virtq_used {
+ *     le16 flags;
+ *     le16 idx;
+ *     struct virtq_used_elem { le32 id; le32 len; } ring[queue_size];
+ *     le16 avail_event;   // with VIRTIO_F_EVENT_IDX
+ * };
+ * </pre>
+ */
+public final class VirtqUsed {
+    public static final int ALIGNMENT = 4;
+    public static final int FLAGS = 0;
+    public static final int IDX = 2;
+    public static final int RING = 4;
+    public static final int ELEMENT_SIZE = 8;
+
+    /** Without EVENT_IDX: the device needs no kick. */
+    public static final int F_NO_NOTIFY = 1;
+
+    private VirtqUsed() {}
+
+    /** Bytes of a ring, {@code avail_event} included. */
+    public static long sizeBytes(int queueSize) {
+        return 6L + (long) ELEMENT_SIZE * queueSize;
+    }
+
+    public static int flags(MemorySegment memory, long base) {
+        return (short) U16_ATOMIC.getOpaque(memory, base + FLAGS) & 0xFFFF;
+    }
+
+    public static void flags(MemorySegment memory, long base, int flags) {
+        U16_ATOMIC.setOpaque(memory, base + FLAGS, (short) flags);
+    }
+
+    /** Acquire: pairs with the device's {@link #idxRelease}, so that elements, data and status below it are visible. */
+    public static int idxAcquire(MemorySegment memory, long base) {
+        return (short) U16_ATOMIC.getAcquire(memory, base + IDX) & 0xFFFF;
+    }
+
+    /** Release: pairs with the driver's {@link #idxAcquire}. */
+    public static void idxRelease(MemorySegment memory, long base, int idx) {
+        U16_ATOMIC.setRelease(memory, base + IDX, (short) idx);
+    }
+
+    /** Head index of an element: 32 bits on the wire, all of them returned. */
+    public static int elementId(MemorySegment memory, long base, int slot) {
+        return memory.get(U32, base + RING + (long) ELEMENT_SIZE * slot);
+    }
+
+    public static int elementLen(MemorySegment memory, long base, int slot) {
+        return memory.get(U32, base + RING + (long) ELEMENT_SIZE * slot + 4);
+    }
+
+    public static void element(MemorySegment memory, long base, int slot, int headIndex, int writtenBytes) {
+        long element = base + RING + (long) ELEMENT_SIZE * slot;
+        memory.set(U32, element, headIndex);
+        memory.set(U32, element + 4, writtenBytes);
+    }
+
+    /** The available index after which the device wants a kick. */
+    public static int availEvent(MemorySegment memory, long base, int queueSize) {
+        return (short) U16_ATOMIC.getOpaque(memory, base + RING + (long) ELEMENT_SIZE * queueSize) & 0xFFFF;
+    }
+
+    public static void availEvent(MemorySegment memory, long base, int queueSize, int event) {
+        U16_ATOMIC.setOpaque(memory, base + RING + (long) ELEMENT_SIZE * queueSize, (short) event);
+    }
+
+    /** Reads nothing of a ring: the comparison of VIRTIO 1.3 §2.7.10, modulo 2^16. True where moving from {@code old} to {@code now} passes {@code event}. */
+    public static boolean needsEvent(int event, int now, int old) {
+        return ((now - event - 1) & 0xFFFF) < ((now - old) & 0xFFFF);
+    }
+}
