@@ -2,12 +2,15 @@ package dev.sluice.linux;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
 import dev.sluice.pipeline.Errno;
+import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 @ExtendWith(FdLeakCheck.class)
 class EventFdTest {
+  private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
   private static final int FLAGS = EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK;
 
   @Test
@@ -47,6 +50,22 @@ class EventFdTest {
         Fd file = Fd.adopt(Memfd.create("anon_inode:[eventfd]", Memfd.MFD_CLOEXEC))) {
       assertThat(EventFd.isEventFd(event.number())).isTrue();
       assertThat(EventFd.isEventFd(file.number())).isFalse();
+    }
+  }
+
+  @Test
+  void shouldAllocateNothingOnceCompiled() {
+    try (Fd event = Fd.adopt(EventFd.create(0, FLAGS))) {
+      long leastBytes = Long.MAX_VALUE;
+      for (int round = 0; round < 50 && leastBytes > 0; round++) {
+        long before = THREADS.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < 20_000; i++) {
+          EventFd.signal(event.number());
+          EventFd.drain(event.number());
+        }
+        leastBytes = Math.min(leastBytes, THREADS.getCurrentThreadAllocatedBytes() - before);
+      }
+      assertThat(leastBytes).as("bytes allocated by 20000 signals and drains").isZero();
     }
   }
 }

@@ -153,6 +153,18 @@ class LinuxFileTest {
   }
 
   @Test
+  void shouldSwitchCloseOnExecOnAndOff() {
+    try (Fd event = Fd.adopt(EventFd.create(0, 0))) {
+      int getFd = 1;
+      assertThat(LinuxFile.fcntl(event.number(), getFd, 0)).isZero();
+      assertThat(LinuxFile.setCloseOnExec(event.number(), true)).isZero();
+      assertThat(LinuxFile.fcntl(event.number(), getFd, 0)).isEqualTo(1);
+      assertThat(LinuxFile.setCloseOnExec(event.number(), false)).isZero();
+      assertThat(LinuxFile.fcntl(event.number(), getFd, 0)).isZero();
+    }
+  }
+
+  @Test
   void shouldMakeAFileWithoutANameWhenOTmpfile() throws IOException {
     int flags = LinuxFile.O_TMPFILE | LinuxFile.O_RDWR | LinuxFile.O_CLOEXEC;
     try (Fd file = LinuxFile.openOrThrow(directory.toString(), flags, 0600)) {
