@@ -21,7 +21,7 @@ import java.util.Arrays;
  * {@code static final MethodHandle}.
  *
  * <p><b>Threading</b>: any thread; the errno is captured in a {@link ThreadScratch} per thread. <b>Failure</b>: the
- * negative errno. <b>Allocation</b>: none per call; 32 native bytes per thread that ever calls. None of the downcalls
+ * negative errno. <b>Allocation</b>: none per call; 48 native bytes per thread that ever calls. None of the downcalls
  * is {@code critical}: a thread inside one does not hold up a safepoint.
  */
 final class Libc {
@@ -91,14 +91,15 @@ final class Libc {
     return new AssertionError(thrown);
   }
 
-  /** Native words of the calling thread: where errno is captured, and 16 bytes for a short call's argument or answer. */
+  /** Native words of the calling thread: where errno is captured, and 32 bytes for a short argument or answer. */
   record ThreadScratch(MemorySegment errnoState, MemorySegment words) {
+    private static final int WORDS_BYTES = 32;
     private static final ThreadLocal<ThreadScratch> CURRENT = ThreadLocal.withInitial(ThreadScratch::allocate);
 
     private static ThreadScratch allocate() {
-      MemorySegment block = Arena.ofAuto().allocate(32, 16);
+      MemorySegment block = Arena.ofAuto().allocate(16 + WORDS_BYTES, 16);
       return new ThreadScratch(
-          block.asSlice(0, Linker.Option.captureStateLayout().byteSize()), block.asSlice(16, 16));
+          block.asSlice(0, Linker.Option.captureStateLayout().byteSize()), block.asSlice(16, WORDS_BYTES));
     }
 
     static ThreadScratch current() {

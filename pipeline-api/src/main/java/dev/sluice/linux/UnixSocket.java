@@ -31,6 +31,7 @@ public final class UnixSocket implements AutoCloseable {
   private static final int MSG_CMSG_CLOEXEC = 0x40000000;
   private static final int SUN_PATH_OFFSET = 2;
   private static final int SUN_PATH_BYTES = 108;
+  private static final int UCRED_BYTES = 12;
   private static final int OWNER_ONLY = 0600;
 
   private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket", 3));
@@ -226,18 +227,14 @@ public final class UnixSocket implements AutoCloseable {
 
   /** Who was at the other end when it connected (SO_PEERCRED). */
   public PeerCredentials peerCredentials() throws IOException {
-    try (NativeBlock ucred = NativeMemory.allocate(16, 8)) {
-      NativeMemory.putInt(ucred.address() + 12, 12);
-      int result =
-          (int) GETSOCKOPT.call(fd.number(), SOL_SOCKET, SO_PEERCRED, ucred.address(), ucred.address() + 12);
-      if (result < 0) {
-        throw new ErrnoException("getsockopt", "SO_PEERCRED", result, "");
-      }
-      return new PeerCredentials(
-          NativeMemory.getInt(ucred.address()),
-          NativeMemory.getInt(ucred.address() + 4),
-          NativeMemory.getInt(ucred.address() + 8));
+    long ucred = Libc.ThreadScratch.current().words().address();
+    NativeMemory.putInt(ucred + UCRED_BYTES, UCRED_BYTES);
+    int result = (int) GETSOCKOPT.call(fd.number(), SOL_SOCKET, SO_PEERCRED, ucred, ucred + UCRED_BYTES);
+    if (result < 0) {
+      throw new ErrnoException("getsockopt", "SO_PEERCRED", result, "");
     }
+    return new PeerCredentials(
+        NativeMemory.getInt(ucred), NativeMemory.getInt(ucred + 4), NativeMemory.getInt(ucred + 8));
   }
 
   private static int option(int fd, int name) {
