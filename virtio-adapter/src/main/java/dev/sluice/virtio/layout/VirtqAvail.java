@@ -34,11 +34,11 @@ public final class VirtqAvail {
     }
 
     public static int flags(MemorySegment memory, long base) {
-        return memory.get(U16, base + FLAGS) & 0xFFFF;
+        return (short) U16_ATOMIC.getOpaque(memory, base + FLAGS) & 0xFFFF;
     }
 
     public static void flags(MemorySegment memory, long base, int flags) {
-        memory.set(U16, base + FLAGS, (short) flags);
+        U16_ATOMIC.setOpaque(memory, base + FLAGS, (short) flags);
     }
 
     /** Acquire: pairs with the driver's {@link #idxRelease}, so that entries and descriptors below it are visible. */
