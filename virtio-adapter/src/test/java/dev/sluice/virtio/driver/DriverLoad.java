@@ -4,6 +4,7 @@ import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How many 4 KiB reads a second one driver thread gets out of a backend, and what each costs the thread. No part of
@@ -64,7 +65,7 @@ final class DriverLoad implements CompletionHandler {
         }
     }
 
-    private void run(BlockDriver driver, @org.jspecify.annotations.Nullable CallSet calls) {
+    private void run(BlockDriver driver, @Nullable CallSet calls) {
         DriverQueue[] queues = driver.queues().toArray(DriverQueue[]::new);
         long kicks = 0;
         long called = 0;
