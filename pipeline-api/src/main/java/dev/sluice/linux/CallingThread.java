@@ -41,7 +41,7 @@ public final class CallingThread {
         long at = cpu / Byte.SIZE;
         mask.set(ValueLayout.JAVA_BYTE, at, (byte) (mask.get(ValueLayout.JAVA_BYTE, at) | 1 << cpu % Byte.SIZE));
       }
-      return (int) SCHED_SETAFFINITY.call(0, mask.address(), mask.byteSize());
+      return (int) SCHED_SETAFFINITY.call(0, mask.byteSize(), mask.address());
     }
   }
 }

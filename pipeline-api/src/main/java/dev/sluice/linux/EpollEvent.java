@@ -10,7 +10,7 @@ package dev.sluice.linux;
  * };
  * }</pre>
  *
- * <p>Layout only. Source: epoll_event(3type).
+ * <p>Layout only. <b>Threading</b>, <b>Ownership</b>: those of the array. <b>Allocation</b>: none. Source: epoll_event(3type).
  */
 public final class EpollEvent {
   public static final int SIZE = LinuxPlatform.AARCH64 ? 16 : 12;

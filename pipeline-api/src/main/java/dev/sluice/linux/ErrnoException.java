@@ -7,7 +7,7 @@ import java.io.IOException;
  * A set-up step failed in a system call. The message names the call, what it was about, the errno and what can be done:
  * {@code open /images/disk.raw: EACCES (permission denied): give the user of this process access to it}.
  *
- * <p>Requests never fail this way; a failed request is a negative errno.
+ * <p>Requests never fail this way; a failed request is a negative errno. <b>Threading</b>: immutable.
  */
 public final class ErrnoException extends IOException {
   private static final long serialVersionUID = 1L;

@@ -3,7 +3,9 @@ package dev.sluice.linux;
 import java.lang.foreign.Arena;
 
 /**
- * What statx(2) says of an open file.
+ * What statx(2) says of an open file, read by {@link LinuxFile#status}.
+ *
+ * <p><b>Threading</b>: immutable. <b>Failure</b>: {@link ErrnoException} from the reading. Source: statx(2).
  *
  * @param mode type and permission bits, as in {@code stx_mode}
  * @param sizeBytes of a regular file; 0 for a block device, whose size is {@link BlockDeviceIoctl#sizeBytes}

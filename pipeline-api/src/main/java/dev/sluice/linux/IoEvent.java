@@ -12,7 +12,7 @@ package dev.sluice.linux;
  * };
  * }</pre>
  *
- * <p>Layout only. Source: {@code linux/aio_abi.h}.
+ * <p>Layout only. <b>Threading</b>, <b>Ownership</b>: those of the array. <b>Allocation</b>: none. Source: {@code linux/aio_abi.h}.
  */
 public final class IoEvent {
   public static final int SIZE = 32;

@@ -20,8 +20,10 @@ package dev.sluice.linux;
  * };
  * }</pre>
  *
- * <p>Layout only; the order of key and flags is that of little endian machines. <b>Ownership</b>: the kernel copies it
- * at io_submit, what it points to stays in use until the completion. Source: {@code linux/aio_abi.h}.
+ * <p>Layout only; the order of key and flags is that of little endian machines. <b>Threading</b>: that of the block.
+ * <b>Ownership</b>: the kernel copies it
+ * at io_submit, what it points to stays in use until the completion.
+ * <b>Allocation</b>: none. Source: {@code linux/aio_abi.h}.
  */
 public final class Iocb {
   public static final int SIZE = 64;

@@ -52,6 +52,8 @@ public final class LinuxFile {
   public static final long NFS_SUPER_MAGIC = 0x6969L;
   public static final long OVERLAYFS_SUPER_MAGIC = 0x794c7630L;
 
+  private static final int F_SETFD = 2;
+  private static final int FD_CLOEXEC = 1;
   private static final int F_GETFL = 3;
   private static final int F_SETFL = 4;
   private static final int STATFS_SIZE = 120;
@@ -204,6 +206,11 @@ public final class LinuxFile {
     }
     int wanted = nonBlocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
     return wanted == flags ? 0 : setFlags(fd, wanted);
+  }
+
+  /** Sets or clears close-on-exec, for a descriptor that was inherited without it. Returns 0 or a negative errno. */
+  public static int setCloseOnExec(int fd, boolean closeOnExec) {
+    return fcntl(fd, F_SETFD, closeOnExec ? FD_CLOEXEC : 0);
   }
 
   /** What /proc calls the descriptor: a path, {@code "anon_inode:[eventfd]"}; empty if it is not open. */

@@ -80,7 +80,10 @@ public final class Mapping implements AutoCloseable {
     return bytes;
   }
 
-  /** A bounds checked view of a part; it does not know when the mapping is closed. */
+  /**
+   * A bounds checked view of a part, for bulk copies; it does not know when the mapping is closed. See
+   * {@link NativeMemory} for why memory shared with a peer is not parsed through it.
+   */
   public MemorySegment view(long offset, long length) {
     Objects.checkFromIndexSize(offset, length, bytes);
     return NativeMemory.view(address() + offset, length);

@@ -1,7 +1,8 @@
 package dev.sluice.linux;
 
 /**
- * Who is at the other end of a Unix socket, as the kernel recorded it at connect or socketpair.
+ * Who is at the other end of a Unix socket, as the kernel recorded it at connect or socketpair. Immutable.
+ * Source: unix(7), SO_PEERCRED.
  *
  * @param pid 0 where the peer is in a pid namespace that is not visible here
  */

@@ -1,0 +1,155 @@
+package dev.sluice.aio.raw;
+
+import dev.sluice.linux.ErrnoException;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.FileStatus;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.Errno;
+import java.io.IOException;
+
+/**
+ * An opened raw image: its descriptors, its lock and what it is.
+ *
+ * <p>With O_DIRECT there are two open files. Nearly everything goes through the direct one; what O_DIRECT cannot do (512 bytes on a disk of
+ * 4096-byte blocks, the rest of a read that stopped at an odd byte) goes through the buffered one. The two agree: a direct read
+ * first writes back what the page cache holds dirty in its range, a direct write drops its range from the cache, and fdatasync on either
+ * covers the file. Only requests that overlap <em>and</em> are in flight at the same time may see each other's pages half; a disk promises
+ * them nothing either.
+ *
+ * <p><b>Threading:</b> immutable; {@link #close} once, from any thread, after the last use of the descriptors. <b>Ownership:</b> both
+ * descriptors and the lock are this object's. <b>Failure:</b> {@link #open} says in one line which call failed on which path, the errno and
+ * what to do. <b>Allocation:</b> set-up only.
+ */
+public final class RawImage implements AutoCloseable {
+    private final String path;
+    private final Fd main;
+    private final Fd buffered;
+    private final DirectAlignment alignment;
+    private final BlockGeometry geometry;
+    private final boolean direct;
+    private final boolean inMemory;
+
+    private RawImage(
+            String path, Fd main, Fd buffered, DirectAlignment alignment, BlockGeometry geometry, boolean direct, boolean inMemory) {
+        this.path = path;
+        this.main = main;
+        this.buffered = buffered;
+        this.alignment = alignment;
+        this.geometry = geometry;
+        this.direct = direct;
+        this.inMemory = inMemory;
+    }
+
+    /**
+     * Opens, locks and measures an image.
+     *
+     * @throws IOException where it is missing, forbidden, busy, no image, empty, of an odd size or on a read-only medium
+     */
+    public static RawImage open(BackendOptions options) throws IOException {
+        String path = options.image().toString();
+        int access = options.readOnly() ? LinuxFile.O_RDONLY : LinuxFile.O_RDWR;
+        Fd main = openFile(path, access | (options.direct() ? LinuxFile.O_DIRECT : 0));
+        Fd buffered = main;
+        try {
+            FileStatus status = LinuxFile.status(main.number());
+            if (status.type() == FileStatus.Type.OTHER) {
+                throw new IOException("open " + path + ": neither a regular file nor a block device: name a raw image");
+            }
+            ImageLock.acquire(main.number(), path, options.readOnly());
+            DirectAlignment alignment = options.direct() ? DirectAlignment.of(main.number(), status) : DirectAlignment.NONE;
+            BlockGeometry geometry = ImageGeometry.of(main.number(), path, status, alignment, options.readOnly());
+            if (options.direct()) {
+                // Through /proc: the very file that is locked, whatever has happened to its name since.
+                buffered = openFile("/proc/self/fd/" + main.number(), access);
+            }
+            boolean inMemory = status.type() == FileStatus.Type.REGULAR && LinuxFile.fileSystemType(main.number()) == LinuxFile.TMPFS_MAGIC;
+            return new RawImage(path, main, buffered, alignment, geometry, options.direct(), inMemory);
+        } catch (Throwable failed) {
+            main.close();
+            buffered.close();
+            throw failed;
+        }
+    }
+
+    private static Fd openFile(String path, int flags) throws IOException {
+        // O_NONBLOCK, as opening a FIFO would wait for its other end.
+        int number = LinuxFile.open(path, flags | LinuxFile.O_CLOEXEC | LinuxFile.O_NONBLOCK, 0);
+        if (number < 0) {
+            throw new ErrnoException("open", path, number, advice(-number, flags));
+        }
+        Fd fd = Fd.adopt(number);
+        // Off again: io_uring would answer -EAGAIN instead of waiting for the disk.
+        int result = LinuxFile.setNonBlocking(number, false);
+        if (result < 0) {
+            fd.close();
+            throw new ErrnoException("fcntl(F_SETFL)", path, result, "");
+        }
+        return fd;
+    }
+
+    private static String advice(int errno, int flags) {
+        boolean writing = (flags & LinuxFile.O_ACCMODE) != LinuxFile.O_RDONLY;
+        return switch (errno) {
+            case Errno.ENOENT, Errno.ENOTDIR -> "create the image first, for instance with 'truncate -s 10G', or correct the path";
+            case Errno.EACCES, Errno.EPERM -> writing
+                    ? "give the user of this process read and write access, or open it read-only"
+                    : "give the user of this process read access";
+            case Errno.EROFS -> "the medium is read-only: open it read-only";
+            case Errno.EISDIR -> "that is a directory: name a raw image";
+            case Errno.ENXIO, Errno.ENODEV, Errno.ENOMEDIUM -> "that is no image, or its device is not there";
+            case Errno.ETXTBSY -> "the file is being executed: name a raw image";
+            case Errno.EBUSY -> "the device is in use (mounted, or part of a RAID or LVM volume): release it first";
+            case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off" : "is it a file?";
+            case Errno.EMFILE, Errno.ENFILE -> "raise the limit of open files (ulimit -n)";
+            default -> "check the file system";
+        };
+    }
+
+    /** As it was given. */
+    public String path() {
+        return path;
+    }
+
+    public BlockGeometry geometry() {
+        return geometry;
+    }
+
+    /** What {@link #fd} wants of offsets, lengths and buffers. */
+    public DirectAlignment alignment() {
+        return alignment;
+    }
+
+    /** Whether {@link #fd} bypasses the page cache. */
+    public boolean direct() {
+        return direct;
+    }
+
+    /** Whether the image is kept in memory (tmpfs), so that reading and writing wait for no device, short of swapping. */
+    public boolean inMemory() {
+        return inMemory;
+    }
+
+    /** The descriptor for everything that is aligned; it carries the lock. */
+    public int fd() {
+        return main.number();
+    }
+
+    /** The descriptor for what is not; the same one where the image is not opened for direct I/O. */
+    public int bufferedFd() {
+        return buffered.number();
+    }
+
+    /** Closes the descriptors and gives the lock up. Idempotent. */
+    @Override
+    public void close() {
+        buffered.close();
+        main.close();
+    }
+
+    @Override
+    public String toString() {
+        return "RawImage[" + path + (direct ? ", direct" : ", buffered") + (geometry.readOnly() ? ", read-only]" : "]");
+    }
+}

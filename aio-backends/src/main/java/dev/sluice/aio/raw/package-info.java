@@ -1,0 +1,11 @@
+/**
+ * Raw images: how a file or block device is opened, locked against others, measured and aligned. Knows no ring and no loop, so that every
+ * kind of sink opens images the same way.
+ *
+ * <p>Reading order: {@link dev.sluice.aio.raw.RawImage}, {@link dev.sluice.aio.raw.ImageLock},
+ * {@link dev.sluice.aio.raw.DirectAlignment}, {@code ImageGeometry}.
+ */
+@NullMarked
+package dev.sluice.aio.raw;
+
+import org.jspecify.annotations.NullMarked;

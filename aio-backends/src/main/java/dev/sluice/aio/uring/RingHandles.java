@@ -1,0 +1,68 @@
+package dev.sluice.aio.uring;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The sinks and watches of a loop, and those among them that have completions to act on.
+ *
+ * <p><b>Threading:</b> the loop's thread. <b>Allocation:</b> none per tick.
+ */
+final class RingHandles {
+    private final List<RingHandle> all = new ArrayList<>();
+    private @Nullable RingHandle[] awaiting = new RingHandle[16];
+    private int awaitingCount;
+
+    void add(RingHandle handle) {
+        all.add(handle);
+    }
+
+    void remove(RingHandle handle) {
+        all.remove(handle);
+    }
+
+    void awaitDrain(RingHandle handle) {
+        if (handle.awaitsDrain) {
+            return;
+        }
+        handle.awaitsDrain = true;
+        if (awaitingCount == awaiting.length) {
+            awaiting = Arrays.copyOf(awaiting, awaitingCount * 2);
+        }
+        awaiting[awaitingCount++] = handle;
+    }
+
+    void drain(IoUringLoop loop) {
+        for (int i = 0; i < awaitingCount; i++) {
+            RingHandle handle = awaiting[i];
+            awaiting[i] = null;
+            if (handle == null) {
+                continue;
+            }
+            handle.awaitsDrain = false;
+            try {
+                handle.drain();
+            } catch (Throwable failure) {
+                loop.failed("a completion", failure);
+            }
+        }
+        awaitingCount = 0;
+    }
+
+    void loopEnding(IoUringLoop loop) {
+        for (RingHandle handle : List.copyOf(all)) {
+            loop.runGuarded("closing a sink or watch", handle::loopEnding);
+        }
+    }
+
+    boolean anyBusy() {
+        for (int i = 0; i < all.size(); i++) {
+            if (all.get(i).busy()) {
+                return true;
+            }
+        }
+        return false;
+    }
+}

@@ -1,0 +1,285 @@
+package dev.sluice.aio.uring;
+
+import dev.sluice.aio.raw.DirectAlignment;
+import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.Errno;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request's way through the kernel: which call is next, and what its result means. A slot of a sink, used again and again; it has at
+ * most one operation in the kernel.
+ *
+ * <pre>
+ * VECTOR      READV, WRITEV on the request's own memory, until all is moved
+ * BOUNCE      READ, WRITE through an aligned buffer, piece by piece
+ * PUNCH       FALLOCATE(PUNCH_HOLE): DISCARD, WRITE_ZEROES that may unmap      no such thing: ZERO_RANGE (a WRITE_ZEROES)
+ * ZERO_RANGE  FALLOCATE(ZERO_RANGE): WRITE_ZEROES                              no such thing: ZERO_WRITE
+ * ZERO_WRITE  WRITE of a buffer of zeroes, piece by piece
+ * SYNC        FSYNC: FLUSH, and after the three above where the request is durable
+ * </pre>
+ *
+ * <p><b>Threading:</b> the loop's. <b>Ownership:</b> the request's, from {@link #begin} to {@link #end}. <b>Failure:</b> as a negative errno of
+ * the request. <b>Allocation:</b> none, but for the pauses of a request that the kernel keeps refusing.
+ */
+final class SinkOperation {
+    /** Not done yet; every other outcome is the result of the request. */
+    static final int GOES_ON = Integer.MIN_VALUE;
+
+    /** No buffer is free; not done yet either. */
+    static final int NEEDS_BUFFER = Integer.MIN_VALUE + 1;
+
+    /** The ring takes no more for now. */
+    static final int RING_REFUSES = Integer.MIN_VALUE + 2;
+
+    private enum Step {
+        VECTOR,
+        BOUNCE,
+        PUNCH,
+        ZERO_RANGE,
+        ZERO_WRITE,
+        SYNC
+    }
+
+    final int slot;
+    final Refusals refusals = new Refusals();
+
+    private final UringSink sink;
+    private final RawImage image;
+    private final IovecCursor cursor = new IovecCursor();
+
+    private @Nullable BlockRequest request;
+    private Step step = Step.SYNC;
+    private boolean reads;
+    private long doneBytes;
+    private long askedBytes;
+    private long bounceAddress;
+    private boolean directRefused;
+    private boolean wentDirect;
+
+    SinkOperation(UringSink sink, RawImage image, int slot) {
+        this.sink = sink;
+        this.image = image;
+        this.slot = slot;
+    }
+
+    BlockRequest request() {
+        BlockRequest current = request;
+        if (current == null) {
+            throw new IllegalStateException("slot " + slot + " has no request");
+        }
+        return current;
+    }
+
+    /** Takes a request; returns {@link #GOES_ON}, or its result where the kernel need not be asked. */
+    int begin(BlockRequest taken) {
+        request = taken;
+        doneBytes = 0;
+        directRefused = false;
+        refusals.clear();
+        BlockOp op = taken.op();
+        if (op.modifies() && image.geometry().readOnly()) {
+            return -Errno.EROFS;
+        }
+        return switch (op) {
+            case READ, WRITE -> beginTransfer(taken);
+            case FLUSH -> go(Step.SYNC);
+            case DISCARD -> sink.punchUnsupported ? -Errno.EOPNOTSUPP : beginRange(taken, Step.PUNCH);
+            case WRITE_ZEROES -> beginRange(taken, taken.mayUnmap() && !sink.punchUnsupported ? Step.PUNCH : zeroStep());
+            case GET_ID -> -Errno.EOPNOTSUPP;
+        };
+    }
+
+    private int beginTransfer(BlockRequest taken) {
+        reads = taken.op() == BlockOp.READ;
+        cursor.begin(taken.iovecsAddress(), taken.iovecCount());
+        if (taken.lengthBytes() == 0) {
+            return 0;
+        }
+        DirectAlignment alignment = image.alignment();
+        boolean direct = alignment.allowsOffset(taken.offsetBytes() | taken.lengthBytes());
+        return go(direct && !cursor.aligned(alignment) ? Step.BOUNCE : Step.VECTOR);
+    }
+
+    private int beginRange(BlockRequest taken, Step first) {
+        reads = false;
+        return taken.lengthBytes() == 0 ? 0 : go(first);
+    }
+
+    private int go(Step next) {
+        step = next;
+        return GOES_ON;
+    }
+
+    /** The cheapest way to zeroes that is known to work here. */
+    private Step zeroStep() {
+        return sink.zeroRangeUnsupported ? Step.ZERO_WRITE : Step.ZERO_RANGE;
+    }
+
+    /** Queues the next call; returns {@link #GOES_ON} or why not, which may be the result of the request. */
+    int issue() {
+        BlockRequest current = request();
+        long offset = current.offsetBytes() + doneBytes;
+        long rest = current.lengthBytes() - doneBytes;
+        askedBytes = rest;
+        boolean queued =
+                switch (step) {
+                    case VECTOR -> issueVector(offset, rest, current.durable());
+                    case BOUNCE -> {
+                        int obstacle = fillBounceBuffer(rest);
+                        if (obstacle != GOES_ON) {
+                            yield endOfIssue(obstacle);
+                        }
+                        yield sink.queueBuffer(this, reads, fdFor(offset, askedBytes), bounceAddress, (int) askedBytes, offset, flags(current.durable()));
+                    }
+                    case PUNCH -> sink.queueFallocate(this, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
+                    case ZERO_RANGE -> sink.queueFallocate(this, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
+                    case ZERO_WRITE -> {
+                        askedBytes = Math.min(rest, ZeroBuffer.BYTES);
+                        yield sink.queueBuffer(this, false, fdFor(offset, askedBytes), ZeroBuffer.ADDRESS, (int) askedBytes, offset, 0);
+                    }
+                    case SYNC -> sink.queueSync(this, image.fd());
+                };
+        int obstacle = issueObstacle;
+        issueObstacle = GOES_ON;
+        if (obstacle != GOES_ON) {
+            return obstacle;
+        }
+        return queued ? GOES_ON : RING_REFUSES;
+    }
+
+    private int issueObstacle = GOES_ON;
+
+    private boolean endOfIssue(int obstacle) {
+        issueObstacle = obstacle;
+        return false;
+    }
+
+    private boolean issueVector(long offset, long rest, boolean durable) {
+        int fd = doneBytes == 0 || cursor.aligned(image.alignment()) ? fdFor(offset, rest) : image.bufferedFd();
+        cursor.cutElement();
+        return sink.queueVector(this, reads, fd, cursor.elementAddress(), cursor.elementCount(), offset, flags(durable));
+    }
+
+    private int fillBounceBuffer(long rest) {
+        if (bounceAddress == 0) {
+            bounceAddress = sink.bounceBuffers.take();
+            if (bounceAddress == 0) {
+                return NEEDS_BUFFER;
+            }
+        }
+        askedBytes = Math.min(rest, BouncePool.BUFFER_BYTES);
+        if (reads) {
+            return GOES_ON;
+        }
+        try {
+            cursor.copyTo(bounceAddress, askedBytes);
+            return GOES_ON;
+        } catch (InternalError truncated) {
+            return -Errno.EFAULT;
+        }
+    }
+
+    private int flags(boolean durable) {
+        return durable && !reads ? LinuxFile.RWF_DSYNC : 0;
+    }
+
+    private int fdFor(long offset, long bytes) {
+        wentDirect = !directRefused && image.alignment().allowsOffset(offset | bytes);
+        return wentDirect ? image.fd() : image.bufferedFd();
+    }
+
+    /** What a completion means: {@link #GOES_ON} where {@link #issue} is due again, else the result of the request. */
+    int completed(int result) {
+        return switch (step) {
+            case VECTOR, BOUNCE -> moved(result);
+            case PUNCH -> {
+                sink.punchUnsupported |= result == -Errno.EOPNOTSUPP;
+                yield result == -Errno.EOPNOTSUPP && request().op() == BlockOp.WRITE_ZEROES ? go(zeroStep()) : ranged(result);
+            }
+            case ZERO_RANGE -> {
+                sink.zeroRangeUnsupported |= result == -Errno.EOPNOTSUPP;
+                yield result == -Errno.EOPNOTSUPP ? go(Step.ZERO_WRITE) : ranged(result);
+            }
+            case ZERO_WRITE -> zeroesWritten(result);
+            case SYNC -> Math.min(result, 0);
+        };
+    }
+
+    private int moved(int result) {
+        if (result < 0) {
+            return refusedDirect(result) ? GOES_ON : result;
+        }
+        if (result == 0) {
+            return reads ? endOfFile() : -Errno.ENOSPC;
+        }
+        refusals.clear();
+        if (step == Step.BOUNCE && reads) {
+            try {
+                cursor.copyFrom(bounceAddress, result);
+            } catch (InternalError truncated) {
+                return -Errno.EFAULT;
+            }
+        }
+        doneBytes += result;
+        long length = request().lengthBytes();
+        if (doneBytes >= length) {
+            return (int) Math.min(length, Integer.MAX_VALUE);
+        }
+        cursor.advance(result);
+        return GOES_ON;
+    }
+
+    /** A file system that is stricter about O_DIRECT than it says gets the rest of the request through the page cache. */
+    private boolean refusedDirect(int result) {
+        if (result != -Errno.EINVAL || !wentDirect || !image.direct()) {
+            return false;
+        }
+        directRefused = true;
+        sink.directRefused(request());
+        return true;
+    }
+
+    /** The file is shorter than the disk: what isn't there reads as zeroes. */
+    private int endOfFile() {
+        try {
+            cursor.zeroRest();
+        } catch (InternalError truncated) {
+            return -Errno.EFAULT;
+        }
+        return (int) Math.min(request().lengthBytes(), Integer.MAX_VALUE);
+    }
+
+    private int ranged(int result) {
+        if (result < 0) {
+            return result;
+        }
+        return request().durable() ? go(Step.SYNC) : 0;
+    }
+
+    private int zeroesWritten(int result) {
+        if (result < 0) {
+            return refusedDirect(result) ? GOES_ON : result;
+        }
+        if (result == 0) {
+            return -Errno.ENOSPC;
+        }
+        refusals.clear();
+        doneBytes += result;
+        return doneBytes < request().lengthBytes() ? GOES_ON : ranged(0);
+    }
+
+    /** Gives up the request, its iovecs as they came, and the buffer. */
+    BlockRequest end() {
+        BlockRequest ended = request();
+        cursor.restore();
+        request = null;
+        if (bounceAddress != 0) {
+            sink.bounceBuffers.giveBack(bounceAddress);
+            bounceAddress = 0;
+        }
+        return ended;
+    }
+}

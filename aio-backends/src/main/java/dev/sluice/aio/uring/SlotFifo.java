@@ -1,0 +1,39 @@
+package dev.sluice.aio.uring;
+
+/**
+ * Slot numbers in the order of arrival; each slot is in it at most once, so that it never overflows.
+ *
+ * <p><b>Threading:</b> one thread. <b>Allocation:</b> at creation only.
+ */
+final class SlotFifo {
+    private final int[] slots;
+    private final int mask;
+    private int head;
+    private int tail;
+
+    SlotFifo(int capacity) {
+        int size = Integer.highestOneBit(Math.max(1, capacity - 1)) * 2;
+        this.slots = new int[size];
+        this.mask = size - 1;
+    }
+
+    boolean isEmpty() {
+        return head == tail;
+    }
+
+    int size() {
+        return tail - head;
+    }
+
+    void add(int slot) {
+        slots[tail++ & mask] = slot;
+    }
+
+    int peek() {
+        return slots[head & mask];
+    }
+
+    int poll() {
+        return slots[head++ & mask];
+    }
+}
