@@ -223,8 +223,6 @@ public final class IoUringLoop implements IoLoop {
         }
         turns.runAll(this);
         hooks.runAll(this);
-        // A fault in shared memory is thrown late (see NativeMemory): here, rather than in the middle of Netty's next run.
-        NativeMemory.surfaceFault();
         counts.tickEnded();
     }
 
@@ -279,8 +277,8 @@ public final class IoUringLoop implements IoLoop {
 
     IoRegistration register(RingHandle handle, IoUringIoHandle entry) {
         IoHandler ring = handler;
-        if (ring == null) {
-            throw new IllegalStateException(name + " has not started");
+        if (ring == null || closing) {
+            throw new IllegalStateException(name + (closing ? " is closing" : " has not started"));
         }
         try {
             IoRegistration registration = ring.register(entry);
@@ -316,6 +314,8 @@ public final class IoUringLoop implements IoLoop {
     void runGuarded(String what, Runnable task) {
         try {
             task.run();
+            // A fault in shared memory is thrown late (see NativeMemory): here, where it is this task's.
+            NativeMemory.surfaceFault();
         } catch (Throwable failure) {
             failed(what, failure);
         }
