@@ -14,10 +14,9 @@ import org.jspecify.annotations.Nullable;
  * SUBMITTED -> COMPLETED  the kernel is done with it
  * COMPLETED -> SUBMITTED  a stage sends it down again (a retry)
  * COMPLETED -> FREE       the queue has given the answer to the other side
- * PARSED, SUBMITTED -> ABANDONED  the queue broke while the request was out; nobody waits for the answer
- * ABANDONED -> FREE       what was still running has ended
  * </pre>
- * Any other move is a bug of ours and throws {@link IllegalStateException}.
+ * Any other move is a bug of ours and throws {@link IllegalStateException}. A request whose queue broke while it was out is
+ * {@linkplain #abandoned abandoned} beside all that: it takes the same way, but nothing is written for the other side at its end.
  *
  * <p><b>Threading:</b> all fields belong to the loop's thread. A stage that works elsewhere may read the request and use its data
  * segments until it hands on or answers; {@link #complete} may be called from any thread.
@@ -30,16 +29,14 @@ public abstract class BlockRequest {
         FREE,
         PARSED,
         SUBMITTED,
-        COMPLETED,
-        ABANDONED;
+        COMPLETED;
 
         boolean maySwitchTo(State next) {
             return switch (this) {
                 case FREE -> next == PARSED;
-                case PARSED -> next == SUBMITTED || next == COMPLETED || next == ABANDONED;
-                case SUBMITTED -> next == COMPLETED || next == ABANDONED;
+                case PARSED -> next == SUBMITTED || next == COMPLETED;
+                case SUBMITTED -> next == COMPLETED;
                 case COMPLETED -> next == SUBMITTED || next == FREE;
-                case ABANDONED -> next == FREE;
             };
         }
     }
@@ -70,10 +67,17 @@ public abstract class BlockRequest {
     private int iovecCount;
     private boolean durable;
     private boolean mayUnmap;
+    private boolean abandoned;
     private int result;
     private long availableNanos;
     private long submittedNanos;
     private @Nullable CompletionListener listener;
+
+    /** Which life of this pooled object it is, so that what was decided about an earlier one does not hit it. */
+    private int incarnation;
+
+    /** The pipeline has it: no operator before the stages may end it any more. */
+    private boolean taken;
 
     /**
      * Makes a FREE request.
@@ -146,6 +150,11 @@ public abstract class BlockRequest {
         return result;
     }
 
+    /** True where the queue broke or was reset while the request was out: nobody waits for its answer. */
+    public final boolean abandoned() {
+        return abandoned;
+    }
+
     /** {@link IoLoop#tickNanos} of the tick that first saw the request. */
     public final long availableNanos() {
         return availableNanos;
@@ -165,7 +174,7 @@ public abstract class BlockRequest {
 
     // ---- for the queue that owns the request
 
-    /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #release}. */
+    /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #answer}. */
     protected final void parsed(BlockOp op, long sector, long lengthBytes, long iovecsAddress, int iovecCount) {
         switchTo(State.PARSED);
         this.op = op;
@@ -175,10 +184,13 @@ public abstract class BlockRequest {
         this.iovecCount = iovecCount;
         this.durable = false;
         this.mayUnmap = false;
+        this.abandoned = false;
         this.result = 0;
         this.availableNanos = loop.tickNanos();
         this.submittedNanos = availableNanos;
         this.listener = null;
+        this.incarnation++;
+        this.taken = false;
     }
 
     protected final void durable(boolean durable) {
@@ -189,17 +201,16 @@ public abstract class BlockRequest {
         this.mayUnmap = mayUnmap;
     }
 
-    /** PARSED or SUBMITTED to ABANDONED: when it completes, nothing is written for the other side. */
+    /** When the request ends, nothing is written for the other side any more. */
     protected final void abandon() {
-        switchTo(State.ABANDONED);
+        abandoned = true;
     }
 
     /**
-     * Gives the answer to the other side (status, used element) and makes the request FREE. Called once, on the loop, by {@link #release}.
-     *
-     * @param abandoned true where the other side must not see anything
+     * Gives the answer to the other side (status, used element), or only takes the request back where it was {@link #abandoned}. Called
+     * once, on the loop, when the request has become FREE.
      */
-    protected abstract void answer(int result, boolean abandoned);
+    protected abstract void answer(int result);
 
     // ---- for the pipeline and for sinks
 
@@ -208,15 +219,23 @@ public abstract class BlockRequest {
         this.listener = listener;
     }
 
-    final @Nullable CompletionListener listener() {
-        return listener;
+    /** The request has come out of the operators; from here on only its stages, its sink and the pipeline end it. */
+    final void take(CompletionListener listener) {
+        this.taken = true;
+        this.listener = listener;
+    }
+
+    /** True where nobody has done anything with the request since its queue parsed it. */
+    final boolean untouched() {
+        return state == State.PARSED && !taken;
+    }
+
+    final int incarnation() {
+        return incarnation;
     }
 
     /** PARSED (or COMPLETED, by a retrying stage) to SUBMITTED: a sink calls this when it takes the request. */
     public final void submitted() {
-        if (state == State.ABANDONED) {
-            return;
-        }
         switchTo(State.SUBMITTED);
         submittedNanos = loop.tickNanos();
     }
@@ -229,12 +248,11 @@ public abstract class BlockRequest {
      */
     public final void complete(int result) {
         if (!loop.inLoop()) {
-            loop.execute(() -> complete(result));
+            int meant = incarnation;
+            loop.execute(() -> completeIncarnation(meant, result));
             return;
         }
-        if (state != State.ABANDONED) {
-            switchTo(State.COMPLETED);
-        }
+        switchTo(State.COMPLETED);
         this.result = result;
         CompletionListener told = listener;
         if (told == null) {
@@ -244,12 +262,35 @@ public abstract class BlockRequest {
         }
     }
 
-    /** The last step: COMPLETED or ABANDONED to FREE, with the result as it stands. */
+    /**
+     * What a discard hook calls: completes the request with ECANCELED where nobody has done anything with it yet, and nothing otherwise.
+     * Idempotent; any thread that holds the request.
+     */
+    public final void discard() {
+        discard(incarnation);
+    }
+
+    /** {@link #discard()} where the request is still in the life that is meant. */
+    final void discard(int meant) {
+        if (!loop.inLoop()) {
+            loop.execute(() -> discard(meant));
+        } else if (incarnation == meant && untouched()) {
+            complete(-Errno.ECANCELED);
+        }
+    }
+
+    private void completeIncarnation(int meant, int result) {
+        if (incarnation != meant) {
+            throw new IllegalStateException("request " + slot + " of queue " + queueIndex + " was completed twice; the second time with " + result);
+        }
+        complete(result);
+    }
+
+    /** The last step: COMPLETED to FREE, with the result as it stands. */
     final void release() {
-        boolean abandoned = state == State.ABANDONED;
         switchTo(State.FREE);
         listener = null;
-        answer(result, abandoned);
+        answer(result);
     }
 
     /** The outcome that a stage decided on, where it differs from what the sink said. */

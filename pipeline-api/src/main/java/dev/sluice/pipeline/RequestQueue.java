@@ -18,6 +18,9 @@ public interface RequestQueue {
     /** How many requests can be out at once. */
     int size();
 
+    /** Requests polled and not yet answered. */
+    int inFlight();
+
     /**
      * The next request in state PARSED, or null where none is available. What the queue can answer by itself (malformed, beyond the end,
      * read-only) it answers without showing it.

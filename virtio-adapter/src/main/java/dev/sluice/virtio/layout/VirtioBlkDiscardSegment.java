@@ -1,8 +1,5 @@
 package dev.sluice.virtio.layout;
 
-import static dev.sluice.virtio.layout.LittleEndian.U32;
-import static dev.sluice.virtio.layout.LittleEndian.U64;
-
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -26,21 +23,21 @@ public final class VirtioBlkDiscardSegment {
     private VirtioBlkDiscardSegment() {}
 
     public static long sector(MemorySegment memory, long base) {
-        return memory.get(U64, base + SECTOR);
+        return SharedMemory.u64(memory, base + SECTOR);
     }
 
     /** Unsigned 32 bits in a long. */
     public static long numSectors(MemorySegment memory, long base) {
-        return memory.get(U32, base + NUM_SECTORS) & 0xFFFF_FFFFL;
+        return SharedMemory.u32(memory, base + NUM_SECTORS) & 0xFFFF_FFFFL;
     }
 
     public static int flags(MemorySegment memory, long base) {
-        return memory.get(U32, base + FLAGS);
+        return SharedMemory.u32(memory, base + FLAGS);
     }
 
     public static void set(MemorySegment memory, long base, long sector, long numSectors, int flags) {
-        memory.set(U64, base + SECTOR, sector);
-        memory.set(U32, base + NUM_SECTORS, (int) numSectors);
-        memory.set(U32, base + FLAGS, flags);
+        SharedMemory.u64(memory, base + SECTOR, sector);
+        SharedMemory.u32(memory, base + NUM_SECTORS, (int) numSectors);
+        SharedMemory.u32(memory, base + FLAGS, flags);
     }
 }

@@ -1,8 +1,5 @@
 package dev.sluice.virtio.layout;
 
-import static dev.sluice.virtio.layout.LittleEndian.U32;
-import static dev.sluice.virtio.layout.LittleEndian.U64;
-
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -29,17 +26,17 @@ public final class VirtioBlkRequestHeader {
     private VirtioBlkRequestHeader() {}
 
     public static int type(MemorySegment memory, long base) {
-        return memory.get(U32, base + TYPE);
+        return SharedMemory.u32(memory, base + TYPE);
     }
 
     /** Unsigned 64 bits. */
     public static long sector(MemorySegment memory, long base) {
-        return memory.get(U64, base + SECTOR);
+        return SharedMemory.u64(memory, base + SECTOR);
     }
 
     public static void set(MemorySegment memory, long base, int type, long sector) {
-        memory.set(U32, base + TYPE, type);
-        memory.set(U32, base + 4, 0);
-        memory.set(U64, base + SECTOR, sector);
+        SharedMemory.u32(memory, base + TYPE, type);
+        SharedMemory.u32(memory, base + 4, 0);
+        SharedMemory.u64(memory, base + SECTOR, sector);
     }
 }

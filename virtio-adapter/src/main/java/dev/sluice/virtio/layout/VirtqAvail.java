@@ -1,8 +1,5 @@
 package dev.sluice.virtio.layout;
 
-import static dev.sluice.virtio.layout.LittleEndian.U16;
-import static dev.sluice.virtio.layout.LittleEndian.U16_ATOMIC;
-
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -34,37 +31,37 @@ public final class VirtqAvail {
     }
 
     public static int flags(MemorySegment memory, long base) {
-        return memory.get(U16, base + FLAGS) & 0xFFFF;
+        return SharedMemory.u16(memory, base + FLAGS);
     }
 
     public static void flags(MemorySegment memory, long base, int flags) {
-        memory.set(U16, base + FLAGS, (short) flags);
+        SharedMemory.u16(memory, base + FLAGS, flags);
     }
 
     /** Acquire: pairs with the driver's {@link #idxRelease}, so that entries and descriptors below it are visible. */
     public static int idxAcquire(MemorySegment memory, long base) {
-        return (short) U16_ATOMIC.getAcquire(memory, base + IDX) & 0xFFFF;
+        return SharedMemory.u16Acquire(memory, base + IDX);
     }
 
     /** Release: pairs with the device's {@link #idxAcquire}. */
     public static void idxRelease(MemorySegment memory, long base, int idx) {
-        U16_ATOMIC.setRelease(memory, base + IDX, (short) idx);
+        SharedMemory.u16Release(memory, base + IDX, idx);
     }
 
     public static int ring(MemorySegment memory, long base, int slot) {
-        return memory.get(U16, base + RING + 2L * slot) & 0xFFFF;
+        return SharedMemory.u16(memory, base + RING + 2L * slot);
     }
 
     public static void ring(MemorySegment memory, long base, int slot, int headIndex) {
-        memory.set(U16, base + RING + 2L * slot, (short) headIndex);
+        SharedMemory.u16(memory, base + RING + 2L * slot, headIndex);
     }
 
     /** The used index after which the driver wants a call. */
     public static int usedEvent(MemorySegment memory, long base, int queueSize) {
-        return (short) U16_ATOMIC.getOpaque(memory, base + RING + 2L * queueSize) & 0xFFFF;
+        return SharedMemory.u16(memory, base + RING + 2L * queueSize);
     }
 
     public static void usedEvent(MemorySegment memory, long base, int queueSize, int event) {
-        U16_ATOMIC.setOpaque(memory, base + RING + 2L * queueSize, (short) event);
+        SharedMemory.u16(memory, base + RING + 2L * queueSize, event);
     }
 }

@@ -1,9 +1,5 @@
 package dev.sluice.virtio.layout;
 
-import static dev.sluice.virtio.layout.LittleEndian.U16;
-import static dev.sluice.virtio.layout.LittleEndian.U32;
-import static dev.sluice.virtio.layout.LittleEndian.U64;
-
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -37,26 +33,26 @@ public final class VirtqDesc {
     private VirtqDesc() {}
 
     public static long addr(MemorySegment memory, long base) {
-        return memory.get(U64, base + ADDR);
+        return SharedMemory.u64(memory, base + ADDR);
     }
 
     /** Unsigned 32 bits in a long. */
     public static long len(MemorySegment memory, long base) {
-        return memory.get(U32, base + LEN) & 0xFFFF_FFFFL;
+        return SharedMemory.u32(memory, base + LEN) & 0xFFFF_FFFFL;
     }
 
     public static int flags(MemorySegment memory, long base) {
-        return memory.get(U16, base + FLAGS) & 0xFFFF;
+        return SharedMemory.u16(memory, base + FLAGS);
     }
 
     public static int next(MemorySegment memory, long base) {
-        return memory.get(U16, base + NEXT) & 0xFFFF;
+        return SharedMemory.u16(memory, base + NEXT);
     }
 
     public static void set(MemorySegment memory, long base, long addr, long len, int flags, int next) {
-        memory.set(U64, base + ADDR, addr);
-        memory.set(U32, base + LEN, (int) len);
-        memory.set(U16, base + FLAGS, (short) flags);
-        memory.set(U16, base + NEXT, (short) next);
+        SharedMemory.u64(memory, base + ADDR, addr);
+        SharedMemory.u32(memory, base + LEN, (int) len);
+        SharedMemory.u16(memory, base + FLAGS, flags);
+        SharedMemory.u16(memory, base + NEXT, next);
     }
 }

@@ -1,9 +1,5 @@
 package dev.sluice.virtio.layout;
 
-import static dev.sluice.virtio.layout.LittleEndian.U16;
-import static dev.sluice.virtio.layout.LittleEndian.U16_ATOMIC;
-import static dev.sluice.virtio.layout.LittleEndian.U32;
-
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -36,48 +32,51 @@ public final class VirtqUsed {
     }
 
     public static int flags(MemorySegment memory, long base) {
-        return (short) U16_ATOMIC.getOpaque(memory, base + FLAGS) & 0xFFFF;
+        return SharedMemory.u16(memory, base + FLAGS);
     }
 
     public static void flags(MemorySegment memory, long base, int flags) {
-        U16_ATOMIC.setOpaque(memory, base + FLAGS, (short) flags);
+        SharedMemory.u16(memory, base + FLAGS, flags);
     }
 
     /** Acquire: pairs with the device's {@link #idxRelease}, so that elements, data and status below it are visible. */
     public static int idxAcquire(MemorySegment memory, long base) {
-        return (short) U16_ATOMIC.getAcquire(memory, base + IDX) & 0xFFFF;
+        return SharedMemory.u16Acquire(memory, base + IDX);
     }
 
     /** Release: pairs with the driver's {@link #idxAcquire}. */
     public static void idxRelease(MemorySegment memory, long base, int idx) {
-        U16_ATOMIC.setRelease(memory, base + IDX, (short) idx);
+        SharedMemory.u16Release(memory, base + IDX, idx);
     }
 
     /** Head index of an element: 32 bits on the wire, all of them returned. */
     public static int elementId(MemorySegment memory, long base, int slot) {
-        return memory.get(U32, base + RING + (long) ELEMENT_SIZE * slot);
+        return SharedMemory.u32(memory, base + RING + (long) ELEMENT_SIZE * slot);
     }
 
     public static int elementLen(MemorySegment memory, long base, int slot) {
-        return memory.get(U32, base + RING + (long) ELEMENT_SIZE * slot + 4);
+        return SharedMemory.u32(memory, base + RING + (long) ELEMENT_SIZE * slot + 4);
     }
 
     public static void element(MemorySegment memory, long base, int slot, int headIndex, int writtenBytes) {
         long element = base + RING + (long) ELEMENT_SIZE * slot;
-        memory.set(U32, element, headIndex);
-        memory.set(U32, element + 4, writtenBytes);
+        SharedMemory.u32(memory, element, headIndex);
+        SharedMemory.u32(memory, element + 4, writtenBytes);
     }
 
     /** The available index after which the device wants a kick. */
     public static int availEvent(MemorySegment memory, long base, int queueSize) {
-        return (short) U16_ATOMIC.getOpaque(memory, base + RING + (long) ELEMENT_SIZE * queueSize) & 0xFFFF;
+        return SharedMemory.u16(memory, base + RING + (long) ELEMENT_SIZE * queueSize);
     }
 
     public static void availEvent(MemorySegment memory, long base, int queueSize, int event) {
-        U16_ATOMIC.setOpaque(memory, base + RING + (long) ELEMENT_SIZE * queueSize, (short) event);
+        SharedMemory.u16(memory, base + RING + (long) ELEMENT_SIZE * queueSize, event);
     }
 
-    /** Reads nothing of a ring: the comparison of VIRTIO 1.3 §2.7.10, modulo 2^16. True where moving from {@code old} to {@code now} passes {@code event}. */
+    /**
+     * The comparison of VIRTIO 1.3 §2.7.10, modulo 2^16, for both rings; reads none. True where moving from {@code old} to
+     * {@code now} passes {@code event}.
+     */
     public static boolean needsEvent(int event, int now, int old) {
         return ((now - event - 1) & 0xFFFF) < ((now - old) & 0xFFFF);
     }

@@ -1,0 +1,174 @@
+package dev.sluice.pipeline;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Flux;
+
+/**
+ * A disk: a backend, the stages before it, and the queues that are connected to it.
+ *
+ * <pre>
+ * QueueSource -> operators (plain Flux, synchronous, nearly free)
+ *             -> no stage interested? straight into the sink (the bypass, decided request by request)
+ *             -> else: BlockStage -> ... -> sink, a Mono for each
+ * </pre>
+ *
+ * <p><b>Threading:</b> {@link #connect} on the source's loop; everything else from any thread. <b>Ownership:</b> the pipeline owns the sinks
+ * it opened, one a loop; the backend stays its opener's. <b>Failure:</b> a request that an operator drops, fails on or that a
+ * stage fails on is completed with an error, never leaked, and the queue goes on. <b>Allocation:</b> none for a request that
+ * bypasses the stages.
+ */
+public final class BlockPipeline implements AutoCloseable {
+    /** Bytes of the serial that GET_ID tells (VIRTIO 1.3 §5.2.6). */
+    public static final int SERIAL_BYTES = 20;
+
+    private final BlockBackend backend;
+    private final List<UnaryOperator<Flux<BlockRequest>>> operators;
+    private final StageChain stages;
+    private final byte[] serial;
+    private final PipelineObserver observer;
+    private final Map<IoLoop, SharedSink> sinks = new ConcurrentHashMap<>();
+    private volatile boolean closed;
+
+    private BlockPipeline(Builder builder, BlockBackend backend) {
+        this.backend = backend;
+        this.operators = List.copyOf(builder.operators);
+        this.stages = new StageChain(builder.stages);
+        this.serial = builder.serial.getBytes(StandardCharsets.UTF_8);
+        this.observer = builder.observer;
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    public BlockGeometry geometry() {
+        return backend.geometry();
+    }
+
+    public PipelineObserver observer() {
+        return observer;
+    }
+
+    /**
+     * Subscribes the pipeline to a queue. It ends when the source does.
+     *
+     * @throws IllegalArgumentException where the backend cannot work on that kind of loop
+     * @throws IllegalStateException where the pipeline is closed
+     */
+    public void connect(QueueSource source) {
+        IoLoop loop = source.loop();
+        loop.assertInLoop();
+        if (closed) {
+            throw new IllegalStateException("the pipeline is closed");
+        }
+        SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
+        new QueueSubscriber(source, sink, this).subscribe();
+    }
+
+    /** The operators over a queue; what they drop goes to {@code discarded}. */
+    Flux<BlockRequest> assemble(QueueSource source, Consumer<BlockRequest> discarded) {
+        Flux<BlockRequest> flux = source;
+        for (UnaryOperator<Flux<BlockRequest>> operator : operators) {
+            flux = operator.apply(flux);
+        }
+        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, discarded);
+    }
+
+    StageChain stages() {
+        return stages;
+    }
+
+    byte[] serial() {
+        return serial;
+    }
+
+    /**
+     * Closes the sinks; each frees what it holds once nothing of it is in flight. The queues should have been stopped before: requests that still
+     * come fail. Idempotent.
+     */
+    @Override
+    public void close() {
+        closed = true;
+        sinks.forEach((loop, sink) -> {
+            if (sinks.remove(loop, sink)) {
+                loop.execute(sink::close);
+            }
+        });
+    }
+
+    @Override
+    public String toString() {
+        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages + " -> " + backend.name();
+    }
+
+    /** Assembles a pipeline. Not thread safe; used once. */
+    public static final class Builder {
+        private final List<UnaryOperator<Flux<BlockRequest>>> operators = new ArrayList<>();
+        private final List<BlockStage> stages = new ArrayList<>();
+        private @Nullable BlockBackend backend;
+        private String serial = "";
+        private PipelineObserver observer = PipelineObserver.NONE;
+
+        private Builder() {}
+
+        /** Where requests end. Required. */
+        public Builder backend(BlockBackend backend) {
+            this.backend = backend;
+            return this;
+        }
+
+        /**
+         * Synchronous, cheap concerns as plain Flux operators, before the stages, in the order of calls.
+         *
+         * <p>What they drop through Reactor's discard hook ({@code filter}, a full buffer, a cancelled {@code publishOn}) is completed with
+         * ECANCELED; so is every request that has gone in and not come out when they fail or complete, after which the queue gets
+         * a fresh subscription. An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it
+         * itself, on the loop's thread; else its guest waits until the queue is stopped. Operators that end a subscription within a second and
+         * without having been given a request are taken for broken: the queue is fenced off, which fails all its requests.
+         */
+        public Builder operator(UnaryOperator<Flux<BlockRequest>> operator) {
+            operators.add(operator);
+            return this;
+        }
+
+        /** A stage, behind those added before. */
+        public Builder stage(BlockStage stage) {
+            stages.add(stage);
+            return this;
+        }
+
+        /**
+         * What GET_ID answers.
+         *
+         * @throws IllegalArgumentException for more than 20 bytes of UTF-8
+         */
+        public Builder serial(String serial) {
+            int bytes = serial.getBytes(StandardCharsets.UTF_8).length;
+            if (bytes > SERIAL_BYTES) {
+                throw new IllegalArgumentException("serial '" + serial + "' has " + bytes + " bytes; the most is " + SERIAL_BYTES);
+            }
+            this.serial = serial;
+            return this;
+        }
+
+        public Builder observer(PipelineObserver observer) {
+            this.observer = observer;
+            return this;
+        }
+
+        public BlockPipeline build() {
+            BlockBackend chosen = backend;
+            if (chosen == null) {
+                throw new IllegalStateException("a pipeline needs a backend");
+            }
+            return new BlockPipeline(this, chosen);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package dev.sluice.pipeline;
+
+import java.util.ArrayDeque;
+
+/**
+ * A loop's sink as its queues share it: asks for one flush a tick and keeps, in order, what a full sink could not take.
+ *
+ * <p>Once it is closed, requests that still come, and those that wait, fail with ESHUTDOWN.
+ *
+ * <p>Loop thread only. No allocation once the waiting line has grown to the most that its queues can have out.
+ */
+final class SharedSink {
+    private final IoLoop loop;
+    private final BlockSink sink;
+    private final ArrayDeque<BlockRequest> waiting = new ArrayDeque<>();
+    private final IoLoop.TickEndHook endOfTick = this::endTick;
+    private boolean hooked;
+    private boolean closed;
+
+    SharedSink(IoLoop loop, BlockSink sink) {
+        this.loop = loop;
+        this.sink = sink;
+    }
+
+    int capacity() {
+        return sink.capacity();
+    }
+
+    void submit(BlockRequest request) {
+        if (closed) {
+            refuse(request);
+        } else if (!waiting.isEmpty() || !sink.submit(request)) {
+            waiting.add(request);
+        } else {
+            hook();
+        }
+    }
+
+    /** A request of this sink has completed: there is room. */
+    void completed() {
+        if (!waiting.isEmpty()) {
+            hook();
+        }
+    }
+
+    private void hook() {
+        if (!hooked) {
+            hooked = true;
+            loop.atTickEnd(endOfTick);
+        }
+    }
+
+    private void endTick() {
+        hooked = false;
+        BlockRequest next = waiting.peek();
+        while (next != null && sink.submit(next)) {
+            waiting.remove();
+            next = waiting.peek();
+        }
+        sink.flush();
+    }
+
+    /** Never inside the call that brought the request: a stage that tries again and again must not keep the loop. */
+    private void refuse(BlockRequest request) {
+        request.submitted();
+        loop.execute(() -> request.complete(-Errno.ESHUTDOWN));
+    }
+
+    void close() {
+        if (!closed) {
+            closed = true;
+            waiting.forEach(this::refuse);
+            waiting.clear();
+            sink.close();
+        }
+    }
+}
