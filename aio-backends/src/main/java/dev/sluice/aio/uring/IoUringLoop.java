@@ -268,7 +268,8 @@ public final class IoUringLoop implements IoLoop {
         mailbox.close();
         counts.tasks += mailbox.runAll(this, Integer.MAX_VALUE);
         hooks.runAll(this);
-        runGuarded("closing the ring", ring::prepareToDestroy);
+        // Without Netty's prepareToDestroy, which closes handles (ours have ended) and drains the ring: what is submitted behind a
+        // drain goes to a worker thread, Netty's wake-up read too, and destroy frees the read's buffer before that thread is done with it.
         runGuarded("closing the ring", ring::destroy);
         counts.tickEnded();
     }

@@ -264,7 +264,7 @@ class IoUringLoopTest {
 
     @Test
     void shouldLoseNoAcceptedTaskWhenClosedUnderFire() throws InterruptedException {
-        for (int round = 0; round < 20; round++) {
+        for (int round = 0; round < 100; round++) {
             IoUringLoop fired = startLoop();
             AtomicInteger accepted = new AtomicInteger();
             AtomicInteger ran = new AtomicInteger();
