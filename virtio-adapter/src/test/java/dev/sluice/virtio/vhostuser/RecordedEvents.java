@@ -5,14 +5,14 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /** Counts what an observer is told. Any thread reads. */
 public final class RecordedEvents implements PipelineObserver {
-    final AtomicLong kicks = new AtomicLong();
-    final AtomicLong publications = new AtomicLong();
-    final AtomicLong elements = new AtomicLong();
-    final AtomicLong calls = new AtomicLong();
-    final AtomicLong malformed = new AtomicLong();
-    final AtomicLong broken = new AtomicLong();
-    final AtomicLong started = new AtomicLong();
-    final AtomicLong stopped = new AtomicLong();
+    public final AtomicLong kicks = new AtomicLong();
+    public final AtomicLong publications = new AtomicLong();
+    public final AtomicLong elements = new AtomicLong();
+    public final AtomicLong calls = new AtomicLong();
+    public final AtomicLong malformed = new AtomicLong();
+    public final AtomicLong broken = new AtomicLong();
+    public final AtomicLong started = new AtomicLong();
+    public final AtomicLong stopped = new AtomicLong();
 
     @Override
     public void kicked(int queue) {
