@@ -76,6 +76,18 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** A queue over a ring that was located and not yet {@linkplain #start started}. */
     public VirtioBlkQueue(
             IoLoop loop, int index, VirtioBlkDevice device, SplitRing ring, GuestMemory memory, CallBatch calls, PipelineObserver observer) {
+        this(loop, index, device, ring, memory, calls, observer, MAX_LARGE_REQUESTS);
+    }
+
+    VirtioBlkQueue(
+            IoLoop loop,
+            int index,
+            VirtioBlkDevice device,
+            SplitRing ring,
+            GuestMemory memory,
+            CallBatch calls,
+            PipelineObserver observer,
+            int largeRequests) {
         this.loop = loop;
         this.index = index;
         this.device = device;
@@ -83,7 +95,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.calls = calls;
         this.observer = observer;
         this.chain = new DescriptorChain(ring, memory, device.segMax());
-        this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), MAX_LARGE_REQUESTS));
+        this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
         this.chainLog = new ChainLog(index);
         this.ended = new int[ring.size()];
         this.requests = new VirtioBlkRequest[ring.size()];

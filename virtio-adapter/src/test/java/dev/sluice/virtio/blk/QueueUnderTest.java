@@ -45,6 +45,8 @@ final class QueueUnderTest implements AutoCloseable {
     static final int F_NEXT = VirtqDesc.F_NEXT;
     static final int F_WRITE = VirtqDesc.F_WRITE;
     static final int F_INDIRECT = VirtqDesc.F_INDIRECT;
+    /** So few that a test runs out of them. */
+    static final int LARGE_REQUESTS = 3;
     static final byte STATUS_UNTOUCHED = (byte) 0xEE;
 
     /** Free for requests: behind the rings. */
@@ -96,7 +98,7 @@ final class QueueUnderTest implements AutoCloseable {
                 new MemoryRegion(BORDER, USER + 0x1000_0000L, NativeMemory.view(high.address(), REGION_BYTES)),
                 new MemoryRegion(GUEST, USER, NativeMemory.view(low.address(), REGION_BYTES))));
         SplitRing ring = SplitRing.locate(memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), 0, SIZE, avail);
-        queue = new VirtioBlkQueue(loop, 0, device, ring, memory, calls, events);
+        queue = new VirtioBlkQueue(loop, 0, device, ring, memory, calls, events, LARGE_REQUESTS);
         source = new QueueSource(loop, queue);
         queue.eventFds(call.number(), err.number());
         queue.start(source::kicked);
