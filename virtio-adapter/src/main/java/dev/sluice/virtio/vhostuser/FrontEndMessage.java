@@ -62,6 +62,19 @@ sealed interface FrontEndMessage {
     /** A piece of guest memory, as the front end describes it. All values are unsigned 64 bits. */
     record Region(long guestAddress, long sizeBytes, long userAddress, long mmapOffset) {}
 
+    /** True for requests whose reply is what was asked for, so that no reply can say that they were refused. */
+    static boolean hasReplyOfItsOwn(int request) {
+        return switch (request) {
+            case VhostUser.GET_FEATURES,
+                    VhostUser.GET_PROTOCOL_FEATURES,
+                    VhostUser.GET_QUEUE_NUM,
+                    VhostUser.GET_MAX_MEM_SLOTS,
+                    VhostUser.GET_VRING_BASE,
+                    VhostUser.GET_CONFIG -> true;
+            default -> false;
+        };
+    }
+
     // ---- decoding
 
     /**

@@ -44,6 +44,9 @@ final class VhostUserSession implements AutoCloseable {
             | VhostUser.PROTOCOL_F_CONFIG
             | VhostUser.PROTOCOL_F_REPLY_ACK
             | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+    /** A front end that is refused more often is not worth the log. */
+    private static final int MAX_REFUSALS = 256;
+
     private static final long ACK_OK = 0;
     private static final long ACK_REFUSED = 1;
 
@@ -52,6 +55,7 @@ final class VhostUserSession implements AutoCloseable {
     private final List<Vring> rings;
     private final MemoryTable memory;
     private long protocolFeatures;
+    private int refusals;
 
     VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory) {
         this.device = device;
@@ -75,13 +79,13 @@ final class VhostUserSession implements AutoCloseable {
         }
         boolean ackWanted = stream.needsReply() && (protocolFeatures & VhostUser.PROTOCOL_F_REPLY_ACK) != 0;
         try {
-            boolean replied = handle(FrontEndMessage.decode(stream.request(), stream.payload(), stream.payloadBytes(), stream.fds().count()));
+            handle(FrontEndMessage.decode(stream.request(), stream.payload(), stream.payloadBytes(), stream.fds().count()));
             // vhost-user, "VHOST_USER_PROTOCOL_F_REPLY_ACK": messages that have a reply of their own get no other.
-            if (ackWanted && !replied) {
+            if (ackWanted && !FrontEndMessage.hasReplyOfItsOwn(stream.request())) {
                 stream.replyWith(ACK_OK);
             }
         } catch (ProtocolViolation violation) {
-            if (violation.isFatal() || !ackWanted) {
+            if (violation.isFatal() || !ackWanted || FrontEndMessage.hasReplyOfItsOwn(stream.request()) || ++refusals > MAX_REFUSALS) {
                 throw violation;
             }
             LOG.warn("{}; the message is refused", violation.rule());
@@ -90,8 +94,7 @@ final class VhostUserSession implements AutoCloseable {
         return true;
     }
 
-    /** Does what a message asks for; true where it has been replied to. */
-    private boolean handle(FrontEndMessage message) throws IOException, ProtocolViolation {
+    private void handle(FrontEndMessage message) throws IOException, ProtocolViolation {
         switch (message) {
             case GetFeatures() -> stream.replyWith(device.offered() | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
             case SetFeatures(long features) -> setFeatures(features);
@@ -114,10 +117,6 @@ final class VhostUserSession implements AutoCloseable {
             case GetConfig config -> getConfig(config);
             case SetConfig config -> setConfig(config);
         }
-        return switch (message) {
-            case GetFeatures _, GetProtocolFeatures _, GetQueueNum _, GetMaxMemSlots _, GetVringBase _, GetConfig _ -> true;
-            default -> false;
-        };
     }
 
     // ---- features
