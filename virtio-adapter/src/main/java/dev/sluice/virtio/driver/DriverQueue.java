@@ -173,7 +173,8 @@ public final class DriverQueue implements AutoCloseable {
     }
 
     /**
-     * Waits until {@link #poll} has something to reap. Calls are asked for only while this waits.
+     * Waits until {@link #poll} has something to reap. Calls are asked for only while this waits. The ring decides what is
+     * returned: a device that forgets its call makes this slow, not false.
      *
      * @param timeoutMillis 0 only looks, a negative one waits without end
      * @return false after the time

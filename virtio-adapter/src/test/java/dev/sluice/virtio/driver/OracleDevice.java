@@ -6,6 +6,7 @@ import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqDesc;
 import dev.sluice.virtio.layout.VirtqUsed;
 import java.io.ByteArrayOutputStream;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
@@ -104,10 +105,14 @@ final class OracleDevice {
                 readable.writeBytes(buffer.toArray(ValueLayout.JAVA_BYTE));
             }
             if ((flags & VirtqDesc.F_NEXT) == 0) {
-                return new Chain(head, MemorySegment.ofArray(readable.toByteArray()), writable, descriptors, usedTable);
+                return new Chain(head, copy(readable.toByteArray()), writable, descriptors, usedTable);
             }
             index = VirtqDesc.next(table, at);
         }
+    }
+
+    private static MemorySegment copy(byte[] bytes) {
+        return Arena.ofAuto().allocateFrom(ValueLayout.JAVA_BYTE, bytes);
     }
 
     /** Carries a request out and puts it into the used ring; {@link #publish()} shows it. */

@@ -13,6 +13,8 @@ import java.util.SplittableRandom;
 public final class VerifyingLoad implements CompletionHandler {
     public static final int BLOCK_BYTES = 4096;
 
+    private static final int PATIENCE_MILLIS = 15_000;
+
     private final DriverQueue queue;
     private final SplittableRandom random;
     private final int firstBlock;
@@ -78,7 +80,7 @@ public final class VerifyingLoad implements CompletionHandler {
         while (reads + writes < until) {
             fill();
             boolean _ = queue.publish();
-            assertThat(queue.await(10_000)).as("queue %d answers", queue.index()).isTrue();
+            awaitCall();
             int _ = queue.poll(this);
         }
     }
@@ -87,9 +89,18 @@ public final class VerifyingLoad implements CompletionHandler {
     public void drain() {
         boolean _ = queue.publish();
         while (queue.inFlight() > 0) {
-            assertThat(queue.await(10_000)).as("queue %d answers", queue.index()).isTrue();
+            awaitCall();
             int _ = queue.poll(this);
         }
+    }
+
+    /** A call that was lost shows as a wait that took its whole time, although there was something to reap. */
+    private void awaitCall() {
+        long start = System.nanoTime();
+        boolean used = queue.await(PATIENCE_MILLIS);
+        assertThat(used && System.nanoTime() - start < PATIENCE_MILLIS * 900_000L)
+                .as("queue %d calls", queue.index())
+                .isTrue();
     }
 
     @Override

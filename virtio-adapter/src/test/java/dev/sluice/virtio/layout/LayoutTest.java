@@ -221,7 +221,7 @@ final class LayoutTest {
 
     @Test
     void shouldWriteStructuresInLittleEndian() {
-        MemorySegment memory = MemorySegment.ofArray(new byte[16]);
+        MemorySegment memory = Arena.ofAuto().allocate(16, 16);
         VirtqDesc.set(memory, 0, 0x1122334455667788L, 0x99AABBCCL, 0xDDEE, 0xFF01);
         assertThat(hex(memory)).isEqualTo("8877665544332211ccbbaa99eedd01ff");
         assertThat(VirtqDesc.addr(memory, 0)).isEqualTo(0x1122334455667788L);
