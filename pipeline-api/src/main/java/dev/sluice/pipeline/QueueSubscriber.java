@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.NativeMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -234,6 +235,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
                     data.set(ValueLayout.JAVA_BYTE, j, at < serial.length ? serial[at] : 0);
                 }
             }
+            NativeMemory.surfaceFault();
             return at;
         } catch (InternalError fault) {
             // The JVM's form of SIGBUS: the peer has truncated the memory under its mapping.
