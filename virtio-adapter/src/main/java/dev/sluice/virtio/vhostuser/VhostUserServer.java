@@ -210,8 +210,8 @@ public final class VhostUserServer implements AutoCloseable {
         } catch (IOException | RuntimeException failed) {
             LOG.error("{}: the server ends: {}", address, failed.getMessage(), failed);
         } finally {
-            closeCalls();
             ended.countDown();
+            closeCalls();
         }
     }
 

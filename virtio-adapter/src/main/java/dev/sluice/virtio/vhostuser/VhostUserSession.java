@@ -122,6 +122,7 @@ final class VhostUserSession implements AutoCloseable {
     // ---- features
 
     private void setFeatures(long features) throws ProtocolViolation {
+        long before = device.accepted();
         try {
             device.accept(features & ~VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
         } catch (IllegalArgumentException notOffered) {
@@ -132,7 +133,9 @@ final class VhostUserSession implements AutoCloseable {
             if ((features & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
                 ring.enable(true);
             }
-            ring.featuresChanged();
+            if (device.accepted() != before) {
+                ring.featuresChanged();
+            }
         }
     }
 
