@@ -19,7 +19,6 @@ public final class VirtioBlkDevice {
 
     private static final int SECTOR_BYTES = 512;
 
-    /** What goes without negotiation of a cache mode. */
     private static final int WRITEBACK_BYTES = 1;
 
     private final BlockGeometry geometry;
@@ -99,10 +98,6 @@ public final class VirtioBlkDevice {
             throw new IllegalArgumentException("VIRTIO 1.3 §2.2.1: driver accepts features 0x" + Long.toHexString(features & ~offered) + " that were not offered");
         }
         accepted = features;
-        // VIRTIO 1.3 §5.2.5.2: with CONFIG_WCE and without FLUSH writeback starts at 0.
-        if (accepted(VirtioFeatures.BLK_CONFIG_WCE) && !accepted(VirtioFeatures.BLK_FLUSH)) {
-            writeback = false;
-        }
     }
 
     /** True where writes must be on stable storage when they complete. */
@@ -110,10 +105,12 @@ public final class VirtioBlkDevice {
         return !writeback || (accepted & VirtioFeatures.BLK_FLUSH) == 0;
     }
 
-    /** Back to what a driver finds first: nothing accepted, cache on. */
+    /**
+     * Back to what a driver finds first: nothing accepted. The cache mode stays: after a lost connection a front end does not tell
+     * again that its guest has turned the cache off, and the guest relies on it (VIRTIO 1.3 §5.2.5: after a reset it "can be either").
+     */
     public void reset() {
         accepted = 0;
-        writeback = true;
         needsReset = false;
     }
 
@@ -165,7 +162,9 @@ public final class VirtioBlkDevice {
         VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP, Integer.numberOfTrailingZeros(geometry.physicalBlockBytes() / block));
         VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE, Math.min(0xFFFF, geometry.physicalBlockBytes() / block));
         VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE, geometry.optimalIoBytes() / block);
-        VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK, writeback ? 1 : 0);
+        // VIRTIO 1.3 §5.2.5.2: with CONFIG_WCE and without FLUSH writeback is 0.
+        boolean neverFlushed = accepted(VirtioFeatures.BLK_CONFIG_WCE) && !accepted(VirtioFeatures.BLK_FLUSH);
+        VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK, writeback && !neverFlushed ? 1 : 0);
         VirtioBlkConfig.u16(config, VirtioBlkConfig.NUM_QUEUES, numQueues);
         if ((offered & VirtioFeatures.BLK_DISCARD) != 0) {
             VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_DISCARD_SECTORS, maxRangeSectors);

@@ -12,6 +12,7 @@ import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
+import java.io.IOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -49,12 +50,17 @@ public final class CallBatch implements AutoCloseable {
     /**
      * Makes an empty batch. Any thread.
      *
-     * @throws java.io.IOException where /dev/null cannot be opened
+     * @throws IOException where /dev/null cannot be opened
      */
-    public CallBatch(IoLoop loop) throws java.io.IOException {
+    public CallBatch(IoLoop loop) throws IOException {
+        this(loop, true);
+    }
+
+    /** With the choice to do without AIO, as where the kernel has none. */
+    CallBatch(IoLoop loop, boolean aioWanted) throws IOException {
         this.loop = loop;
         this.nothing = LinuxFile.openOrThrow("/dev/null", LinuxFile.O_RDONLY | LinuxFile.O_CLOEXEC, 0);
-        this.context = usableContext();
+        this.context = aioWanted ? usableContext() : 0;
         this.iocbs = NativeMemory.allocate((long) CAPACITY * (Iocb.SIZE + Long.BYTES), 64);
         this.writable = new PollSet(1);
         for (int i = 0; i < CAPACITY; i++) {

@@ -19,7 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -62,7 +62,7 @@ public final class VhostUserServer implements AutoCloseable {
     private volatile @Nullable Fd wake;
     private @Nullable Thread thread;
     private volatile boolean closing;
-    private volatile State state;
+    private volatile @Nullable Connection connection;
 
     private VhostUserServer(Builder settings, BlockPipeline pipeline) {
         this.settings = settings;
@@ -70,7 +70,6 @@ public final class VhostUserServer implements AutoCloseable {
         this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax);
         Path path = settings.socketPath;
         this.address = path == null ? "fd " + settings.fd : path.toString();
-        this.state = disconnected();
     }
 
     public static Builder builder() {
@@ -94,13 +93,12 @@ public final class VhostUserServer implements AutoCloseable {
      *
      * @param size 0 before the front end has said it
      * @param loopName name of the loop that serves it
-     * @param brokenNow asks whether it is broken; live, any thread
+     * @param broken whether its driver has lied about it or its memory has gone, so that it has ended
      */
-    public record RingSnapshot(int index, RingState state, int size, String loopName, BooleanSupplier brokenNow) {
-        public boolean broken() {
-            return brokenNow.getAsBoolean();
-        }
-    }
+    public record RingSnapshot(int index, RingState state, int size, String loopName, boolean broken) {}
+
+    /** What the control thread shows of a connection: settled between messages, but for the queues that break meanwhile. */
+    private record Connection(int peerPid, List<Supplier<RingSnapshot>> rings) {}
 
     // ---- life
 
@@ -156,12 +154,16 @@ public final class VhostUserServer implements AutoCloseable {
 
     /** What the device and its front end are up to. */
     public State state() {
-        State last = state;
-        return new State(last.address(), last.connected(), last.peerPid(), device.accepted(), device.needsReset(), last.rings());
-    }
-
-    private State disconnected() {
-        return new State(address, false, 0, 0, false, List.of());
+        Connection current = connection;
+        return current == null
+                ? new State(address, false, 0, 0, false, List.of())
+                : new State(
+                        address,
+                        true,
+                        current.peerPid(),
+                        device.accepted(),
+                        device.needsReset(),
+                        current.rings().stream().map(Supplier::get).toList());
     }
 
     /** Waits until the server serves no more: it was closed, or the one connection that it inherited has ended. */
@@ -210,8 +212,8 @@ public final class VhostUserServer implements AutoCloseable {
         } catch (IOException | RuntimeException failed) {
             LOG.error("{}: the server ends: {}", address, failed.getMessage(), failed);
         } finally {
-            closeCalls();
             ended.countDown();
+            closeCalls();
         }
     }
 
@@ -269,7 +271,7 @@ public final class VhostUserServer implements AutoCloseable {
             LOG.info("{}: front end connected, process {}", address, peer);
             boolean more = true;
             while (more && !closing) {
-                state = new State(address, true, peer, 0, false, session.ringSnapshots());
+                this.connection = new Connection(peer, session.ringSnapshots());
                 more = session.serveNext();
             }
             LOG.info("{}: front end disconnected", address);
@@ -280,7 +282,7 @@ public final class VhostUserServer implements AutoCloseable {
         } catch (RuntimeException bug) {
             LOG.error("{}: the connection ends on an error of Sluice", address, bug);
         } finally {
-            state = disconnected();
+            this.connection = null;
             device.reset();
         }
     }

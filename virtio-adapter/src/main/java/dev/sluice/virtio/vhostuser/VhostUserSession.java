@@ -27,6 +27,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -64,7 +65,8 @@ final class VhostUserSession implements AutoCloseable {
         this.memory = new MemoryTable(allowFileMemory);
     }
 
-    List<VhostUserServer.RingSnapshot> ringSnapshots() {
+    /** The rings as they are between two messages; each tells when asked whether it has broken since. */
+    List<Supplier<VhostUserServer.RingSnapshot>> ringSnapshots() {
         return rings.stream().map(Vring::snapshot).toList();
     }
 
@@ -122,6 +124,7 @@ final class VhostUserSession implements AutoCloseable {
     // ---- features
 
     private void setFeatures(long features) throws ProtocolViolation {
+        long before = device.accepted();
         try {
             device.accept(features & ~VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
         } catch (IllegalArgumentException notOffered) {
@@ -132,7 +135,9 @@ final class VhostUserSession implements AutoCloseable {
             if ((features & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
                 ring.enable(true);
             }
-            ring.featuresChanged();
+            if (device.accepted() != before) {
+                ring.featuresChanged();
+            }
         }
     }
 

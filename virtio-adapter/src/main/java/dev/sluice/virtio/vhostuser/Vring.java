@@ -13,6 +13,7 @@ import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.RingAddresses;
 import dev.sluice.virtio.queue.SplitRing;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,9 +55,12 @@ final class Vring {
         return state;
     }
 
-    VhostUserServer.RingSnapshot snapshot() {
+    /** The ring as it is now; the result may be asked by any thread. */
+    Supplier<VhostUserServer.RingSnapshot> snapshot() {
         RunningRing ring = running;
-        return new VhostUserServer.RingSnapshot(index, state, size, loop.name(), ring == null ? () -> false : ring::broken);
+        RingState stateNow = state;
+        int sizeNow = size;
+        return () -> new VhostUserServer.RingSnapshot(index, stateNow, sizeNow, loop.name(), ring != null && ring.broken());
     }
 
     // ---- set-up

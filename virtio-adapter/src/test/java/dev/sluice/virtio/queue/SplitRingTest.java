@@ -149,19 +149,4 @@ final class SplitRingTest {
             }
         }
     }
-
-    @Test
-    void shouldSignalWithoutBlockingWhenManyCallsComeInOneTick() throws java.io.IOException {
-        try (var loop = new dev.sluice.pipeline.testing.ManualLoop();
-                CallBatch calls = new CallBatch(loop);
-                var fd = dev.sluice.linux.Fd.adopt(dev.sluice.linux.EventFd.create(0, dev.sluice.linux.EventFd.EFD_NONBLOCK));
-                var closed = dev.sluice.linux.Fd.adopt(dev.sluice.linux.LinuxFile.open("/dev/null", 0, 0))) {
-            for (int i = 0; i < 1000; i++) {
-                calls.add(i % 100 == 50 ? closed.number() : fd.number());
-            }
-            loop.tickUntilIdle();
-            // What is no eventfd fails alone.
-            assertThat(dev.sluice.linux.EventFd.drain(fd.number())).isEqualTo(990);
-        }
-    }
 }

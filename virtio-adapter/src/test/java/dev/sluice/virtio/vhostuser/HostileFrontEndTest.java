@@ -336,6 +336,37 @@ final class HostileFrontEndTest {
         }
     }
 
+    /** In compiled code the fault surfaces late (NativeMemory): the loop has to be hot, and the truncation to hit it anywhere. */
+    @Test
+    void shouldSurviveTruncationAtAnyMomentOfARunningLoad() throws Exception {
+        for (int round = 0; round < 30; round++) {
+            try (RawFrontEnd front = RawFrontEnd.running(fixture)) {
+                java.util.concurrent.atomic.AtomicLong completed = new java.util.concurrent.atomic.AtomicLong();
+                Thread driver = Thread.ofPlatform().start(() -> flushUntilMemoryIsGone(front, completed));
+                long enough = round == 0 ? 100_000 : 200 + round * 37L;
+                ServerFixture.await("load", () -> completed.get() > enough);
+                assertThat(LinuxFile.ftruncate(front.region.fd(), 0)).isZero();
+                driver.join();
+                assertThat(EventFd.signal(front.queue.kickFd())).isZero();
+                ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
+                assertThat(front.frontend.vringBase(0)).isNotNegative();
+            }
+        }
+    }
+
+    private static void flushUntilMemoryIsGone(RawFrontEnd front, java.util.concurrent.atomic.AtomicLong completed) {
+        try {
+            while (true) {
+                while (front.queue.submit(BlkRequest.T_FLUSH, 0, 0) >= 0) {}
+                boolean _ = front.queue.publish();
+                completed.addAndGet(front.queue.poll((slot, status, written) -> {}));
+                NativeMemory.surfaceFault();
+            }
+        } catch (InternalError | RuntimeException gone) {
+            // SIGBUS, or whatever the driver makes of the garbage.
+        }
+    }
+
     @Test
     void shouldWorkAgainWhenABrokenQueueIsStoppedAndStartedAnew() throws Exception {
         try (RawFrontEnd front = RawFrontEnd.running(fixture)) {

@@ -173,6 +173,11 @@ final class VhostUserServerTest {
                 driver.disk(0).write(1024, MemorySegment.ofArray(ones));
                 assertThat(fixture.backend.durable().asSlice(1024, 512).mismatch(MemorySegment.ofArray(ones))).isEqualTo(-1);
             }
+            // A front end that comes back after a lost connection does not say it again.
+            try (BlockDriver driver = fixture.open(1)) {
+                driver.disk(0).write(2048, MemorySegment.ofArray(ones));
+                assertThat(fixture.backend.durable().asSlice(2048, 512).mismatch(MemorySegment.ofArray(ones))).isEqualTo(-1);
+            }
         }
     }
 
