@@ -1,6 +1,5 @@
 package dev.sluice.pipeline;
 
-import dev.sluice.linux.NativeMemory;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -249,7 +248,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
                     data.set(ValueLayout.JAVA_BYTE, j, at < serial.length ? serial[at] : 0);
                 }
             }
-            NativeMemory.surfaceFault();
+            request.surfaceFault();
             return at;
         } catch (InternalError fault) {
             // The JVM's form of SIGBUS: the peer has truncated the memory under its mapping.

@@ -313,6 +313,11 @@ public final class VirtioBlkRequest extends BlockRequest {
     }
 
     @Override
+    protected void surfaceFault() {
+        NativeMemory.surfaceFault();
+    }
+
+    @Override
     public MemorySegment dataSegment(int index) {
         Objects.checkIndex(index, iovecCount());
         return NativeMemory.view(Iovec.base(iovecsAddress(), index), Iovec.length(iovecsAddress(), index));
