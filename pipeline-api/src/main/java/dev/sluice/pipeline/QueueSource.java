@@ -26,7 +26,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final IoLoop loop;
     private final RequestQueue queue;
     private final IoLoop.Turn turn = this::takeTurn;
-    private final AtomicReference<@Nullable Subscription> subscription = new AtomicReference<>();
+    private final AtomicReference<@Nullable RingSubscription> subscription = new AtomicReference<>();
 
     private boolean turnRequested;
     private boolean stopped;
@@ -73,7 +73,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         this.whenDrained = whenDrained;
         if (!stopped) {
             stopped = true;
-            Subscription current = subscription.get();
+            RingSubscription current = subscription.get();
             if (current != null) {
                 current.end(failure);
             }
@@ -104,13 +104,26 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         return stopped || failure != null;
     }
 
+    boolean stopped() {
+        return stopped;
+    }
+
+    @Nullable BrokenQueueException failure() {
+        return failure;
+    }
+
+    /** The subscription has ended: another may come. */
+    void forget(RingSubscription ended) {
+        subscription.compareAndSet(ended, null);
+    }
+
     /**
      * Ends the present subscription, if there is one, and fails every request that was emitted and that nobody has taken. To be called when the
      * subscriber has got its terminal signal and will see none of them any more.
      */
     void takeBack() {
         loop.assertInLoop();
-        Subscription current = subscription.get();
+        RingSubscription current = subscription.get();
         if (current != null) {
             current.cancel();
         }
@@ -133,7 +146,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
     @Override
     public void subscribe(CoreSubscriber<? super BlockRequest> actual) {
-        Subscription mine = new Subscription(actual);
+        RingSubscription mine = new RingSubscription(this, actual);
         if (!subscription.compareAndSet(null, mine)) {
             Operators.error(actual, new IllegalStateException("queue " + queue.index() + " has a subscriber already; a queue allows one"));
             return;
@@ -147,7 +160,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         }
     }
 
-    private void requestTurn() {
+    void requestTurn() {
         if (!turnRequested) {
             turnRequested = true;
             loop.requestTurn(turn);
@@ -156,16 +169,25 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
     private boolean takeTurn() {
         turnRequested = false;
-        Subscription current = subscription.get();
-        if (current != null && current.emit()) {
-            turnRequested = true;
-            return true;
+        RingSubscription current = subscription.get();
+        long before = polled;
+        try {
+            if (current != null && current.emit()) {
+                turnRequested = true;
+                return true;
+            }
+            return false;
+        } catch (Throwable fatal) {
+            // What a subscriber must not do; the loop logs it. The requests behind the one that it happened on still get their turn.
+            if (polled != before) {
+                requestTurn();
+            }
+            throw fatal;
         }
-        return false;
     }
 
     /** The next request, or null with kicks enabled. */
-    private @Nullable BlockRequest pollOrEnableKicks() {
+    @Nullable BlockRequest pollOrEnableKicks() {
         try {
             while (true) {
                 BlockRequest request = queue.poll();
@@ -192,183 +214,5 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             seen = Arrays.copyOf(seen, slot + 1);
         }
         seen[slot] = request;
-    }
-
-    private final class Subscription implements QueueSubscription<BlockRequest> {
-        private final CoreSubscriber<? super BlockRequest> actual;
-        private volatile boolean cancelled;
-
-        // Confined to the loop.
-        private long demand;
-        private boolean begun;
-        private boolean done;
-        private boolean fused;
-        private int fusedBudget;
-        private @Nullable BlockRequest peeked;
-
-        Subscription(CoreSubscriber<? super BlockRequest> actual) {
-            this.actual = actual;
-        }
-
-        void begin() {
-            begun = true;
-            if (stopped || failure != null) {
-                end(failure);
-            } else {
-                requestTurn();
-            }
-        }
-
-        /** Emits what there is, up to demand and the turn's budget; true where only the budget stopped it. */
-        boolean emit() {
-            if (!begun || done || cancelled || stopped) {
-                return false;
-            }
-            try {
-                if (fused) {
-                    fusedBudget = TURN_BUDGET;
-                    // Reactor's fusion protocol: "come and poll".
-                    actual.onNext(null);
-                    return false;
-                }
-                for (int budget = TURN_BUDGET; budget > 0; budget--) {
-                    if (demand == 0) {
-                        return false;
-                    }
-                    BlockRequest request = pollOrEnableKicks();
-                    if (request == null) {
-                        return false;
-                    }
-                    if (demand != Long.MAX_VALUE) {
-                        demand--;
-                    }
-                    actual.onNext(request);
-                    if (cancelled || done || stopped) {
-                        return false;
-                    }
-                }
-                return true;
-            } catch (BrokenQueueException broken) {
-                end(broken);
-                return false;
-            }
-        }
-
-        /** The terminal signal, once. */
-        void end(@Nullable Throwable error) {
-            if (!begun || done || cancelled) {
-                return;
-            }
-            done = true;
-            subscription.compareAndSet(this, null);
-            if (error != null) {
-                actual.onError(error);
-            } else {
-                actual.onComplete();
-            }
-        }
-
-        @Override
-        public void request(long n) {
-            if (!Operators.validate(n)) {
-                // Reactive Streams §3.9: a demand of zero or less is an error of the subscriber.
-                onLoop(() -> {
-                    begun = true;
-                    end(new IllegalArgumentException("Reactive Streams §3.9: demand of " + n + " is not positive"));
-                });
-            } else if (loop.inLoop()) {
-                addDemand(n);
-            } else {
-                loop.execute(() -> addDemand(n));
-            }
-        }
-
-        private void addDemand(long n) {
-            boolean starved = demand == 0;
-            demand = Operators.addCap(demand, n);
-            if ((starved || fused) && begun && !done && !cancelled) {
-                requestTurn();
-            }
-        }
-
-        @Override
-        public void cancel() {
-            cancelled = true;
-            onLoop(() -> {
-                clear();
-                subscription.compareAndSet(this, null);
-            });
-        }
-
-        private void onLoop(Runnable task) {
-            if (loop.inLoop()) {
-                task.run();
-            } else {
-                loop.execute(task);
-            }
-        }
-
-        // ---- fusion: the downstream polls on the loop, without a signal per request
-
-        @Override
-        public int requestFusion(int requestedMode) {
-            // The ring is confined to the loop: whoever says that it would poll it from another thread is refused. An operator may
-            // still come from the thread that its own downstream requests on; it finds nothing there and is called on the loop.
-            if ((requestedMode & Fuseable.ASYNC) != 0 && (requestedMode & Fuseable.THREAD_BARRIER) == 0) {
-                fused = true;
-                return Fuseable.ASYNC;
-            }
-            return Fuseable.NONE;
-        }
-
-        @Override
-        public @Nullable BlockRequest poll() {
-            if (!loop.inLoop()) {
-                loop.execute(QueueSource.this::requestTurn);
-                return null;
-            }
-            BlockRequest first = peeked;
-            peeked = null;
-            return first != null ? first : pollWithinBudget();
-        }
-
-        /** Whoever polls without end gets its next share in the next tick, when all others have had theirs. */
-        private @Nullable BlockRequest pollWithinBudget() {
-            if (!begun || done || cancelled || stopped) {
-                return null;
-            }
-            if (fusedBudget == 0) {
-                requestTurn();
-                return null;
-            }
-            fusedBudget--;
-            return pollOrEnableKicks();
-        }
-
-        @Override
-        public boolean isEmpty() {
-            if (!loop.inLoop()) {
-                loop.execute(QueueSource.this::requestTurn);
-                return true;
-            }
-            if (peeked == null) {
-                peeked = pollWithinBudget();
-            }
-            return peeked == null;
-        }
-
-        @Override
-        public int size() {
-            return isEmpty() ? 0 : 1;
-        }
-
-        @Override
-        public void clear() {
-            BlockRequest first = peeked;
-            peeked = null;
-            if (first != null) {
-                first.discard();
-            }
-        }
     }
 }

@@ -16,10 +16,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
-import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.MonoSink;
-import reactor.core.publisher.Operators;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
@@ -220,79 +218,6 @@ class BlockStageTest {
             rig.settleUntilAnswered(reads);
             assertThat(reads.getFirst().status()).isEqualTo(BlockStatus.UNSUPP);
             assertThat(rig.sink().submissions()).isZero();
-        }
-    }
-
-    @Test
-    void shouldFailTheRequestWhenItsStageFails() {
-        List<BlockStage> failing = List.of(
-                (request, chain) -> Mono.error(new IllegalStateException("made up")),
-                (request, chain) -> Mono.empty(),
-                (request, chain) -> {
-                    throw new IllegalStateException("thrown on purpose");
-                },
-                (request, chain) -> {
-                    throw new AssertionError("thrown on purpose");
-                },
-                (request, chain) -> chain.proceed(request).then(Mono.error(new IllegalStateException("afterwards"))),
-                (request, chain) -> chain.proceed(request).zipWith(chain.proceed(request), (one, other) -> one),
-                new Undecided());
-        for (BlockStage stage : failing) {
-            try (PipelineRig rig = rig(stage)) {
-                List<TestIo> reads = rig.submitReads(40);
-                rig.settle();
-                assertThat(reads).allMatch(read -> read.result() == -Errno.EIO && read.answers() == 1);
-            }
-        }
-    }
-
-    private static final class Undecided implements BlockStage {
-        @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
-            return chain.proceed(request);
-        }
-
-        @Override
-        public boolean interestedIn(BlockRequest request) {
-            throw new IllegalStateException("thrown on purpose");
-        }
-    }
-
-    @Test
-    void shouldFailARequestThatAStageReplaces() {
-        List<BlockRequest> known = new ArrayList<>();
-        try (PipelineRig rig = rig((request, chain) -> {
-            known.add(request);
-            return chain.proceed(known.getFirst());
-        })) {
-            rig.sink().hold();
-            TestIo first = rig.submit(TestIo.read(0, 512));
-            TestIo second = rig.submit(TestIo.read(1, 512));
-            rig.settle();
-            assertThat(second.result()).isEqualTo(-Errno.EIO);
-            assertThat(first.answered()).isFalse();
-            rig.sink().releaseAll();
-            rig.settle();
-            assertThat(first.result()).isEqualTo(512);
-        }
-    }
-
-    @Test
-    void shouldKeepTheFirstOutcomeWhenAMonoThatIsNoneEndsTwice() {
-        BlockStage wrong = (request, chain) -> new Mono<>() {
-            @Override
-            public void subscribe(CoreSubscriber<? super BlockStatus> actual) {
-                actual.onSubscribe(Operators.emptySubscription());
-                actual.onNext(BlockStatus.OK);
-                actual.onComplete();
-                actual.onError(new IllegalStateException("a second end"));
-            }
-        };
-        try (PipelineRig rig = rig(wrong)) {
-            TestIo read = rig.submit(TestIo.read(0, 512));
-            rig.settle();
-            assertThat(read.result()).isEqualTo(512);
-            assertThat(read.answers()).isEqualTo(1);
         }
     }
 

@@ -276,4 +276,37 @@ class QueueSourceTest {
         assertThat(wrong.terminals).isEqualTo(1);
         assertThat(wrong.requests).isEmpty();
     }
+
+    @Test
+    void shouldGoOnBehindARequestThatItsSubscriberThrewOn() {
+        List<BlockRequest> seen = new ArrayList<>();
+        source.subscribe(new CoreSubscriber<>() {
+            @Override
+            public void onSubscribe(Subscription subscription) {
+                subscription.request(Long.MAX_VALUE);
+            }
+
+            @Override
+            public void onNext(BlockRequest request) {
+                seen.add(request);
+                if (seen.size() == 1) {
+                    throw new AssertionError("thrown on purpose");
+                }
+            }
+
+            @Override
+            public void onError(Throwable failure) {
+                throw new AssertionError(failure);
+            }
+
+            @Override
+            public void onComplete() {
+                throw new AssertionError("not stopped");
+            }
+        });
+        submit(queue, 3);
+        assertThat(loop.takeFailures()).singleElement().satisfies(failure -> assertThat(failure).hasMessage("thrown on purpose"));
+        assertThat(seen).hasSize(3);
+        seen.forEach(request -> request.complete(0));
+    }
 }

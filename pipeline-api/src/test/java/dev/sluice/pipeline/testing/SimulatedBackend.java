@@ -1,14 +1,11 @@
 package dev.sluice.pipeline.testing;
 
-import dev.sluice.linux.NativeBlock;
-import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
-import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -20,7 +17,7 @@ import java.util.List;
  */
 public final class SimulatedBackend implements BlockBackend {
     private static final int SECTOR_BYTES = 512;
-    private static final int ALIGNMENT = 4096;
+    private static final int PHYSICAL_BLOCK_BYTES = 4096;
 
     /** A sink capacity that no test runs into by chance. */
     public static final int DEFAULT_CAPACITY = 1024;
@@ -28,9 +25,7 @@ public final class SimulatedBackend implements BlockBackend {
     private final BlockGeometry geometry;
     private final int sinkCapacity;
     private final SimulatedFaults faults;
-    private final NativeBlock visible;
-    private final NativeBlock durable;
-    private final BitSet dirtySectors = new BitSet();
+    private final SimulatedDisk disk;
     private final List<SimulatedSink> sinks = new ArrayList<>();
     private boolean closed;
 
@@ -38,8 +33,7 @@ public final class SimulatedBackend implements BlockBackend {
         this.geometry = geometry;
         this.sinkCapacity = sinkCapacity;
         this.faults = faults;
-        visible = NativeMemory.allocate(geometry.sizeBytes(), ALIGNMENT);
-        durable = NativeMemory.allocate(geometry.sizeBytes(), ALIGNMENT);
+        this.disk = new SimulatedDisk(geometry);
     }
 
     /** A writable disk with DISCARD and WRITE_ZEROES on which everything goes well. */
@@ -49,7 +43,7 @@ public final class SimulatedBackend implements BlockBackend {
 
     /** A writable disk with DISCARD and WRITE_ZEROES. */
     public static SimulatedBackend of(long sizeBytes, int sinkCapacity, SimulatedFaults faults) {
-        return new SimulatedBackend(new BlockGeometry(sizeBytes, SECTOR_BYTES, ALIGNMENT, 0, false, true, true), sinkCapacity, faults);
+        return new SimulatedBackend(new BlockGeometry(sizeBytes, SECTOR_BYTES, PHYSICAL_BLOCK_BYTES, 0, false, true, true), sinkCapacity, faults);
     }
 
     @Override
@@ -68,7 +62,7 @@ public final class SimulatedBackend implements BlockBackend {
         if (closed) {
             throw new IllegalStateException("the simulated backend is closed");
         }
-        SimulatedSink sink = new SimulatedSink(this, loop, sinkCapacity, faults);
+        SimulatedSink sink = new SimulatedSink(disk, loop, sinkCapacity, faults);
         sinks.add(sink);
         return sink;
     }
@@ -85,12 +79,12 @@ public final class SimulatedBackend implements BlockBackend {
 
     /** The image as readers see it. */
     public MemorySegment visible() {
-        return visible.segment();
+        return disk.visible();
     }
 
     /** The image as it would be after a power cut. */
     public MemorySegment durable() {
-        return durable.segment();
+        return disk.durable();
     }
 
     @Override
@@ -101,25 +95,6 @@ public final class SimulatedBackend implements BlockBackend {
                 throw new IllegalStateException("the backend is closed before its sink on " + sink.loop().name());
             }
         }
-        visible.close();
-        durable.close();
-    }
-
-    // ---- for the sinks
-
-    long visibleAddress() {
-        return visible.address();
-    }
-
-    synchronized void dirty(long offsetBytes, long lengthBytes) {
-        dirtySectors.set(Math.toIntExact(offsetBytes / SECTOR_BYTES), Math.toIntExact((offsetBytes + lengthBytes + SECTOR_BYTES - 1) / SECTOR_BYTES));
-    }
-
-    synchronized void makeDurable() {
-        for (int sector = dirtySectors.nextSetBit(0); sector >= 0; sector = dirtySectors.nextSetBit(sector + 1)) {
-            long at = (long) sector * SECTOR_BYTES;
-            NativeMemory.copy(visible.address() + at, durable.address() + at, SECTOR_BYTES);
-        }
-        dirtySectors.clear();
+        disk.close();
     }
 }

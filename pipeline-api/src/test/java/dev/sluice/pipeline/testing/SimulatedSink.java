@@ -1,8 +1,5 @@
 package dev.sluice.pipeline.testing;
 
-import dev.sluice.linux.Iovec;
-import dev.sluice.linux.NativeMemory;
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
@@ -43,7 +40,7 @@ public final class SimulatedSink implements BlockSink {
         }
     }
 
-    private final SimulatedBackend backend;
+    private final SimulatedDisk disk;
     private final IoLoop loop;
     private final int capacity;
     private final SimulatedFaults faults;
@@ -66,8 +63,8 @@ public final class SimulatedSink implements BlockSink {
     private boolean closed;
     private boolean released;
 
-    SimulatedSink(SimulatedBackend backend, IoLoop loop, int capacity, SimulatedFaults faults) {
-        this.backend = backend;
+    SimulatedSink(SimulatedDisk disk, IoLoop loop, int capacity, SimulatedFaults faults) {
+        this.disk = disk;
         this.loop = loop;
         this.capacity = capacity;
         this.faults = faults;
@@ -204,30 +201,13 @@ public final class SimulatedSink implements BlockSink {
 
     private void decide(Entry entry) {
         entry.held = holding;
-        int refused = refusal(entry.request);
+        int refused = disk.refusal(entry.request);
         entry.errno = refused != 0 ? refused : chance(faults.errorPercent()) ? Errno.EIO : 0;
         entry.dueRound = round;
         if (chance(faults.delayPercent())) {
             entry.dueRound += 1 + random.nextInt(faults.delayRounds());
         }
         entry.secondPieceLeft = chance(faults.shortPercent());
-    }
-
-    /** The errno of a request that this disk refuses whatever happens, or 0. */
-    private int refusal(BlockRequest request) {
-        BlockGeometry geometry = backend.geometry();
-        if (request.op().modifies() && geometry.readOnly()) {
-            return Errno.EROFS;
-        }
-        if (request.offsetBytes() + request.lengthBytes() > geometry.sizeBytes() && request.op() != BlockOp.GET_ID) {
-            return Errno.EINVAL;
-        }
-        return switch (request.op()) {
-            case READ, WRITE, FLUSH -> 0;
-            case DISCARD -> geometry.discard() ? 0 : Errno.EOPNOTSUPP;
-            case WRITE_ZEROES -> geometry.writeZeroes() ? 0 : Errno.EOPNOTSUPP;
-            case GET_ID -> Errno.EOPNOTSUPP;
-        };
     }
 
     private boolean chance(int percent) {
@@ -257,7 +237,7 @@ public final class SimulatedSink implements BlockSink {
             Entry entry = entries.get(i);
             if (i < flushed && isDue(entry)) {
                 dueRequests[due] = entry.request;
-                dueResults[due++] = move(entry);
+                dueResults[due++] = entry.errno != 0 ? -entry.errno : disk.perform(entry.request);
             } else {
                 entries.set(i, entries.get(kept));
                 entries.set(kept++, entry);
@@ -282,7 +262,7 @@ public final class SimulatedSink implements BlockSink {
             entry.secondPieceLeft = false;
             entry.dueRound = round + 1;
             if (movesData(entry.request) && entry.errno == 0) {
-                transfer(entry.request, entry.request.lengthBytes() / 2);
+                disk.transfer(entry.request, entry.request.lengthBytes() / 2);
             }
             return false;
         }
@@ -291,49 +271,5 @@ public final class SimulatedSink implements BlockSink {
 
     private static boolean movesData(BlockRequest request) {
         return request.op() == BlockOp.READ || request.op() == BlockOp.WRITE;
-    }
-
-    /** Does what the request asks for; returns its result. */
-    private int move(Entry entry) {
-        BlockRequest request = entry.request;
-        if (entry.errno != 0) {
-            return -entry.errno;
-        }
-        int result = switch (request.op()) {
-            case READ, WRITE -> transfer(request, request.lengthBytes());
-            case DISCARD, WRITE_ZEROES -> zero(request);
-            case FLUSH, GET_ID -> 0;
-        };
-        if (request.op() == BlockOp.FLUSH || request.durable()) {
-            backend.makeDurable();
-        }
-        return result;
-    }
-
-    private int transfer(BlockRequest request, long bytes) {
-        long image = backend.visibleAddress() + request.offsetBytes();
-        long moved = 0;
-        for (int i = 0; i < request.iovecCount() && moved < bytes; i++) {
-            long base = Iovec.base(request.iovecsAddress(), i);
-            long length = Math.min(Iovec.length(request.iovecsAddress(), i), bytes - moved);
-            if (request.op() == BlockOp.READ) {
-                NativeMemory.copy(image + moved, base, length);
-            } else {
-                NativeMemory.copy(base, image + moved, length);
-            }
-            moved += length;
-        }
-        if (request.op() == BlockOp.WRITE && moved > 0) {
-            backend.dirty(request.offsetBytes(), moved);
-        }
-        return Math.toIntExact(moved);
-    }
-
-    private int zero(BlockRequest request) {
-        NativeMemory.fill(backend.visibleAddress() + request.offsetBytes(), request.lengthBytes(), (byte) 0);
-        if (request.lengthBytes() > 0) {
-            backend.dirty(request.offsetBytes(), request.lengthBytes());
-        }
-        return 0;
     }
 }

@@ -1,0 +1,194 @@
+package dev.sluice.pipeline;
+
+import org.jspecify.annotations.Nullable;
+import reactor.core.CoreSubscriber;
+import reactor.core.Fuseable;
+import reactor.core.publisher.Operators;
+
+/**
+ * One subscriber's hold on a {@link QueueSource}: its demand, and the fused queue where it asked for one.
+ *
+ * <p><b>Threading:</b> {@link #request} and {@link #cancel} from any thread, signals on the loop. A fused poll from another thread finds
+ * nothing and calls the subscriber back on the loop. <b>Allocation:</b> none per request.
+ */
+final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest> {
+    private final QueueSource source;
+    private final IoLoop loop;
+    private final CoreSubscriber<? super BlockRequest> actual;
+    private volatile boolean cancelled;
+
+    // Confined to the loop.
+    private long demand;
+    private boolean begun;
+    private boolean done;
+    private boolean fused;
+    private int fusedBudget;
+    private @Nullable BlockRequest peeked;
+
+    RingSubscription(QueueSource source, CoreSubscriber<? super BlockRequest> actual) {
+        this.source = source;
+        this.loop = source.loop();
+        this.actual = actual;
+    }
+
+    void begin() {
+        begun = true;
+        if (source.ended()) {
+            end(source.failure());
+        } else {
+            source.requestTurn();
+        }
+    }
+
+    /** Emits what there is, up to demand and the turn's budget; true where only the budget ended it. */
+    boolean emit() {
+        if (!begun || done || cancelled || source.stopped()) {
+            return false;
+        }
+        try {
+            if (fused) {
+                fusedBudget = QueueSource.TURN_BUDGET;
+                // Reactor's fusion protocol: "come and poll".
+                actual.onNext(null);
+                return false;
+            }
+            for (int budget = QueueSource.TURN_BUDGET; budget > 0; budget--) {
+                if (demand == 0) {
+                    return false;
+                }
+                BlockRequest request = source.pollOrEnableKicks();
+                if (request == null) {
+                    return false;
+                }
+                if (demand != Long.MAX_VALUE) {
+                    demand--;
+                }
+                actual.onNext(request);
+                if (cancelled || done || source.stopped()) {
+                    return false;
+                }
+            }
+            return true;
+        } catch (BrokenQueueException broken) {
+            end(broken);
+            return false;
+        }
+    }
+
+    /** The terminal signal, once. */
+    void end(@Nullable Throwable error) {
+        if (!begun || done || cancelled) {
+            return;
+        }
+        done = true;
+        source.forget(this);
+        if (error != null) {
+            actual.onError(error);
+        } else {
+            actual.onComplete();
+        }
+    }
+
+    @Override
+    public void request(long n) {
+        if (!Operators.validate(n)) {
+            // Reactive Streams §3.9: a demand of zero or less is an error of the subscriber.
+            onLoop(() -> {
+                begun = true;
+                end(new IllegalArgumentException("Reactive Streams §3.9: demand of " + n + " is not positive"));
+            });
+        } else if (loop.inLoop()) {
+            addDemand(n);
+        } else {
+            loop.execute(() -> addDemand(n));
+        }
+    }
+
+    private void addDemand(long n) {
+        boolean starved = demand == 0;
+        demand = Operators.addCap(demand, n);
+        if ((starved || fused) && begun && !done && !cancelled) {
+            source.requestTurn();
+        }
+    }
+
+    @Override
+    public void cancel() {
+        cancelled = true;
+        onLoop(() -> {
+            clear();
+            source.forget(this);
+        });
+    }
+
+    private void onLoop(Runnable task) {
+        if (loop.inLoop()) {
+            task.run();
+        } else {
+            loop.execute(task);
+        }
+    }
+
+    // ---- fusion: the downstream polls on the loop, without a signal per request
+
+    @Override
+    public int requestFusion(int requestedMode) {
+        // The ring is confined to the loop: whoever says that it would poll it from another thread is refused. An operator may
+        // still come from the thread that its own downstream requests on; it finds nothing there and is called on the loop.
+        if ((requestedMode & Fuseable.ASYNC) != 0 && (requestedMode & Fuseable.THREAD_BARRIER) == 0) {
+            fused = true;
+            return Fuseable.ASYNC;
+        }
+        return Fuseable.NONE;
+    }
+
+    @Override
+    public @Nullable BlockRequest poll() {
+        if (!loop.inLoop()) {
+            loop.execute(source::requestTurn);
+            return null;
+        }
+        BlockRequest first = peeked;
+        peeked = null;
+        return first != null ? first : pollWithinBudget();
+    }
+
+    /** Whoever polls without end gets its next share in the next tick, when all others have had theirs. */
+    private @Nullable BlockRequest pollWithinBudget() {
+        if (!begun || done || cancelled || source.stopped()) {
+            return null;
+        }
+        if (fusedBudget == 0) {
+            source.requestTurn();
+            return null;
+        }
+        fusedBudget--;
+        return source.pollOrEnableKicks();
+    }
+
+    @Override
+    public boolean isEmpty() {
+        if (!loop.inLoop()) {
+            loop.execute(source::requestTurn);
+            return true;
+        }
+        if (peeked == null) {
+            peeked = pollWithinBudget();
+        }
+        return peeked == null;
+    }
+
+    @Override
+    public int size() {
+        return isEmpty() ? 0 : 1;
+    }
+
+    @Override
+    public void clear() {
+        BlockRequest first = peeked;
+        peeked = null;
+        if (first != null) {
+            first.discard();
+        }
+    }
+}
