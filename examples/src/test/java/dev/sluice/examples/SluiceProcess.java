@@ -84,7 +84,8 @@ final class SluiceProcess implements AutoCloseable {
   }
 
   Ended terminate() throws Exception {
-    process.destroy();
+    // By its handle: Process.destroy would also close the streams that are still to be read.
+    process.toHandle().destroy();
     return await();
   }
 
