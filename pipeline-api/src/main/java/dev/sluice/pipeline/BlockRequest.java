@@ -172,6 +172,12 @@ public abstract class BlockRequest {
      */
     public abstract MemorySegment dataSegment(int index);
 
+    /**
+     * Where the data lies in memory that a peer can truncate, throws the {@code InternalError} of an access that has faulted and was not told of
+     * yet. Called after the pipeline itself has written data.
+     */
+    protected void surfaceFault() {}
+
     // ---- for the queue that owns the request
 
     /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #answer}. */

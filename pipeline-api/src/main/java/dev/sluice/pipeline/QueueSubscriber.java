@@ -248,6 +248,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
                     data.set(ValueLayout.JAVA_BYTE, j, at < serial.length ? serial[at] : 0);
                 }
             }
+            request.surfaceFault();
             return at;
         } catch (InternalError fault) {
             // The JVM's form of SIGBUS: the peer has truncated the memory under its mapping.

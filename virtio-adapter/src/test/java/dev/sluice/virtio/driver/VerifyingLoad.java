@@ -10,8 +10,8 @@ import java.util.SplittableRandom;
  * Reads and writes on a queue at full depth, each block stamped with its number and how often it was written, each read
  * checked. The queue has blocks of its own, and never two requests in flight for one of them.
  */
-final class VerifyingLoad implements CompletionHandler {
-    static final int BLOCK_BYTES = 4096;
+public final class VerifyingLoad implements CompletionHandler {
+    public static final int BLOCK_BYTES = 4096;
 
     private static final int PATIENCE_MILLIS = 15_000;
 
@@ -25,7 +25,7 @@ final class VerifyingLoad implements CompletionHandler {
     private long reads;
     private long writes;
 
-    VerifyingLoad(DriverQueue queue, int firstBlock, int blocks, long seed) {
+    public VerifyingLoad(DriverQueue queue, int firstBlock, int blocks, long seed) {
         this.queue = queue;
         this.random = new SplittableRandom(seed);
         this.firstBlock = firstBlock;
@@ -35,16 +35,16 @@ final class VerifyingLoad implements CompletionHandler {
         this.readOfSlot = new boolean[queue.shape().slots()];
     }
 
-    long reads() {
+    public long reads() {
         return reads;
     }
 
-    long writes() {
+    public long writes() {
         return writes;
     }
 
     /** Submits until the queue is full. */
-    void fill() {
+    public void fill() {
         while (queue.inFlight() < queue.shape().slots()) {
             int block = random.nextInt(busy.length);
             if (busy[block]) {
@@ -75,7 +75,7 @@ final class VerifyingLoad implements CompletionHandler {
     }
 
     /** Submits and reaps for a while; the queue stays full. */
-    void run(int requests) {
+    public void run(int requests) {
         long until = reads + writes + requests;
         while (reads + writes < until) {
             fill();
@@ -86,7 +86,7 @@ final class VerifyingLoad implements CompletionHandler {
     }
 
     /** Reaps all that is in flight. */
-    void drain() {
+    public void drain() {
         boolean _ = queue.publish();
         while (queue.inFlight() > 0) {
             awaitCall();

@@ -1,0 +1,125 @@
+package dev.sluice.examples;
+
+import dev.sluice.examples.guest.Guest;
+import dev.sluice.examples.guest.GuestKernel;
+import dev.sluice.examples.guest.GuestResult;
+import dev.sluice.examples.guest.GuestScript;
+import dev.sluice.examples.guest.GuestSpec;
+import dev.sluice.examples.guest.GuestTools;
+import dev.sluice.examples.load.BackendProcess;
+import dev.sluice.examples.load.BackendStats;
+import dev.sluice.examples.load.Load;
+import dev.sluice.examples.load.LoadPlan;
+import dev.sluice.examples.load.LoadReport;
+import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.virtio.driver.BlockDriver;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Everything at work on one machine: a disk served by a process of its own, and a driver or a real guest on it. */
+@Command(
+        name = "demo",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = "Serve a new disk, drive it through its socket, verify what was written, show the figures.")
+final class DemoCommand implements Callable<Integer> {
+    private static final long IMAGE_BYTES = 1L << 30;
+    private static final int QUEUES = 4;
+    private static final int DEPTH = 32;
+    private static final int BLOCK_BYTES = 4096;
+    private static final int QUEUE_SIZE = 256;
+    private static final double WARM_UP_SECONDS = 1.5;
+
+    @Option(names = "--seconds", paramLabel = "S", defaultValue = "3", description = "Length of each of the two loads (default: ${DEFAULT-VALUE}).")
+    private double seconds;
+
+    @Option(names = "--guest", description = "Boot a real Linux guest under QEMU on the disk instead, where QEMU is installed.")
+    private boolean guest;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "1", description = "Seed of offsets and patterns (default: ${DEFAULT-VALUE}).")
+    private long seed;
+
+    @Spec
+    private CommandSpec spec;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    DemoCommand() {}
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        if (!(seconds > 0 && seconds <= 600)) {
+            throw new ParameterException(spec.commandLine(), "--seconds " + seconds + " is not above 0 and at most 600");
+        }
+        LinuxPlatform.ensureAvailable();
+        if (guest) {
+            return bootGuest();
+        }
+        System.out.println("A sparse 1 GiB image, served as a vhost-user-blk disk by a process of its own:");
+        try (ServeProcess serve = ServeProcess.start(IMAGE_BYTES, QUEUES, QUEUE_SIZE)) {
+            System.out.println("  " + serve.readyLine());
+            System.out.println();
+            System.out.println("Half writes, half reads, 4 KiB, " + QUEUES + " queues, depth " + DEPTH + ", every block checked:");
+            LoadReport mixed = load(serve, plan(50, true));
+            System.out.println();
+            System.out.println("Random reads, 4 KiB, " + QUEUES + " queues, depth " + DEPTH + ":");
+            LoadReport reads = load(serve, plan(100, false));
+            if (!mixed.clean() || !reads.clean()) {
+                throw new LaunchException("requests failed or data was wrong; the table above says how many");
+            }
+        }
+        System.out.println();
+        System.out.println("All data was as written; the backend has drained and ended.");
+        return 0;
+    }
+
+    private LoadPlan plan(int readPercent, boolean verify) {
+        return new LoadPlan(QUEUES, DEPTH, 1, BLOCK_BYTES, readPercent, false, WARM_UP_SECONDS, seconds, verify, false, seed);
+    }
+
+    private static LoadReport load(ServeProcess serve, LoadPlan plan) throws IOException, InterruptedException {
+        try (BlockDriver driver = Disks.open(serve.socket(), plan)) {
+            Load load = new Load(plan, driver, new BackendProcess((int) serve.pid()), BackendStats.in(serve.stats()));
+            LoadReport report;
+            try (LiveLine _ = LiveLine.start(load)) {
+                report = load.run();
+            }
+            System.out.print(report.table());
+            return report;
+        }
+    }
+
+    private int bootGuest() throws IOException, InterruptedException {
+        GuestTools tools = GuestTools.find();
+        if (GuestKernel.find().isEmpty() && tools.missing().size() <= 1) {
+            System.out.println("Fetching a kernel for the guest (once) ...");
+            GuestKernel.fetch(System.out::println);
+            tools = GuestTools.find();
+        }
+        if (!tools.missing().isEmpty()) {
+            throw new LaunchException(tools.advice());
+        }
+        Consumer<String> console = System.out::println;
+        GuestResult result;
+        try (ServeProcess serve = ServeProcess.start(IMAGE_BYTES, QUEUES, QUEUE_SIZE)) {
+            System.out.println(serve.readyLine());
+            System.out.println("Booting Linux under QEMU (emulated: this proves the disk correct, it does not measure it) ...");
+            GuestScript script = GuestScript.demo(QUEUES, (int) Math.ceil(seconds), seed);
+            GuestSpec guestSpec = new GuestSpec(serve.socket(), QUEUES, script, Duration.ofMinutes(5));
+            try (Guest booted = Guest.boot(tools, guestSpec, console)) {
+                result = booted.await();
+            }
+        }
+        if (result.exitStatus() != 0) {
+            throw new LaunchException("the guest's script ended with " + result.exitStatus() + "; its console stands above");
+        }
+        System.out.println("The guest has written, verified and powered off; the backend has drained and ended.");
+        return 0;
+    }
+}

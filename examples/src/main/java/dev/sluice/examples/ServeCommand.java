@@ -1,0 +1,187 @@
+package dev.sluice.examples;
+
+import dev.sluice.aio.uring.IoUringLoop;
+import dev.sluice.aio.uring.IoUringLoopOptions;
+import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.metrics.SluiceMetrics;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockBackend;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.BlockStage;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.virtio.vhostuser.VhostUserServer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/**
+ * Serves one image as a vhost-user-blk disk until it is told to stop. Follows QEMU's "Backend program conventions": stays in the
+ * foreground, says one line on stdout when it is ready, drains and exits 0 on SIGTERM.
+ */
+@Command(
+        name = "serve",
+        mixinStandardHelpOptions = true,
+        sortOptions = false,
+        description = "Serve an image as a vhost-user-blk disk on a Unix socket.",
+        footer = {
+            "",
+            "Then start the guest with shared memory, for instance:",
+            "  qemu-system-x86_64 ... -object memory-backend-memfd,id=mem,size=1G,share=on -numa node,memdev=mem \\",
+            "    -chardev socket,id=c0,path=SOCKET,reconnect=1 -device vhost-user-blk-pci,chardev=c0,num-queues=4"
+        })
+final class ServeCommand implements Callable<Integer> {
+    private static final String CAPABILITIES =
+            """
+            {
+              "type": "block",
+              "features": [
+                "read-only",
+                "blk-file"
+              ]
+            }""";
+
+    static final class Endpoint {
+        @Option(names = "--socket-path", paramLabel = "PATH", description = "Unix socket to listen on; created for its owner only.")
+        @Nullable Path socketPath;
+
+        @Option(names = "--fd", paramLabel = "FDNUM", description = "Serve on this inherited descriptor of a connected socket instead; ends with the connection.")
+        @Nullable Integer fd;
+
+        @Option(names = "--print-capabilities", description = "Print what this backend can do as JSON, and exit.")
+        boolean printCapabilities;
+    }
+
+    @ArgGroup(multiplicity = "1")
+    private Endpoint endpoint;
+
+    @Option(names = "--blk-file", paramLabel = "IMAGE", description = "Raw image: a regular file or a block device. Its format is never probed.")
+    private @Nullable Path blkFile;
+
+    @Option(names = "--read-only", description = "Refuse everything that changes the image.")
+    private boolean readOnly;
+
+    @Option(names = "--num-queues", paramLabel = "N", defaultValue = "1", description = "Queues offered, 1 to 256 (default: ${DEFAULT-VALUE}).")
+    private int numQueues;
+
+    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "256", description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
+    private int queueSize;
+
+    @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")
+    private int segMax;
+
+    @Option(names = "--backend", paramLabel = "NAME", defaultValue = "io_uring", description = "How the image is read and written (default: ${DEFAULT-VALUE}).")
+    private String backendName;
+
+    @Option(names = "--buffered", description = "Go through the host's page cache instead of O_DIRECT.")
+    private boolean buffered;
+
+    @Option(names = "--loops", paramLabel = "M", defaultValue = "1", description = "Threads that serve the queues, in turns (default: ${DEFAULT-VALUE}).")
+    private int loopCount;
+
+    @Option(names = "--serial", paramLabel = "TEXT", defaultValue = "", description = "Serial of the disk, at most 20 bytes.")
+    private String serial;
+
+    @Option(names = "--stage", paramLabel = "NAME[:ARGS]", description = "Put a stage before the image; repeatable, in order.")
+    private List<String> stages = List.of();
+
+    @Option(names = "--allow-file-memory", description = "Accept guest memory in files that are neither memfd, tmpfs nor hugetlbfs.")
+    private boolean allowFileMemory;
+
+    @Option(names = "--stats", paramLabel = "FILE", description = "Append a line of JSON with cumulative counts to this file each second.")
+    private @Nullable Path stats;
+
+    @Spec
+    private CommandSpec spec;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    ServeCommand() {}
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        if (endpoint.printCapabilities) {
+            System.out.println(CAPABILITIES);
+            return 0;
+        }
+        Path image = blkFile;
+        if (image == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE'");
+        }
+        if (loopCount < 1 || loopCount > 64) {
+            throw new ParameterException(spec.commandLine(), "--loops " + loopCount + " is not from 1 to 64");
+        }
+        LinuxPlatform.ensureAvailable();
+        IoUringLoop.unavailable().ifPresent(why -> {
+            throw new LaunchException(why);
+        });
+        try (ServedDisk disk = open(image)) {
+            disk.server().start();
+            Thread onSignal = Thread.ofPlatform().unstarted(() -> stop(disk));
+            Runtime.getRuntime().addShutdownHook(onSignal);
+            System.out.println("ready: " + image + " (" + disk.describe() + ") on "
+                    + (endpoint.socketPath != null ? endpoint.socketPath : "fd " + endpoint.fd));
+            System.out.flush();
+            disk.server().awaitEnd();
+            Runtime.getRuntime().removeShutdownHook(onSignal);
+        }
+        return 0;
+    }
+
+    /** SIGTERM, SIGINT: what was acknowledged is on its way to the disk; finish it and leave with 0. */
+    private static void stop(ServedDisk disk) {
+        disk.close();
+        Runtime.getRuntime().halt(0);
+    }
+
+    private ServedDisk open(Path image) throws IOException {
+        BackendOptions options = BackendOptions.of(image).withReadOnly(readOnly).withDirect(!buffered);
+        BlockBackend backend = Providers.backend(backendName).open(options);
+        List<IoLoop> loops = new ArrayList<>();
+        try {
+            SluiceMetrics metrics = new SluiceMetrics(image.getFileName() == null ? "disk" : image.getFileName().toString(), numQueues);
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(serial).observer(metrics);
+            for (String stage : stages) {
+                BlockStage made = Providers.stage(stage, backend.geometry());
+                pipeline.stage(made);
+            }
+            BlockPipeline built = pipeline.build();
+            for (int i = 0; i < loopCount; i++) {
+                loops.add(IoUringLoop.start("sluice-loop-" + i, IoUringLoopOptions.DEFAULT));
+            }
+            VhostUserServer.Builder server = VhostUserServer.builder()
+                    .pipeline(built)
+                    .loops(loops)
+                    .numQueues(numQueues)
+                    .queueSize(queueSize)
+                    .segMax(segMax)
+                    .allowFileMemory(allowFileMemory);
+            if (endpoint.socketPath != null) {
+                server.socketPath(endpoint.socketPath);
+            } else if (endpoint.fd != null) {
+                server.fd(endpoint.fd);
+            }
+            StatsFile statsFile = stats == null ? null : StatsFile.start(stats, loops, metrics);
+            return new ServedDisk(server.build(), built, loops, backend, statsFile,
+                    describe(backend) + ", " + numQueues + (numQueues == 1 ? " queue, " : " queues, ") + backend.name());
+        } catch (RuntimeException | IOException failed) {
+            loops.forEach(IoLoop::close);
+            backend.close();
+            throw failed;
+        }
+    }
+
+    private static String describe(BlockBackend backend) {
+        double mib = backend.geometry().sizeBytes() / 1048576.0;
+        String size = mib < 1024 ? String.format(Locale.ROOT, "%.1f MiB", mib) : String.format(Locale.ROOT, "%.1f GiB", mib / 1024);
+        return size + (backend.geometry().readOnly() ? ", read-only" : "");
+    }
+}

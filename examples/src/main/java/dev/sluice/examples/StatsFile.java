@@ -1,0 +1,118 @@
+package dev.sluice.examples;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.sun.management.ThreadMXBean;
+import dev.sluice.metrics.MetricsSnapshot;
+import dev.sluice.metrics.SluiceMetrics;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.LoopCounters;
+import java.io.IOException;
+import java.io.Writer;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What only the backend itself knows, for whoever measures it from outside: a line of JSON a second, cumulative since the start.
+ *
+ * <p>Fields: {@code time}, {@code heapBytes} (allocated by the loops' threads), {@code ticks}, {@code enters}, {@code submissions},
+ * {@code completions}, {@code requests}, {@code bytes}, {@code errors}, {@code kicks}, {@code calls}, {@code callsSuppressed}.
+ *
+ * <p><b>Threading:</b> a thread of its own; {@link #close} from any. <b>Failure:</b> a file that cannot be written is reported once and
+ * given up; serving goes on.
+ */
+final class StatsFile implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(StatsFile.class);
+
+    private final Path path;
+    private final List<IoLoop> loops;
+    private final SluiceMetrics metrics;
+    private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private final ObjectMapper json = new ObjectMapper();
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private final Thread thread;
+
+    private StatsFile(Path path, List<IoLoop> loops, SluiceMetrics metrics) {
+        this.path = path;
+        this.loops = loops;
+        this.metrics = metrics;
+        this.thread = Thread.ofPlatform().name("sluice-stats").daemon().unstarted(this::run);
+    }
+
+    /**
+     * Opens the file and starts to write.
+     *
+     * @throws IOException where the file cannot be written
+     */
+    static StatsFile start(Path path, List<IoLoop> loops, SluiceMetrics metrics) throws IOException {
+        StatsFile file = new StatsFile(path, List.copyOf(loops), metrics);
+        Files.writeString(path, "", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        file.thread.start();
+        return file;
+    }
+
+    private void run() {
+        try (Writer out = Files.newBufferedWriter(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
+            boolean last;
+            do {
+                last = closed.await(1, TimeUnit.SECONDS);
+                out.write(line());
+                out.flush();
+            } while (!last);
+        } catch (IOException failed) {
+            LOG.warn("{} cannot be written any more: {}; go on without", path, failed.toString());
+        } catch (InterruptedException ended) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private String line() throws IOException {
+        long heapBytes = 0;
+        long ticks = 0;
+        long enters = 0;
+        long submissions = 0;
+        long completions = 0;
+        for (IoLoop loop : loops) {
+            LoopCounters counters = loop.counters();
+            heapBytes += Math.max(0, threads.getThreadAllocatedBytes(counters.threadId()));
+            ticks += counters.ticks();
+            enters += counters.enters();
+            submissions += counters.submissions();
+            completions += counters.completions();
+        }
+        MetricsSnapshot seen = metrics.snapshot();
+        ObjectNode line = json.createObjectNode()
+                .put("time", Instant.now().toString())
+                .put("heapBytes", heapBytes)
+                .put("ticks", ticks)
+                .put("enters", enters)
+                .put("submissions", submissions)
+                .put("completions", completions)
+                .put("requests", seen.requests())
+                .put("bytes", seen.bytes())
+                .put("errors", seen.errors())
+                .put("kicks", seen.kicks())
+                .put("calls", seen.calls())
+                .put("callsSuppressed", seen.callsSuppressed());
+        return json.writeValueAsString(line) + "\n";
+    }
+
+    /** Writes a last line and ends. Idempotent. */
+    @Override
+    public void close() {
+        closed.countDown();
+        try {
+            thread.join(TimeUnit.SECONDS.toMillis(5));
+        } catch (InterruptedException ended) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

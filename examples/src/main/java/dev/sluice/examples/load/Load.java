@@ -1,0 +1,120 @@
+package dev.sluice.examples.load;
+
+import dev.sluice.virtio.driver.BlockDriver;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.concurrent.BrokenBarrierException;
+import java.util.concurrent.CyclicBarrier;
+
+/**
+ * A load on a disk, from its start to its report.
+ *
+ * <p><b>Threading:</b> {@link #run} on one thread, once; {@link #stop} and the progress from any. <b>Ownership:</b> the driver stays its
+ * opener's. <b>Failure:</b> errors of requests are counted; a disk that stops answering or breaks the protocol ends the load with an exception.
+ */
+public final class Load {
+    private final LoadPlan plan;
+    private final BackendProcess backend;
+    private final BackendStats stats;
+    private final List<QueueLoad> queues = new ArrayList<>();
+    private final List<LoadJob> jobs = new ArrayList<>();
+    private final CyclicBarrier phase;
+    private volatile boolean stopped;
+    private volatile boolean measuring;
+    private volatile boolean failed;
+
+    public Load(LoadPlan plan, BlockDriver driver, BackendProcess backend, BackendStats stats) {
+        this.plan = plan;
+        this.backend = backend;
+        this.stats = stats;
+        this.phase = new CyclicBarrier(plan.jobs() + 1);
+        for (int i = 0; i < plan.queues(); i++) {
+            queues.add(new QueueLoad(plan, driver.queue(i), driver.config().capacitySectors()));
+        }
+        for (int job = 0; job < plan.jobs(); job++) {
+            List<QueueLoad> ofJob = new ArrayList<>();
+            for (int i = job; i < plan.queues(); i += plan.jobs()) {
+                ofJob.add(queues.get(i));
+            }
+            jobs.add(new LoadJob(plan, ofJob, phase, this));
+        }
+    }
+
+    /** Runs warm-up, measurement and, where planned, the verification. Blocks until all is done. */
+    public LoadReport run() throws InterruptedException {
+        List<Thread> threads = new ArrayList<>();
+        for (int i = 0; i < jobs.size(); i++) {
+            threads.add(Thread.ofPlatform().name("load-" + i).daemon().start(jobs.get(i)));
+        }
+        double seconds = 0;
+        OptionalDouble cpuSeconds = OptionalDouble.empty();
+        BackendStats.Window window = BackendStats.Window.UNKNOWN;
+        try {
+            int _ = phase.await();
+            int _ = phase.await();
+            OptionalDouble cpuBefore = backend.cpuSeconds();
+            BackendStats.Sample statsBefore = stats.sample();
+            long start = System.nanoTime();
+            int _ = phase.await();
+            measuring = true;
+            int _ = phase.await();
+            seconds = (System.nanoTime() - start) / 1e9;
+            OptionalDouble cpuAfter = backend.cpuSeconds();
+            window = stats.since(statsBefore);
+            measuring = false;
+            if (cpuBefore.isPresent() && cpuAfter.isPresent()) {
+                cpuSeconds = OptionalDouble.of(cpuAfter.getAsDouble() - cpuBefore.getAsDouble());
+            }
+        } catch (BrokenBarrierException broken) {
+            // A job has failed; its own exception is told below.
+            failed = true;
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        for (LoadJob job : jobs) {
+            Throwable failure = job.failure();
+            if (failure != null && !(failure instanceof BrokenBarrierException)) {
+                throw new IllegalStateException("the load failed: " + failure.getMessage(), failure);
+            }
+        }
+        return LoadReport.of(plan, queues, seconds, backend, cpuSeconds, window);
+    }
+
+    /** Ends the current phase early; the report covers what ran. */
+    public void stop() {
+        stopped = true;
+    }
+
+    boolean stopped() {
+        return stopped || failed;
+    }
+
+    void failed() {
+        failed = true;
+    }
+
+    /** True between warm-up and the end of the measurement. */
+    public boolean measuring() {
+        return measuring;
+    }
+
+    /** Requests completed in the current phase. */
+    public long requests() {
+        long sum = 0;
+        for (QueueLoad queue : queues) {
+            sum += queue.requests();
+        }
+        return sum;
+    }
+
+    /** Blocks read back and found as they were written. */
+    public long verifiedBlocks() {
+        long sum = 0;
+        for (QueueLoad queue : queues) {
+            sum += queue.verifiedBlocks();
+        }
+        return sum;
+    }
+}

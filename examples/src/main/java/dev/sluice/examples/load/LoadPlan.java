@@ -1,0 +1,55 @@
+package dev.sluice.examples.load;
+
+/**
+ * What a load does. Immutable.
+ *
+ * @param queues queues of the disk to use
+ * @param depth requests in flight per queue
+ * @param jobs driver threads; the queues are split among them
+ * @param blockBytes size of a request, a multiple of 512
+ * @param readPercent share of reads among the requests, 0 to 100
+ * @param sequential whether each queue walks through its part of the disk instead of jumping about in it
+ * @param warmUpSeconds load before the measurement
+ * @param seconds length of the measurement
+ * @param verify whether writes carry a pattern that reads check
+ * @param poll whether the driver spins for completions instead of sleeping until it is called
+ * @param seed of offsets and patterns
+ */
+public record LoadPlan(
+        int queues,
+        int depth,
+        int jobs,
+        int blockBytes,
+        int readPercent,
+        boolean sequential,
+        double warmUpSeconds,
+        double seconds,
+        boolean verify,
+        boolean poll,
+        long seed) {
+
+    public LoadPlan {
+        within("queues", queues, 1, 256);
+        within("depth", depth, 1, 32768);
+        within("jobs", jobs, 1, queues);
+        within("block size", blockBytes, 512, 1 << 22);
+        if (blockBytes % 512 != 0) {
+            throw new IllegalArgumentException("block size " + blockBytes + " is not a multiple of 512");
+        }
+        within("read percent", readPercent, 0, 100);
+        if (!(seconds > 0) || seconds > 86400 || !(warmUpSeconds >= 0) || warmUpSeconds > 3600) {
+            throw new IllegalArgumentException("seconds " + seconds + " (warm-up " + warmUpSeconds + ") are not above 0 and at most a day");
+        }
+    }
+
+    private static void within(String name, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw new IllegalArgumentException(name + " " + value + " is not from " + least + " to " + most);
+        }
+    }
+
+    /** Queues of one job: those whose index modulo the number of jobs is the job's. */
+    public int queuesOfJob(int job) {
+        return (queues - job + jobs - 1) / jobs;
+    }
+}

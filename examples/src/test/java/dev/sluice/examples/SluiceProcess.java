@@ -1,0 +1,108 @@
+package dev.sluice.examples;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/** The sluice command in a process of its own, as a person runs it. */
+final class SluiceProcess implements AutoCloseable {
+  private static final long LIMIT_SECONDS = 60;
+  private static final List<String> NATIVE_ACCESS = List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
+
+  /** How a command ended, and all that it said. */
+  record Ended(int status, String out, String err) {}
+
+  private final Process process;
+  private final BufferedReader out;
+  private final CompletableFuture<String> err;
+
+  private SluiceProcess(Process process) {
+    this.process = process;
+    this.out = process.inputReader(StandardCharsets.UTF_8);
+    this.err = new CompletableFuture<>();
+    // A thread of its own: on two cores the common pool has one, which two of these would fill.
+    Thread.ofPlatform().daemon().start(() -> {
+      try {
+        err.complete(new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8));
+      } catch (IOException failed) {
+        err.completeExceptionally(failed);
+      }
+    });
+  }
+
+  static SluiceProcess start(Object... arguments) throws IOException {
+    return startWith(NATIVE_ACCESS, arguments);
+  }
+
+  static SluiceProcess startWith(List<String> jvmOptions, Object... arguments) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(jvmOptions);
+    command.addAll(List.of("-XX:+UseSerialGC", "-ea", "-cp", System.getProperty("java.class.path"), "dev.sluice.examples.SluiceCommand"));
+    for (Object argument : arguments) {
+      command.add(argument.toString());
+    }
+    return new SluiceProcess(new ProcessBuilder(command).start());
+  }
+
+  /** Runs a command to its end. */
+  static Ended run(Object... arguments) throws Exception {
+    try (SluiceProcess process = start(arguments)) {
+      return process.await();
+    }
+  }
+
+  /** Starts {@code serve} and waits for its ready line. */
+  static SluiceProcess serve(Object... arguments) throws Exception {
+    Object[] all = new Object[arguments.length + 1];
+    all[0] = "serve";
+    System.arraycopy(arguments, 0, all, 1, arguments.length);
+    SluiceProcess process = start(all);
+    String line = process.out.readLine();
+    if (line == null || !line.startsWith("ready")) {
+      process.close();
+      throw new AssertionError("serve did not get ready: " + line + "\n" + process.err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
+    }
+    return process;
+  }
+
+  long pid() {
+    return process.pid();
+  }
+
+  boolean isAlive() {
+    return process.isAlive();
+  }
+
+  void kill() throws Exception {
+    process.destroyForcibly().waitFor();
+  }
+
+  Ended terminate() throws Exception {
+    process.destroy();
+    return await();
+  }
+
+  Ended await() throws Exception {
+    String said = out.readAllAsString();
+    if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+      throw new AssertionError("the command has not ended within " + LIMIT_SECONDS + " s");
+    }
+    return new Ended(process.exitValue(), said, err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
+  }
+
+  @Override
+  public void close() {
+    process.destroyForcibly();
+    try {
+      process.waitFor();
+    } catch (InterruptedException interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+}

@@ -1,0 +1,196 @@
+package dev.sluice.virtio.blk;
+
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.virtio.layout.VirtioBlkConfig;
+import dev.sluice.virtio.layout.VirtioFeatures;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What one disk tells its driver and was told by it: features, configuration space, cache mode, whether it needs a reset.
+ *
+ * <p><b>Threading:</b> the control thread changes it; loops read {@link #accepted}, {@link #writeThrough} and the limits.
+ * <b>Failure:</b> {@code IllegalArgumentException} for what a driver must not ask; the message names the bits or the bytes.
+ * <b>Allocation:</b> none on the data path. Source: VIRTIO 1.3 §5.2.3, §5.2.4.
+ */
+public final class VirtioBlkDevice {
+    /** The most that one request moves: a result is an int, and Linux moves no more in one call (read(2), NOTES). */
+    public static final long MAX_REQUEST_BYTES = 0x7FFF_F000L;
+
+    private static final int SECTOR_BYTES = 512;
+
+    private static final int WRITEBACK_BYTES = 1;
+
+    private final BlockGeometry geometry;
+    private final int numQueues;
+    private final int segMax;
+    private final long offered;
+    private final long maxRangeSectors;
+
+    private volatile long accepted;
+    private volatile boolean writeback = true;
+    private volatile boolean needsReset;
+
+    /**
+     * Describes a disk.
+     *
+     * @param segMax most data segments of one request
+     */
+    public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax) {
+        this.geometry = geometry;
+        this.numQueues = numQueues;
+        this.segMax = segMax;
+        this.offered = features(geometry, numQueues);
+        long blockSectors = geometry.logicalBlockBytes() / SECTOR_BYTES;
+        this.maxRangeSectors = MAX_REQUEST_BYTES / SECTOR_BYTES / blockSectors * blockSectors;
+    }
+
+    private static long features(BlockGeometry geometry, int numQueues) {
+        return VirtioFeatures.VERSION_1
+                | VirtioFeatures.INDIRECT_DESC
+                | VirtioFeatures.EVENT_IDX
+                | VirtioFeatures.BLK_SEG_MAX
+                | VirtioFeatures.BLK_BLK_SIZE
+                | VirtioFeatures.BLK_TOPOLOGY
+                | VirtioFeatures.BLK_FLUSH
+                | VirtioFeatures.BLK_CONFIG_WCE
+                | (numQueues > 1 ? VirtioFeatures.BLK_MQ : 0)
+                | (geometry.readOnly() ? VirtioFeatures.BLK_RO : 0)
+                | (geometry.discard() && !geometry.readOnly() ? VirtioFeatures.BLK_DISCARD : 0)
+                | (geometry.writeZeroes() && !geometry.readOnly() ? VirtioFeatures.BLK_WRITE_ZEROES : 0);
+    }
+
+    public BlockGeometry geometry() {
+        return geometry;
+    }
+
+    public int numQueues() {
+        return numQueues;
+    }
+
+    public int segMax() {
+        return segMax;
+    }
+
+    // ---- features
+
+    /** Bits of the device itself; a transport adds its own. */
+    public long offered() {
+        return offered;
+    }
+
+    /** The bits that both sides know. */
+    public long accepted() {
+        return accepted;
+    }
+
+    public boolean accepted(long feature) {
+        return (accepted & feature) != 0;
+    }
+
+    /**
+     * The driver's choice.
+     *
+     * @throws IllegalArgumentException where it takes what was not offered
+     */
+    public void accept(long features) {
+        if ((features & ~offered) != 0) {
+            throw new IllegalArgumentException("VIRTIO 1.3 §2.2.1: driver accepts features 0x" + Long.toHexString(features & ~offered) + " that were not offered");
+        }
+        accepted = features;
+    }
+
+    /** True where writes must be on stable storage when they complete. */
+    public boolean writeThrough() {
+        return !writeback || (accepted & VirtioFeatures.BLK_FLUSH) == 0;
+    }
+
+    /**
+     * Back to what a driver finds first: nothing accepted. The cache mode stays: after a lost connection a front end does not tell
+     * again that its guest has turned the cache off, and the guest relies on it (VIRTIO 1.3 §5.2.5: after a reset it "can be either").
+     */
+    public void reset() {
+        accepted = 0;
+        needsReset = false;
+    }
+
+    /** A queue is broken; the driver has to start over. */
+    public boolean needsReset() {
+        return needsReset;
+    }
+
+    void needReset() {
+        needsReset = true;
+    }
+
+    // ---- limits of requests
+
+    /** True where a range lies on the disk. Sectors are unsigned; nothing overflows. */
+    boolean onDisk(long sector, long sectors) {
+        long capacity = geometry.sectors();
+        return sectors <= capacity && sector >= 0 && sector <= capacity - sectors;
+    }
+
+    /** Most sectors that one discard or write zeroes may name. */
+    long maxRangeSectors() {
+        return maxRangeSectors;
+    }
+
+    // ---- configuration space
+
+    /**
+     * Copies a part of the configuration space.
+     *
+     * @throws IllegalArgumentException where the part is not within it
+     */
+    public void readConfig(int offset, int bytes, MemorySegment target, long targetOffset) {
+        if (offset < 0 || bytes < 0 || offset > VirtioBlkConfig.SIZE - bytes) {
+            throw new IllegalArgumentException("configuration space has " + VirtioBlkConfig.SIZE + " bytes; " + bytes + " at " + offset + " are not in it");
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment config = arena.allocate(VirtioBlkConfig.SIZE);
+            fill(config);
+            MemorySegment.copy(config, offset, target, targetOffset, bytes);
+        }
+    }
+
+    private void fill(MemorySegment config) {
+        int block = geometry.logicalBlockBytes();
+        VirtioBlkConfig.u64(config, VirtioBlkConfig.CAPACITY, geometry.sectors());
+        VirtioBlkConfig.u32(config, VirtioBlkConfig.SEG_MAX, segMax);
+        VirtioBlkConfig.u32(config, VirtioBlkConfig.BLK_SIZE, block);
+        VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP, Integer.numberOfTrailingZeros(geometry.physicalBlockBytes() / block));
+        VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE, Math.min(0xFFFF, geometry.physicalBlockBytes() / block));
+        VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE, geometry.optimalIoBytes() / block);
+        // VIRTIO 1.3 §5.2.5.2: with CONFIG_WCE and without FLUSH writeback is 0.
+        boolean neverFlushed = accepted(VirtioFeatures.BLK_CONFIG_WCE) && !accepted(VirtioFeatures.BLK_FLUSH);
+        VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK, writeback && !neverFlushed ? 1 : 0);
+        VirtioBlkConfig.u16(config, VirtioBlkConfig.NUM_QUEUES, numQueues);
+        if ((offered & VirtioFeatures.BLK_DISCARD) != 0) {
+            VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_DISCARD_SECTORS, maxRangeSectors);
+            VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_DISCARD_SEG, 1);
+            VirtioBlkConfig.u32(config, VirtioBlkConfig.DISCARD_SECTOR_ALIGNMENT, block / SECTOR_BYTES);
+        }
+        if ((offered & VirtioFeatures.BLK_WRITE_ZEROES) != 0) {
+            VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS, maxRangeSectors);
+            VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SEG, 1);
+            VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITE_ZEROES_MAY_UNMAP, geometry.discard() ? 1 : 0);
+        }
+    }
+
+    /**
+     * The driver writes to the configuration space: one byte of it, the cache mode.
+     *
+     * @throws IllegalArgumentException for any other byte or value
+     */
+    public void writeConfig(int offset, MemorySegment source, long sourceOffset, int bytes) {
+        if (offset != VirtioBlkConfig.WRITEBACK || bytes != WRITEBACK_BYTES) {
+            throw new IllegalArgumentException("only the writeback byte at " + VirtioBlkConfig.WRITEBACK + " can be written, not " + bytes + " bytes at " + offset);
+        }
+        int value = VirtioBlkConfig.u8(source, (int) sourceOffset);
+        if (value > 1) {
+            throw new IllegalArgumentException("VIRTIO 1.3 §5.2.6: writeback is 0 or 1, not " + value);
+        }
+        writeback = value == 1;
+    }
+}

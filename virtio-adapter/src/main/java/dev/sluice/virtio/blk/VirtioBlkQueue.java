@@ -1,0 +1,408 @@
+package dev.sluice.virtio.blk;
+
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BrokenQueueException;
+import dev.sluice.pipeline.Errno;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.RequestQueue;
+import dev.sluice.virtio.layout.VirtioFeatures;
+import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.DescriptorChain;
+import dev.sluice.virtio.queue.GuestMemory;
+import dev.sluice.virtio.queue.IovecSlab;
+import dev.sluice.virtio.queue.SplitRing;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One virtqueue of the block device, from the available ring to the used ring.
+ *
+ * <p>Guest memory is touched in four places: {@link #poll}, {@link #enableKicks}, {@link #disableKicks} and {@link #publish}. Each of them ends with
+ * {@link NativeMemory#surfaceFault}, so that a peer that truncates the memory breaks this queue there and nothing elsewhere. An answer in between is only
+ * noted: status bytes, used elements and the index are written together, once a tick.
+ *
+ * <p><b>Threading:</b> confined to its loop. <b>Ownership:</b> owns its requests and their iovecs; the memory and the eventfds are lent until
+ * {@link #close}. <b>Failure:</b> a ring that lies throws {@link BrokenQueueException} out of {@link #poll}, then and ever after; what is out
+ * is abandoned. <b>Allocation:</b> none in steady state.
+ */
+public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
+    /** No eventfd. */
+    public static final int NO_FD = -1;
+
+    /** Requests of more than {@link IovecSlab#INLINE} segments that may be out at once. */
+    private static final int MAX_LARGE_REQUESTS = 64;
+
+    /** Descriptors read for requests that nobody else sees, before others get their turn: a chain may be as long as the ring. */
+    private static final int UNSEEN_WORK = 4096;
+
+    /** A request header or a discard segment. */
+    private static final int SCRATCH_BYTES = 16;
+
+    private final IoLoop loop;
+    private final int index;
+    private final VirtioBlkDevice device;
+    private final SplitRing ring;
+    private final DescriptorChain chain;
+    private final IovecSlab slab;
+    private final VirtioBlkRequest[] requests;
+    private final NativeBlock scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
+    private final CallBatch calls;
+    private final PipelineObserver observer;
+    private final ChainLog chainLog;
+    private final IoLoop.TickEndHook endOfTick = this::endTick;
+
+    private Runnable wake = () -> {};
+    private int callFd = NO_FD;
+    private int errFd = NO_FD;
+
+    /** Ended and not yet shown to the driver, in the order in which they ended. */
+    private final int[] ended;
+
+    private int endedCount;
+    private int inFlight;
+    private boolean hooked;
+    private boolean enabled;
+    private boolean waitingForIovecs;
+    private boolean yielded;
+    private @Nullable BrokenQueueException failure;
+    /** For other threads: whether there is a failure. */
+    private volatile boolean broken;
+    /** Being parsed: what it holds may be garbage until it is certain that no access has faulted. */
+    private @Nullable VirtioBlkRequest unproven;
+
+    /** A queue over a ring that was located and not yet {@linkplain #start started}. */
+    public VirtioBlkQueue(
+            IoLoop loop, int index, VirtioBlkDevice device, SplitRing ring, GuestMemory memory, CallBatch calls, PipelineObserver observer) {
+        this(loop, index, device, ring, memory, calls, observer, MAX_LARGE_REQUESTS);
+    }
+
+    VirtioBlkQueue(
+            IoLoop loop,
+            int index,
+            VirtioBlkDevice device,
+            SplitRing ring,
+            GuestMemory memory,
+            CallBatch calls,
+            PipelineObserver observer,
+            int largeRequests) {
+        this.loop = loop;
+        this.index = index;
+        this.device = device;
+        this.ring = ring;
+        this.calls = calls;
+        this.observer = observer;
+        this.chain = new DescriptorChain(ring, memory, device.segMax());
+        this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
+        this.chainLog = new ChainLog(index);
+        this.ended = new int[ring.size()];
+        this.requests = new VirtioBlkRequest[ring.size()];
+        for (int head = 0; head < requests.length; head++) {
+            requests[head] = new VirtioBlkRequest(this, slab, head);
+        }
+    }
+
+    // ---- for whoever runs the queue
+
+    /** Reads where to go on. {@code wake} gives the queue a turn: it is called when polling is worth while again without a kick. */
+    public void start(Runnable wake) {
+        loop.assertInLoop();
+        this.wake = wake;
+        chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
+        try {
+            ring.start(device.accepted(VirtioFeatures.EVENT_IDX));
+            NativeMemory.surfaceFault();
+        } catch (InternalError fault) {
+            fail(memoryLost(fault));
+        }
+    }
+
+    /** The driver's features have changed while the queue runs. */
+    public void featuresChanged() {
+        loop.assertInLoop();
+        chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
+        if (failure == null) {
+            try {
+                ring.eventIdx(device.accepted(VirtioFeatures.EVENT_IDX));
+                NativeMemory.surfaceFault();
+            } catch (InternalError fault) {
+                fail(memoryLost(fault));
+            }
+            wake.run();
+        }
+    }
+
+    /** A map with the same ring in the same place, and more or less beside it. */
+    public void memory(GuestMemory memory) {
+        loop.assertInLoop();
+        chain.memory(memory);
+    }
+
+    /** Disabled, a queue takes nothing new; what is out still completes. A queue starts disabled. */
+    public void enabled(boolean enabled) {
+        loop.assertInLoop();
+        if (this.enabled != enabled) {
+            this.enabled = enabled;
+            wake.run();
+        }
+    }
+
+    /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
+    public void eventFds(int callFd, int errFd) {
+        loop.assertInLoop();
+        calls.flush();
+        this.callFd = callFd;
+        this.errFd = errFd;
+    }
+
+    public int lastAvail() {
+        return ring.lastAvail();
+    }
+
+    /** True once the ring has been found broken. Any thread. */
+    public boolean broken() {
+        return broken;
+    }
+
+    /** Shows the driver what has ended, now instead of at the end of the tick, and makes the call. For the last of a queue that stops. */
+    public void publishNow() {
+        loop.assertInLoop();
+        publish();
+        calls.flush();
+    }
+
+    /** Frees what the queue has, when nothing is out. */
+    @Override
+    public void close() {
+        loop.assertInLoop();
+        if (inFlight != 0) {
+            throw new IllegalStateException("queue " + index + " has " + inFlight + " requests out");
+        }
+        slab.close();
+        scratch.close();
+    }
+
+    // ---- the way in
+
+    IoLoop loop() {
+        return loop;
+    }
+
+    /** Sixteen bytes of our own, to gather in what a guest has split. */
+    MemorySegment scratch() {
+        return scratch.segment();
+    }
+
+    @Override
+    public int index() {
+        return index;
+    }
+
+    @Override
+    public int size() {
+        return requests.length;
+    }
+
+    @Override
+    public int inFlight() {
+        return inFlight;
+    }
+
+    @Override
+    public @Nullable BlockRequest poll() {
+        if (failure != null) {
+            throw failure;
+        }
+        if (!enabled || waitingForIovecs || yielded) {
+            return null;
+        }
+        try {
+            VirtioBlkRequest request = next();
+            NativeMemory.surfaceFault();
+            unproven = null;
+            if (request != null) {
+                inFlight++;
+            }
+            return request;
+        } catch (BrokenQueueException lie) {
+            throw fail(orMemoryLost(lie));
+        } catch (InternalError fault) {
+            throw fail(memoryLost(fault));
+        }
+    }
+
+    private @Nullable VirtioBlkRequest next() {
+        int work = 0;
+        while (work < UNSEEN_WORK) {
+            int head = ring.nextHead();
+            if (head == SplitRing.NONE) {
+                return null;
+            }
+            VirtioBlkRequest request = requests[head];
+            if (request.out()) {
+                throw new BrokenQueueException(index, "VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
+            }
+            unproven = request;
+            chain.walk(head);
+            VirtioBlkRequest.Outcome outcome = request.parse(chain, device);
+            if (outcome == VirtioBlkRequest.Outcome.NO_ROOM) {
+                // Backpressure: the head stays where it is until a request gives its iovecs back.
+                waitingForIovecs = true;
+                return null;
+            }
+            ring.headTaken();
+            request.out(true);
+            if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
+                return request;
+            }
+            String rule = request.brokenRule();
+            if (rule != null) {
+                observer.queueEvent(index, PipelineObserver.QueueEvent.MALFORMED_CHAIN);
+                chainLog.malformed(head, rule, loop.tickNanos());
+            }
+            add(request);
+            work += 1 + chain.descriptorsRead();
+        }
+        // Others on this loop come first; we go on in the next tick.
+        yielded = true;
+        return null;
+    }
+
+    @Override
+    public boolean enableKicks() {
+        if (failure != null || !enabled || waitingForIovecs) {
+            return false;
+        }
+        if (yielded) {
+            yielded = false;
+            wake.run();
+            return false;
+        }
+        try {
+            boolean more = ring.enableKicks();
+            NativeMemory.surfaceFault();
+            return more;
+        } catch (InternalError fault) {
+            // The caller polls again and hears of it.
+            fail(memoryLost(fault));
+            return true;
+        }
+    }
+
+    @Override
+    public void disableKicks() {
+        if (failure != null || !enabled) {
+            return;
+        }
+        try {
+            ring.disableKicks();
+            NativeMemory.surfaceFault();
+        } catch (InternalError fault) {
+            fail(memoryLost(fault));
+        }
+    }
+
+    // ---- the way out
+
+    /** A request that was polled has its result. */
+    void ended(VirtioBlkRequest request) {
+        inFlight--;
+        add(request);
+        if (waitingForIovecs && slab.available() > 0) {
+            waitingForIovecs = false;
+            wake.run();
+        }
+    }
+
+    /** A request that was parsed but not polled: it goes the way of all others, so that its state is right. */
+    void neverSeen(VirtioBlkRequest request) {
+        inFlight++;
+        request.complete(-Errno.EFAULT);
+    }
+
+    private void add(VirtioBlkRequest request) {
+        if (failure != null) {
+            return;
+        }
+        ended[endedCount++] = request.slot();
+        if (!hooked) {
+            hooked = true;
+            loop.atTickEnd(endOfTick);
+        }
+    }
+
+    private void endTick() {
+        hooked = false;
+        publish();
+    }
+
+    private void publish() {
+        int count = endedCount;
+        if (count == 0 || failure != null) {
+            return;
+        }
+        endedCount = 0;
+        boolean call;
+        try {
+            for (int i = 0; i < count; i++) {
+                VirtioBlkRequest request = requests[ended[i]];
+                ring.addUsed(request.slot(), request.writeAnswer());
+                request.out(false);
+            }
+            call = ring.publish();
+            NativeMemory.surfaceFault();
+        } catch (InternalError fault) {
+            fail(memoryLost(fault));
+            wake.run();
+            return;
+        }
+        boolean called = call && callFd != NO_FD;
+        if (called) {
+            calls.add(callFd);
+        }
+        observer.published(index, count, called);
+    }
+
+    // ---- the end
+
+    /** What looks like a lie of the driver may be garbage that a faulted load has left. */
+    private BrokenQueueException orMemoryLost(BrokenQueueException lie) {
+        try {
+            NativeMemory.surfaceFault();
+            return lie;
+        } catch (InternalError fault) {
+            return memoryLost(fault);
+        }
+    }
+
+    private BrokenQueueException memoryLost(InternalError fault) {
+        return new BrokenQueueException(index, "the peer has truncated the memory under its mapping (SIGBUS)", fault);
+    }
+
+    /** The queue is over: nobody waits for what is out, the other side is told, the next poll throws. */
+    private BrokenQueueException fail(BrokenQueueException rule) {
+        BrokenQueueException first = failure;
+        if (first != null) {
+            return first;
+        }
+        failure = rule;
+        broken = true;
+        endedCount = 0;
+        VirtioBlkRequest unseen = unproven;
+        unproven = null;
+        for (VirtioBlkRequest request : requests) {
+            request.abandonIfOut();
+        }
+        if (unseen != null) {
+            unseen.takeBack();
+        }
+        device.needReset();
+        if (errFd != NO_FD) {
+            calls.add(errFd);
+        }
+        observer.queueEvent(index, PipelineObserver.QueueEvent.BROKEN);
+        return rule;
+    }
+}

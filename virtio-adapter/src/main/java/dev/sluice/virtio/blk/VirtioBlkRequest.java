@@ -1,0 +1,376 @@
+package dev.sluice.virtio.blk;
+
+import dev.sluice.linux.Iovec;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockStatus;
+import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
+import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
+import dev.sluice.virtio.queue.DescriptorChain;
+import dev.sluice.virtio.queue.IovecSlab;
+import dev.sluice.virtio.queue.MemoryRegion;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The request of one head index: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
+ *
+ * <pre>
+ * header   the first 16 readable bytes, however split
+ * data     readable bytes behind it (WRITE, DISCARD, WRITE_ZEROES) or writable bytes (READ, GET_ID)
+ * status   the last writable byte
+ * </pre>
+ *
+ * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> its {@link VirtioBlkQueue}'s, lent as in {@link BlockRequest}.
+ * <b>Failure:</b> what is wrong with a request is its status. <b>Allocation:</b> none. Source: VIRTIO 1.3 §5.2.6.
+ */
+public final class VirtioBlkRequest extends BlockRequest {
+    /** What {@link #parse} made of a chain. */
+    enum Outcome {
+        /** A request in state PARSED. */
+        REQUEST,
+        /** Nothing to do for anybody else: status and length of the answer stand. */
+        ANSWERED,
+        /** No iovecs left: nothing has changed, the chain is to be parsed again later. */
+        NO_ROOM
+    }
+
+    private static final int HEADER_BYTES = VirtioBlkRequestHeader.SIZE;
+    private static final int STATUS_BYTES = 1;
+    private static final int NO_LARGE_BLOCK = -1;
+
+    private final VirtioBlkQueue queue;
+    private final IovecSlab slab;
+
+    /** Between being taken from the available ring and shown in the used ring. */
+    private boolean out;
+    private int largeBlock = NO_LARGE_BLOCK;
+
+    // Where the answer goes and what it is.
+    private @Nullable MemorySegment statusMemory;
+    private long statusOffset;
+    private byte status;
+    private int writtenBytes;
+
+    // What was gathered while parsing.
+    private @Nullable String brokenRule;
+    private long iovecs;
+    private int iovecCount;
+
+    VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int head) {
+        super(queue.loop(), queue.index(), head);
+        this.queue = queue;
+        this.slab = slab;
+    }
+
+    boolean out() {
+        return out;
+    }
+
+    void out(boolean out) {
+        this.out = out;
+    }
+
+    /** The rule that the chain broke, or null; for {@link Outcome#ANSWERED}. */
+    @Nullable String brokenRule() {
+        return brokenRule;
+    }
+
+    // ---- the way in
+
+    /** Makes this request of a chain that was walked. */
+    Outcome parse(DescriptorChain chain, VirtioBlkDevice device) {
+        brokenRule = chain.brokenRule();
+        statusMemory = null;
+        writtenBytes = 0;
+        // VIRTIO 1.3 §5.2.6: the final status byte is written by the device. Where it cannot be found, the head is completed with length 0.
+        if (chain.lostTheWay()) {
+            return Outcome.ANSWERED;
+        }
+        if (chain.writableBytes() == 0) {
+            return malformed("VIRTIO 1.3 §5.2.6: no writable byte for the status");
+        }
+        MemoryRegion region = chain.regionOf(chain.lastWritableByte());
+        if (region == null) {
+            return malformed("status byte is outside the guest's memory");
+        }
+        statusMemory = region.memory();
+        statusOffset = chain.lastWritableByte() - region.guestAddress();
+        if (brokenRule != null) {
+            return answer(BlockStatus.IOERR);
+        }
+        if (chain.readableBytes() < HEADER_BYTES) {
+            return malformed("VIRTIO 1.3 §5.2.6: fewer than 16 readable bytes for the header");
+        }
+        if (chain.tooManyBuffers()) {
+            return malformed("VIRTIO 1.3 §5.2.4: more segments than seg_max");
+        }
+        return parseHeader(chain, device);
+    }
+
+    private Outcome parseHeader(DescriptorChain chain, VirtioBlkDevice device) {
+        MemoryRegion region = chain.regionOf(chain.address(0));
+        int type;
+        long sector;
+        if (region != null && chain.length(0) >= HEADER_BYTES && holds(region, chain.address(0), HEADER_BYTES)) {
+            long offset = chain.address(0) - region.guestAddress();
+            type = VirtioBlkRequestHeader.type(region.memory(), offset);
+            sector = VirtioBlkRequestHeader.sector(region.memory(), offset);
+        } else {
+            MemorySegment header = queue.scratch();
+            if (!gather(chain, 0, header, HEADER_BYTES)) {
+                return malformed("header is outside the guest's memory");
+            }
+            type = VirtioBlkRequestHeader.type(header, 0);
+            sector = VirtioBlkRequestHeader.sector(header, 0);
+        }
+        BlockOp op = BlockOp.ofWireType(type);
+        if (op == null) {
+            return answer(BlockStatus.UNSUPP);
+        }
+        if (op.modifies() && device.geometry().readOnly()) {
+            return answer(BlockStatus.IOERR);
+        }
+        return switch (op) {
+            case READ -> parseTransfer(op, chain, device, sector, chain.writableBytes() - STATUS_BYTES);
+            case WRITE -> parseTransfer(op, chain, device, sector, chain.readableBytes() - HEADER_BYTES);
+            case FLUSH -> request(op, 0, 0, 0, 0);
+            case GET_ID -> parseGetId(chain);
+            case DISCARD, WRITE_ZEROES -> parseRange(op, chain, device);
+        };
+    }
+
+    private Outcome parseTransfer(BlockOp op, DescriptorChain chain, VirtioBlkDevice device, long sector, long lengthBytes) {
+        if (lengthBytes % SECTOR_BYTES != 0
+                || lengthBytes > VirtioBlkDevice.MAX_REQUEST_BYTES
+                || !device.onDisk(sector, lengthBytes / SECTOR_BYTES)) {
+            return answer(BlockStatus.IOERR);
+        }
+        if (lengthBytes == 0) {
+            return answer(BlockStatus.OK);
+        }
+        Outcome gathered = op == BlockOp.READ ? gatherWritable(chain, lengthBytes, device.segMax()) : gatherReadable(chain, lengthBytes, device.segMax());
+        if (gathered != Outcome.REQUEST) {
+            return gathered;
+        }
+        Outcome parsed = request(op, sector, lengthBytes, iovecs, iovecCount);
+        durable(op == BlockOp.WRITE && device.writeThrough());
+        return parsed;
+    }
+
+    private Outcome parseGetId(DescriptorChain chain) {
+        long lengthBytes = Math.min(VirtioBlkRequestHeader.ID_BYTES, chain.writableBytes() - STATUS_BYTES);
+        if (lengthBytes == 0) {
+            return answer(BlockStatus.OK);
+        }
+        Outcome gathered = gatherWritable(chain, lengthBytes, VirtioBlkRequestHeader.ID_BYTES);
+        return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs, iovecCount) : gathered;
+    }
+
+    private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device) {
+        boolean supported = op == BlockOp.DISCARD ? device.geometry().discard() : device.geometry().writeZeroes();
+        long segmentBytes = chain.readableBytes() - HEADER_BYTES;
+        if (!supported || segmentBytes > VirtioBlkDiscardSegment.SIZE) {
+            // VIRTIO 1.3 §5.2.6.2: more segments than max_discard_seg (1 here) is UNSUPP.
+            return answer(BlockStatus.UNSUPP);
+        }
+        if (segmentBytes != VirtioBlkDiscardSegment.SIZE) {
+            return answer(BlockStatus.IOERR);
+        }
+        MemorySegment segment = queue.scratch();
+        if (!gather(chain, HEADER_BYTES, segment, VirtioBlkDiscardSegment.SIZE)) {
+            return malformed("segment of a discard or write zeroes is outside the guest's memory");
+        }
+        long sector = VirtioBlkDiscardSegment.sector(segment, 0);
+        long sectors = VirtioBlkDiscardSegment.numSectors(segment, 0);
+        int flags = VirtioBlkDiscardSegment.flags(segment, 0);
+        // VIRTIO 1.3 §5.2.6.2: unknown flags, and unmap in a discard, are UNSUPP.
+        int known = op == BlockOp.WRITE_ZEROES ? VirtioBlkDiscardSegment.F_UNMAP : 0;
+        if ((flags & ~known) != 0) {
+            return answer(BlockStatus.UNSUPP);
+        }
+        if (sectors > device.maxRangeSectors() || !device.onDisk(sector, sectors)) {
+            return answer(BlockStatus.IOERR);
+        }
+        if (sectors == 0) {
+            return answer(BlockStatus.OK);
+        }
+        Outcome parsed = request(op, sector, sectors * SECTOR_BYTES, 0, 0);
+        durable(device.writeThrough());
+        mayUnmap((flags & VirtioBlkDiscardSegment.F_UNMAP) != 0);
+        return parsed;
+    }
+
+    private Outcome request(BlockOp op, long sector, long lengthBytes, long dataIovecs, int dataIovecCount) {
+        parsed(op, sector, lengthBytes, dataIovecs, dataIovecCount);
+        return Outcome.REQUEST;
+    }
+
+    // ---- gathering
+
+    private static boolean holds(MemoryRegion region, long address, long bytes) {
+        return bytes <= region.sizeBytes() - (address - region.guestAddress());
+    }
+
+    /** Copies readable bytes from {@code skip} on, however split; false where some lie outside memory. */
+    private static boolean gather(DescriptorChain chain, int skip, MemorySegment target, int bytes) {
+        int copied = 0;
+        long skipped = 0;
+        for (int i = 0; i < chain.readableCount(); i++) {
+            long length = chain.length(i);
+            long first = Math.min(length, skip - skipped);
+            skipped += first;
+            for (long at = first; at < length && copied < bytes; at++) {
+                MemoryRegion region = chain.regionOf(chain.address(i) + at);
+                if (region == null) {
+                    return false;
+                }
+                // Not a view's plain load: see NativeMemory. The region has this byte.
+                byte value = NativeMemory.getByte(region.hostAddress() + (chain.address(i) + at - region.guestAddress()));
+                target.set(ValueLayout.JAVA_BYTE, copied, value);
+                copied++;
+            }
+        }
+        return copied == bytes;
+    }
+
+    private Outcome gatherReadable(DescriptorChain chain, long lengthBytes, int segMax) {
+        return gatherIovecs(chain, 0, HEADER_BYTES, lengthBytes, segMax);
+    }
+
+    private Outcome gatherWritable(DescriptorChain chain, long lengthBytes, int segMax) {
+        return gatherIovecs(chain, chain.readableCount(), 0, lengthBytes, segMax);
+    }
+
+    /** Fills {@link #iovecs} with {@code lengthBytes} from {@code skipBytes} behind the start of buffer {@code first}, split at the borders of regions. */
+    private Outcome gatherIovecs(DescriptorChain chain, int first, long skipBytes, long lengthBytes, int segMax) {
+        iovecs = slab.inline(slot());
+        iovecCount = 0;
+        int capacity = IovecSlab.INLINE;
+        int segments = 0;
+        long skip = skipBytes;
+        long left = lengthBytes;
+        for (int i = first; left > 0; i++) {
+            long bufferBytes = chain.length(i);
+            if (skip >= bufferBytes) {
+                skip -= bufferBytes;
+                continue;
+            }
+            long address = chain.address(i) + skip;
+            long segmentLeft = Math.min(bufferBytes - skip, left);
+            skip = 0;
+            left -= segmentLeft;
+            if (++segments > segMax) {
+                releaseIovecs();
+                return malformed("VIRTIO 1.3 §5.2.4: more segments than seg_max");
+            }
+            while (segmentLeft > 0) {
+                MemoryRegion region = chain.regionOf(address);
+                if (region == null) {
+                    releaseIovecs();
+                    return malformed("data buffer is outside the guest's memory");
+                }
+                if (iovecCount == capacity) {
+                    if (largeBlock != NO_LARGE_BLOCK) {
+                        releaseIovecs();
+                        return malformed("data buffers are split over too many memory regions");
+                    }
+                    if (!takeLargeBlock()) {
+                        return Outcome.NO_ROOM;
+                    }
+                    capacity = slab.largeCapacity();
+                }
+                long offset = address - region.guestAddress();
+                long bytes = Math.min(segmentLeft, region.sizeBytes() - offset);
+                Iovec.set(iovecs, iovecCount++, region.hostAddress() + offset, bytes);
+                address += bytes;
+                segmentLeft -= bytes;
+            }
+        }
+        return Outcome.REQUEST;
+    }
+
+    private boolean takeLargeBlock() {
+        int taken = slab.takeLarge();
+        if (taken == IovecSlab.EXHAUSTED) {
+            return false;
+        }
+        largeBlock = taken;
+        long large = slab.large(taken);
+        NativeMemory.copy(iovecs, large, (long) iovecCount * Iovec.SIZE);
+        iovecs = large;
+        return true;
+    }
+
+    private void releaseIovecs() {
+        if (largeBlock != NO_LARGE_BLOCK) {
+            slab.giveBack(largeBlock);
+            largeBlock = NO_LARGE_BLOCK;
+        }
+    }
+
+    @Override
+    protected void surfaceFault() {
+        NativeMemory.surfaceFault();
+    }
+
+    @Override
+    public MemorySegment dataSegment(int index) {
+        Objects.checkIndex(index, iovecCount());
+        return NativeMemory.view(Iovec.base(iovecsAddress(), index), Iovec.length(iovecsAddress(), index));
+    }
+
+    // ---- the way out
+
+    private Outcome malformed(String rule) {
+        brokenRule = rule;
+        return answer(BlockStatus.IOERR);
+    }
+
+    /** The answer of a request that nobody else sees. */
+    private Outcome answer(BlockStatus answer) {
+        if (statusMemory != null) {
+            status = answer.wireValue();
+            writtenBytes = STATUS_BYTES;
+        }
+        return Outcome.ANSWERED;
+    }
+
+    @Override
+    protected void answer(int result) {
+        status = BlockStatus.ofResult(result).wireValue();
+        boolean dataWritten = result >= 0 && (op() == BlockOp.READ || op() == BlockOp.GET_ID);
+        // VIRTIO 1.3 §2.7.8: len is what was written to the chain, the status byte included.
+        writtenBytes = (dataWritten ? (int) lengthBytes() : 0) + STATUS_BYTES;
+        releaseIovecs();
+        queue.ended(this);
+    }
+
+    /** Nobody waits for the answer any more. */
+    void abandonIfOut() {
+        if (state() != State.FREE) {
+            abandon();
+        }
+    }
+
+    /** Undoes {@link #parse} where a fault of the memory came out before anybody saw the request. */
+    void takeBack() {
+        releaseIovecs();
+        if (state() == State.PARSED) {
+            queue.neverSeen(this);
+        }
+    }
+
+    /** Writes the status byte, where there is one; returns the length for the used element. */
+    int writeAnswer() {
+        MemorySegment memory = statusMemory;
+        if (memory != null) {
+            memory.set(ValueLayout.JAVA_BYTE, statusOffset, status);
+            statusMemory = null;
+        }
+        return writtenBytes;
+    }
+}

@@ -1,0 +1,12 @@
+/**
+ * The virtio block device: what it offers, its requests, its queues. VIRTIO 1.3 §5.2.
+ *
+ * <p>Reading order: {@link dev.sluice.virtio.blk.VirtioBlkDevice} (features and configuration space),
+ * {@link dev.sluice.virtio.blk.VirtioBlkRequest} (how a chain becomes a request, and its mirror, how a result becomes a status),
+ * {@link dev.sluice.virtio.blk.VirtioBlkQueue} (from the available ring to the used ring). Which transport brings the rings and
+ * the guest's memory is not known here.
+ */
+@NullMarked
+package dev.sluice.virtio.blk;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,37 @@
+package dev.sluice.virtio.vhostuser;
+
+/**
+ * The front end broke a rule; the message says which, in one line.
+ *
+ * <p>Where it asked for replies to its messages, one that left nothing half done is answered with a failure and the connection goes on. All
+ * others end the connection.
+ */
+final class ProtocolViolation extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    private final boolean fatal;
+
+    private ProtocolViolation(String rule, boolean fatal) {
+        super(rule);
+        this.fatal = fatal;
+    }
+
+    /** The message is refused; nothing has changed. */
+    static ProtocolViolation refused(String rule) {
+        return new ProtocolViolation(rule, false);
+    }
+
+    /** There is no going on. */
+    static ProtocolViolation fatal(String rule) {
+        return new ProtocolViolation(rule, true);
+    }
+
+    boolean isFatal() {
+        return fatal;
+    }
+
+    String rule() {
+        String message = getMessage();
+        return message == null ? "" : message;
+    }
+}

@@ -1,0 +1,119 @@
+package dev.sluice.virtio.vhostuser;
+
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.PipelineObserver.QueueEvent;
+import dev.sluice.pipeline.QueueSource;
+import dev.sluice.virtio.blk.VirtioBlkQueue;
+import dev.sluice.virtio.queue.GuestMemory;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A started ring on its loop: queue, source and the watch on the kick descriptor, from start to drained.
+ *
+ * <p><b>Threading:</b> the control thread calls; what is done is done on the loop, and all methods but {@link #stop} return when it is done.
+ * <b>Ownership:</b> the descriptors stay the {@link Vring}'s, who keeps them open until {@link #stop} has completed.
+ */
+final class RunningRing {
+    private final IoLoop loop;
+    private final VirtioBlkQueue queue;
+    private final QueueSource source;
+    private final PipelineObserver observer;
+    private IoLoop.@Nullable Watch watch;
+
+    RunningRing(IoLoop loop, VirtioBlkQueue queue, PipelineObserver observer) {
+        this.loop = loop;
+        this.queue = queue;
+        this.source = new QueueSource(loop, queue);
+        this.observer = observer;
+    }
+
+    /** Starts; a kick may have come before, so the ring is looked at in any case. */
+    void start(BlockPipeline pipeline, int kickFd, int callFd, int errFd, boolean enabled) {
+        OnLoop.run(loop, () -> {
+            queue.eventFds(callFd, errFd);
+            connect(pipeline);
+            queue.start(source::kicked);
+            watch = loop.onReadable(kickFd, this::kicked);
+            queue.enabled(enabled);
+            source.kicked();
+            observer.queueEvent(queue.index(), QueueEvent.STARTED);
+        });
+    }
+
+    private void connect(BlockPipeline pipeline) {
+        try {
+            pipeline.connect(source);
+        } catch (RuntimeException unsuitable) {
+            queue.close();
+            throw unsuitable;
+        }
+    }
+
+    private void kicked() {
+        observer.kicked(queue.index());
+        source.kicked();
+    }
+
+    void kickFd(int kickFd) {
+        OnLoop.run(loop, () -> {
+            closeWatch();
+            watch = loop.onReadable(kickFd, this::kicked);
+            source.kicked();
+        });
+    }
+
+    void eventFds(int callFd, int errFd) {
+        OnLoop.run(loop, () -> queue.eventFds(callFd, errFd));
+    }
+
+    void enabled(boolean enabled) {
+        OnLoop.run(loop, () -> queue.enabled(enabled));
+    }
+
+    void featuresChanged() {
+        OnLoop.run(loop, queue::featuresChanged);
+    }
+
+    void memory(GuestMemory memory) {
+        OnLoop.run(loop, () -> queue.memory(memory));
+    }
+
+    boolean broken() {
+        return queue.broken();
+    }
+
+    /**
+     * Takes nothing new, waits for what is in flight, shows the driver the last of it and frees the queue. Completes with the index of the
+     * next head to take; nothing touches guest memory or the descriptors afterwards.
+     */
+    CompletableFuture<Integer> stop() {
+        CompletableFuture<Integer> stopped = new CompletableFuture<>();
+        loop.execute(() -> {
+            closeWatch();
+            source.stop(() -> {
+                queue.publishNow();
+                queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
+                queue.close();
+                observer.queueEvent(queue.index(), QueueEvent.STOPPED);
+                stopped.complete(queue.lastAvail());
+            });
+        });
+        return stopped;
+    }
+
+    private void closeWatch() {
+        IoLoop.Watch current = watch;
+        watch = null;
+        if (current != null) {
+            current.close();
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "queue " + queue.index() + " on " + loop.name();
+    }
+}

@@ -1,0 +1,410 @@
+package dev.sluice.virtio.vhostuser;
+
+import dev.sluice.linux.EventFd;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.Poll;
+import dev.sluice.linux.PollSet;
+import dev.sluice.linux.UnixSocket;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.Errno;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.virtio.blk.VirtioBlkDevice;
+import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.SplitRing;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One virtio-blk disk on a Unix socket: serves one front end after another.
+ *
+ * <pre>{@code
+ * VhostUserServer server = VhostUserServer.builder()
+ *         .socketPath(Path.of("/run/disk.sock")).pipeline(pipeline).loops(loops).numQueues(4).build();
+ * server.start();
+ * }</pre>
+ *
+ * <p><b>Threading:</b> any thread; the control plane runs on a thread of its own, queue i on loop i modulo the number of loops. Several servers may share
+ * loops and a pipeline. <b>Ownership:</b> loops and pipeline stay the caller's, who closes them after the server. <b>Failure:</b>
+ * {@link #start} throws {@link IOException} with one line that says what to do; whatever a front end does wrong ends at most its connection.
+ * <b>Allocation:</b> none per request. Source: QEMU {@code docs/interop/vhost-user.rst}.
+ */
+public final class VhostUserServer implements AutoCloseable {
+    /** Queues that a kick, call or err message can name. */
+    public static final int MAX_QUEUES = 256;
+
+    private static final Logger LOG = LoggerFactory.getLogger(VhostUserServer.class);
+
+    /** How long the rest of a message may take once it has begun. */
+    static final Duration PARTIAL_MESSAGE_TIMEOUT = Duration.ofSeconds(10);
+
+    private static final int FOREVER = -1;
+    private static final int LISTENING = 1;
+    private static final int ACCEPT_RETRY_MILLIS = 1000;
+
+    private final Builder settings;
+    private final BlockPipeline pipeline;
+    private final VirtioBlkDevice device;
+    private final String address;
+    private final CountDownLatch ended = new CountDownLatch(1);
+    private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
+
+    /** Ends every wait of the control thread; never read, so that it stays signalled. */
+    private volatile @Nullable Fd wake;
+    private @Nullable Thread thread;
+    private volatile boolean closing;
+    private volatile @Nullable Connection connection;
+
+    private VhostUserServer(Builder settings, BlockPipeline pipeline) {
+        this.settings = settings;
+        this.pipeline = pipeline;
+        this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax);
+        Path path = settings.socketPath;
+        this.address = path == null ? "fd " + settings.fd : path.toString();
+    }
+
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * A device at one moment, for people and monitoring.
+     *
+     * @param address socket path, or {@code fd N}
+     * @param connected whether a front end is there
+     * @param peerPid its process, 0 where there is none or it is not visible here
+     * @param acceptedFeatures the feature bits that the driver has accepted
+     * @param needsReset whether a queue is broken
+     * @param rings the queues; empty where no front end is there
+     */
+    public record State(String address, boolean connected, int peerPid, long acceptedFeatures, boolean needsReset, List<RingSnapshot> rings) {}
+
+    /**
+     * A queue at one moment.
+     *
+     * @param size 0 before the front end has said it
+     * @param loopName name of the loop that serves it
+     * @param broken whether its driver has lied about it or its memory has gone, so that it has ended
+     */
+    public record RingSnapshot(int index, RingState state, int size, String loopName, boolean broken) {}
+
+    /** What the control thread shows of a connection: settled between messages, but for the queues that break meanwhile. */
+    private record Connection(int peerPid, List<Supplier<RingSnapshot>> rings) {}
+
+    // ---- life
+
+    /**
+     * Opens the socket and begins to serve. Returns when front ends can connect.
+     *
+     * @throws IOException in one line: what failed and what to do
+     */
+    public void start() throws IOException {
+        if (thread != null) {
+            throw new IllegalStateException("server of " + address + " was started before");
+        }
+        Path path = settings.socketPath;
+        ServerSocket opened = path != null ? ServerSocket.listenAt(path) : ServerSocket.inherited(settings.fd);
+        try {
+            openShared();
+        } catch (IOException | RuntimeException failed) {
+            opened.close();
+            closeCalls();
+            closeWake();
+            throw failed;
+        }
+        Thread control = Thread.ofPlatform().name("sluice-vhost-user " + address).unstarted(() -> serve(opened));
+        thread = control;
+        control.start();
+    }
+
+    private void openShared() throws IOException {
+        int made = EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK);
+        if (made < 0) {
+            throw new IOException("eventfd: " + Errno.describe(made));
+        }
+        wake = Fd.adopt(made);
+        for (IoLoop loop : settings.loops) {
+            if (!calls.containsKey(loop)) {
+                calls.put(loop, new CallBatch(loop));
+            }
+        }
+    }
+
+    private void closeCalls() {
+        calls.forEach((loop, batch) -> OnLoop.run(loop, batch::close));
+        calls.clear();
+    }
+
+    private void closeWake() {
+        Fd opened = wake;
+        wake = null;
+        if (opened != null) {
+            opened.close();
+        }
+    }
+
+    /** What the device and its front end are up to. */
+    public State state() {
+        Connection current = connection;
+        return current == null
+                ? new State(address, false, 0, 0, false, List.of())
+                : new State(
+                        address,
+                        true,
+                        current.peerPid(),
+                        device.accepted(),
+                        device.needsReset(),
+                        current.rings().stream().map(Supplier::get).toList());
+    }
+
+    /** Waits until the server serves no more: it was closed, or the one connection that it inherited has ended. */
+    public void awaitEnd() throws InterruptedException {
+        ended.await();
+    }
+
+    /**
+     * Ends the connection, drains what is in flight, frees everything, removes the socket's path. Waits for that; as long as the backend has
+     * requests in flight it cannot end. Idempotent.
+     */
+    @Override
+    public synchronized void close() {
+        Thread control = thread;
+        Fd woken = wake;
+        if (control == null || woken == null) {
+            return;
+        }
+        closing = true;
+        int _ = EventFd.signal(woken.number());
+        boolean interrupted = false;
+        while (true) {
+            try {
+                control.join();
+                break;
+            } catch (InterruptedException later) {
+                interrupted = true;
+            }
+        }
+        closeWake();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    // ---- the control thread
+
+    private void serve(ServerSocket socket) {
+        try (socket) {
+            UnixSocket only = socket.takeConnected();
+            if (only != null) {
+                serveConnection(only);
+            } else {
+                acceptAll(socket);
+            }
+        } catch (IOException | RuntimeException failed) {
+            LOG.error("{}: the server ends: {}", address, failed.getMessage(), failed);
+        } finally {
+            ended.countDown();
+            closeCalls();
+        }
+    }
+
+    private void acceptAll(ServerSocket socket) throws IOException {
+        UnixSocket listening = socket.listening();
+        Fd woken = wake;
+        if (listening == null || woken == null) {
+            return;
+        }
+        try (PollSet ready = new PollSet(2)) {
+            ready.add(woken.number(), Poll.POLLIN);
+            ready.add(listening.fd().number(), Poll.POLLIN);
+            while (!closing) {
+                int result = ready.await(FOREVER);
+                if (result < 0 && result != -Errno.EINTR) {
+                    throw new IOException("poll: " + Errno.describe(result));
+                }
+                if (result > 0 && !closing && !accept(listening)) {
+                    // Still readable, so waiting for it would spin: wait for the end alone.
+                    ready.setEvents(LISTENING, 0);
+                    ready.await(ACCEPT_RETRY_MILLIS);
+                    ready.setEvents(LISTENING, Poll.POLLIN);
+                }
+            }
+        }
+    }
+
+    /** False where there is no room for a connection now. */
+    private boolean accept(UnixSocket listening) throws IOException {
+        int accepted = listening.accept();
+        if (accepted >= 0) {
+            serveConnection(UnixSocket.adopt(Fd.adopt(accepted)));
+            return true;
+        }
+        return switch (-accepted) {
+            case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
+                LOG.warn("{}: accept: {}; trying again: raise the limit of open files (ulimit -n)", address, Errno.describe(accepted));
+                yield false;
+            }
+            case Errno.EINVAL, Errno.EBADF, Errno.ENOTSOCK -> throw new IOException("accept: " + Errno.describe(accepted));
+            // About the one connection that did not come about (accept(2), "Error handling").
+            default -> true;
+        };
+    }
+
+    private void serveConnection(UnixSocket connection) {
+        Fd woken = wake;
+        if (woken == null) {
+            return;
+        }
+        device.reset();
+        try (connection;
+                VhostUserSession session = session(connection, woken.number())) {
+            int peer = connection.peerCredentials().pid();
+            LOG.info("{}: front end connected, process {}", address, peer);
+            boolean more = true;
+            while (more && !closing) {
+                this.connection = new Connection(peer, session.ringSnapshots());
+                more = session.serveNext();
+            }
+            LOG.info("{}: front end disconnected", address);
+        } catch (ProtocolViolation violation) {
+            LOG.warn("{}: {}; the connection ends", address, violation.rule());
+        } catch (IOException broken) {
+            LOG.warn("{}: the connection ends: {}", address, broken.getMessage());
+        } catch (RuntimeException bug) {
+            LOG.error("{}: the connection ends on an error of Sluice", address, bug);
+        } finally {
+            this.connection = null;
+            device.reset();
+        }
+    }
+
+    private VhostUserSession session(UnixSocket connection, int wakeFd) {
+        List<Vring> rings = new ArrayList<>(settings.numQueues);
+        for (int i = 0; i < settings.numQueues; i++) {
+            IoLoop loop = settings.loops.get(i % settings.loops.size());
+            CallBatch batch = calls.get(loop);
+            if (batch == null) {
+                throw new IllegalStateException("no call batch for " + loop.name());
+            }
+            rings.add(new Vring(i, loop, batch, device, pipeline, settings.queueSize));
+        }
+        MessageStream stream = new MessageStream(connection, wakeFd, settings.partialMessageTimeout.toNanos());
+        return new VhostUserSession(device, stream, rings, settings.allowFileMemory);
+    }
+
+    @Override
+    public String toString() {
+        return "vhost-user-blk at " + address;
+    }
+
+    /** Settings of a server. Not thread safe; used once. */
+    public static final class Builder {
+        private static final int DEFAULT_QUEUE_SIZE = 256;
+        private static final int DEFAULT_SEG_MAX = 126;
+        private static final int MAX_SEG_MAX = 1022;
+        private static final int NO_FD = -1;
+
+        private @Nullable Path socketPath;
+        private int fd = NO_FD;
+        private @Nullable BlockPipeline pipeline;
+        private List<IoLoop> loops = List.of();
+        private int numQueues = 1;
+        private int queueSize = DEFAULT_QUEUE_SIZE;
+        private int segMax = DEFAULT_SEG_MAX;
+        private boolean allowFileMemory;
+        private Duration partialMessageTimeout = PARTIAL_MESSAGE_TIMEOUT;
+
+        private Builder() {}
+
+        /** Listen at this path. Either this or {@link #fd}. */
+        public Builder socketPath(Path path) {
+            this.socketPath = path;
+            return this;
+        }
+
+        /** Serve on an inherited descriptor, listening or connected, which the server then owns. */
+        public Builder fd(int number) {
+            this.fd = number;
+            return this;
+        }
+
+        /** Where requests go. Required. */
+        public Builder pipeline(BlockPipeline pipeline) {
+            this.pipeline = pipeline;
+            return this;
+        }
+
+        /** Who serves the queues: queue i on loop i modulo their number. At least one. */
+        public Builder loops(List<IoLoop> loops) {
+            this.loops = List.copyOf(loops);
+            return this;
+        }
+
+        /** 1 to 256. */
+        public Builder numQueues(int numQueues) {
+            this.numQueues = numQueues;
+            return this;
+        }
+
+        /** The largest ring that a front end may set up: a power of two from 2 to 32768. */
+        public Builder queueSize(int queueSize) {
+            this.queueSize = queueSize;
+            return this;
+        }
+
+        /** Most data segments of a request, 1 to 1022. */
+        public Builder segMax(int segMax) {
+            this.segMax = segMax;
+            return this;
+        }
+
+        /** Whether guest memory may be in files other than memfds and those on tmpfs and hugetlbfs. */
+        public Builder allowFileMemory(boolean allowFileMemory) {
+            this.allowFileMemory = allowFileMemory;
+            return this;
+        }
+
+        /** How long the rest of a message may take once it has begun. */
+        Builder partialMessageTimeout(Duration timeout) {
+            this.partialMessageTimeout = timeout;
+            return this;
+        }
+
+        /**
+         * Makes a server that is not started.
+         *
+         * @throws IllegalArgumentException naming the value and its bounds
+         */
+        public VhostUserServer build() {
+            BlockPipeline chosen = pipeline;
+            if (chosen == null || loops.isEmpty()) {
+                throw new IllegalArgumentException("a server needs a pipeline and at least one loop");
+            }
+            if ((socketPath == null) == (fd == NO_FD)) {
+                throw new IllegalArgumentException("a server needs either a socket path or a file descriptor");
+            }
+            requireRange("number of queues", numQueues, 1, MAX_QUEUES);
+            requireRange("seg_max", segMax, 1, MAX_SEG_MAX);
+            requireRange("queue size", queueSize, 2, SplitRing.MAX_SIZE);
+            if (Integer.bitCount(queueSize) != 1) {
+                throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
+            }
+            return new VhostUserServer(this, chosen);
+        }
+
+        private static void requireRange(String what, int value, int low, int high) {
+            if (value < low || value > high) {
+                throw new IllegalArgumentException(what + " " + value + " is not within " + low + " to " + high);
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+package dev.sluice.virtio.vhostuser;
+
+import dev.sluice.linux.Fd;
+import dev.sluice.virtio.blk.VirtioBlkDevice;
+import dev.sluice.virtio.layout.VhostUser;
+import dev.sluice.virtio.layout.VirtioFeatures;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.AddMemReg;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.GetConfig;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.GetFeatures;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.GetMaxMemSlots;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.GetProtocolFeatures;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.GetQueueNum;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.GetVringBase;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.RemMemReg;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.ResetOwner;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetConfig;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetFeatures;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetMemTable;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetOwner;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetProtocolFeatures;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetVringAddr;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetVringBase;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetVringEnable;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetVringFd;
+import dev.sluice.virtio.vhostuser.FrontEndMessage.SetVringNum;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One connection: what its front end asks for, message by message, and everything it has brought.
+ *
+ * <p><b>Threading:</b> the control thread. <b>Ownership:</b> owns the rings' descriptors and the memory until {@link #close}, which drains first.
+ * <b>Failure:</b> a refused message is answered where the front end asked for an answer, and ends the connection where not.
+ * Source: vhost-user, "Communication".
+ */
+final class VhostUserSession implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(VhostUserSession.class);
+
+    private static final long PROTOCOL_FEATURES = VhostUser.PROTOCOL_F_MQ
+            | VhostUser.PROTOCOL_F_CONFIG
+            | VhostUser.PROTOCOL_F_REPLY_ACK
+            | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+    /** A front end that is refused more often is not worth the log. */
+    private static final int MAX_REFUSALS = 256;
+
+    private static final long ACK_OK = 0;
+    private static final long ACK_REFUSED = 1;
+
+    private final VirtioBlkDevice device;
+    private final MessageStream stream;
+    private final List<Vring> rings;
+    private final MemoryTable memory;
+    private long protocolFeatures;
+    private int refusals;
+
+    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory) {
+        this.device = device;
+        this.stream = stream;
+        this.rings = rings;
+        this.memory = new MemoryTable(allowFileMemory);
+    }
+
+    /** The rings as they are between two messages; each tells when asked whether it has broken since. */
+    List<Supplier<VhostUserServer.RingSnapshot>> ringSnapshots() {
+        return rings.stream().map(Vring::snapshot).toList();
+    }
+
+    /**
+     * Serves the next message.
+     *
+     * @return false where there is none any more
+     */
+    boolean serveNext() throws IOException, ProtocolViolation {
+        if (!stream.receive()) {
+            return false;
+        }
+        boolean ackWanted = stream.needsReply() && (protocolFeatures & VhostUser.PROTOCOL_F_REPLY_ACK) != 0;
+        try {
+            handle(FrontEndMessage.decode(stream.request(), stream.payload(), stream.payloadBytes(), stream.fds().count()));
+            // vhost-user, "VHOST_USER_PROTOCOL_F_REPLY_ACK": messages that have a reply of their own get no other.
+            if (ackWanted && !FrontEndMessage.hasReplyOfItsOwn(stream.request())) {
+                stream.replyWith(ACK_OK);
+            }
+        } catch (ProtocolViolation violation) {
+            if (violation.isFatal() || !ackWanted || FrontEndMessage.hasReplyOfItsOwn(stream.request()) || ++refusals > MAX_REFUSALS) {
+                throw violation;
+            }
+            LOG.warn("{}; the message is refused", violation.rule());
+            stream.replyWith(ACK_REFUSED);
+        }
+        return true;
+    }
+
+    private void handle(FrontEndMessage message) throws IOException, ProtocolViolation {
+        switch (message) {
+            case GetFeatures() -> stream.replyWith(device.offered() | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
+            case SetFeatures(long features) -> setFeatures(features);
+            case GetProtocolFeatures() -> stream.replyWith(PROTOCOL_FEATURES);
+            case SetProtocolFeatures(long features) -> setProtocolFeatures(features);
+            case SetOwner() -> LOG.debug("front end is the owner");
+            // vhost-user, "RESET_OWNER": deprecated; of the two readings the one that disables all rings.
+            case ResetOwner() -> rings.forEach(ring -> ring.enable(false));
+            case GetQueueNum() -> stream.replyWith(device.numQueues());
+            case GetMaxMemSlots() -> stream.replyWith(MemoryTable.MAX_SLOTS);
+            case SetMemTable table -> setMemTable(table);
+            case AddMemReg(FrontEndMessage.Region region) -> addMemReg(region);
+            case RemMemReg(FrontEndMessage.Region region) -> changeMemory(memory.remove(region));
+            case SetVringNum(int index, int size) -> ring(index).size(size);
+            case SetVringBase(int index, int base) -> ring(index).base(base);
+            case SetVringAddr(int index, long descriptors, long used, long avail) -> ring(index).addresses(descriptors, avail, used);
+            case SetVringEnable(int index, int enable) -> setEnabled(ring(index), enable);
+            case SetVringFd fd -> setVringFd(fd);
+            case GetVringBase(int index) -> getVringBase(index);
+            case GetConfig config -> getConfig(config);
+            case SetConfig config -> setConfig(config);
+        }
+    }
+
+    // ---- features
+
+    private void setFeatures(long features) throws ProtocolViolation {
+        long before = device.accepted();
+        try {
+            device.accept(features & ~VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
+        } catch (IllegalArgumentException notOffered) {
+            throw ProtocolViolation.fatal("SET_FEATURES: " + notOffered.getMessage());
+        }
+        for (Vring ring : rings) {
+            // vhost-user, "Ring states": without VHOST_USER_F_PROTOCOL_FEATURES a ring starts enabled, and is never told so.
+            if ((features & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
+                ring.enable(true);
+            }
+            if (device.accepted() != before) {
+                ring.featuresChanged();
+            }
+        }
+    }
+
+    private void setProtocolFeatures(long features) throws ProtocolViolation {
+        if ((features & ~PROTOCOL_FEATURES) != 0) {
+            throw ProtocolViolation.fatal("SET_PROTOCOL_FEATURES: 0x" + Long.toHexString(features & ~PROTOCOL_FEATURES) + " was not offered");
+        }
+        protocolFeatures = features;
+    }
+
+    // ---- memory
+
+    private void setMemTable(SetMemTable table) throws ProtocolViolation {
+        List<Fd> files = new ArrayList<>();
+        try {
+            for (int i = 0; i < table.regions().size(); i++) {
+                files.add(stream.fds().take(i));
+            }
+            changeMemory(memory.replace(table.regions(), files));
+        } finally {
+            files.forEach(Fd::close);
+        }
+    }
+
+    private void addMemReg(FrontEndMessage.Region region) throws ProtocolViolation {
+        try (Fd file = stream.fds().take(0)) {
+            MemoryTable.Change change = memory.add(region, file);
+            // Nothing that a ring uses goes away, so they run on.
+            rings.forEach(ring -> ring.memory(change.memory()));
+            memory.finish(change);
+        }
+    }
+
+    /** Another map under running rings: they are drained, the old mappings go, they start again where they were. */
+    private void changeMemory(MemoryTable.Change change) throws ProtocolViolation {
+        List<Vring> started = rings.stream().filter(ring -> ring.state().started()).toList();
+        stop(started);
+        memory.finish(change);
+        for (Vring ring : started) {
+            try {
+                ring.restart(memory.memory());
+            } catch (ProtocolViolation lost) {
+                throw ProtocolViolation.fatal("memory changed under a running ring: " + lost.rule());
+            }
+        }
+    }
+
+    private static void stop(List<Vring> rings) {
+        List<CompletableFuture<Integer>> stopping = rings.stream().map(Vring::beginStop).toList();
+        for (int i = 0; i < rings.size(); i++) {
+            rings.get(i).endStop(stopping.get(i));
+        }
+    }
+
+    // ---- rings
+
+    private Vring ring(int index) throws ProtocolViolation {
+        if (index < 0 || index >= rings.size()) {
+            throw ProtocolViolation.refused("request " + stream.request() + " names queue " + Integer.toUnsignedString(index) + "; there are " + rings.size());
+        }
+        return rings.get(index);
+    }
+
+    private static void setEnabled(Vring ring, int enable) throws ProtocolViolation {
+        if (enable != 0 && enable != 1) {
+            throw ProtocolViolation.refused("SET_VRING_ENABLE with " + Integer.toUnsignedString(enable) + ", not 0 or 1");
+        }
+        ring.enable(enable == 1);
+    }
+
+    private void setVringFd(SetVringFd message) throws ProtocolViolation {
+        Vring ring = ring(message.index());
+        switch (message.purpose()) {
+            case KICK -> {
+                if (!message.hasFd()) {
+                    throw ProtocolViolation.refused("SET_VRING_KICK of queue " + message.index() + " without a file descriptor: polling is not supported");
+                }
+                ring.kick(stream.fds().take(0), memory.memory());
+            }
+            case CALL -> ring.call(message.hasFd() ? stream.fds().take(0) : null);
+            case ERR -> ring.err(message.hasFd() ? stream.fds().take(0) : null);
+        }
+    }
+
+    private void getVringBase(int index) throws IOException, ProtocolViolation {
+        int base = ring(index).stop();
+        VhostUser.u32(stream.replyPayload(), 0, index);
+        VhostUser.u32(stream.replyPayload(), 4, base);
+        stream.sendReply(VhostUser.VRING_STATE_SIZE);
+    }
+
+    // ---- configuration space
+
+    private void getConfig(GetConfig config) throws IOException, ProtocolViolation {
+        int bytes = config.bytes();
+        try {
+            device.readConfig(config.offset(), bytes, stream.replyPayload(), VhostUser.CONFIG_HEADER_SIZE);
+        } catch (IllegalArgumentException outside) {
+            LOG.warn("GET_CONFIG: {}", outside.getMessage());
+            // vhost-user, "GET_CONFIG": a payload of zero bytes tells of an error.
+            stream.sendReply(0);
+            return;
+        }
+        VhostUser.u32(stream.replyPayload(), 0, config.offset());
+        VhostUser.u32(stream.replyPayload(), 4, bytes);
+        VhostUser.u32(stream.replyPayload(), 8, config.flags());
+        stream.sendReply(VhostUser.CONFIG_HEADER_SIZE + bytes);
+    }
+
+    private void setConfig(SetConfig config) throws ProtocolViolation {
+        try {
+            device.writeConfig(config.offset(), config.payload(), VhostUser.CONFIG_HEADER_SIZE, config.bytes());
+        } catch (IllegalArgumentException refused) {
+            throw ProtocolViolation.refused("SET_CONFIG: " + refused.getMessage());
+        }
+    }
+
+    // ---- the end
+
+    /** Drains all rings, then closes and unmaps what the connection has brought. */
+    @Override
+    public void close() {
+        stop(rings);
+        rings.forEach(Vring::closeFds);
+        memory.close();
+        stream.close();
+    }
+}

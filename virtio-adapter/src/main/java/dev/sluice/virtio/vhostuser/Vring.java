@@ -1,0 +1,256 @@
+package dev.sluice.virtio.vhostuser;
+
+import dev.sluice.linux.EventFd;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.Errno;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.virtio.blk.VirtioBlkDevice;
+import dev.sluice.virtio.blk.VirtioBlkQueue;
+import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.GuestMemory;
+import dev.sluice.virtio.queue.RingAddresses;
+import dev.sluice.virtio.queue.SplitRing;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One ring of a connection as the front end sets it up: size, addresses, base, descriptors, and its {@link RingState}.
+ *
+ * <p><b>Threading:</b> the control thread. <b>Ownership:</b> owns its three eventfds. <b>Failure:</b> {@link ProtocolViolation} for what cannot be, with
+ * the ring as it was. Source: vhost-user, "Ring states", "Starting and stopping rings".
+ */
+final class Vring {
+    private static final int MAX_INDEX = 0xFFFF;
+
+    private final int index;
+    private final IoLoop loop;
+    private final CallBatch calls;
+    private final VirtioBlkDevice device;
+    private final BlockPipeline pipeline;
+    private final int maxSize;
+
+    private RingState state = RingState.STOPPED;
+    private int size;
+    private int base;
+    private @Nullable RingAddresses addresses;
+    private @Nullable Fd kick;
+    private @Nullable Fd call;
+    private @Nullable Fd err;
+    private boolean wantsEnabled;
+    private @Nullable RunningRing running;
+
+    Vring(int index, IoLoop loop, CallBatch calls, VirtioBlkDevice device, BlockPipeline pipeline, int maxSize) {
+        this.index = index;
+        this.loop = loop;
+        this.calls = calls;
+        this.device = device;
+        this.pipeline = pipeline;
+        this.maxSize = maxSize;
+    }
+
+    RingState state() {
+        return state;
+    }
+
+    /** The ring as it is now; the result may be asked by any thread. */
+    Supplier<VhostUserServer.RingSnapshot> snapshot() {
+        RunningRing ring = running;
+        RingState stateNow = state;
+        int sizeNow = size;
+        return () -> new VhostUserServer.RingSnapshot(index, stateNow, sizeNow, loop.name(), ring != null && ring.broken());
+    }
+
+    // ---- set-up
+
+    void size(int wanted) throws ProtocolViolation {
+        if (state.started() && wanted != size) {
+            throw ProtocolViolation.refused("SET_VRING_NUM of queue " + index + " while it is " + state);
+        }
+        if (wanted < 1 || wanted > maxSize || Integer.bitCount(wanted) != 1) {
+            throw ProtocolViolation.refused("SET_VRING_NUM of queue " + index + ": size " + Integer.toUnsignedString(wanted)
+                    + " is not a power of two from 1 to " + maxSize);
+        }
+        size = wanted;
+    }
+
+    void base(int wanted) throws ProtocolViolation {
+        if (state.started()) {
+            throw ProtocolViolation.refused("SET_VRING_BASE of queue " + index + " while it is " + state);
+        }
+        if (wanted < 0 || wanted > MAX_INDEX) {
+            throw ProtocolViolation.refused("SET_VRING_BASE of queue " + index + ": " + Integer.toUnsignedString(wanted) + " is not an index of a split ring");
+        }
+        base = wanted;
+    }
+
+    void addresses(long descriptors, long avail, long used) throws ProtocolViolation {
+        RingAddresses wanted;
+        try {
+            wanted = new RingAddresses(descriptors, avail, used);
+        } catch (IllegalArgumentException unaligned) {
+            throw ProtocolViolation.refused("SET_VRING_ADDR of queue " + index + ": " + unaligned.getMessage());
+        }
+        // A front end sends the same addresses again while the ring runs, to change the flags for its dirty log.
+        if (state.started() && !wanted.equals(addresses)) {
+            throw ProtocolViolation.refused("SET_VRING_ADDR of queue " + index + ": addresses change while it is " + state);
+        }
+        addresses = wanted;
+    }
+
+    /** A kick descriptor starts the ring. Takes the descriptor over, also where it throws. */
+    void kick(Fd fd, GuestMemory memory) throws ProtocolViolation {
+        ownedEventFd("SET_VRING_KICK", fd);
+        RunningRing ring = running;
+        if (ring != null) {
+            ring.kickFd(fd.number());
+            close(kick);
+            kick = fd;
+            return;
+        }
+        close(kick);
+        kick = fd;
+        try {
+            start(memory);
+        } catch (ProtocolViolation refused) {
+            kick = null;
+            fd.close();
+            throw refused;
+        }
+    }
+
+    void call(@Nullable Fd fd) throws ProtocolViolation {
+        if (fd != null) {
+            ownedEventFd("SET_VRING_CALL", fd);
+        }
+        Fd old = call;
+        call = fd;
+        tellEventFds();
+        close(old);
+    }
+
+    void err(@Nullable Fd fd) throws ProtocolViolation {
+        if (fd != null) {
+            ownedEventFd("SET_VRING_ERR", fd);
+        }
+        Fd old = err;
+        err = fd;
+        tellEventFds();
+        close(old);
+    }
+
+    private void tellEventFds() {
+        if (running != null) {
+            running.eventFds(number(call), number(err));
+        }
+    }
+
+    /** Only eventfds: anything else could block or be read from a loop. Closes what it refuses. */
+    private void ownedEventFd(String message, Fd fd) throws ProtocolViolation {
+        if (!EventFd.isEventFd(fd.number())) {
+            String name = LinuxFile.descriptorName(fd.number());
+            fd.close();
+            throw ProtocolViolation.refused(message + " of queue " + index + ": " + name + " is not an eventfd");
+        }
+        int result = LinuxFile.setNonBlocking(fd.number(), true);
+        if (result < 0) {
+            fd.close();
+            throw ProtocolViolation.refused(message + " of queue " + index + ": O_NONBLOCK: " + Errno.describe(result));
+        }
+    }
+
+    private static int number(@Nullable Fd fd) {
+        return fd == null ? VirtioBlkQueue.NO_FD : fd.number();
+    }
+
+    private static void close(@Nullable Fd fd) {
+        if (fd != null) {
+            fd.close();
+        }
+    }
+
+    // ---- running
+
+    private void start(GuestMemory memory) throws ProtocolViolation {
+        RingAddresses where = addresses;
+        if (where == null || size == 0) {
+            throw ProtocolViolation.refused("queue " + index + " is kicked before its " + (size == 0 ? "size (SET_VRING_NUM)" : "addresses (SET_VRING_ADDR)"));
+        }
+        try {
+            SplitRing ring = SplitRing.locate(memory, where, index, size, base);
+            RunningRing started = new RunningRing(
+                    loop, new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()), pipeline.observer());
+            started.start(pipeline, number(kick), number(call), number(err), wantsEnabled);
+            running = started;
+            state = state.to(wantsEnabled ? RingState.ENABLED : RingState.DISABLED);
+        } catch (IllegalArgumentException impossible) {
+            throw ProtocolViolation.refused("queue " + index + " cannot start: " + impossible.getMessage());
+        }
+    }
+
+    void enable(boolean enable) {
+        wantsEnabled = enable;
+        RingState wanted = enable ? RingState.ENABLED : RingState.DISABLED;
+        RunningRing ring = running;
+        if (ring != null && state != wanted) {
+            ring.enabled(enable);
+            state = state.to(wanted);
+        }
+    }
+
+    void featuresChanged() {
+        if (running != null) {
+            running.featuresChanged();
+        }
+    }
+
+    /** A map in which the ring is where it was. */
+    void memory(GuestMemory memory) {
+        if (running != null) {
+            running.memory(memory);
+        }
+    }
+
+    /** Begins to stop; completed at once where the ring does not run. */
+    CompletableFuture<Integer> beginStop() {
+        RunningRing ring = running;
+        return ring == null ? CompletableFuture.completedFuture(base) : ring.stop();
+    }
+
+    /** Waits until what is in flight has completed. The descriptors stay, so that the ring can be {@linkplain #restart started again}. */
+    void endStop(CompletableFuture<Integer> stopping) {
+        base = OnLoop.await(stopping, "queue " + index);
+        if (running != null) {
+            running = null;
+            state = state.to(RingState.STOPPED);
+        }
+    }
+
+    /** Goes on after a stop that the front end did not ask for, in other memory. */
+    void restart(GuestMemory memory) throws ProtocolViolation {
+        start(memory);
+    }
+
+    /** GET_VRING_BASE: drains, stops, and answers where to go on. */
+    int stop() {
+        endStop(beginStop());
+        // vhost-user, "GET_VRING_BASE": the ring stops, and it starts again with new descriptors.
+        close(kick);
+        kick = null;
+        close(call);
+        call = null;
+        return base;
+    }
+
+    /** The end of the connection; the ring is stopped. */
+    void closeFds() {
+        close(kick);
+        close(call);
+        close(err);
+        kick = null;
+        call = null;
+        err = null;
+    }
+}

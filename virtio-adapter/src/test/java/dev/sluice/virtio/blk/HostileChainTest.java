@@ -1,0 +1,349 @@
+package dev.sluice.virtio.blk;
+
+import static dev.sluice.virtio.blk.QueueUnderTest.BORDER;
+import static dev.sluice.virtio.blk.QueueUnderTest.END;
+import static dev.sluice.virtio.blk.QueueUnderTest.F_INDIRECT;
+import static dev.sluice.virtio.blk.QueueUnderTest.F_NEXT;
+import static dev.sluice.virtio.blk.QueueUnderTest.F_WRITE;
+import static dev.sluice.virtio.blk.QueueUnderTest.HEAP;
+import static dev.sluice.virtio.blk.QueueUnderTest.SIZE;
+import static dev.sluice.virtio.blk.QueueUnderTest.STATUS_UNTOUCHED;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.testing.SimulatedFaults;
+import dev.sluice.virtio.blk.QueueUnderTest.Used;
+import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
+import dev.sluice.virtio.layout.VirtioFeatures;
+import java.io.IOException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** Every class of fault that a guest can trigger: the request fails, or the queue does, and a good request afterwards still works. */
+final class HostileChainTest {
+    private static final int IN = 0;
+    private static final int OUT = 1;
+    private static final int DISCARD = 11;
+    private static final int WRITE_ZEROES = 13;
+    private static final byte OK = 0;
+    private static final byte IOERR = 1;
+    private static final byte UNSUPP = 2;
+    private static final long DATA = HEAP + 0x10000;
+    private static final long TABLE = HEAP + 0x8000;
+
+    private QueueUnderTest guest;
+
+    HostileChainTest() throws IOException {
+        guest = QueueUnderTest.open();
+    }
+
+    @BeforeEach
+    void nothingSeen() {
+        assertThat(guest.events.malformed.get()).isZero();
+    }
+
+    /** Whatever happened before, the queue serves a good request; unless it was broken. */
+    @AfterEach
+    void shouldGoOn() {
+        if (!guest.queue.broken()) {
+            long status = guest.plain(40, IN, 0, DATA, 512);
+            assertThat(guest.run(40)).isEqualTo(new Used(40, 513));
+            assertThat(guest.peek(status)).isEqualTo(OK);
+        }
+        assertThat(guest.foreignAddresses()).isEmpty();
+        guest.close();
+    }
+
+    private void assertMalformed(Used used, int head, int bytes) {
+        assertThat(used).isEqualTo(new Used(head, bytes));
+        assertThat(guest.events.malformed.get()).isEqualTo(1);
+    }
+
+    private void assertFailsWithStatus(int head, long statusAddress, byte status) {
+        assertThat(guest.run(head)).isEqualTo(new Used(head, 1));
+        assertThat(guest.peek(statusAddress)).isEqualTo(status);
+    }
+
+    private void assertBroken() {
+        guest.tick();
+        assertThat(guest.queue.broken()).isTrue();
+        assertThat(guest.errSignalled()).isTrue();
+        assertThat(guest.device.needsReset()).isTrue();
+        assertThat(guest.events.broken.get()).isEqualTo(1);
+        assertThat(guest.loop.takeFailures()).isEmpty();
+    }
+
+    // ---- chains
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenDescriptorsLoop() {
+        guest.plain(0, IN, 0, DATA, 512);
+        guest.desc(2, DATA, 512, F_WRITE | F_NEXT, 1);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenADescriptorPointsToItself() {
+        guest.desc(0, DATA, 0, F_NEXT, 0);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenNextIsOutOfRange() {
+        guest.plain(0, IN, 0, DATA, 512);
+        guest.desc(1, DATA, 512, F_WRITE | F_NEXT, SIZE);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenThereIsNoWritableByte() {
+        guest.header(HEAP, IN, 0);
+        guest.desc(0, HEAP, 16, 0, 0);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldFailWhenTheHeaderIsShort() {
+        guest.poke(HEAP + 16, STATUS_UNTOUCHED);
+        guest.desc(0, HEAP, 15, F_NEXT, 1);
+        guest.desc(1, HEAP + 16, 1, F_WRITE, 0);
+        assertFailsWithStatus(0, HEAP + 16, IOERR);
+        assertThat(guest.events.malformed.get()).isEqualTo(1);
+    }
+
+    @Test
+    void shouldFailWhenAReadableBufferFollowsAWritableOne() {
+        long status = guest.plain(0, IN, 0, DATA, 512);
+        guest.desc(1, DATA, 512, F_WRITE | F_NEXT, 3);
+        guest.desc(3, DATA, 512, F_NEXT, 2);
+        assertFailsWithStatus(0, status, IOERR);
+        assertThat(guest.events.malformed.get()).isEqualTo(1);
+    }
+
+    @Test
+    void shouldFailWhenABufferIsOutsideMemory() {
+        for (long address : new long[] {0, HEAP - 0x1_0000_0000L, END, END - 511, -512, Long.MIN_VALUE}) {
+            long status = guest.plain(0, IN, 0, address, 512);
+            assertFailsWithStatus(0, status, IOERR);
+        }
+        assertThat(guest.events.malformed.get()).isEqualTo(6);
+    }
+
+    @Test
+    void shouldFailWhenAddressAndLengthWrap() {
+        long status = guest.plain(0, IN, 0, -256, 512);
+        assertFailsWithStatus(0, status, IOERR);
+        status = guest.plain(0, OUT, 0, HEAP, 0xFFFF_FFFFL);
+        assertFailsWithStatus(0, status, IOERR);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenTheStatusIsOutsideMemory() {
+        guest.plain(0, IN, 0, DATA, 512);
+        guest.desc(2, END, 1, F_WRITE, 0);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldFailWhenTheHeaderIsOutsideMemory() {
+        long status = guest.plain(0, IN, 0, DATA, 512);
+        guest.desc(0, END - 8, 16, F_NEXT, 1);
+        assertFailsWithStatus(0, status, IOERR);
+    }
+
+    @Test
+    void shouldFailWhenThereAreMoreSegmentsThanSegMax() throws IOException {
+        QueueUnderTest narrow = new QueueUnderTest(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC, 4);
+        long status = HEAP + 0x100;
+        narrow.header(HEAP, IN, 0);
+        for (int segments = 4; segments <= 40; segments++) {
+            narrow.desc(0, TABLE, 16L * (segments + 2), F_INDIRECT, 0);
+            narrow.entry(TABLE, 0, HEAP, 16, F_NEXT, 1);
+            for (int i = 1; i <= segments; i++) {
+                narrow.entry(TABLE, i, DATA + i * 512L, 512, F_WRITE | F_NEXT, i + 1);
+            }
+            narrow.entry(TABLE, segments + 1, status, 1, F_WRITE, 0);
+            assertThat(narrow.run(0)).isEqualTo(new Used(0, segments == 4 ? 4 * 512 + 1 : 1));
+            assertThat(narrow.peek(status)).isEqualTo(segments == 4 ? OK : IOERR);
+        }
+        narrow.close();
+    }
+
+    // ---- indirect tables
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenAnIndirectTableIsImpossible() {
+        int expected = 0;
+        for (long length : new long[] {0, 8, 17, 0xFFFF_FFF0L}) {
+            guest.desc(0, TABLE, length, F_INDIRECT, 0);
+            assertThat(guest.run(0)).isEqualTo(new Used(0, 0));
+            assertThat(guest.events.malformed.get()).isEqualTo(++expected);
+        }
+        // Begins inside memory, or in one region, and ends in another: a table is never split.
+        for (long address : new long[] {END - 16, BORDER - 16, 0, -32}) {
+            guest.desc(0, address, 48, F_INDIRECT, 0);
+            assertThat(guest.run(0)).isEqualTo(new Used(0, 0));
+            assertThat(guest.events.malformed.get()).isEqualTo(++expected);
+        }
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenAnIndirectTableIsNested() {
+        guest.desc(0, TABLE, 32, F_INDIRECT, 0);
+        guest.entry(TABLE, 0, TABLE, 32, F_INDIRECT, 0);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenAnIndirectDescriptorHasANextOne() {
+        guest.plain(0, IN, 0, DATA, 512);
+        guest.desc(0, TABLE, 48, F_INDIRECT | F_NEXT, 1);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenNextLeavesTheIndirectTable() {
+        guest.desc(0, TABLE, 32, F_INDIRECT, 0);
+        guest.entry(TABLE, 0, HEAP, 16, F_NEXT, 2);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenAnIndirectTableLoops() {
+        guest.desc(0, TABLE, 16 * 4096, F_INDIRECT, 0);
+        guest.entry(TABLE, 0, HEAP, 16, F_NEXT, 0);
+        assertMalformed(guest.run(0), 0, 0);
+    }
+
+    @Test
+    void shouldCompleteTheHeadWithLengthZeroWhenIndirectWasNotNegotiated() throws IOException {
+        QueueUnderTest direct = new QueueUnderTest(VirtioFeatures.VERSION_1, 126);
+        direct.desc(0, TABLE, 48, F_INDIRECT, 0);
+        assertThat(direct.run(0)).isEqualTo(new Used(0, 0));
+        direct.close();
+    }
+
+    // ---- requests
+
+    @Test
+    void shouldFailWhenATransferIsNoMultipleOf512() {
+        assertFailsWithStatus(0, guest.plain(0, IN, 0, DATA, 511), IOERR);
+        assertFailsWithStatus(0, guest.plain(0, OUT, 0, DATA, 513), IOERR);
+    }
+
+    @Test
+    void shouldFailWhenATransferEndsBeyondTheDisk() {
+        long sectors = QueueUnderTest.DISK_BYTES / 512;
+        for (long sector : new long[] {sectors, sectors - 1, Long.MAX_VALUE, -1, -2, Long.MIN_VALUE, -sectors}) {
+            assertFailsWithStatus(0, guest.plain(0, IN, sector, DATA, 1024), IOERR);
+            assertFailsWithStatus(0, guest.plain(0, OUT, sector, DATA, 1024), IOERR);
+        }
+        assertThat(guest.run(lastSector())).isEqualTo(new Used(0, 513));
+    }
+
+    private int lastSector() {
+        guest.plain(0, IN, QueueUnderTest.DISK_BYTES / 512 - 1, DATA, 512);
+        return 0;
+    }
+
+    @Test
+    void shouldAnswerUnsupportedWhenTheTypeIsUnknown() {
+        for (int type : new int[] {2, 3, 5, 10, 14, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 256}) {
+            assertFailsWithStatus(0, guest.plain(0, type, 0, DATA, 512), UNSUPP);
+        }
+    }
+
+    @Test
+    void shouldFailChangesWhenTheDiskIsReadOnly() throws IOException {
+        QueueUnderTest readOnly = new QueueUnderTest(
+                VirtioFeatures.VERSION_1, 126, new BlockGeometry(QueueUnderTest.DISK_BYTES, 512, 512, 0, true, false, false), SimulatedFaults.NONE, 0);
+        long status = readOnly.plain(0, OUT, 0, DATA, 512);
+        assertThat(readOnly.run(0)).isEqualTo(new Used(0, 1));
+        assertThat(readOnly.peek(status)).isEqualTo(IOERR);
+        readOnly.close();
+    }
+
+    private long range(int type, long segmentBytes, long sector, long sectors, int flags) {
+        VirtioBlkDiscardSegment.set(guest.low.segment(), DATA - QueueUnderTest.GUEST, sector, sectors, flags);
+        return guest.plain(0, type, 0, DATA, segmentBytes);
+    }
+
+    @Test
+    void shouldJudgeDiscardAndWriteZeroesSegments() {
+        long disk = QueueUnderTest.DISK_BYTES / 512;
+        for (int type : new int[] {DISCARD, WRITE_ZEROES}) {
+            assertFailsWithStatus(0, range(type, 16, 0, 8, 0), OK);
+            assertFailsWithStatus(0, range(type, 16, disk - 8, 8, 0), OK);
+            assertFailsWithStatus(0, range(type, 16, 5, 0, 0), OK);
+            assertFailsWithStatus(0, range(type, 32, 0, 8, 0), UNSUPP);
+            assertFailsWithStatus(0, range(type, 15, 0, 8, 0), IOERR);
+            assertFailsWithStatus(0, range(type, 16, 0, 8, 2), UNSUPP);
+            assertFailsWithStatus(0, range(type, 16, 0, 8, 0x8000_0000), UNSUPP);
+            assertFailsWithStatus(0, range(type, 16, disk - 7, 8, 0), IOERR);
+            assertFailsWithStatus(0, range(type, 16, -1, 8, 0), IOERR);
+            // num_sectors * 512 overflows 32 bits.
+            assertFailsWithStatus(0, range(type, 16, 0, 0x80_0000L, 0), IOERR);
+            assertFailsWithStatus(0, range(type, 16, 0, 0xFFFF_FFFFL, 0), IOERR);
+        }
+        assertFailsWithStatus(0, range(DISCARD, 16, 0, 8, 1), UNSUPP);
+        assertFailsWithStatus(0, range(WRITE_ZEROES, 16, 0, 8, 1), OK);
+    }
+
+    // ---- the ring itself
+
+    @Test
+    void shouldBreakTheQueueWhenAvailIdxJumps() {
+        guest.availIdx(SIZE + 1);
+        assertBroken();
+        assertThat(guest.takeUsed()).isEmpty();
+    }
+
+    @Test
+    void shouldBreakTheQueueWhenAHeadIsBeyondTheRing() {
+        guest.offer(SIZE);
+        guest.publish();
+        assertBroken();
+    }
+
+    @Test
+    void shouldBreakTheQueueWhenAHeadIsMadeAvailableTwice() {
+        guest.sink().hold();
+        guest.plain(0, IN, 0, DATA, 512);
+        guest.offer(0);
+        guest.publish();
+        guest.tick();
+        guest.offer(0);
+        guest.publish();
+        assertBroken();
+        assertThat(guest.queue.inFlight()).isEqualTo(1);
+        // Abandoned: the kernel finishes, the guest is told nothing.
+        guest.sink().releaseAll();
+        guest.loop.tickUntilIdle();
+        assertThat(guest.queue.inFlight()).isZero();
+        assertThat(guest.takeUsed()).isEmpty();
+    }
+
+    @Test
+    void shouldBreakTheQueueWhenAMalformedHeadIsOfferedTwiceInOneTick() {
+        guest.desc(0, DATA, 0, F_NEXT, 0);
+        guest.offer(0);
+        guest.offer(0);
+        guest.publish();
+        assertBroken();
+    }
+
+    @Test
+    void shouldLetOthersHaveTheirTurnWhenMalformedChainsAreLong() {
+        for (int i = 0; i < SIZE; i++) {
+            guest.desc(i, DATA, 0, F_NEXT, (i + 1) % SIZE);
+            guest.offer(i);
+        }
+        guest.publish();
+        guest.source.kicked();
+        int ticks = guest.loop.tickUntilIdle();
+        // 64 chains of 64 steps each are more than one turn's share of unseen work.
+        assertThat(ticks).isGreaterThan(1).isLessThan(10);
+        assertThat(guest.takeUsed()).hasSize(SIZE);
+    }
+}

@@ -1,0 +1,152 @@
+package dev.sluice.virtio.queue;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.virtio.layout.VirtqAvail;
+import dev.sluice.virtio.layout.VirtqUsed;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Indexes and notifications against an oracle that counts without ever wrapping around. */
+final class SplitRingTest {
+    private static final long AVAIL = 0x80000;
+    private static final long USED = 0xA0000;
+    private static final long BYTES = 0x100000;
+
+    private final NativeBlock block = NativeMemory.allocate(BYTES, 4096);
+    private final GuestMemory memory = new GuestMemory(List.of(new MemoryRegion(0, 0, NativeMemory.view(block.address(), BYTES))));
+
+    @AfterEach
+    void free() {
+        block.close();
+    }
+
+    private SplitRing ring(int size, int base) {
+        return SplitRing.locate(memory, new RingAddresses(0, AVAIL, USED), 0, size, base);
+    }
+
+    /** Steps of a driver and a device in random order, far beyond the wrap-around of the 16-bit indexes. */
+    @ParameterizedTest
+    @CsvSource({"1,256,true", "2,4,true", "3,1,true", "4,32768,true", "5,2,false", "6,64,false"})
+    void shouldAgreeWithTheOracleWhenIndexesWrap(long seed, int size, boolean eventIdx) {
+        SplittableRandom random = new SplittableRandom(seed);
+        long start = 0xFFF0L + random.nextInt(16);
+        VirtqAvail.idxRelease(block.segment(), AVAIL, (int) start & 0xFFFF);
+        VirtqUsed.idxRelease(block.segment(), USED, (int) start & 0xFFFF);
+        SplitRing ring = ring(size, (int) start);
+        ring.start(eventIdx);
+        ArrayDeque<Integer> offered = new ArrayDeque<>();
+        ArrayDeque<Integer> taken = new ArrayDeque<>();
+        long availIdx = start;
+        long usedIdx = start;
+        long callAfter = start;
+        boolean anyCall = false;
+        boolean callsWanted = true;
+        for (int step = 0; step < 200_000; step++) {
+            String where = "seed " + seed + " step " + step;
+            switch (random.nextInt(6)) {
+                case 0 -> {
+                    int room = size - offered.size() - taken.size();
+                    for (int i = random.nextInt(Math.min(room, 300) + 1); i > 0; i--) {
+                        int head = random.nextInt(size);
+                        VirtqAvail.ring(block.segment(), AVAIL, (int) (availIdx++ % size), head);
+                        offered.add(head);
+                    }
+                    VirtqAvail.idxRelease(block.segment(), AVAIL, (int) availIdx & 0xFFFF);
+                }
+                case 1, 2 -> {
+                    for (int i = random.nextInt(50); i > 0; i--) {
+                        int head = ring.nextHead();
+                        assertThat(head).as(where).isEqualTo(offered.isEmpty() ? SplitRing.NONE : offered.peek());
+                        if (head == SplitRing.NONE) {
+                            break;
+                        }
+                        ring.headTaken();
+                        taken.add(offered.remove());
+                    }
+                }
+                case 3 -> {
+                    long before = usedIdx;
+                    for (int i = random.nextInt(taken.size() + 1); i > 0; i--) {
+                        ring.addUsed(taken.remove(), 7);
+                        usedIdx++;
+                    }
+                    if (before == usedIdx) {
+                        continue;
+                    }
+                    boolean call = ring.publish();
+                    assertThat(VirtqUsed.idxAcquire(block.segment(), USED)).as(where).isEqualTo((int) usedIdx & 0xFFFF);
+                    boolean passed = eventIdx ? !anyCall || (before <= callAfter && callAfter < usedIdx) : callsWanted;
+                    assertThat(call).as(where).isEqualTo(passed);
+                    anyCall = true;
+                }
+                case 4 -> {
+                    // VIRTIO 1.3 §2.7.7: a call is wanted when the element of that index is used; anywhere near, before or behind.
+                    callAfter = usedIdx + random.nextInt(20) - 10;
+                    callsWanted = random.nextBoolean();
+                    VirtqAvail.usedEvent(block.segment(), AVAIL, size, (int) callAfter & 0xFFFF);
+                    VirtqAvail.flags(block.segment(), AVAIL, callsWanted ? 0 : VirtqAvail.F_NO_INTERRUPT);
+                }
+                default -> {
+                    if (random.nextBoolean()) {
+                        ring.disableKicks();
+                    } else {
+                        assertThat(ring.enableKicks()).as(where).isEqualTo(!offered.isEmpty());
+                        long lastTaken = availIdx - offered.size();
+                        if (eventIdx) {
+                            assertThat(VirtqUsed.availEvent(block.segment(), USED, size)).as(where).isEqualTo((int) lastTaken & 0xFFFF);
+                        } else {
+                            assertThat(VirtqUsed.flags(block.segment(), USED)).as(where).isZero();
+                        }
+                    }
+                }
+            }
+        }
+        assertThat(availIdx).isGreaterThan(start + (size > 8 ? 0x10000 : size));
+    }
+
+    @Test
+    void shouldBeRefusedWhenAnAreaIsNotInOneRegionOrTheSizeIsImpossible() {
+        for (int size : new int[] {0, 3, -1, 65536}) {
+            assertThatThrownBy(() -> ring(size, 0)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("size");
+        }
+        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(BYTES - 16, AVAIL, USED), 0, 2, 0))
+                .hasMessageContaining("descriptor table");
+        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0)).hasMessageContaining("available ring");
+        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, AVAIL, -4), 0, 2, 0)).hasMessageContaining("used ring");
+    }
+
+    @Test
+    void shouldFindTheRegionOfEveryAddressWhenMapsAreRandom() {
+        SplittableRandom random = new SplittableRandom(17);
+        for (int round = 0; round < 200; round++) {
+            java.util.ArrayList<MemoryRegion> regions = new java.util.ArrayList<>();
+            long at = round % 2 == 0 ? 0 : Long.MIN_VALUE - 0x10000;
+            for (int i = 0; i < 1 + random.nextInt(20); i++) {
+                at += random.nextInt(3) * 0x1000L;
+                long size = 0x1000L * (1 + random.nextInt(4));
+                regions.add(new MemoryRegion(at, at + 0x123000, NativeMemory.view(block.address(), size)));
+                at += size;
+            }
+            java.util.Collections.shuffle(regions, new java.util.Random(round));
+            GuestMemory map = new GuestMemory(regions);
+            GuestMemory.Cursor cursor = new GuestMemory.Cursor(map);
+            for (int probe = 0; probe < 200; probe++) {
+                long address = at - random.nextInt(0x40000);
+                MemoryRegion expected = regions.stream()
+                        .filter(r -> address - r.guestAddress() >= 0 && address - r.guestAddress() < r.sizeBytes())
+                        .findFirst()
+                        .orElse(null);
+                assertThat(cursor.regionOf(address)).as("round %d address %x", round, address).isSameAs(expected);
+            }
+        }
+    }
+}

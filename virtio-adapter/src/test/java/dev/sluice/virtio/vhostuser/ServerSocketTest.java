@@ -1,0 +1,112 @@
+package dev.sluice.virtio.vhostuser;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.linux.UnixSocket;
+import dev.sluice.virtio.driver.BlockDriver;
+import dev.sluice.virtio.driver.VhostUserConnection;
+import dev.sluice.virtio.driver.VhostUserFrontend;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Where connections come from. */
+final class ServerSocketTest {
+    @TempDir
+    Path directory;
+
+    @Test
+    void shouldReplaceAStaleSocket() throws IOException {
+        Path path = directory.resolve("stale");
+        UnixSocket.listenAt(path.toString(), 1).close();
+        assertThat(path).exists();
+        try (ServerSocket socket = ServerSocket.listenAt(path)) {
+            assertThat(socket.listening()).isNotNull();
+            assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path))).isEqualTo("rw-------");
+        }
+        assertThat(path).doesNotExist();
+    }
+
+    @Test
+    void shouldRefuseABusySocketAndLeaveItAlone() throws IOException {
+        Path path = directory.resolve("busy");
+        try (UnixSocket _ = UnixSocket.listenAt(path.toString(), 1)) {
+            assertThatThrownBy(() -> ServerSocket.listenAt(path)).isInstanceOf(IOException.class).hasMessageContaining("in use");
+            assertThat(path).exists();
+        }
+    }
+
+    @Test
+    void shouldNeverUnlinkWhatIsNoSocket() throws IOException {
+        Path file = Files.writeString(directory.resolve("file"), "precious");
+        assertThatThrownBy(() -> ServerSocket.listenAt(file)).hasMessageContaining("is not a socket");
+        assertThat(file).hasContent("precious");
+        Path path = directory.resolve("replaced");
+        try (ServerSocket _ = ServerSocket.listenAt(path)) {
+            Files.delete(path);
+            Files.writeString(path, "somebody else's");
+        }
+        assertThat(path).hasContent("somebody else's");
+        assertThatThrownBy(() -> ServerSocket.listenAt(directory.resolve("none/s"))).isInstanceOf(IOException.class).hasMessageContaining("ENOENT");
+        assertThatThrownBy(() -> ServerSocket.inherited(987_654)).isInstanceOf(IOException.class).hasMessageContaining("not open");
+    }
+
+    @Test
+    void shouldServeAnInheritedConnectionAndEndWithIt() throws Exception {
+        try (ServerFixture fixture = ServerFixture.start(1)) {
+            UnixSocket.Pair pair = UnixSocket.pair();
+            try (VhostUserServer server = VhostUserServer.builder()
+                    .fd(pair.second().fd().release())
+                    .pipeline(fixture.pipeline)
+                    .loops(List.copyOf(fixture.loops))
+                    .build()) {
+                server.start();
+                try (BlockDriver driver = BlockDriver.open(
+                        new VhostUserFrontend(new VhostUserConnection(pair.first(), Duration.ofSeconds(20))), ServerFixture.options(1))) {
+                    driver.disk(0).write(0, MemorySegment.ofArray(new byte[512]));
+                }
+                server.awaitEnd();
+            }
+        }
+    }
+
+    @Test
+    void shouldServeAnInheritedListeningSocket() throws Exception {
+        Path path = directory.resolve("inherited");
+        try (ServerFixture fixture = ServerFixture.start(1)) {
+            UnixSocket listening = UnixSocket.listenAt(path.toString(), 1);
+            try (VhostUserServer server = VhostUserServer.builder()
+                    .fd(listening.fd().release())
+                    .pipeline(fixture.pipeline)
+                    .loops(List.copyOf(fixture.loops))
+                    .build()) {
+                server.start();
+                for (int i = 0; i < 2; i++) {
+                    try (BlockDriver driver = BlockDriver.open(path.toString(), ServerFixture.options(1))) {
+                        driver.disk(0).write(0, MemorySegment.ofArray(new byte[512]));
+                    }
+                }
+            }
+            // Whoever made the path removes it.
+            assertThat(path).exists();
+        }
+    }
+
+    @Test
+    void shouldNameTheValueAndItsBoundsWhenASettingIsImpossible() throws IOException {
+        try (ServerFixture fixture = ServerFixture.start(1)) {
+            VhostUserServer.Builder builder =
+                    VhostUserServer.builder().socketPath(directory.resolve("s")).pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
+            assertThatThrownBy(() -> builder.numQueues(257).build()).hasMessageContaining("257").hasMessageContaining("256");
+            assertThatThrownBy(() -> builder.numQueues(1).queueSize(100).build()).hasMessageContaining("100");
+            assertThatThrownBy(() -> builder.queueSize(65536).build()).hasMessageContaining("32768");
+        }
+    }
+}
