@@ -27,8 +27,8 @@ public interface BlockSink extends AutoCloseable {
     int inFlight();
 
     /**
-     * Frees what the sink holds. With requests in flight it closes once the last of them has completed; none is taken any more.
-     * Idempotent.
+     * Frees what the sink holds, after a {@link #flush} of what was submitted since the last one. With requests in flight it closes once the
+     * last of them has completed; none is taken any more. Idempotent.
      */
     @Override
     void close();

@@ -147,7 +147,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     @Override
     public void subscribe(CoreSubscriber<? super BlockRequest> actual) {
         RingSubscription mine = new RingSubscription(this, actual);
-        if (!subscription.compareAndSet(null, mine)) {
+        if (!admitted(mine)) {
             Operators.error(actual, new IllegalStateException("queue " + queue.index() + " has a subscriber already; a queue allows one"));
             return;
         }
@@ -157,6 +157,19 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             mine.begin();
         } else {
             loop.execute(mine::begin);
+        }
+    }
+
+    /** One that has been cancelled makes room at once, though the loop has yet to clear it up. */
+    private boolean admitted(RingSubscription mine) {
+        while (true) {
+            RingSubscription current = subscription.get();
+            if (current != null && !current.cancelled()) {
+                return false;
+            }
+            if (subscription.compareAndSet(current, mine)) {
+                return true;
+            }
         }
     }
 

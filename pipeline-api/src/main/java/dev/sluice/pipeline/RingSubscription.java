@@ -31,6 +31,10 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         this.actual = actual;
     }
 
+    boolean cancelled() {
+        return cancelled;
+    }
+
     void begin() {
         begun = true;
         if (source.ended()) {

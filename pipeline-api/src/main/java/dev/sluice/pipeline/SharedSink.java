@@ -71,6 +71,7 @@ final class SharedSink {
             closed = true;
             waiting.forEach(this::refuse);
             waiting.clear();
+            sink.flush();
             sink.close();
         }
     }

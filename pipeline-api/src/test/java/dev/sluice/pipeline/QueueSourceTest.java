@@ -123,6 +123,22 @@ class QueueSourceTest {
     }
 
     @Test
+    void shouldServeAnotherSubscriberAsSoonAsTheFirstHasCancelledOnItsThread() throws InterruptedException {
+        Recorder first = new Recorder();
+        source.subscribe(first);
+        submit(queue, 2);
+        BlockRequestTest.onAnotherThread(() -> {
+            first.cancel();
+            source.subscribe(subscriber);
+        });
+        assertThat(subscriber.terminals).as("the loop has not ticked, and does not mind").isZero();
+        subscriber.request(2);
+        loop.tickUntilIdle();
+        assertThat(subscriber.requests).hasSize(2);
+        assertThat(first.requests).isEmpty();
+    }
+
+    @Test
     void shouldEmitNothingAfterACancellationInsideOnNext() {
         Recorder cancelling = new Recorder() {
             @Override
