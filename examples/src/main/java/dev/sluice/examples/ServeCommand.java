@@ -131,9 +131,21 @@ final class ServeCommand implements Callable<Integer> {
                     + (endpoint.socketPath != null ? endpoint.socketPath : "fd " + endpoint.fd));
             System.out.flush();
             disk.server().awaitEnd();
-            Runtime.getRuntime().removeShutdownHook(onSignal);
+            if (!withdraw(onSignal)) {
+                // The signal's thread ends the process once everything is closed.
+                onSignal.join();
+            }
         }
         return 0;
+    }
+
+    /** False where the hook has begun already. */
+    private static boolean withdraw(Thread hook) {
+        try {
+            return Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException shuttingDown) {
+            return false;
+        }
     }
 
     /** SIGTERM, SIGINT: what was acknowledged is on its way to the disk; finish it and leave with 0. */

@@ -169,6 +169,7 @@ final class UringSink extends RingHandle implements BlockSink {
     public void close() {
         loop.assertInLoop();
         closing = true;
+        flush();
         closeIfIdle();
     }
 
