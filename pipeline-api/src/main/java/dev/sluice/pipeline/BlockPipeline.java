@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
@@ -33,6 +34,7 @@ public final class BlockPipeline implements AutoCloseable {
     private final byte[] serial;
     private final PipelineObserver observer;
     private final Map<IoLoop, SharedSink> sinks = new ConcurrentHashMap<>();
+    private volatile boolean closed;
 
     private BlockPipeline(Builder builder, BlockBackend backend) {
         this.backend = backend;
@@ -58,20 +60,25 @@ public final class BlockPipeline implements AutoCloseable {
      * Subscribes the pipeline to a queue. It ends when the source does.
      *
      * @throws IllegalArgumentException where the backend cannot work on that kind of loop
+     * @throws IllegalStateException where the pipeline is closed
      */
     public void connect(QueueSource source) {
         IoLoop loop = source.loop();
         loop.assertInLoop();
+        if (closed) {
+            throw new IllegalStateException("the pipeline is closed");
+        }
         SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
         new QueueSubscriber(source, sink, this).subscribe();
     }
 
-    Flux<BlockRequest> assemble(QueueSource source) {
+    /** The operators over a queue; what they drop goes to {@code discarded}. */
+    Flux<BlockRequest> assemble(QueueSource source, Consumer<BlockRequest> discarded) {
         Flux<BlockRequest> flux = source;
         for (UnaryOperator<Flux<BlockRequest>> operator : operators) {
             flux = operator.apply(flux);
         }
-        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, BlockRequest::discard);
+        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, discarded);
     }
 
     StageChain stages() {
@@ -82,9 +89,13 @@ public final class BlockPipeline implements AutoCloseable {
         return serial;
     }
 
-    /** Closes the sinks; each frees what it holds once nothing of it is in flight. The queues should have been stopped before. Idempotent. */
+    /**
+     * Closes the sinks; each frees what it holds once nothing of it is in flight. The queues should have been stopped before: requests that still
+     * come fail. Idempotent.
+     */
     @Override
     public void close() {
+        closed = true;
         sinks.forEach((loop, sink) -> {
             if (sinks.remove(loop, sink)) {
                 loop.execute(sink::close);
@@ -113,7 +124,15 @@ public final class BlockPipeline implements AutoCloseable {
             return this;
         }
 
-        /** Synchronous, cheap concerns as plain Flux operators, before the stages, in the order of calls. What they drop is completed with an error. */
+        /**
+         * Synchronous, cheap concerns as plain Flux operators, before the stages, in the order of calls.
+         *
+         * <p>What they drop through Reactor's discard hook ({@code filter}, a full buffer, a cancelled {@code publishOn}) is completed with
+         * ECANCELED; so is every request that has gone in and not come out when they fail or complete, after which the queue gets
+         * a fresh subscription. An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it
+         * itself, on the loop's thread; else its guest waits until the queue is stopped. Operators that end a subscription within a second and
+         * without having been given a request are taken for broken: the queue is fenced off, which fails all its requests.
+         */
         public Builder operator(UnaryOperator<Flux<BlockRequest>> operator) {
             operators.add(operator);
             return this;

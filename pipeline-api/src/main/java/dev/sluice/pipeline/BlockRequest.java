@@ -73,6 +73,12 @@ public abstract class BlockRequest {
     private long submittedNanos;
     private @Nullable CompletionListener listener;
 
+    /** Which life of this pooled object it is, so that what was decided about an earlier one does not hit it. */
+    private int incarnation;
+
+    /** The pipeline has it: no operator before the stages may end it any more. */
+    private boolean taken;
+
     /**
      * Makes a FREE request.
      *
@@ -183,6 +189,8 @@ public abstract class BlockRequest {
         this.availableNanos = loop.tickNanos();
         this.submittedNanos = availableNanos;
         this.listener = null;
+        this.incarnation++;
+        this.taken = false;
     }
 
     protected final void durable(boolean durable) {
@@ -211,8 +219,19 @@ public abstract class BlockRequest {
         this.listener = listener;
     }
 
-    final @Nullable CompletionListener listener() {
-        return listener;
+    /** The request has come out of the operators; from here on only its stages, its sink and the pipeline end it. */
+    final void take(CompletionListener listener) {
+        this.taken = true;
+        this.listener = listener;
+    }
+
+    /** True where nobody has done anything with the request since its queue parsed it. */
+    final boolean untouched() {
+        return state == State.PARSED && !taken;
+    }
+
+    final int incarnation() {
+        return incarnation;
     }
 
     /** PARSED (or COMPLETED, by a retrying stage) to SUBMITTED: a sink calls this when it takes the request. */
@@ -229,7 +248,8 @@ public abstract class BlockRequest {
      */
     public final void complete(int result) {
         if (!loop.inLoop()) {
-            loop.execute(() -> complete(result));
+            int meant = incarnation;
+            loop.execute(() -> completeIncarnation(meant, result));
             return;
         }
         switchTo(State.COMPLETED);
@@ -244,14 +264,26 @@ public abstract class BlockRequest {
 
     /**
      * What a discard hook calls: completes the request with ECANCELED where nobody has done anything with it yet, and nothing otherwise.
-     * Idempotent; any thread.
+     * Idempotent; any thread that holds the request.
      */
     public final void discard() {
+        discard(incarnation);
+    }
+
+    /** {@link #discard()} where the request is still in the life that is meant. */
+    final void discard(int meant) {
         if (!loop.inLoop()) {
-            loop.execute(this::discard);
-        } else if (state == State.PARSED) {
+            loop.execute(() -> discard(meant));
+        } else if (incarnation == meant && untouched()) {
             complete(-Errno.ECANCELED);
         }
+    }
+
+    private void completeIncarnation(int meant, int result) {
+        if (incarnation != meant) {
+            throw new IllegalStateException("request " + slot + " of queue " + queueIndex + " was completed twice; the second time with " + result);
+        }
+        complete(result);
     }
 
     /** The last step: COMPLETED to FREE, with the result as it stands. */

@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import reactor.core.CoreSubscriber;
@@ -25,17 +26,23 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final IoLoop loop;
     private final RequestQueue queue;
     private final IoLoop.Turn turn = this::takeTurn;
-    private final BlockRequest.CompletionListener untaken = (request, result) -> settle(request);
     private final AtomicReference<@Nullable Subscription> subscription = new AtomicReference<>();
 
     private boolean turnRequested;
     private boolean stopped;
     private @Nullable BrokenQueueException failure;
     private @Nullable Runnable whenDrained;
+    private BlockRequest.CompletionListener untaken = (request, result) -> settle(request);
+
+    /** The request objects that have ever been emitted, by slot: the queue's pool, as far as it has been seen. */
+    private @Nullable BlockRequest[] seen;
+
+    private long polled;
 
     public QueueSource(IoLoop loop, RequestQueue queue) {
         this.loop = loop;
         this.queue = queue;
+        this.seen = new BlockRequest[queue.size()];
     }
 
     public IoLoop loop() {
@@ -80,6 +87,38 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     void settle(BlockRequest request) {
         request.release();
         tellWhenDrained();
+    }
+
+    /** Who hears of requests that end before {@link BlockRequest#take}. */
+    void untakenListener(BlockRequest.CompletionListener listener) {
+        untaken = listener;
+    }
+
+    /** Requests polled so far. */
+    long polled() {
+        return polled;
+    }
+
+    /** True where the queue has been stopped or has broken, so that subscribing again is of no use. */
+    boolean ended() {
+        return stopped || failure != null;
+    }
+
+    /**
+     * Ends the present subscription, if there is one, and fails every request that was emitted and that nobody has taken. To be called when the
+     * subscriber has got its terminal signal and will see none of them any more.
+     */
+    void takeBack() {
+        loop.assertInLoop();
+        Subscription current = subscription.get();
+        if (current != null) {
+            current.cancel();
+        }
+        for (BlockRequest request : seen) {
+            if (request != null) {
+                request.discard();
+            }
+        }
     }
 
     private void tellWhenDrained() {
@@ -127,17 +166,32 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
     /** The next request, or null with kicks enabled. */
     private @Nullable BlockRequest pollOrEnableKicks() {
-        while (true) {
-            BlockRequest request = queue.poll();
-            if (request != null) {
-                request.listener(untaken);
-                return request;
+        try {
+            while (true) {
+                BlockRequest request = queue.poll();
+                if (request != null) {
+                    request.listener(untaken);
+                    polled++;
+                    remember(request);
+                    return request;
+                }
+                if (!queue.enableKicks()) {
+                    return null;
+                }
+                queue.disableKicks();
             }
-            if (!queue.enableKicks()) {
-                return null;
-            }
-            queue.disableKicks();
+        } catch (BrokenQueueException broken) {
+            failure = broken;
+            throw broken;
         }
+    }
+
+    private void remember(BlockRequest request) {
+        int slot = request.slot();
+        if (slot >= seen.length) {
+            seen = Arrays.copyOf(seen, slot + 1);
+        }
+        seen[slot] = request;
     }
 
     private final class Subscription implements QueueSubscription<BlockRequest> {
@@ -149,6 +203,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         private boolean begun;
         private boolean done;
         private boolean fused;
+        private int fusedBudget;
         private @Nullable BlockRequest peeked;
 
         Subscription(CoreSubscriber<? super BlockRequest> actual) {
@@ -171,6 +226,8 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             }
             try {
                 if (fused) {
+                    fusedBudget = TURN_BUDGET;
+                    // Reactor's fusion protocol: "come and poll".
                     actual.onNext(null);
                     return false;
                 }
@@ -186,20 +243,12 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                         demand--;
                     }
                     actual.onNext(request);
-                    if (cancelled) {
-                        // An operator that failed on this request has cancelled us and holds it no more.
-                        if (request.listener() == untaken) {
-                            request.discard();
-                        }
-                        return false;
-                    }
-                    if (done || stopped) {
+                    if (cancelled || done || stopped) {
                         return false;
                     }
                 }
                 return true;
             } catch (BrokenQueueException broken) {
-                failure = broken;
                 end(broken);
                 return false;
             }
@@ -211,6 +260,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                 return;
             }
             done = true;
+            subscription.compareAndSet(this, null);
             if (error != null) {
                 actual.onError(error);
             } else {
@@ -262,7 +312,8 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
         @Override
         public int requestFusion(int requestedMode) {
-            // The ring is confined to the loop: whoever would poll it from another thread is refused.
+            // The ring is confined to the loop: whoever says that it would poll it from another thread is refused. An operator may
+            // still come from the thread that its own downstream requests on; it finds nothing there and is called on the loop.
             if ((requestedMode & Fuseable.ASYNC) != 0 && (requestedMode & Fuseable.THREAD_BARRIER) == 0) {
                 fused = true;
                 return Fuseable.ASYNC;
@@ -272,21 +323,36 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
         @Override
         public @Nullable BlockRequest poll() {
-            BlockRequest first = peeked;
-            if (first != null) {
-                peeked = null;
-                return first;
-            }
-            if (done || cancelled || stopped) {
+            if (!loop.inLoop()) {
+                loop.execute(QueueSource.this::requestTurn);
                 return null;
             }
+            BlockRequest first = peeked;
+            peeked = null;
+            return first != null ? first : pollWithinBudget();
+        }
+
+        /** Whoever polls without end gets its next share in the next tick, when all others have had theirs. */
+        private @Nullable BlockRequest pollWithinBudget() {
+            if (!begun || done || cancelled || stopped) {
+                return null;
+            }
+            if (fusedBudget == 0) {
+                requestTurn();
+                return null;
+            }
+            fusedBudget--;
             return pollOrEnableKicks();
         }
 
         @Override
         public boolean isEmpty() {
-            if (peeked == null && !done && !cancelled && !stopped) {
-                peeked = pollOrEnableKicks();
+            if (!loop.inLoop()) {
+                loop.execute(QueueSource.this::requestTurn);
+                return true;
+            }
+            if (peeked == null) {
+                peeked = pollWithinBudget();
             }
             return peeked == null;
         }

@@ -12,53 +12,165 @@ import reactor.core.CoreSubscriber;
  * The end of a queue's Flux: decides the bypass, request by request, hands requests to the loop's sink and their results back to the queue.
  *
  * <p>Its demand is a window: as many requests as the queue can have out or the sink can take, one more for each that has ended.
- * Loop thread only.
+ *
+ * <p>The operators before it belong to the program and may fail, complete or change the thread. One subscription to them is a
+ * {@link Passage}; when it ends and the queue has not, the requests that got lost in it fail and the next one begins.
+ *
+ * <p>Loop thread only, but for the signals of a {@code Passage}.
  */
-final class QueueSubscriber implements CoreSubscriber<BlockRequest>, BlockRequest.CompletionListener {
+final class QueueSubscriber implements BlockRequest.CompletionListener {
     private static final Logger LOG = LoggerFactory.getLogger(QueueSubscriber.class);
 
+    /** Operators that end sooner and without a request would end again and again, and keep the loop busy with it. */
+    private static final long BROKEN_WITHIN_NANOS = 1_000_000_000L;
+
     private final QueueSource source;
+    private final IoLoop loop;
     private final SharedSink sink;
     private final BlockPipeline pipeline;
     private final StageChain stages;
     private final PipelineObserver observer;
-    private @Nullable Subscription upstream;
+    private final int window;
+
+    private @Nullable Passage passage;
+    private int outstanding;
+    private boolean fenced;
 
     QueueSubscriber(QueueSource source, SharedSink sink, BlockPipeline pipeline) {
         this.source = source;
+        this.loop = source.loop();
         this.sink = sink;
         this.pipeline = pipeline;
         this.stages = pipeline.stages();
         this.observer = pipeline.observer();
+        this.window = Math.min(source.queue().size(), sink.capacity());
     }
 
     void subscribe() {
-        pipeline.assemble(source).subscribe(this);
-    }
-
-    @Override
-    public void onSubscribe(Subscription upstream) {
-        this.upstream = upstream;
-        upstream.request(Math.min(source.queue().size(), sink.capacity()));
-    }
-
-    @Override
-    public void onNext(BlockRequest request) {
-        if (!source.loop().inLoop()) {
-            // An operator has changed the thread; the request comes home through the mailbox.
-            source.loop().execute(() -> take(request));
+        source.untakenListener(this::lost);
+        Passage begun = new Passage();
+        passage = begun;
+        if (fenced) {
+            source.subscribe(begun);
             return;
         }
-        take(request);
+        try {
+            pipeline.assemble(source, begun::discarded).subscribe(begun);
+        } catch (Throwable failed) {
+            begun.onError(failed);
+        }
+    }
+
+    /** One subscription to the operators. Signals may come from any thread; they are brought to the loop. */
+    private final class Passage implements CoreSubscriber<BlockRequest> {
+        private final long begunNanos = loop.tickNanos();
+        private final long polledBefore = source.polled();
+        private volatile boolean ended;
+        private @Nullable Subscription upstream;
+
+        @Override
+        public void onSubscribe(Subscription subscription) {
+            if (loop.inLoop()) {
+                begin(subscription);
+            } else {
+                loop.execute(() -> begin(subscription));
+            }
+        }
+
+        private void begin(Subscription subscription) {
+            upstream = subscription;
+            if (window > outstanding) {
+                subscription.request(window - outstanding);
+            }
+        }
+
+        @Override
+        public void onNext(BlockRequest request) {
+            if (loop.inLoop()) {
+                take(request);
+            } else {
+                loop.execute(() -> take(request));
+            }
+        }
+
+        void requestOne() {
+            Subscription current = upstream;
+            if (current != null) {
+                current.request(1);
+            }
+        }
+
+        /** What the operators drop. Once they have ended, {@link #over} sees to what is left. */
+        void discarded(BlockRequest request) {
+            // Read before `ended`: until that is set nobody else ends the request, so that this is the life of it that was dropped.
+            int incarnation = request.incarnation();
+            if (!ended) {
+                request.discard(incarnation);
+            }
+        }
+
+        @Override
+        public void onError(Throwable error) {
+            end(error);
+        }
+
+        @Override
+        public void onComplete() {
+            end(null);
+        }
+
+        private void end(@Nullable Throwable error) {
+            ended = true;
+            // Through the mailbox from the loop's thread too: requests that came out on another thread are in there.
+            loop.execute(() -> over(this, error));
+        }
+    }
+
+    private void over(Passage ended, @Nullable Throwable error) {
+        if (passage != ended) {
+            return;
+        }
+        passage = null;
+        source.takeBack();
+        if (source.ended()) {
+            if (error != null) {
+                LOG.error("{}; the queue has ended, others go on", error.getMessage());
+            }
+            return;
+        }
+        LOG.error("queue {}: the operators of the pipeline have ended; what they held fails and the queue goes on", source.queue().index(), error);
+        if (source.polled() == ended.polledBefore && loop.tickNanos() - ended.begunNanos < BROKEN_WITHIN_NANOS) {
+            LOG.error("queue {}: the operators end without having seen a request; the queue is fenced off, all its requests fail", source.queue().index());
+            fenced = true;
+        }
+        subscribe();
     }
 
     private void take(BlockRequest request) {
-        request.listener(this);
-        if (request.op() == BlockOp.GET_ID) {
-            request.complete(writeSerial(request));
+        if (!request.untouched()) {
+            LOG.error("the operators of the pipeline passed a request on that has ended or was passed on before: {}", request);
             return;
         }
-        int stage = stages.firstInterested(request, 0);
+        request.take(this);
+        outstanding++;
+        if (fenced) {
+            request.complete(-Errno.EIO);
+        } else if (request.op() == BlockOp.GET_ID) {
+            request.complete(writeSerial(request));
+        } else {
+            route(request);
+        }
+    }
+
+    private void route(BlockRequest request) {
+        int stage;
+        try {
+            stage = stages.firstInterested(request, 0);
+        } catch (RuntimeException failed) {
+            LOG.error("a stage failed when asked whether it is interested in {}; the request fails", request, failed);
+            request.complete(-Errno.EIO);
+            return;
+        }
         if (stage < 0) {
             sink.submit(request);
         } else {
@@ -73,38 +185,37 @@ final class QueueSubscriber implements CoreSubscriber<BlockRequest>, BlockReques
     }
 
     void finish(BlockRequest request, int result, int flags) {
+        outstanding--;
         sink.completed();
-        long submitted = request.submittedNanos();
-        observer.requestCompleted(
-                request.queueIndex(),
-                request.op(),
-                request.lengthBytes(),
-                Math.max(0, -result),
-                submitted - request.availableNanos(),
-                source.loop().tickNanos() - submitted,
-                flags);
+        tell(request, result, flags);
         source.settle(request);
-        Subscription current = upstream;
+        Passage current = passage;
         if (current != null) {
-            current.request(1);
+            current.requestOne();
         }
     }
 
-    @Override
-    public void onError(Throwable error) {
-        upstream = null;
-        if (error instanceof BrokenQueueException) {
-            LOG.error("{}; the queue has ended, others go on", error.getMessage());
-            return;
-        }
-        // An operator of the program failed: the request it failed on gets an error, the queue a fresh subscription.
-        LOG.error("queue {}: an operator of the pipeline failed; the request fails and the queue goes on", source.queue().index(), error);
-        source.loop().execute(this::subscribe);
+    /** The operators dropped it or answered it themselves: they have seen to the demand. */
+    private void lost(BlockRequest request, int result) {
+        tell(request, result, 0);
+        source.settle(request);
     }
 
-    @Override
-    public void onComplete() {
-        upstream = null;
+    private void tell(BlockRequest request, int result, int flags) {
+        long submitted = request.submittedNanos();
+        try {
+            observer.requestCompleted(
+                    request.queueIndex(),
+                    request.op(),
+                    request.lengthBytes(),
+                    Math.max(0, -result),
+                    submitted - request.availableNanos(),
+                    loop.tickNanos() - submitted,
+                    flags);
+        } catch (RuntimeException failed) {
+            // The guest gets its answer whatever becomes of the statistics.
+            LOG.error("the observer of the pipeline failed", failed);
+        }
     }
 
     private int writeSerial(BlockRequest request) {

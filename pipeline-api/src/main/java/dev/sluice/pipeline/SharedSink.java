@@ -5,6 +5,8 @@ import java.util.ArrayDeque;
 /**
  * A loop's sink as its queues share it: asks for one flush a tick and keeps, in order, what a full sink could not take.
  *
+ * <p>Once it is closed, requests that still come, and those that wait, fail with ESHUTDOWN.
+ *
  * <p>Loop thread only. No allocation once the waiting line has grown to the most that its queues can have out.
  */
 final class SharedSink {
@@ -13,6 +15,7 @@ final class SharedSink {
     private final ArrayDeque<BlockRequest> waiting = new ArrayDeque<>();
     private final IoLoop.TickEndHook endOfTick = this::endTick;
     private boolean hooked;
+    private boolean closed;
 
     SharedSink(IoLoop loop, BlockSink sink) {
         this.loop = loop;
@@ -24,7 +27,9 @@ final class SharedSink {
     }
 
     void submit(BlockRequest request) {
-        if (!waiting.isEmpty() || !sink.submit(request)) {
+        if (closed) {
+            refuse(request);
+        } else if (!waiting.isEmpty() || !sink.submit(request)) {
             waiting.add(request);
         } else {
             hook();
@@ -55,7 +60,18 @@ final class SharedSink {
         sink.flush();
     }
 
+    /** Never inside the call that brought the request: a stage that tries again and again must not keep the loop. */
+    private void refuse(BlockRequest request) {
+        request.submitted();
+        loop.execute(() -> request.complete(-Errno.ESHUTDOWN));
+    }
+
     void close() {
-        sink.close();
+        if (!closed) {
+            closed = true;
+            waiting.forEach(this::refuse);
+            waiting.clear();
+            sink.close();
+        }
     }
 }

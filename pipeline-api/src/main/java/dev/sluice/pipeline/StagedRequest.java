@@ -5,6 +5,7 @@ import org.reactivestreams.Subscription;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.CoreSubscriber;
+import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.MonoSink;
 
@@ -12,7 +13,8 @@ import reactor.core.publisher.MonoSink;
  * A request on its way through the stages: subscribes to their Mono and answers with its outcome.
  *
  * <p>The answer waits for the kernel: where a stage gives up on a request (a timeout, say) that a sink still holds, its outcome is kept
- * until the sink has let go, because the guest may use the buffers again as soon as it is told.
+ * until the sink has let go, because the guest may use the buffers again as soon as it is told. For the same reason a stage that
+ * has cancelled an attempt and tries again waits for the first attempt to come back.
  *
  * <p>Signals may come from any thread; they are brought to the loop. Allocates per request: that is what the bypass saves.
  */
@@ -27,7 +29,8 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
 
     // Confined to the loop.
     private boolean ended;
-    private @Nullable MonoSink<BlockStatus> waiting;
+    private @Nullable Attempt inSink;
+    private @Nullable Attempt next;
 
     StagedRequest(BlockRequest request, QueueSubscriber queue, SharedSink sink) {
         this.request = request;
@@ -37,14 +40,12 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
 
     void run(StageChain stages, int first) {
         stage = stages.name(first);
-        Mono<BlockStatus> result;
         try {
-            result = stages.handle(first, request, this::sinkMono);
-        } catch (RuntimeException failed) {
+            stages.handle(first, request, this::sinkMono).subscribe(this);
+        } catch (Throwable failed) {
+            // A stage of the program, whose fault must not cost the guest its request nor the loop its turn.
             onError(failed);
-            return;
         }
-        result.subscribe(this);
     }
 
     /** The end of the chain: submits on subscription, emits the sink's status. */
@@ -53,32 +54,68 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
             return Mono.error(new IllegalArgumentException("a stage handed on another request than the one it got"));
         }
         return Mono.create(downstream -> {
+            Attempt attempt = new Attempt(downstream);
+            downstream.onDispose(attempt);
             if (request.loop().inLoop()) {
-                submit(downstream);
+                submit(attempt);
             } else {
-                request.loop().execute(() -> submit(downstream));
+                request.loop().execute(() -> submit(attempt));
             }
         });
     }
 
-    private void submit(MonoSink<BlockStatus> downstream) {
-        if (ended || waiting != null) {
-            downstream.error(new IllegalStateException("a stage sent a request down that "
-                    + (ended ? "has ended" : "is in flight") + ": " + request));
-            return;
+    /** One subscription to the end of the chain. */
+    private static final class Attempt implements Disposable {
+        private final MonoSink<BlockStatus> downstream;
+        private volatile boolean disposed;
+
+        Attempt(MonoSink<BlockStatus> downstream) {
+            this.downstream = downstream;
         }
-        waiting = downstream;
-        request.listener((completed, result) -> sinkCompleted(downstream, result));
-        sink.submit(request);
+
+        /** The stage has cancelled it, or has its answer. */
+        @Override
+        public void dispose() {
+            disposed = true;
+        }
+
+        @Override
+        public boolean isDisposed() {
+            return disposed;
+        }
     }
 
-    private void sinkCompleted(MonoSink<BlockStatus> downstream, int result) {
-        waiting = null;
+    private void submit(Attempt attempt) {
+        if (attempt.disposed) {
+            return;
+        }
+        Attempt first = inSink;
+        if (ended) {
+            attempt.downstream.error(new IllegalStateException("a stage sent a request down that it has given an outcome for"));
+        } else if (first == null) {
+            inSink = attempt;
+            request.listener((completed, result) -> sinkCompleted(attempt, result));
+            sink.submit(request);
+        } else if (first.disposed && (next == null || next.disposed)) {
+            next = attempt;
+        } else {
+            attempt.downstream.error(new IllegalStateException("a stage sent a request down that is in flight: " + request));
+        }
+    }
+
+    private void sinkCompleted(Attempt attempt, int result) {
+        inSink = null;
         sink.completed();
         if (ended) {
             finish();
+            return;
+        }
+        Attempt again = next;
+        next = null;
+        if (again != null) {
+            submit(again);
         } else {
-            downstream.success(BlockStatus.ofResult(result));
+            attempt.downstream.success(BlockStatus.ofResult(result));
         }
     }
 
@@ -119,8 +156,12 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
     }
 
     private void endOnLoop() {
+        if (ended) {
+            LOG.error("stage {} gave a second outcome for a request of queue {}; the first one stands", stage, request.queueIndex());
+            return;
+        }
         ended = true;
-        if (waiting == null) {
+        if (inSink == null) {
             finish();
         }
     }
@@ -129,7 +170,7 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
         BlockStatus decided = outcome == null ? BlockStatus.IOERR : outcome;
         // What the sink said stands where the stages agree with it: it tells the errno.
         boolean answeredBySink = request.state() == BlockRequest.State.COMPLETED;
-        int result = answeredBySink && BlockStatus.ofResult(request.result()) == decided ? request.result() : decided.toResult();
+        int result = answeredBySink && BlockStatus.ofResult(request.result()) == decided ? request.result() : resultOf(decided);
         if (answeredBySink) {
             request.overrideResult(result);
             queue.finish(request, result, 0);
@@ -137,5 +178,11 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
             request.listener((completed, value) -> queue.finish(completed, value, 0));
             request.complete(result);
         }
+    }
+
+    /** What a stage decided without the sink; a transfer that it calls OK has moved everything. */
+    private int resultOf(BlockStatus decided) {
+        boolean transferred = decided == BlockStatus.OK && (request.op() == BlockOp.READ || request.op() == BlockOp.WRITE);
+        return transferred ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : decided.toResult();
     }
 }

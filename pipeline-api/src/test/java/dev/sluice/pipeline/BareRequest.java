@@ -1,0 +1,27 @@
+package dev.sluice.pipeline;
+
+import java.lang.foreign.MemorySegment;
+
+/** A request without data and without a queue behind it; counts its answers. */
+final class BareRequest extends BlockRequest {
+    int answers;
+
+    BareRequest(IoLoop loop, int queueIndex, int slot) {
+        super(loop, queueIndex, slot);
+    }
+
+    BareRequest parse(BlockOp op) {
+        parsed(op, 0, 0, 0, 0);
+        return this;
+    }
+
+    @Override
+    public MemorySegment dataSegment(int index) {
+        throw new IndexOutOfBoundsException(index);
+    }
+
+    @Override
+    protected void answer(int result) {
+        answers++;
+    }
+}

@@ -1,0 +1,90 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The small closed words: {@link BlockOp}, {@link BlockStatus}, {@link BlockGeometry}, {@link BackendOptions}. */
+class BlockVocabularyTest {
+
+    @Test
+    void shouldNameTheRequestTypesOfTheSpecification() {
+        // VIRTIO 1.3 §5.2.6: VIRTIO_BLK_T_IN 0, OUT 1, FLUSH 4, GET_ID 8, DISCARD 11, WRITE_ZEROES 13.
+        Map<Integer, BlockOp> specified = Map.of(
+                0, BlockOp.READ, 1, BlockOp.WRITE, 4, BlockOp.FLUSH, 8, BlockOp.GET_ID, 11, BlockOp.DISCARD, 13, BlockOp.WRITE_ZEROES);
+        for (int type = -1; type < 1 << 16; type++) {
+            assertThat(BlockOp.ofWireType(type)).as("type " + type).isEqualTo(specified.get(type));
+        }
+        specified.forEach((type, op) -> assertThat(op.wireType()).isEqualTo(type));
+        assertThat(specified).hasSize(BlockOp.values().length);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldKnowWhatModifies(BlockOp op) {
+        boolean modifies = switch (op) {
+            case WRITE, DISCARD, WRITE_ZEROES -> true;
+            case READ, FLUSH, GET_ID -> false;
+        };
+        assertThat(op.modifies()).isEqualTo(modifies);
+    }
+
+    @Test
+    void shouldMapResultsToTheStatusOfTheSpecification() {
+        // VIRTIO 1.3 §5.2.6: VIRTIO_BLK_S_OK 0, IOERR 1, UNSUPP 2.
+        assertThat(BlockStatus.OK.wireValue()).isEqualTo((byte) 0);
+        assertThat(BlockStatus.IOERR.wireValue()).isEqualTo((byte) 1);
+        assertThat(BlockStatus.UNSUPP.wireValue()).isEqualTo((byte) 2);
+        assertThat(BlockStatus.ofResult(0)).isEqualTo(BlockStatus.OK);
+        assertThat(BlockStatus.ofResult(Integer.MAX_VALUE)).isEqualTo(BlockStatus.OK);
+        for (int errno = 1; errno < 4096; errno++) {
+            assertThat(BlockStatus.ofResult(-errno)).isEqualTo(errno == Errno.EOPNOTSUPP ? BlockStatus.UNSUPP : BlockStatus.IOERR);
+        }
+        assertThat(BlockStatus.ofResult(Integer.MIN_VALUE)).isEqualTo(BlockStatus.IOERR);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldGiveAResultThatMapsBackToTheStatus(BlockStatus status) {
+        assertThat(BlockStatus.ofResult(status.toResult())).isEqualTo(status);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-512, 511, 1, 1000})
+    void shouldRefuseASizeThatIsNoMultipleOfASector(long size) {
+        assertThatThrownBy(() -> new BlockGeometry(size, 512, 512, 0, false, false, false)).hasMessageContaining(Long.toString(size));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 256, 513, 131072, -512, Integer.MIN_VALUE})
+    void shouldRefuseALogicalBlockOutOfBounds(int logical) {
+        assertThatThrownBy(() -> new BlockGeometry(512, logical, 65536, 0, false, false, false)).hasMessageContaining(Integer.toString(logical));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {512, 6144, Integer.MIN_VALUE})
+    void shouldRefuseAPhysicalBlockThatIsNoMultipleOfTheLogicalOne(int physical) {
+        assertThatThrownBy(() -> new BlockGeometry(512, 4096, physical, 0, false, false, false)).hasMessageContaining(Integer.toString(physical));
+    }
+
+    @Test
+    void shouldCountSectors() {
+        assertThat(new BlockGeometry(1 << 20, 4096, 8192, 65536, false, true, true).sectors()).isEqualTo(2048);
+        assertThatThrownBy(() -> new BlockGeometry(512, 512, 512, -1, false, false, false)).hasMessageContaining("-1");
+    }
+
+    @Test
+    void shouldBoundTheCapacityOfASink() {
+        Path image = Path.of("disk.img");
+        BackendOptions options = BackendOptions.of(image).withReadOnly(true).withDirect(false);
+        assertThat(options).isEqualTo(new BackendOptions(image, true, false, BackendOptions.DEFAULT_SINK_CAPACITY));
+        assertThatThrownBy(() -> new BackendOptions(image, false, true, 0)).hasMessageContaining("capacity 0");
+        assertThatThrownBy(() -> new BackendOptions(image, false, true, BackendOptions.MAX_SINK_CAPACITY + 1)).hasMessageContaining("32769");
+    }
+}

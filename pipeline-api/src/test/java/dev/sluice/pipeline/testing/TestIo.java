@@ -1,0 +1,165 @@
+package dev.sluice.pipeline.testing;
+
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.BlockStatus;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request as its guest sees it: what it asks for, and what it got.
+ *
+ * <p><b>Threading:</b> made on any thread; the outcome may be asked for on any thread. <b>Failure:</b> asking for an outcome that is
+ * not there throws {@link AssertionError}, as does {@link #await} after half a minute.
+ */
+public final class TestIo {
+    private static final long PATIENCE_SECONDS = 30;
+
+    private final BlockOp op;
+    private final long sector;
+    private final long lengthBytes;
+    private final byte @Nullable [] written;
+    private final CountDownLatch done = new CountDownLatch(1);
+
+    private volatile boolean durable;
+    private volatile boolean mayUnmap;
+    private volatile int answers;
+    private volatile int result;
+    private volatile boolean abandoned;
+    private volatile byte[] data = {};
+
+    private TestIo(BlockOp op, long sector, long lengthBytes, byte @Nullable [] written) {
+        this.op = op;
+        this.sector = sector;
+        this.lengthBytes = lengthBytes;
+        this.written = written;
+    }
+
+    public static TestIo read(long sector, int lengthBytes) {
+        return new TestIo(BlockOp.READ, sector, lengthBytes, null);
+    }
+
+    /** A WRITE of the array's bytes; the array is not copied. */
+    public static TestIo write(long sector, byte[] bytes) {
+        return new TestIo(BlockOp.WRITE, sector, bytes.length, bytes);
+    }
+
+    public static TestIo flush() {
+        return new TestIo(BlockOp.FLUSH, 0, 0, null);
+    }
+
+    public static TestIo discard(long sector, long lengthBytes) {
+        return new TestIo(BlockOp.DISCARD, sector, lengthBytes, null);
+    }
+
+    public static TestIo writeZeroes(long sector, long lengthBytes) {
+        return new TestIo(BlockOp.WRITE_ZEROES, sector, lengthBytes, null);
+    }
+
+    /** A GET_ID with room for so many bytes. */
+    public static TestIo serial(int roomBytes) {
+        return new TestIo(BlockOp.GET_ID, 0, roomBytes, null);
+    }
+
+    /** The same request, durable: on stable storage when it is answered. */
+    public TestIo asDurable() {
+        durable = true;
+        return this;
+    }
+
+    /** The same WRITE_ZEROES, which may give the space back. */
+    public TestIo asUnmapping() {
+        mayUnmap = true;
+        return this;
+    }
+
+    // ---- what it asks for
+
+    public BlockOp op() {
+        return op;
+    }
+
+    public long sector() {
+        return sector;
+    }
+
+    public long lengthBytes() {
+        return lengthBytes;
+    }
+
+    public boolean durable() {
+        return durable;
+    }
+
+    public boolean mayUnmap() {
+        return mayUnmap;
+    }
+
+    /** What a WRITE carries; null for all others. */
+    byte @Nullable [] written() {
+        return written;
+    }
+
+    // ---- what it got
+
+    public boolean answered() {
+        return answers > 0;
+    }
+
+    /** How often it was answered: once, or there is a bug. */
+    public int answers() {
+        return answers;
+    }
+
+    /** Bytes moved, or a negative errno. */
+    public int result() {
+        if (!answered()) {
+            throw new AssertionError(this + " has not been answered");
+        }
+        return result;
+    }
+
+    public BlockStatus status() {
+        return BlockStatus.ofResult(result());
+    }
+
+    /** True where the queue had given up on it, so that no answer was written for the guest. */
+    public boolean abandoned() {
+        return abandoned;
+    }
+
+    /** The data segments as they were at the answer of a READ or GET_ID. */
+    public byte[] data() {
+        if (!answered()) {
+            throw new AssertionError(this + " has not been answered");
+        }
+        return data;
+    }
+
+    /** Waits for the answer and gives the {@link #result}. Not from the loop's thread. */
+    public int await() {
+        try {
+            if (!done.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
+                throw new AssertionError(this + " was not answered in " + PATIENCE_SECONDS + " s");
+            }
+        } catch (InterruptedException interrupted) {
+            Thread.currentThread().interrupt();
+            throw new AssertionError("interrupted while waiting for " + this, interrupted);
+        }
+        return result;
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
+    void answer(int value, boolean wasAbandoned, byte[] read) {
+        result = value;
+        abandoned = wasAbandoned;
+        data = read;
+        answers++;
+        done.countDown();
+    }
+
+    @Override
+    public String toString() {
+        return op + " sector " + sector + " length " + lengthBytes;
+    }
+}
