@@ -29,14 +29,17 @@ public final class RawImage implements AutoCloseable {
     private final DirectAlignment alignment;
     private final BlockGeometry geometry;
     private final boolean direct;
+    private final boolean inMemory;
 
-    private RawImage(String path, Fd main, Fd buffered, DirectAlignment alignment, BlockGeometry geometry, boolean direct) {
+    private RawImage(
+            String path, Fd main, Fd buffered, DirectAlignment alignment, BlockGeometry geometry, boolean direct, boolean inMemory) {
         this.path = path;
         this.main = main;
         this.buffered = buffered;
         this.alignment = alignment;
         this.geometry = geometry;
         this.direct = direct;
+        this.inMemory = inMemory;
     }
 
     /**
@@ -61,7 +64,8 @@ public final class RawImage implements AutoCloseable {
                 // Through /proc: the very file that is locked, whatever has happened to its name since.
                 buffered = openFile("/proc/self/fd/" + main.number(), access);
             }
-            return new RawImage(path, main, buffered, alignment, geometry, options.direct());
+            boolean inMemory = status.type() == FileStatus.Type.REGULAR && LinuxFile.fileSystemType(main.number()) == LinuxFile.TMPFS_MAGIC;
+            return new RawImage(path, main, buffered, alignment, geometry, options.direct(), inMemory);
         } catch (Throwable failed) {
             main.close();
             buffered.close();
@@ -120,6 +124,11 @@ public final class RawImage implements AutoCloseable {
     /** Whether {@link #fd} bypasses the page cache. */
     public boolean direct() {
         return direct;
+    }
+
+    /** Whether the image is kept in memory (tmpfs), so that reading and writing wait for no device, short of swapping. */
+    public boolean inMemory() {
+        return inMemory;
     }
 
     /** The descriptor for everything that is aligned; it carries the lock. */

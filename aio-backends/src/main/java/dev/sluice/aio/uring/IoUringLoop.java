@@ -299,6 +299,11 @@ public final class IoUringLoop implements IoLoop {
         counts.submissionAdded();
     }
 
+    /** An operation went to the kernel by a system call of its own. */
+    void calledDirectly() {
+        counts.calledDirectly();
+    }
+
     void completionSeen(RingHandle handle) {
         counts.completionSeen();
         handles.awaitDrain(handle);

@@ -40,6 +40,12 @@ final class LoopCounts {
         unsubmitted++;
     }
 
+    void calledDirectly() {
+        submissions++;
+        completions++;
+        enters++;
+    }
+
     void completionSeen() {
         completions++;
     }

@@ -1,6 +1,7 @@
 package dev.sluice.aio.uring;
 
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.Errno;
@@ -15,6 +16,10 @@ import org.slf4j.LoggerFactory;
  * queue, without a system call: the loop's next enter submits them together with everything else of the tick. What a request
  * needs after its first call (the rest of a short read, a second try) joins the batch of the tick that learned of it.
  *
+ * <p>An image in memory (tmpfs) is read and written by plain system calls in {@link #flush} instead, a limited number of bytes a tick: tmpfs has no
+ * non-blocking reads, so io_uring would hand each request to a worker thread, and the two wake-ups cost more than the copy
+ * (measured by SinkBenchmark: 2.9 us CPU a 4 KiB read then, 1.6 us so). The completions still come in the next tick.
+ *
  * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> as {@link BlockSink} says; slots, batch and buffers are made once.
  * <b>Failure:</b> negative errnos of requests; a completion listener that throws harms nobody else's completion. <b>Allocation:</b> none per
  * request but Netty's operation object, which escape analysis removes.
@@ -23,6 +28,9 @@ final class UringSink extends RingHandle implements BlockSink {
     private static final Logger LOG = LoggerFactory.getLogger(UringSink.class);
     private static final long RING_REFUSED_PAUSE_NANOS = 1_000_000;
     private static final int MIN_BOUNCE_ALIGNMENT = 4096;
+
+    /** What a tick copies at most from or to an image in memory, give or take a request: some 200 us, then others have their turn. */
+    private static final long MEMORY_BYTES_PER_TICK = 1 << 20;
 
     final BouncePool bounceBuffers;
 
@@ -33,6 +41,7 @@ final class UringSink extends RingHandle implements BlockSink {
 
     private final Runnable onClosed;
     private final CompletionSeam seam;
+    private final boolean inMemory;
     private final SinkOperation[] operations;
     private final int[] freeSlots;
     private int freeCount;
@@ -52,6 +61,9 @@ final class UringSink extends RingHandle implements BlockSink {
 
     private final IoLoop.Turn answerEnded = this::answerEnded;
     private final IoLoop.TickEndHook flushAtTickEnd = this::flushAtTickEnd;
+    private final IoLoop.Turn drainCalls = this::drainCalls;
+    private final IoLoop.Turn flushRest = this::flushRest;
+    private long memoryBytesLeft;
     private boolean flushAsked;
     private boolean warnedOfDirect;
     private boolean closing;
@@ -61,6 +73,7 @@ final class UringSink extends RingHandle implements BlockSink {
         super(loop);
         this.onClosed = onClosed;
         this.seam = seam;
+        this.inMemory = image.inMemory();
         this.bounceBuffers = new BouncePool(Math.max(MIN_BOUNCE_ALIGNMENT, Math.max(image.alignment().memoryBytes(), image.alignment().offsetBytes())));
         this.punchUnsupported = !image.geometry().discard();
         this.operations = new SinkOperation[capacity];
@@ -97,7 +110,12 @@ final class UringSink extends RingHandle implements BlockSink {
 
     @Override
     public void flush() {
+        memoryBytesLeft = MEMORY_BYTES_PER_TICK;
         while (!batch.isEmpty()) {
+            if (memoryBytesLeft <= 0) {
+                loop.requestTurn(flushRest);
+                return;
+            }
             int slot = batch.peek();
             int outcome = issue(slot);
             if (outcome == SinkOperation.RING_REFUSES) {
@@ -145,11 +163,19 @@ final class UringSink extends RingHandle implements BlockSink {
 
     boolean queueVector(SinkOperation operation, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
         short data = (short) operation.slot;
+        if (inMemory) {
+            long result = reads ? LinuxFile.preadv2(fd, iovecs, iovecCount, offset, 0) : LinuxFile.pwritev2(fd, iovecs, iovecCount, offset, rwFlags);
+            return called(reads ? RingOps.OP_READV : RingOps.OP_WRITEV, data, result);
+        }
         return submit(reads ? RingOps.readv(fd, iovecs, iovecCount, offset, data) : RingOps.writev(fd, iovecs, iovecCount, offset, rwFlags, data)) != 0;
     }
 
     boolean queueBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
         short data = (short) operation.slot;
+        if (inMemory && rwFlags == 0) {
+            long result = reads ? LinuxFile.pread(fd, address, bytes, offset) : LinuxFile.pwrite(fd, address, bytes, offset);
+            return called(reads ? RingOps.OP_READ : RingOps.OP_WRITE, data, result);
+        }
         return submit(reads ? RingOps.read(fd, address, bytes, offset, data) : RingOps.write(fd, address, bytes, offset, rwFlags, data)) != 0;
     }
 
@@ -159,6 +185,24 @@ final class UringSink extends RingHandle implements BlockSink {
 
     boolean queueSync(SinkOperation operation, int fd) {
         return submit(RingOps.fdatasync(fd, (short) operation.slot)) != 0;
+    }
+
+    private boolean called(byte opcode, short data, long result) {
+        loop.calledDirectly();
+        memoryBytesLeft -= Math.max(0, result);
+        collect((int) result, 0, opcode, data);
+        loop.requestTurn(drainCalls);
+        return true;
+    }
+
+    private boolean drainCalls() {
+        drain();
+        return false;
+    }
+
+    private boolean flushRest() {
+        flush();
+        return false;
     }
 
     void directRefused(BlockRequest request) {
