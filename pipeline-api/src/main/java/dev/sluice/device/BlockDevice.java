@@ -87,13 +87,13 @@ public final class BlockDevice implements AutoCloseable {
   }
 
   /** A device on an opened backend and running loops, a queue for each. Both stay the caller's, and outlive the device. */
-  public static BlockDevice open(BlockBackend backend, List<IoLoop> loops, BlockDeviceOptions options) {
-    return connected(new BlockDevice(new Resources(pipeline(backend, options), loops, backend, true, false), options));
+  public static BlockDevice open(BlockBackend backend, List<? extends IoLoop> loops, BlockDeviceOptions options) {
+    return connected(new BlockDevice(new Resources(pipeline(backend, options), List.copyOf(loops), backend, true, false), options));
   }
 
   /** A device on a pipeline, which stays the caller's, as do the loops. Of the options, what makes a pipeline is not looked at. */
-  public static BlockDevice open(BlockPipeline pipeline, List<IoLoop> loops, BlockDeviceOptions options) {
-    return connected(new BlockDevice(new Resources(pipeline, loops, null, false, false), options));
+  public static BlockDevice open(BlockPipeline pipeline, List<? extends IoLoop> loops, BlockDeviceOptions options) {
+    return connected(new BlockDevice(new Resources(pipeline, List.copyOf(loops), null, false, false), options));
   }
 
   private static BlockPipeline pipeline(BlockBackend backend, BlockDeviceOptions options) {

@@ -4,6 +4,7 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import java.util.List;
+import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,8 +25,15 @@ record Resources(BlockPipeline pipeline, List<IoLoop> loops, @Nullable BlockBack
 
   /** Closes the sinks: their loops do it with the next tasks they run. */
   void closePipeline() {
-    if (ownsPipeline) {
-      pipeline.close();
+    boolean more = ownsPipeline;
+    while (more) {
+      try {
+        pipeline.close();
+        more = false;
+      } catch (RejectedExecutionException ended) {
+        // A loop that has ended closed its sinks itself; the pipeline has forgotten that one and goes on with the others when asked again.
+        more = true;
+      }
     }
   }
 
