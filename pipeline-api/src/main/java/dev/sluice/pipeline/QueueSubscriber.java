@@ -149,6 +149,8 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private void take(BlockRequest request) {
         if (!request.untouched()) {
             LOG.error("the operators of the pipeline passed a request on that has ended or was passed on before: {}", request);
+            // It has used up demand that stands for a request.
+            requestOne();
             return;
         }
         request.take(this);
@@ -189,6 +191,10 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         sink.completed();
         tell(request, result, flags);
         source.settle(request);
+        requestOne();
+    }
+
+    private void requestOne() {
         Passage current = passage;
         if (current != null) {
             current.requestOne();

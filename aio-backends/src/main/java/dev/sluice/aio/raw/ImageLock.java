@@ -14,7 +14,8 @@ import java.io.IOException;
  * to do with the file's data at those offsets.
  *
  * <p>A reader uses "consistent read" and forbids "write" and "resize"; a writer uses "write" too. So readers share an image, and a writer
- * excludes everybody, as with qemu-img and qemu-storage-daemon.
+ * is alone with it, as with the disks of a QEMU machine. QEMU's tools, when they only read, forbid nothing and so may look at a disk that is being
+ * written (qemu-img info).
  *
  * <p><b>Threading:</b> any. Source: QEMU {@code block/file-posix.c}, raw_apply_lock_bytes and raw_check_lock_bytes; fcntl(2).
  */

@@ -4,7 +4,6 @@ import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import io.netty.channel.IoHandler;
-import io.netty.channel.IoHandlerContext;
 import io.netty.channel.IoRegistration;
 import io.netty.channel.uring.IoUringIoHandle;
 import io.netty.channel.uring.IoUringIoHandler;
@@ -55,6 +54,7 @@ public final class IoUringLoop implements IoLoop {
     private final TurnList turns = new TurnList();
     private final TickEndHooks hooks = new TickEndHooks();
     private final RingHandles handles = new RingHandles();
+    private final KernelWait wait;
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
 
@@ -67,6 +67,7 @@ public final class IoUringLoop implements IoLoop {
         this.name = name;
         this.options = options;
         this.mailbox = new Mailbox(name, this::wakeUp);
+        this.wait = new KernelWait(turns, timers, mailbox);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
         this.thread = Thread.ofPlatform().name(name).daemon(options.daemon()).unstarted(this::runThread);
@@ -198,24 +199,22 @@ public final class IoUringLoop implements IoLoop {
             return;
         }
         started.complete(null);
-        EnterContext context = new EnterContext();
         while (!mayEnd()) {
-            guardedTick(ring, context);
+            guardedTick(ring);
         }
         end(ring);
     }
 
-    private void guardedTick(IoHandler ring, EnterContext context) {
+    private void guardedTick(IoHandler ring) {
         try {
-            tick(ring, context);
+            tick(ring);
         } catch (Throwable bug) {
             failed("a tick", bug);
         }
     }
 
-    private void tick(IoHandler ring, EnterContext context) {
-        enter(ring, context);
-        mailbox.awake();
+    private void tick(IoHandler ring) {
+        enter(ring);
         tickNanos = System.nanoTime();
         handles.drain(this);
         counts.tasks += mailbox.runAll(this, MAX_TASKS_PER_TICK);
@@ -224,20 +223,19 @@ public final class IoUringLoop implements IoLoop {
         }
         turns.runAll(this);
         hooks.runAll(this);
-        // A fault in shared memory is thrown late (see NativeMemory): here, rather than in the middle of Netty's next run.
-        NativeMemory.surfaceFault();
         counts.tickEnded();
     }
 
-    private void enter(IoHandler ring, EnterContext context) {
+    private void enter(IoHandler ring) {
         counts.entering();
+        int handled = 0;
         try {
-            counts.entered(ring.run(context), context.waited);
+            handled = ring.run(wait);
         } catch (Throwable failure) {
             failed("entering the kernel", failure);
             LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS);
         }
-        context.waited = false;
+        counts.entered(handled, wait.over());
     }
 
     // ---- ending
@@ -270,7 +268,8 @@ public final class IoUringLoop implements IoLoop {
         mailbox.close();
         counts.tasks += mailbox.runAll(this, Integer.MAX_VALUE);
         hooks.runAll(this);
-        runGuarded("closing the ring", ring::prepareToDestroy);
+        // Without Netty's prepareToDestroy, which closes handles (ours have ended) and drains the ring: what is submitted behind a
+        // drain goes to a worker thread, Netty's wake-up read too, and destroy frees the read's buffer before that thread is done with it.
         runGuarded("closing the ring", ring::destroy);
         counts.tickEnded();
     }
@@ -279,8 +278,8 @@ public final class IoUringLoop implements IoLoop {
 
     IoRegistration register(RingHandle handle, IoUringIoHandle entry) {
         IoHandler ring = handler;
-        if (ring == null) {
-            throw new IllegalStateException(name + " has not started");
+        if (ring == null || closing) {
+            throw new IllegalStateException(name + (closing ? " is closing" : " has not started"));
         }
         try {
             IoRegistration registration = ring.register(entry);
@@ -309,10 +308,6 @@ public final class IoUringLoop implements IoLoop {
         handles.awaitDrain(handle);
     }
 
-    boolean isClosing() {
-        return closing;
-    }
-
     void failed(String what, Throwable failure) {
         failureLog.log(what, failure);
     }
@@ -320,6 +315,8 @@ public final class IoUringLoop implements IoLoop {
     void runGuarded(String what, Runnable task) {
         try {
             task.run();
+            // A fault in shared memory is thrown late (see NativeMemory): here, where it is this task's.
+            NativeMemory.surfaceFault();
         } catch (Throwable failure) {
             failed(what, failure);
         }
@@ -342,35 +339,6 @@ public final class IoUringLoop implements IoLoop {
         @Override
         public void execute(Runnable task) {
             IoUringLoop.this.execute(task);
-        }
-    }
-
-    /** What Netty asks before it enters the kernel; asked once a tick, and only where no completion is there already. */
-    private final class EnterContext implements IoHandlerContext {
-        boolean waited;
-
-        @Override
-        public boolean canBlock() {
-            if (!turns.isEmpty() || (!timers.isEmpty() && timers.firstDueNanos() - System.nanoTime() <= 0)) {
-                return false;
-            }
-            waited = mailbox.mayWait();
-            return waited;
-        }
-
-        @Override
-        public long delayNanos(long currentTimeNanos) {
-            return timers.isEmpty() ? 0 : Math.max(0, timers.firstDueNanos() - currentTimeNanos);
-        }
-
-        @Override
-        public long deadlineNanos() {
-            // -1 is Netty's word for none.
-            if (timers.isEmpty()) {
-                return -1;
-            }
-            long due = timers.firstDueNanos();
-            return due == -1 ? 0 : due;
         }
     }
 }

@@ -7,8 +7,9 @@ import java.lang.invoke.VarHandle;
  * What a loop counts of itself.
  *
  * <p>Enters are derived, as Netty doesn't tell: one a tick that waits or submits, one for each time that the submission queue was full,
- * and one for re-arming its wake-up read after a task came. Compared with strace the figure is exact for a loop at work; what
- * it misses are the enters by which Netty fetches further completions that the kernel says are ready.
+ * one for re-arming its wake-up read after a task came, one for each system call that reads or writes by itself. What it misses are the
+ * enters by which Netty fetches completions that the kernel holds ready: it hands out some 20 at a time, so that strace shows four
+ * enters where 64 requests of a disk end in one tick.
  *
  * <p><b>Threading:</b> written by the loop's thread, plainly; {@link #snapshot} from any. The fences make a tick's counts visible
  * together, and promise no more than that they are some moment's.

@@ -1,5 +1,6 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.linux.NativeMemory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -44,6 +45,8 @@ final class RingHandles {
             handle.awaitsDrain = false;
             try {
                 handle.drain();
+                // A fault in shared memory is thrown late (see NativeMemory): here, where it is this handle's.
+                NativeMemory.surfaceFault();
             } catch (Throwable failure) {
                 loop.failed("a completion", failure);
             }

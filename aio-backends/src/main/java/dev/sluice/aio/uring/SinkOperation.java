@@ -54,7 +54,6 @@ final class SinkOperation {
     private Step step = Step.SYNC;
     private boolean reads;
     private long doneBytes;
-    private long askedBytes;
     private long bounceAddress;
     private boolean directRefused;
     private boolean wentDirect;
@@ -63,6 +62,10 @@ final class SinkOperation {
         this.sink = sink;
         this.image = image;
         this.slot = slot;
+    }
+
+    boolean hasRequest() {
+        return request != null;
     }
 
     BlockRequest request() {
@@ -123,44 +126,33 @@ final class SinkOperation {
         BlockRequest current = request();
         long offset = current.offsetBytes() + doneBytes;
         long rest = current.lengthBytes() - doneBytes;
-        askedBytes = rest;
+        if (step == Step.BOUNCE) {
+            int obstacle = fillBounceBuffer(rest);
+            if (obstacle != GOES_ON) {
+                return obstacle;
+            }
+        }
         boolean queued =
                 switch (step) {
-                    case VECTOR -> issueVector(offset, rest, current.durable());
-                    case BOUNCE -> {
-                        int obstacle = fillBounceBuffer(rest);
-                        if (obstacle != GOES_ON) {
-                            yield endOfIssue(obstacle);
-                        }
-                        yield sink.queueBuffer(this, reads, fdFor(offset, askedBytes), bounceAddress, (int) askedBytes, offset, flags(current.durable()));
-                    }
+                    case VECTOR -> queueVector(offset, rest, current.durable());
+                    case BOUNCE -> queueBuffer(reads, bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES), offset, current.durable());
                     case PUNCH -> sink.queueFallocate(this, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
                     case ZERO_RANGE -> sink.queueFallocate(this, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
-                    case ZERO_WRITE -> {
-                        askedBytes = Math.min(rest, ZeroBuffer.BYTES);
-                        yield sink.queueBuffer(this, false, fdFor(offset, askedBytes), ZeroBuffer.ADDRESS, (int) askedBytes, offset, 0);
-                    }
+                    case ZERO_WRITE -> queueBuffer(false, ZeroBuffer.ADDRESS, Math.min(rest, ZeroBuffer.BYTES), offset, false);
                     case SYNC -> sink.queueSync(this, image.fd());
                 };
-        int obstacle = issueObstacle;
-        issueObstacle = GOES_ON;
-        if (obstacle != GOES_ON) {
-            return obstacle;
-        }
         return queued ? GOES_ON : RING_REFUSES;
     }
 
-    private int issueObstacle = GOES_ON;
-
-    private boolean endOfIssue(int obstacle) {
-        issueObstacle = obstacle;
-        return false;
-    }
-
-    private boolean issueVector(long offset, long rest, boolean durable) {
-        int fd = doneBytes == 0 || cursor.aligned(image.alignment()) ? fdFor(offset, rest) : image.bufferedFd();
+    private boolean queueVector(long offset, long rest, boolean durable) {
+        boolean direct = doneBytes == 0 || cursor.aligned(image.alignment());
+        int fd = fdFor(offset | rest, direct);
         cursor.cutElement();
         return sink.queueVector(this, reads, fd, cursor.elementAddress(), cursor.elementCount(), offset, flags(durable));
+    }
+
+    private boolean queueBuffer(boolean read, long address, long bytes, long offset, boolean durable) {
+        return sink.queueBuffer(this, read, fdFor(offset | bytes, true), address, (int) bytes, offset, flags(durable));
     }
 
     private int fillBounceBuffer(long rest) {
@@ -170,12 +162,11 @@ final class SinkOperation {
                 return NEEDS_BUFFER;
             }
         }
-        askedBytes = Math.min(rest, BouncePool.BUFFER_BYTES);
         if (reads) {
             return GOES_ON;
         }
         try {
-            cursor.copyTo(bounceAddress, askedBytes);
+            cursor.copyTo(bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES));
             return GOES_ON;
         } catch (InternalError truncated) {
             return -Errno.EFAULT;
@@ -186,8 +177,8 @@ final class SinkOperation {
         return durable && !reads ? LinuxFile.RWF_DSYNC : 0;
     }
 
-    private int fdFor(long offset, long bytes) {
-        wentDirect = !directRefused && image.alignment().allowsOffset(offset | bytes);
+    private int fdFor(long offsetAndLength, boolean direct) {
+        wentDirect = direct && !directRefused && image.alignment().allowsOffset(offsetAndLength);
         return wentDirect ? image.fd() : image.bufferedFd();
     }
 

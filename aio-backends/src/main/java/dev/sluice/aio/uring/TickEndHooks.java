@@ -1,5 +1,6 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.IoLoop.TickEndHook;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +30,8 @@ final class TickEndHooks {
             }
             try {
                 hook.run();
+                // A fault in shared memory is thrown late (see NativeMemory): here, where it is this hook's.
+                NativeMemory.surfaceFault();
             } catch (Throwable failure) {
                 loop.failed("a tick-end hook", failure);
             }

@@ -1,5 +1,6 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.IoLoop.Turn;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -48,7 +49,10 @@ final class TurnList {
                 continue;
             }
             try {
-                if (turn.run()) {
+                boolean more = turn.run();
+                // A fault in shared memory is thrown late (see NativeMemory): here, where it is this turn's.
+                NativeMemory.surfaceFault();
+                if (more) {
                     ask(turn);
                 }
             } catch (Throwable failure) {

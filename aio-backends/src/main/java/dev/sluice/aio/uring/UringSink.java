@@ -65,6 +65,7 @@ final class UringSink extends RingHandle implements BlockSink {
     private final IoLoop.Turn flushRest = this::flushRest;
     private long memoryBytesLeft;
     private boolean flushAsked;
+    private boolean flushScheduled;
     private boolean warnedOfDirect;
     private boolean closing;
     private boolean closed;
@@ -119,7 +120,7 @@ final class UringSink extends RingHandle implements BlockSink {
             int slot = batch.peek();
             int outcome = issue(slot);
             if (outcome == SinkOperation.RING_REFUSES) {
-                loop.schedule(this::flush, RING_REFUSED_PAUSE_NANOS);
+                flushSoon();
                 return;
             }
             batch.poll();
@@ -128,6 +129,18 @@ final class UringSink extends RingHandle implements BlockSink {
             } else if (outcome != SinkOperation.GOES_ON) {
                 endLater(slot, outcome);
             }
+        }
+    }
+
+    private void flushSoon() {
+        if (!flushScheduled) {
+            flushScheduled = true;
+            loop.schedule(
+                    () -> {
+                        flushScheduled = false;
+                        flush();
+                    },
+                    RING_REFUSED_PAUSE_NANOS);
         }
     }
 
@@ -228,7 +241,9 @@ final class UringSink extends RingHandle implements BlockSink {
                 reaped(slot, collectedResults[i]);
             } catch (Throwable bug) {
                 loop.failed("a completion", bug);
-                finish(slot, -Errno.EIO);
+                if (operations[slot].hasRequest()) {
+                    finish(slot, -Errno.EIO);
+                }
             }
         }
         collectedCount = 0;

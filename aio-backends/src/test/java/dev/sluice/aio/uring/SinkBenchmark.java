@@ -78,7 +78,7 @@ final class SinkBenchmark implements IoLoop.Turn {
         }
 
         @Override
-        protected void answer(int result, boolean abandoned) {
+        protected void answer(int result) {
             if (result != BLOCK_BYTES) {
                 failures.incrementAndGet();
             }

@@ -114,7 +114,7 @@ final class TestRequest extends BlockRequest implements AutoCloseable {
     }
 
     @Override
-    protected void answer(int result, boolean abandoned) {
+    protected void answer(int result) {
         answers.incrementAndGet();
         answered.complete(result);
     }

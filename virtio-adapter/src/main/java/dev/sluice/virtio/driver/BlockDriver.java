@@ -177,15 +177,15 @@ public final class BlockDriver implements AutoCloseable {
         start();
     }
 
-    /** Stops the device if the backend still answers, and frees everything. */
+    /** Stops the device if the backend still answers, and frees everything. Idempotent. */
     @Override
     public void close() {
         try {
             if (session.running()) {
                 stop();
             }
-        } catch (IOException | BackendViolationException _) {
-            // The backend is gone or confused; closing the connection ends the device in any case.
+        } catch (IOException | IllegalStateException _) {
+            // The backend is gone or confused, or the connection closed; its end is the end of the device in any case.
         } finally {
             frontend.close();
             queues.forEach(DriverQueue::close);

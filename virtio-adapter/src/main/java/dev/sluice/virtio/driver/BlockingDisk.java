@@ -19,6 +19,7 @@ public final class BlockingDisk {
 
     private final DriverQueue queue;
     private final boolean canFlush;
+    private final CompletionHandler handler = this::completed;
     private int doneSlot = NO_SLOT;
     private int status;
     private int writtenBytes;
@@ -100,7 +101,7 @@ public final class BlockingDisk {
             if (!queue.await(TIMEOUT_MILLIS)) {
                 throw new IOException(BlkRequest.typeName(type) + " not done after " + TIMEOUT_MILLIS + " ms");
             }
-            int _ = queue.poll(this::completed);
+            int _ = queue.poll(handler);
         }
         if (status != BlkRequest.S_OK) {
             throw new IOException(BlkRequest.typeName(type) + " failed: " + BlkRequest.statusName(status));

@@ -48,6 +48,45 @@ public final class ChainShape {
         return directDescriptors;
     }
 
+    /** Bytes of the whole stream. */
+    static int streamBytes(int dataBytes) {
+        return HEADER_BYTES + dataBytes + 1;
+    }
+
+    /** Where the stream turns from device-readable to device-writable. */
+    static int turn(int type, int dataBytes) {
+        return BlkRequest.deviceWritesData(type) ? HEADER_BYTES : HEADER_BYTES + dataBytes;
+    }
+
+    /** Descriptors of the ring that a request takes in this shape. */
+    int ringDescriptors(int type, int dataBytes) {
+        int pieces = pieces(turn(type, dataBytes), streamBytes(dataBytes));
+        return pieces <= directDescriptors ? pieces : directDescriptors + 1;
+    }
+
+    /** Throws {@code IllegalArgumentException} where a request in this shape could never fit into the queue. */
+    void check(int type, int dataBytes, QueueShape queue) {
+        int pieces = pieces(turn(type, dataBytes), streamBytes(dataBytes));
+        int inTable = pieces - Math.min(pieces, directDescriptors);
+        if (inTable > queue.tableDescriptors()) {
+            throw new IllegalArgumentException(
+                    this + " needs " + inTable + " of " + queue.tableDescriptors() + " indirect descriptors");
+        }
+        int descriptors = ringDescriptors(type, dataBytes);
+        if (descriptors > queue.queueSize()) {
+            throw new IllegalArgumentException(
+                    this + " needs " + descriptors + " of " + queue.queueSize() + " descriptors");
+        }
+    }
+
+    int pieces(int turn, int streamBytes) {
+        int pieces = 0;
+        for (int at = 0; at < streamBytes; at = endOfPiece(at, turn, streamBytes)) {
+            pieces++;
+        }
+        return pieces;
+    }
+
     /** Where the piece that starts at {@code from} ends: at the nearest cut, at {@code turn} or at the end. */
     int endOfPiece(int from, int turn, int streamBytes) {
         int end = from < turn ? turn : streamBytes;

@@ -1,14 +1,8 @@
 package dev.sluice.virtio.driver;
 
-import static dev.sluice.virtio.layout.VirtqDesc.F_INDIRECT;
-import static dev.sluice.virtio.layout.VirtqDesc.F_NEXT;
-import static dev.sluice.virtio.layout.VirtqDesc.F_WRITE;
-
 import dev.sluice.linux.EventFd;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
-import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.layout.VirtioFeatures;
-import dev.sluice.virtio.layout.VirtqDesc;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -38,9 +32,9 @@ public final class DriverQueue implements AutoCloseable {
 
     private final int index;
     private final QueueShape shape;
-    private final boolean indirect;
     private final DriverRing ring;
     private final RequestSlots slots;
+    private final ChainBuilder chains;
     private final QueueEvents events;
     private final int[] slotOfHead;
 
@@ -50,9 +44,9 @@ public final class DriverQueue implements AutoCloseable {
     private DriverQueue(int index, QueueShape shape, long features, MemoryRegion region, QueueEvents events) {
         this.index = index;
         this.shape = shape;
-        this.indirect = (features & VirtioFeatures.INDIRECT_DESC) != 0;
         this.ring = DriverRing.create(region, shape.queueSize(), (features & VirtioFeatures.EVENT_IDX) != 0);
         this.slots = new RequestSlots(region, shape);
+        this.chains = new ChainBuilder(ring, slots, (features & VirtioFeatures.INDIRECT_DESC) != 0);
         this.events = events;
         this.slotOfHead = new int[shape.queueSize()];
         reset();
@@ -93,7 +87,7 @@ public final class DriverQueue implements AutoCloseable {
         checkDataBytes(dataBytes);
         int slot = begin();
         if (slot != FULL) {
-            describe(slot, type, sector, slots.dataAddress(slot), dataBytes);
+            slotOfHead[chains.build(slot, type, sector, slots.dataAddress(slot), dataBytes)] = slot;
         }
         return slot;
     }
@@ -102,7 +96,7 @@ public final class DriverQueue implements AutoCloseable {
     public int submit(int type, long sector, long dataGuestAddress, int dataBytes) {
         int slot = begin();
         if (slot != FULL) {
-            describe(slot, type, sector, dataGuestAddress, dataBytes);
+            slotOfHead[chains.build(slot, type, sector, dataGuestAddress, dataBytes)] = slot;
         }
         return slot;
     }
@@ -113,7 +107,8 @@ public final class DriverQueue implements AutoCloseable {
         int slot = begin();
         if (slot != FULL) {
             VirtioBlkDiscardSegment.set(memory(), slots.data(slot), sector, sectors, flags);
-            describe(slot, type, 0, slots.dataAddress(slot), VirtioBlkDiscardSegment.SIZE);
+            long data = slots.dataAddress(slot);
+            slotOfHead[chains.build(slot, type, 0, data, VirtioBlkDiscardSegment.SIZE)] = slot;
         }
         return slot;
     }
@@ -124,89 +119,22 @@ public final class DriverQueue implements AutoCloseable {
      */
     public int submit(int type, long sector, int dataBytes, ChainShape chain) {
         checkDataBytes(dataBytes);
-        int stream = VirtioBlkRequestHeader.SIZE + dataBytes + 1;
-        boolean deviceWrites = BlkRequest.deviceWritesData(type);
-        int turn = deviceWrites ? VirtioBlkRequestHeader.SIZE : stream - 1;
-        int pieces = 0;
-        for (int at = 0; at < stream; at = chain.endOfPiece(at, turn, stream)) {
-            pieces++;
-        }
-        int direct = Math.min(pieces, chain.directDescriptors());
-        int inTable = pieces - direct;
-        if (inTable > shape.tableDescriptors()) {
-            throw new IllegalArgumentException(
-                    chain + " needs " + inTable + " of " + shape.tableDescriptors() + " indirect descriptors");
-        }
-        int descriptors = direct + (inTable > 0 ? 1 : 0);
-        if (descriptors > ring.size()) {
-            throw new IllegalArgumentException(chain + " needs " + descriptors + " of " + ring.size() + " descriptors");
-        }
+        chain.check(type, dataBytes, shape);
+        int descriptors = chain.ringDescriptors(type, dataBytes);
         if (slots.freeCount() == 0 || ring.freeDescriptors() < descriptors) {
             return FULL;
         }
         int slot = slots.take();
-        slots.writeFrame(slot, type, sector, dataBytes, stream - turn);
-        int head = ring.upcomingDescriptor();
-        long start = slots.dataAddress(slot) - VirtioBlkRequestHeader.SIZE;
-        int piece = 0;
-        for (int at = 0; at < stream; piece++) {
-            int end = chain.endOfPiece(at, turn, stream);
-            int flags = (at >= turn ? F_WRITE : 0) | (piece + 1 < pieces ? F_NEXT : 0);
-            if (piece < direct) {
-                link(start + at, end - at, flags);
-            } else {
-                slots.writeTableDescriptor(slot, piece - direct, start + at, end - at, flags);
-            }
-            at = end;
-        }
-        if (inTable > 0) {
-            link(slots.tableAddress(slot), VirtqDesc.SIZE * inTable, F_INDIRECT);
-        }
-        offer(head, slot, descriptors);
+        slotOfHead[chains.buildFramed(slot, type, sector, dataBytes, chain)] = slot;
         return slot;
     }
 
     /** The next free slot, or FULL where it or its descriptors are missing. */
     private int begin() {
-        if (slots.freeCount() == 0 || ring.freeDescriptors() < (indirect ? 1 : 3)) {
+        if (slots.freeCount() == 0 || ring.freeDescriptors() < chains.mostDescriptors()) {
             return FULL;
         }
         return slots.take();
-    }
-
-    /** Header, data, status: in the slot's table if indirect descriptors were negotiated. VIRTIO 1.3 §2.7.5.3, §5.2.6. */
-    private void describe(int slot, int type, long sector, long dataAddress, int dataBytes) {
-        int dataFlags = BlkRequest.deviceWritesData(type) ? F_WRITE | F_NEXT : F_NEXT;
-        slots.writeHeader(slot, type, sector, (dataFlags & F_WRITE) == 0 ? 1 : dataBytes + 1);
-        int head = ring.upcomingDescriptor();
-        if (indirect) {
-            int i = 0;
-            slots.writeTableDescriptor(slot, i++, slots.headerAddress(slot), VirtioBlkRequestHeader.SIZE, F_NEXT);
-            if (dataBytes > 0) {
-                slots.writeTableDescriptor(slot, i++, dataAddress, dataBytes, dataFlags);
-            }
-            slots.writeTableDescriptor(slot, i++, slots.statusAddress(slot), 1, F_WRITE);
-            link(slots.tableAddress(slot), VirtqDesc.SIZE * i, F_INDIRECT);
-            offer(head, slot, 1);
-        } else {
-            link(slots.headerAddress(slot), VirtioBlkRequestHeader.SIZE, F_NEXT);
-            if (dataBytes > 0) {
-                link(dataAddress, dataBytes, dataFlags);
-            }
-            link(slots.statusAddress(slot), 1, F_WRITE);
-            offer(head, slot, dataBytes > 0 ? 3 : 2);
-        }
-    }
-
-    private void link(long guestAddress, int length, int flags) {
-        int descriptor = ring.takeDescriptor();
-        int next = (flags & F_NEXT) == 0 ? 0 : ring.upcomingDescriptor();
-        ring.writeDescriptor(descriptor, guestAddress, length, flags, next);
-    }
-
-    private void offer(int head, int slot, int descriptors) {
-        slotOfHead[head] = slot;
-        ring.offer(head, descriptors);
     }
 
     /** Shows the device what was submitted, and kicks it if it wants that. Returns whether it was kicked. */
@@ -245,7 +173,8 @@ public final class DriverQueue implements AutoCloseable {
     }
 
     /**
-     * Waits until {@link #poll} has something to reap. Calls are asked for only while this waits.
+     * Waits until {@link #poll} has something to reap. Calls are asked for only while this waits. The ring decides what is
+     * returned: a device that forgets its call makes this slow, not false.
      *
      * @param timeoutMillis 0 only looks, a negative one waits without end
      * @return false after the time

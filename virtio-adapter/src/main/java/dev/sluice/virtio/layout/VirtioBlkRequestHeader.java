@@ -35,8 +35,8 @@ public final class VirtioBlkRequestHeader {
     }
 
     public static void set(MemorySegment memory, long base, int type, long sector) {
-        SharedMemory.u32(memory, base + TYPE, type);
-        SharedMemory.u32(memory, base + 4, 0);
+        // The reserved word with it.
+        SharedMemory.u64(memory, base + TYPE, Integer.toUnsignedLong(type));
         SharedMemory.u64(memory, base + SECTOR, sector);
     }
 }

@@ -51,8 +51,8 @@ public final class VirtqDesc {
 
     public static void set(MemorySegment memory, long base, long addr, long len, int flags, int next) {
         SharedMemory.u64(memory, base + ADDR, addr);
-        SharedMemory.u32(memory, base + LEN, (int) len);
-        SharedMemory.u16(memory, base + FLAGS, flags);
-        SharedMemory.u16(memory, base + NEXT, next);
+        // The three of them in one store: a driver writes four descriptors for a request.
+        SharedMemory.u64(
+                memory, base + LEN, (len & 0xFFFF_FFFFL) | (flags & 0xFFFFL) << 32 | (next & 0xFFFFL) << 48);
     }
 }

@@ -73,7 +73,10 @@ public final class VirtqUsed {
         SharedMemory.u16(memory, base + RING + (long) ELEMENT_SIZE * queueSize, event);
     }
 
-    /** Reads nothing of a ring: the comparison of VIRTIO 1.3 §2.7.10, modulo 2^16. True where moving from {@code old} to {@code now} passes {@code event}. */
+    /**
+     * The comparison of VIRTIO 1.3 §2.7.10, modulo 2^16, for both rings; reads none. True where moving from {@code old} to
+     * {@code now} passes {@code event}.
+     */
     public static boolean needsEvent(int event, int now, int old) {
         return ((now - event - 1) & 0xFFFF) < ((now - old) & 0xFFFF);
     }

@@ -68,7 +68,8 @@ final class StorageDaemon implements AutoCloseable {
     public void close() {
         process.destroy();
         try {
-            if (!process.waitFor(5, TimeUnit.SECONDS)) {
+            // Now and then version 7.2 hangs in its exit when its front end has only just closed the connection.
+            if (!process.waitFor(2, TimeUnit.SECONDS)) {
                 process.destroyForcibly();
             }
         } catch (InterruptedException e) {

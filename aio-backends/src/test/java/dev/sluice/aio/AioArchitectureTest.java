@@ -1,0 +1,32 @@
+package dev.sluice.aio;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.lang.ArchRule;
+
+/** The borders of this module. */
+@AnalyzeClasses(packages = "dev.sluice.aio", importOptions = ImportOption.DoNotIncludeTests.class)
+class AioArchitectureTest {
+    @ArchTest
+    static final ArchRule NETTY_IS_SEEN_BY_ONE_PACKAGE = noClasses()
+            .that().resideOutsideOfPackage("dev.sluice.aio.uring")
+            .should().dependOnClassesThat().resideInAPackage("io.netty..");
+
+    @ArchTest
+    static final ArchRule BACKENDS_KNOW_NO_ADAPTER = noClasses()
+            .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.metrics..", "dev.sluice.examples..");
+
+    @ArchTest
+    static final ArchRule IMAGES_KNOW_NO_RING = noClasses()
+            .that().resideInAPackage("dev.sluice.aio.raw..")
+            .should().dependOnClassesThat().resideInAPackage("dev.sluice.aio.uring..");
+
+    @ArchTest
+    static final ArchRule NATIVE_CALLS_BELONG_TO_THE_LINUX_PACKAGE = noClasses()
+            .should().dependOnClassesThat().haveFullyQualifiedName("java.lang.invoke.MethodHandle")
+            .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.Linker")
+            .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.SymbolLookup");
+}

@@ -1,0 +1,119 @@
+package dev.sluice.aio.uring;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.BlockOp;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A block device of 4096-byte blocks (a loop device), asked for 512 bytes too. */
+class BlockDeviceTest {
+    private static final int SIZE = 4 << 20;
+    private static final int BLOCK = 4096;
+
+    private final Random random = new Random(7);
+    private Path file = Path.of("/");
+    private String device = "";
+    private byte[] content = new byte[SIZE];
+
+    private record Outcome(int exit, String output) {}
+
+    private static Outcome run(String... command) throws IOException, InterruptedException {
+        try {
+            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+            String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+            assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            return new Outcome(process.exitValue(), output);
+        } catch (IOException notInstalled) {
+            return new Outcome(-1, String.valueOf(notInstalled.getMessage()));
+        }
+    }
+
+    @BeforeEach
+    void attach() throws IOException, InterruptedException {
+        file = Files.createTempFile(Path.of("target"), "sluice-device", ".raw");
+        random.nextBytes(content);
+        Files.write(file, content);
+        Outcome attached = run("losetup", "-f", "--show", "--sector-size", Integer.toString(BLOCK), "--direct-io=on", file.toString());
+        if (attached.exit != 0) {
+            Files.delete(file);
+            System.out.println("SKIPPED: a block device: losetup needs root and loop devices: " + attached.output);
+        }
+        assumeTrue(attached.exit == 0, "SKIPPED: losetup needs root and loop devices");
+        device = attached.output;
+    }
+
+    @AfterEach
+    void detach() throws IOException, InterruptedException {
+        if (!device.isEmpty()) {
+            assertThat(run("losetup", "-d", device).exit).isZero();
+            Files.delete(file);
+        }
+    }
+
+    @Test
+    void shouldTakeItsGeometryFromTheDevice() throws IOException {
+        try (SinkFixture fixture = new SinkFixture(BackendOptions.of(Path.of(device)))) {
+            BlockGeometry geometry = fixture.backend.geometry();
+            assertThat(geometry.sizeBytes()).isEqualTo(SIZE);
+            assertThat(geometry.logicalBlockBytes()).isEqualTo(BLOCK);
+            assertThat(geometry.physicalBlockBytes()).isGreaterThanOrEqualTo(BLOCK);
+            assertThat(geometry.discard()).isTrue();
+            assertThat(geometry.writeZeroes()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldMixWholeAndPartialBlocksCoherently() throws IOException {
+        try (SinkFixture fixture = new SinkFixture(BackendOptions.of(Path.of(device)))) {
+            for (int round = 0; round < 50; round++) {
+                writeAndCheck(fixture, 512 * (1 + random.nextInt(20)), 512L * random.nextInt(64));
+                writeAndCheck(fixture, BLOCK * (1 + random.nextInt(4)), (long) BLOCK * random.nextInt(16));
+            }
+        }
+        try (RandomAccessFile reader = new RandomAccessFile(file.toFile(), "r")) {
+            byte[] onDisk = new byte[SIZE];
+            reader.readFully(onDisk);
+            assertThat(onDisk).isEqualTo(content);
+        }
+    }
+
+    private void writeAndCheck(SinkFixture fixture, int length, long offset) {
+        byte[] written = new byte[length];
+        random.nextBytes(written);
+        try (TestRequest write = fixture.make(0, length)) {
+            assertThat(fixture.run(write.fill(written).as(BlockOp.WRITE, offset).durably())).isEqualTo(length);
+        }
+        System.arraycopy(written, 0, content, (int) offset, length);
+        int from = (int) offset / BLOCK * BLOCK;
+        assertThat(fixture.read(from, 4 * BLOCK)).isEqualTo(Arrays.copyOfRange(content, from, from + 4 * BLOCK));
+        assertThat(fixture.read(from + 512, 1024)).isEqualTo(Arrays.copyOfRange(content, from + 512, from + 1536));
+    }
+
+    @Test
+    void shouldDiscardAndZeroRanges() throws IOException {
+        try (SinkFixture fixture = new SinkFixture(BackendOptions.of(Path.of(device)));
+                TestRequest discard = fixture.make(0);
+                TestRequest zeroes = fixture.make(0);
+                TestRequest flush = fixture.make(0)) {
+            assertThat(fixture.run(discard.as(BlockOp.DISCARD, BLOCK, 4 * BLOCK).durably())).isZero();
+            assertThat(fixture.run(zeroes.as(BlockOp.WRITE_ZEROES, 16 * BLOCK, 4 * BLOCK))).isZero();
+            assertThat(fixture.run(flush.as(BlockOp.FLUSH, 0))).isZero();
+            assertThat(fixture.read(BLOCK, 4 * BLOCK)).containsOnly(0);
+            assertThat(fixture.read(16 * BLOCK, 4 * BLOCK)).containsOnly(0);
+            assertThat(fixture.read(0, BLOCK)).isEqualTo(Arrays.copyOf(content, BLOCK));
+        }
+    }
+}

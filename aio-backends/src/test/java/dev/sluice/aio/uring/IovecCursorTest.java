@@ -1,0 +1,94 @@
+package dev.sluice.aio.uring;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.aio.raw.DirectAlignment;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.Iovec;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.Mapping;
+import dev.sluice.linux.Memfd;
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import java.io.IOException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class IovecCursorTest {
+    private static final int PAGE = 4096;
+
+    @Test
+    void shouldCutTheElementForTheKernelAndPutItBack() {
+        try (NativeBlock iovecs = NativeMemory.allocate(3L * Iovec.SIZE, 16)) {
+            for (int i = 0; i < 3; i++) {
+                Iovec.set(iovecs.address(), i, 1000L * (i + 1), 100);
+            }
+            IovecCursor cursor = new IovecCursor();
+            cursor.begin(iovecs.address(), 3);
+            cursor.advance(130);
+            cursor.cutElement();
+            assertThat(cursor.elementAddress()).isEqualTo(iovecs.address() + Iovec.SIZE);
+            assertThat(cursor.elementCount()).isEqualTo(2);
+            assertThat(Iovec.base(iovecs.address(), 1)).isEqualTo(2030);
+            assertThat(Iovec.length(iovecs.address(), 1)).isEqualTo(70);
+            cursor.advance(20);
+            cursor.cutElement();
+            assertThat(Iovec.base(iovecs.address(), 1)).isEqualTo(2050);
+            assertThat(Iovec.length(iovecs.address(), 1)).isEqualTo(50);
+            cursor.advance(50);
+            cursor.cutElement();
+            assertThat(Iovec.base(iovecs.address(), 1)).isEqualTo(2000);
+            assertThat(Iovec.length(iovecs.address(), 1)).isEqualTo(100);
+            assertThat(cursor.elementCount()).isEqualTo(1);
+            cursor.advance(100);
+            assertThat(cursor.elementCount()).isZero();
+        }
+    }
+
+    @Test
+    void shouldJudgeAlignmentOfAllThatIsLeft() {
+        DirectAlignment sectors = new DirectAlignment(512, 512);
+        try (NativeBlock iovecs = NativeMemory.allocate(2L * Iovec.SIZE, 16)) {
+            Iovec.set(iovecs.address(), 0, 4096 + 8, 512);
+            Iovec.set(iovecs.address(), 1, 8192, 1024);
+            IovecCursor cursor = new IovecCursor();
+            cursor.begin(iovecs.address(), 2);
+            assertThat(cursor.aligned(sectors)).isFalse();
+            assertThat(cursor.aligned(DirectAlignment.NONE)).isTrue();
+            cursor.advance(512);
+            assertThat(cursor.aligned(sectors)).isTrue();
+            cursor.advance(100);
+            assertThat(cursor.aligned(sectors)).isFalse();
+        }
+    }
+
+    /** By compiled code too, which the JVM must survive (see NativeMemory). */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 8, 24, 40, 63, 64, 100, 512, PAGE})
+    void shouldThrowWhenTheMemoryIsGone(int length) throws IOException {
+        try (Fd file = Fd.adopt(Memfd.create("guest", Memfd.MFD_CLOEXEC));
+                NativeBlock buffer = NativeMemory.allocate(PAGE, PAGE);
+                NativeBlock iovecs = NativeMemory.allocate(Iovec.SIZE, 16)) {
+            assertThat(LinuxFile.ftruncate(file.number(), 2 * PAGE)).isZero();
+            try (Mapping guest = Mapping.shared(file.number(), 0, 2 * PAGE)) {
+                IovecCursor cursor = new IovecCursor();
+                Iovec.set(iovecs.address(), 0, guest.address() + PAGE, length);
+                for (int i = 0; i < 100_000; i++) {
+                    cursor.begin(iovecs.address(), 1);
+                    cursor.copyTo(buffer.address(), length);
+                    cursor.copyFrom(buffer.address(), length);
+                    cursor.zeroRest();
+                }
+                assertThat(LinuxFile.ftruncate(file.number(), PAGE)).isZero();
+                cursor.begin(iovecs.address(), 1);
+                for (int i = 0; i < 3; i++) {
+                    assertThatThrownBy(() -> cursor.copyTo(buffer.address(), length)).isInstanceOf(InternalError.class);
+                    assertThatThrownBy(() -> cursor.copyFrom(buffer.address(), length)).isInstanceOf(InternalError.class);
+                    assertThatThrownBy(cursor::zeroRest).isInstanceOf(InternalError.class);
+                }
+            }
+        }
+    }
+}

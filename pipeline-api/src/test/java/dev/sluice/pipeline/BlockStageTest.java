@@ -1,0 +1,323 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.pipeline.PipelineRig.Seen;
+import dev.sluice.pipeline.testing.SimulatedFaults;
+import dev.sluice.pipeline.testing.TestIo;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.MonoSink;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+
+class BlockStageTest {
+    private static final Scheduler ELSEWHERE = Schedulers.newParallel("stage-test", 2, true);
+
+    @AfterAll
+    static void disposeScheduler() {
+        ELSEWHERE.dispose();
+    }
+
+    private static PipelineRig rig(BlockStage... stages) {
+        return new PipelineRig(builder -> Arrays.stream(stages).forEach(builder::stage));
+    }
+
+    /** A stage that sees only requests of some sectors. */
+    private record Picky(long modulus, long rest, BlockStage inner) implements BlockStage {
+        @Override
+        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            return inner.handle(request, chain);
+        }
+
+        @Override
+        public boolean interestedIn(BlockRequest request) {
+            return request.sector() % modulus == rest;
+        }
+    }
+
+    @Test
+    void shouldBypassTheStagesRequestByRequest() {
+        List<Long> handled = new ArrayList<>();
+        BlockStage records = (request, chain) -> {
+            handled.add(request.sector());
+            return chain.proceed(request);
+        };
+        try (PipelineRig rig = rig(new Picky(2, 1, records), new Picky(3, 0, records))) {
+            List<TestIo> reads = rig.submitReads(7);
+            rig.settle();
+            assertThat(reads).allMatch(read -> read.result() == 512);
+            assertThat(handled).as("3 is seen by both").containsExactly(0L, 1L, 3L, 3L, 5L, 6L);
+            assertThat(rig.seen.stream().filter(seen -> seen.flags() == PipelineObserver.BYPASSED)).hasSize(2);
+            assertThat(rig.seen).hasSize(7);
+        }
+    }
+
+    @Test
+    void shouldRunStagesInTheirOrderThereAndBack() {
+        List<String> order = new ArrayList<>();
+        BlockStage outer = (request, chain) -> {
+            order.add("outer");
+            return chain.proceed(request).doOnNext(status -> order.add("outer " + status));
+        };
+        BlockStage inner = (request, chain) -> {
+            order.add("inner");
+            return chain.proceed(request).doOnNext(status -> order.add("inner " + status));
+        };
+        try (PipelineRig rig = rig(outer, inner)) {
+            assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
+            assertThat(order).containsExactly("outer", "inner", "inner OK", "outer OK");
+            assertThat(rig.pipeline.toString()).contains("->", "simulated");
+        }
+    }
+
+    @Test
+    void shouldLetAStageAnswerItself() {
+        try (PipelineRig rig = rig((request, chain) -> Mono.just(request.sector() == 0 ? BlockStatus.OK : BlockStatus.UNSUPP))) {
+            assertThat(rig.result(TestIo.read(0, 1024))).as("an answered read has moved its bytes").isEqualTo(1024);
+            assertThat(rig.result(TestIo.read(1, 512))).isEqualTo(-Errno.EOPNOTSUPP);
+            assertThat(rig.result(TestIo.flush())).isZero();
+            assertThat(rig.sink().submissions()).isZero();
+            assertThat(rig.seen).extracting(Seen::errno).containsExactly(0, Errno.EOPNOTSUPP, 0);
+        }
+    }
+
+    @Test
+    void shouldKeepTheErrnoOfTheSinkWhereTheStageAgrees() {
+        try (PipelineRig rig = rig((request, chain) -> chain.proceed(request))) {
+            rig.sink().hold();
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            rig.sink().release(rig.sink().held().getFirst(), Errno.ENOSPC);
+            rig.settle();
+            assertThat(read.result()).isEqualTo(-Errno.ENOSPC);
+        }
+    }
+
+    @Test
+    void shouldAnswerWhatTheStageMadeOfTheSinksStatus() {
+        try (PipelineRig rig = new PipelineRig(8, 8, SimulatedFaults.allFail(), builder -> builder.stage((request, chain) ->
+                chain.proceed(request).map(status -> status == BlockStatus.IOERR ? BlockStatus.OK : BlockStatus.UNSUPP)))) {
+            assertThat(rig.result(TestIo.write(0, new byte[512]))).isEqualTo(512);
+        }
+    }
+
+    @Test
+    void shouldServeStagesThatWorkOnAnotherThread() {
+        BlockStage before = (request, chain) -> Mono.fromRunnable(() -> {
+                    for (int i = 0; i < request.iovecCount(); i++) {
+                        request.dataSegment(i).fill((byte) 9);
+                    }
+                }).subscribeOn(ELSEWHERE).then(chain.proceed(request));
+        BlockStage after = (request, chain) -> chain.proceed(request).publishOn(ELSEWHERE).map(status -> status);
+        try (PipelineRig rig = rig(before, after)) {
+            List<TestIo> writes = new ArrayList<>();
+            for (int i = 0; i < 200; i++) {
+                writes.add(rig.submit(TestIo.write(i, new byte[512])));
+            }
+            rig.settleUntilAnswered(writes);
+            assertThat(writes).allMatch(write -> write.result() == 512 && write.answers() == 1);
+            byte[] image = rig.backend.visible().asSlice(0, 200 * 512).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+            for (byte written : image) {
+                assertThat(written).isEqualTo((byte) 9);
+            }
+        }
+    }
+
+    @Test
+    void shouldSendARequestDownAgainWhenAStageRetries() {
+        AtomicInteger attempts = new AtomicInteger();
+        BlockStage retrying = (request, chain) -> Mono.defer(() -> {
+                    attempts.incrementAndGet();
+                    return chain.proceed(request);
+                })
+                .flatMap(status -> status == BlockStatus.OK ? Mono.just(status) : Mono.error(new IllegalStateException("try again")))
+                .retry(100);
+        try (PipelineRig rig = new PipelineRig(8, 8, new SimulatedFaults(1, 70, 0, 0, 1, false), builder -> builder.stage(retrying))) {
+            List<TestIo> reads = rig.submitReads(20);
+            rig.settle();
+            assertThat(reads).allMatch(read -> read.result() == 512);
+            assertThat(attempts.get()).isGreaterThan(20);
+            assertThat(rig.sink().submissions()).isEqualTo(attempts.get());
+        }
+    }
+
+    @Test
+    void shouldSendARequestDownAgainWhenAStageRepeatsTheSameMono() {
+        try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).repeat(2).last())) {
+            assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
+            assertThat(rig.sink().submissions()).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void shouldAnswerOnlyWhenTheSinkHasLetGoWhereAStageGaveUp() {
+        MonoSink<?>[] alarm = new MonoSink<?>[1];
+        BlockStage impatient = (request, chain) -> chain.proceed(request)
+                .timeout(Mono.create(downstream -> alarm[0] = downstream), Mono.just(BlockStatus.IOERR));
+        try (PipelineRig rig = rig(impatient)) {
+            rig.sink().hold();
+            TestIo write = rig.submit(TestIo.write(0, new byte[512]));
+            rig.settle();
+            alarm[0].success();
+            rig.settle();
+            assertThat(write.answered()).as("the kernel still reads the guest's buffer").isFalse();
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(write.result()).isEqualTo(-Errno.EIO);
+            assertThat(write.answers()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void shouldTryAgainOnlyWhenTheCancelledAttemptHasComeBack() {
+        List<MonoSink<?>> alarms = new ArrayList<>();
+        BlockStage impatient = (request, chain) -> Mono.defer(() -> chain.proceed(request)
+                        .timeout(Mono.create(alarms::add), Mono.error(new IllegalStateException("too late"))))
+                .retry(1);
+        try (PipelineRig rig = rig(impatient)) {
+            rig.sink().hold();
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            alarms.getFirst().success();
+            rig.settle();
+            assertThat(rig.sink().submissions()).isEqualTo(1);
+            rig.sink().release(rig.sink().held().getFirst(), Errno.EIO);
+            rig.settle();
+            assertThat(rig.sink().submissions()).isEqualTo(2);
+            assertThat(read.answered()).isFalse();
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(read.result()).as("of the second attempt").isEqualTo(512);
+        }
+    }
+
+    @Test
+    void shouldNotSubmitAnAttemptThatWasCancelledOnItsWayToTheLoop() {
+        BlockStage hasty = (request, chain) -> Mono.defer(() -> {
+                    chain.proceed(request).subscribe().dispose();
+                    return Mono.just(BlockStatus.UNSUPP);
+                }).subscribeOn(ELSEWHERE);
+        try (PipelineRig rig = rig(hasty)) {
+            List<TestIo> reads = rig.submitReads(10);
+            rig.settleUntilAnswered(reads);
+            assertThat(reads).allMatch(read -> read.status() == BlockStatus.UNSUPP);
+            assertThat(rig.sink().submissions()).isZero();
+        }
+    }
+
+    @Test
+    void shouldFailTheRequestWhenItsStageFails() {
+        List<BlockStage> failing = List.of(
+                (request, chain) -> Mono.error(new IllegalStateException("made up")),
+                (request, chain) -> Mono.empty(),
+                (request, chain) -> {
+                    throw new IllegalStateException("thrown on purpose");
+                },
+                (request, chain) -> {
+                    throw new AssertionError("thrown on purpose");
+                },
+                (request, chain) -> chain.proceed(request).then(Mono.error(new IllegalStateException("afterwards"))),
+                (request, chain) -> chain.proceed(request).zipWith(chain.proceed(request), (one, other) -> one),
+                new Undecided());
+        for (BlockStage stage : failing) {
+            try (PipelineRig rig = rig(stage)) {
+                List<TestIo> reads = rig.submitReads(40);
+                rig.settle();
+                assertThat(reads).allMatch(read -> read.result() == -Errno.EIO && read.answers() == 1);
+            }
+        }
+    }
+
+    private static final class Undecided implements BlockStage {
+        @Override
+        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            return chain.proceed(request);
+        }
+
+        @Override
+        public boolean interestedIn(BlockRequest request) {
+            throw new IllegalStateException("thrown on purpose");
+        }
+    }
+
+    @Test
+    void shouldFailARequestThatAStageReplaces() {
+        List<BlockRequest> known = new ArrayList<>();
+        try (PipelineRig rig = rig((request, chain) -> {
+            known.add(request);
+            return chain.proceed(known.getFirst());
+        })) {
+            rig.sink().hold();
+            TestIo first = rig.submit(TestIo.read(0, 512));
+            TestIo second = rig.submit(TestIo.read(1, 512));
+            rig.settle();
+            assertThat(second.result()).isEqualTo(-Errno.EIO);
+            assertThat(first.answered()).isFalse();
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(first.result()).isEqualTo(512);
+        }
+    }
+
+    @Test
+    void shouldKeepTheFirstOutcomeWhenAMonoThatIsNoneEndsTwice() {
+        BlockStage wrong = (request, chain) -> new Mono<>() {
+            @Override
+            public void subscribe(reactor.core.CoreSubscriber<? super BlockStatus> actual) {
+                actual.onSubscribe(reactor.core.publisher.Operators.emptySubscription());
+                actual.onNext(BlockStatus.OK);
+                actual.onComplete();
+                actual.onError(new IllegalStateException("a second end"));
+            }
+        };
+        try (PipelineRig rig = rig(wrong)) {
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            assertThat(read.result()).isEqualTo(512);
+            assertThat(read.answers()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void shouldTellTheSerial() {
+        try (PipelineRig rig = new PipelineRig(builder -> builder.serial("sluice-7").stage((request, chain) -> Mono.error(new AssertionError("not for stages"))))) {
+            TestIo exact = rig.submit(TestIo.serial(20));
+            TestIo roomy = rig.submit(TestIo.serial(64));
+            TestIo narrow = rig.submit(TestIo.serial(3));
+            rig.settle();
+            assertThat(exact.result()).isEqualTo(20);
+            assertThat(exact.data()).isEqualTo(Arrays.copyOf("sluice-7".getBytes(StandardCharsets.UTF_8), 20));
+            assertThat(roomy.result()).isEqualTo(20);
+            assertThat(roomy.data()[20]).as("beyond the serial nothing is written").isEqualTo((byte) 0xA5);
+            assertThat(narrow.result()).isEqualTo(3);
+            assertThat(new String(narrow.data(), StandardCharsets.UTF_8)).isEqualTo("slu");
+        }
+        assertThatThrownBy(() -> BlockPipeline.builder().serial("äöüäöüäöüäö")).hasMessageContaining("22 bytes");
+        assertThatThrownBy(() -> BlockPipeline.builder().build()).hasMessageContaining("backend");
+    }
+
+    @Test
+    void shouldTellWaitAndDeviceTimeApart() {
+        MonoSink<?>[] go = new MonoSink<?>[1];
+        try (PipelineRig rig = rig((request, chain) -> Mono.create(downstream -> go[0] = downstream).then(chain.proceed(request)))) {
+            rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            rig.loop.advanceNanos(300);
+            rig.loop.execute(() -> go[0].success());
+            rig.sink().hold();
+            rig.settle();
+            rig.loop.advanceNanos(7000);
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(rig.seen).containsExactly(new Seen(0, BlockOp.READ, 512, 0, 300, 7000, 0));
+        }
+    }
+}

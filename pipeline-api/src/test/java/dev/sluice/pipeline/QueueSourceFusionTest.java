@@ -1,0 +1,195 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.PollLoop;
+import dev.sluice.pipeline.testing.TestIo;
+import dev.sluice.pipeline.testing.TestQueue;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.reactivestreams.Subscription;
+import reactor.core.CoreSubscriber;
+import reactor.core.Fuseable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+
+class QueueSourceFusionTest {
+
+    /** A fused downstream by hand. */
+    private static final class Fused implements CoreSubscriber<BlockRequest> {
+        final int asked;
+        Fuseable.@Nullable QueueSubscription<BlockRequest> queue;
+        int granted;
+        int signals;
+
+        Fused(int asked) {
+            this.asked = asked;
+        }
+
+        @Override
+        @SuppressWarnings("unchecked")
+        public void onSubscribe(Subscription subscription) {
+            Fuseable.QueueSubscription<BlockRequest> fused = (Fuseable.QueueSubscription<BlockRequest>) subscription;
+            queue = fused;
+            granted = fused.requestFusion(asked);
+        }
+
+        Fuseable.QueueSubscription<BlockRequest> queue() {
+            Fuseable.QueueSubscription<BlockRequest> known = queue;
+            if (known == null) {
+                throw new AssertionError("not subscribed");
+            }
+            return known;
+        }
+
+        @Override
+        public void onNext(@Nullable BlockRequest request) {
+            assertThat(request).as("fused: come and poll").isNull();
+            signals++;
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            throw new AssertionError(failure);
+        }
+
+        @Override
+        public void onComplete() {}
+    }
+
+    @Test
+    void shouldGrantAsyncFusionOnlyToWhoeverStaysOnTheThread() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            for (int asked : new int[] {Fuseable.ASYNC, Fuseable.ANY, Fuseable.SYNC, Fuseable.ASYNC | Fuseable.THREAD_BARRIER, Fuseable.ANY | Fuseable.THREAD_BARRIER}) {
+                Fused subscriber = new Fused(asked);
+                new QueueSource(loop, queue).subscribe(subscriber);
+                boolean may = asked == Fuseable.ASYNC || asked == Fuseable.ANY;
+                assertThat(subscriber.granted).as(Fuseable.fusionModeName(asked)).isEqualTo(may ? Fuseable.ASYNC : Fuseable.NONE);
+                subscriber.queue().cancel();
+            }
+        }
+    }
+
+    @Test
+    void shouldLetAFusedSubscriberPollWithinTheBudgetOfATurn() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            QueueSource source = queue.feed(new QueueSource(loop, queue));
+            Fused subscriber = new Fused(Fuseable.ASYNC);
+            source.subscribe(subscriber);
+            loop.tickUntilIdle();
+            int before = subscriber.signals;
+            queue.generate(request -> {
+                request.parse(BlockOp.FLUSH, 0, 0);
+                return true;
+            });
+            loop.tick();
+            assertThat(subscriber.signals).isEqualTo(before + 1);
+            assertThat(subscriber.queue().isEmpty()).isFalse();
+            assertThat(subscriber.queue().size()).isEqualTo(1);
+            int polled = 0;
+            for (BlockRequest next = subscriber.queue().poll(); next != null; next = subscriber.queue().poll()) {
+                next.complete(0);
+                polled++;
+            }
+            assertThat(polled).isEqualTo(QueueSource.TURN_BUDGET);
+            assertThat(subscriber.queue().isEmpty()).isTrue();
+            loop.tick();
+            assertThat(subscriber.signals).as("called again for the next share").isEqualTo(before + 2);
+            assertThat(subscriber.queue().isEmpty()).isFalse();
+            subscriber.queue().cancel();
+            assertThat(queue.inFlight()).as("what was looked at and not taken is discarded").isZero();
+            assertThat(subscriber.queue().poll()).isNull();
+        }
+    }
+
+    @Test
+    void shouldSendAPollOfAnotherThreadBackToTheLoop() throws InterruptedException {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            QueueSource source = queue.feed(new QueueSource(loop, queue));
+            Fused subscriber = new Fused(Fuseable.ASYNC);
+            source.subscribe(subscriber);
+            queue.submit(TestIo.flush());
+            loop.tickUntilIdle();
+            int before = subscriber.signals;
+            BlockRequestTest.onAnotherThread(() -> {
+                assertThat(subscriber.queue().poll()).isNull();
+                assertThat(subscriber.queue().isEmpty()).isTrue();
+            });
+            assertThat(queue.polls()).isZero();
+            loop.tickUntilIdle();
+            assertThat(subscriber.signals).isGreaterThan(before);
+            BlockRequest request = subscriber.queue().poll();
+            assertThat(request).isNotNull();
+            subscriber.queue().cancel();
+            queue.request(0).complete(0);
+        }
+    }
+
+    @Test
+    void shouldRememberThatAFusedPollFoundTheRingBroken() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            QueueSource source = queue.feed(new QueueSource(loop, queue));
+            Recorder subscriber = new Recorder();
+            source.concatMapIterable(List::of).subscribe(subscriber);
+            subscriber.request(1);
+            queue.breakRing("made up");
+            loop.tickUntilIdle();
+            assertThat(subscriber.error).isInstanceOf(BrokenQueueException.class);
+            assertThat(source.ended()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldServeOperatorsThatFuseAndOthersAlike() throws InterruptedException {
+        Scheduler elsewhere = Schedulers.newSingle("elsewhere", true);
+        try {
+            allGoThrough(source -> source.concatMapIterable(List::of));
+            allGoThrough(source -> source.concatMapIterable(List::of).publishOn(elsewhere));
+            allGoThrough(source -> source.publishOn(elsewhere));
+            allGoThrough(source -> source.flatMap(Mono::just));
+            allGoThrough(source -> source.flatMap(request -> Mono.just(request).subscribeOn(elsewhere)));
+            allGoThrough(source -> source.filter(request -> true).map(request -> request).limitRate(3));
+        } finally {
+            elsewhere.dispose();
+        }
+    }
+
+    private interface Operators {
+        Flux<BlockRequest> over(Flux<BlockRequest> source);
+    }
+
+    private static void allGoThrough(Operators operators) throws InterruptedException {
+        int total = 2000;
+        try (PollLoop loop = PollLoop.start("fusion-test");
+                TestQueue queue = new TestQueue(loop, 0, 8, 512, 512)) {
+            QueueSource source = queue.feed(new QueueSource(loop, queue));
+            AtomicInteger through = new AtomicInteger();
+            operators.over(source).subscribe(request -> {
+                through.incrementAndGet();
+                request.complete(0);
+            });
+            TestIo last = TestIo.flush();
+            for (int i = 1; i < total; i++) {
+                queue.submit(TestIo.flush());
+            }
+            queue.submit(last);
+            last.await();
+            CountDownLatch drained = new CountDownLatch(1);
+            loop.run(() -> source.stop(drained::countDown));
+            assertThat(drained.await(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(through).hasValue(total);
+            assertThat(queue.answers()).isEqualTo(total);
+        }
+    }
+}

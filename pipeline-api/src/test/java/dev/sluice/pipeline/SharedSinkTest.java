@@ -1,0 +1,98 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.SimulatedBackend;
+import dev.sluice.pipeline.testing.SimulatedFaults;
+import dev.sluice.pipeline.testing.SimulatedSink;
+import dev.sluice.pipeline.testing.TestIo;
+import dev.sluice.pipeline.testing.TestQueue;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class SharedSinkTest {
+
+    @Test
+    void shouldParkInOrderWhatAFullSinkDoesNotTake() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 3, SimulatedFaults.NONE);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
+                TestQueue one = new TestQueue(loop, 0, 8);
+                TestQueue other = new TestQueue(loop, 1, 8)) {
+            pipeline.connect(one.feed(new QueueSource(loop, one)));
+            pipeline.connect(other.feed(new QueueSource(loop, other)));
+            SimulatedSink sink = backend.sinkOf(loop);
+            sink.hold();
+            List<TestIo> ios = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                ios.add(one.submit(TestIo.read(i, 512)));
+            }
+            loop.tickUntilIdle();
+            for (int i = 3; i < 6; i++) {
+                ios.add(other.submit(TestIo.read(i, 512)));
+            }
+            loop.tickUntilIdle();
+            assertThat(sectors(sink)).containsExactly(0L, 1L, 2L);
+            assertThat(other.polls()).as("the second queue does not know that the first one has filled the sink").isEqualTo(3);
+            sink.release(sink.held().get(1));
+            loop.tickUntilIdle();
+            assertThat(sectors(sink)).containsExactly(0L, 2L, 3L);
+            sink.release(sink.held().get(0));
+            sink.release(sink.held().get(0));
+            loop.tickUntilIdle();
+            assertThat(sectors(sink)).containsExactly(3L, 4L, 5L);
+            sink.releaseAll();
+            loop.tickUntilIdle();
+            assertThat(ios).allMatch(io -> io.result() == 512);
+        }
+    }
+
+    private static List<Long> sectors(SimulatedSink sink) {
+        return sink.held().stream().map(BlockRequest::sector).toList();
+    }
+
+    @Test
+    void shouldFlushOnceATick() {
+        try (PipelineRig rig = new PipelineRig(builder -> {})) {
+            List<TestIo> reads = rig.submitReads(10);
+            rig.loop.tick();
+            assertThat(rig.sink().submissions()).isEqualTo(10);
+            assertThat(rig.sink().flushes()).isEqualTo(1);
+            rig.settle();
+            assertThat(rig.sink().flushes()).as("nothing more to submit").isEqualTo(1);
+            assertThat(reads).allMatch(read -> read.result() == 512);
+        }
+    }
+
+    @Test
+    void shouldCopeWithASinkThatCompletesInsideFlush() {
+        try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder.stage((request, chain) ->
+                request.sector() % 3 == 0 ? chain.proceed(request).repeat(1).last() : chain.proceed(request)))) {
+            rig.sink().pace(SimulatedSink.Pace.IN_FLUSH);
+            List<TestIo> reads = rig.submitReads(100);
+            rig.settle();
+            assertThat(reads).allMatch(read -> read.result() == 512 && read.answers() == 1);
+            assertThat(rig.sink().submissions()).isEqualTo(100 + 34);
+        }
+    }
+
+    @Test
+    void shouldFailWhatComesOrWaitsOnceThePipelineIsClosed() {
+        try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder.stage((request, chain) ->
+                chain.proceed(request).flatMap(status -> status == BlockStatus.OK ? chain.proceed(request) : reactor.core.publisher.Mono.just(status))))) {
+            rig.sink().hold();
+            List<TestIo> reads = rig.submitReads(5);
+            rig.settle();
+            rig.pipeline.close();
+            rig.settle();
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(reads).allMatch(read -> read.result() == -Errno.ESHUTDOWN && read.answers() == 1);
+            assertThat(rig.sink().released()).isTrue();
+            assertThatThrownBy(() -> rig.pipeline.connect(new QueueSource(rig.loop, rig.queue))).hasMessageContaining("closed");
+        }
+    }
+}
