@@ -30,6 +30,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private final BlockPipeline pipeline;
     private final StageChain stages;
     private final PipelineObserver observer;
+    private final FailureLog failures = new FailureLog(LOG);
     private final int window;
 
     private @Nullable Passage passage;
@@ -44,6 +45,11 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         this.stages = pipeline.stages();
         this.observer = pipeline.observer();
         this.window = Math.min(source.queue().size(), sink.capacity());
+    }
+
+    /** Of the queue's stages too. */
+    FailureLog failures() {
+        return failures;
     }
 
     void subscribe() {
@@ -138,7 +144,9 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             }
             return;
         }
-        LOG.error("queue {}: the operators of the pipeline have ended; what they held fails and the queue goes on", source.queue().index(), error);
+        if (failures.admits()) {
+            LOG.error("queue {}: the operators of the pipeline have ended; what they held fails and the queue goes on", source.queue().index(), error);
+        }
         if (source.polled() == ended.polledBefore && loop.tickNanos() - ended.begunNanos < BROKEN_WITHIN_NANOS) {
             LOG.error("queue {}: the operators end without having seen a request; the queue is fenced off, all its requests fail", source.queue().index());
             fenced = true;
@@ -148,7 +156,9 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
 
     private void take(BlockRequest request) {
         if (!request.untouched()) {
-            LOG.error("the operators of the pipeline passed a request on that has ended or was passed on before: {}", request);
+            if (failures.admits()) {
+                LOG.error("the operators of the pipeline passed a request on that has ended or was passed on before: {}", request);
+            }
             // It has used up demand that stands for a request.
             requestOne();
             return;
@@ -169,7 +179,9 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         try {
             stage = stages.firstInterested(request, 0);
         } catch (RuntimeException failed) {
-            LOG.error("a stage failed when asked whether it is interested in {}; the request fails", request, failed);
+            if (failures.admits()) {
+                LOG.error("a stage failed when asked whether it is interested in {}; the request fails", request, failed);
+            }
             request.complete(-Errno.EIO);
             return;
         }
@@ -220,7 +232,9 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
                     flags);
         } catch (RuntimeException failed) {
             // The guest gets its answer whatever becomes of the statistics.
-            LOG.error("the observer of the pipeline failed", failed);
+            if (failures.admits()) {
+                LOG.error("the observer of the pipeline failed", failed);
+            }
         }
     }
 

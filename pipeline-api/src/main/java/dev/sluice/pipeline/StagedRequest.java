@@ -133,7 +133,9 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
 
     @Override
     public void onError(Throwable error) {
-        LOG.error("stage {} failed on {}; the request fails", stage, request, error);
+        if (queue.failures().admits()) {
+            LOG.error("stage {} failed on {}; the request fails", stage, request, error);
+        }
         outcome = BlockStatus.IOERR;
         end();
     }
@@ -141,7 +143,9 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
     @Override
     public void onComplete() {
         if (outcome == null) {
-            LOG.error("stage {} gave no outcome for {}; the request fails", stage, request);
+            if (queue.failures().admits()) {
+                LOG.error("stage {} gave no outcome for {}; the request fails", stage, request);
+            }
             outcome = BlockStatus.IOERR;
         }
         end();
@@ -157,7 +161,9 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
 
     private void endOnLoop() {
         if (ended) {
-            LOG.error("stage {} gave a second outcome for a request of queue {}; the first one stands", stage, request.queueIndex());
+            if (queue.failures().admits()) {
+                LOG.error("stage {} gave a second outcome for a request of queue {}; the first one stands", stage, request.queueIndex());
+            }
             return;
         }
         ended = true;

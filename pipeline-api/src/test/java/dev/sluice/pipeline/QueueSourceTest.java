@@ -11,6 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.reactivestreams.Subscription;
+import reactor.core.CoreSubscriber;
 import reactor.test.StepVerifier;
 
 class QueueSourceTest {
@@ -248,9 +250,9 @@ class QueueSourceTest {
     @Test
     void shouldFailASubscriberThatDemandsNothingOrLess() {
         Recorder wrong = new Recorder();
-        source.subscribe(new reactor.core.CoreSubscriber<>() {
+        source.subscribe(new CoreSubscriber<>() {
             @Override
-            public void onSubscribe(org.reactivestreams.Subscription subscription) {
+            public void onSubscribe(Subscription subscription) {
                 subscription.request(0);
             }
 

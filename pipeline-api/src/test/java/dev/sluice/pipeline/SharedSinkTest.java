@@ -12,6 +12,7 @@ import dev.sluice.pipeline.testing.TestQueue;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
 
 class SharedSinkTest {
 
@@ -82,7 +83,7 @@ class SharedSinkTest {
     @Test
     void shouldFailWhatComesOrWaitsOnceThePipelineIsClosed() {
         try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder.stage((request, chain) ->
-                chain.proceed(request).flatMap(status -> status == BlockStatus.OK ? chain.proceed(request) : reactor.core.publisher.Mono.just(status))))) {
+                chain.proceed(request).flatMap(status -> status == BlockStatus.OK ? chain.proceed(request) : Mono.just(status))))) {
             rig.sink().hold();
             List<TestIo> reads = rig.submitReads(5);
             rig.settle();

@@ -1,0 +1,34 @@
+package dev.sluice.metrics;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import org.jspecify.annotations.NullMarked;
+import org.junit.jupiter.api.Test;
+
+/** The borders of this module. */
+class ArchitectureTest {
+    private static final JavaClasses MAIN =
+            new ClassFileImporter().withImportOption(new ImportOption.DoNotIncludeTests()).importPackages("dev.sluice.metrics");
+
+    @Test
+    void shouldSeeOnlyThePipelineAndMicrometer() {
+        classes().should().onlyDependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "io.micrometer.core.instrument..", "org.jspecify..", "java..")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldNameClassesAfterWhatTheyAre() {
+        noClasses().should().haveNameMatching(".*(Impl|Utils?|Manager|Helper)").check(MAIN);
+    }
+
+    @Test
+    void shouldMarkItsPackage() {
+        assertThat(MAIN).isNotEmpty().allMatch(type -> type.getPackage().isAnnotatedWith(NullMarked.class));
+    }
+}

@@ -1,0 +1,214 @@
+package dev.sluice.metrics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.sun.management.ThreadMXBean;
+import dev.sluice.metrics.MetricsSnapshot.OpTotals;
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.Errno;
+import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.PipelineObserver.QueueEvent;
+import dev.sluice.pipeline.QueueSource;
+import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.SimulatedBackend;
+import dev.sluice.pipeline.testing.SimulatedSink;
+import dev.sluice.pipeline.testing.TestIo;
+import dev.sluice.pipeline.testing.TestQueue;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+class SluiceMetricsTest {
+    private static final Logger LOG = LoggerFactory.getLogger(SluiceMetricsTest.class);
+    private static final int QUEUES = 4;
+
+    private final SluiceMetrics metrics = new SluiceMetrics("disk0", QUEUES);
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+
+    private double counted(String name, String... tags) {
+        return registry.get(name).tag("device", "disk0").tags(tags).functionCounter().count();
+    }
+
+    @Test
+    void shouldShowRequestsByQueueOpPathAndStatus() {
+        metrics.bindTo(registry);
+        metrics.requestCompleted(1, BlockOp.READ, 4096, 0, 2_000, 100_000, PipelineObserver.BYPASSED);
+        metrics.requestCompleted(1, BlockOp.READ, 512, 0, 1_000, 50_000, 0);
+        metrics.requestCompleted(1, BlockOp.READ, 8192, Errno.EIO, 0, 10, 0);
+        metrics.requestCompleted(3, BlockOp.DISCARD, 1 << 20, Errno.EOPNOTSUPP, 0, 0, PipelineObserver.BYPASSED);
+
+        assertThat(counted("sluice.requests", "queue", "1", "op", "read", "path", "bypassed")).isEqualTo(1);
+        assertThat(counted("sluice.requests", "queue", "1", "op", "read", "path", "staged")).isEqualTo(2);
+        assertThat(counted("sluice.requests", "queue", "0", "op", "read", "path", "bypassed")).isZero();
+        assertThat(counted("sluice.request.bytes", "queue", "1", "op", "read")).as("of those that succeeded").isEqualTo(4608);
+        assertThat(counted("sluice.request.errors", "queue", "1", "op", "read", "status", "ioerr")).isEqualTo(1);
+        assertThat(counted("sluice.request.errors", "queue", "1", "op", "read", "status", "unsupp")).isZero();
+        assertThat(counted("sluice.request.errors", "queue", "3", "op", "discard", "status", "unsupp")).isEqualTo(1);
+        assertThat(counted("sluice.request.bytes", "queue", "3", "op", "discard")).isZero();
+
+        var waited = registry.get("sluice.request.wait").tags("queue", "1", "op", "read").functionTimer();
+        var served = registry.get("sluice.request.device").tags("queue", "1", "op", "read").functionTimer();
+        assertThat(waited.count()).isEqualTo(3);
+        assertThat(waited.totalTime(TimeUnit.NANOSECONDS)).isEqualTo(3_000);
+        assertThat(served.count()).isEqualTo(3);
+        assertThat(served.totalTime(TimeUnit.NANOSECONDS)).isEqualTo(150_010);
+    }
+
+    @Test
+    void shouldShowCumulativeLatencyBucketsOfAllQueues() {
+        metrics.bindTo(registry);
+        metrics.requestCompleted(0, BlockOp.WRITE, 512, 0, 500, 524, 0);
+        metrics.requestCompleted(1, BlockOp.WRITE, 512, 0, 1_000, 1_000, 0);
+        metrics.requestCompleted(2, BlockOp.WRITE, 512, 0, 0, TimeUnit.MINUTES.toNanos(1), 0);
+        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "1.024E-6")).isEqualTo(1);
+        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "2.048E-6")).isEqualTo(2);
+        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "17.179869184")).isEqualTo(2);
+        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "+Inf")).isEqualTo(3);
+        assertThat(counted("sluice.request.latency.bucket", "op", "read", "le", "+Inf")).isZero();
+    }
+
+    @Test
+    void shouldShowWhatHappensToQueues() {
+        metrics.bindTo(registry);
+        metrics.queueEvent(2, QueueEvent.STARTED);
+        assertThat(running(2)).isEqualTo(1);
+        assertThat(running(1)).isZero();
+        metrics.kicked(2);
+        metrics.kicked(2);
+        metrics.published(2, 7, true);
+        metrics.published(2, 3, false);
+        metrics.queueEvent(2, QueueEvent.MALFORMED_CHAIN);
+        assertThat(running(2)).as("a malformed chain fails a request, not the queue").isEqualTo(1);
+        metrics.queueEvent(2, QueueEvent.BROKEN);
+        assertThat(running(2)).isZero();
+        metrics.queueEvent(1, QueueEvent.STARTED);
+        metrics.queueEvent(1, QueueEvent.STOPPED);
+        assertThat(running(1)).isZero();
+
+        assertThat(counted("sluice.queue.kicks", "queue", "2")).isEqualTo(2);
+        assertThat(counted("sluice.queue.calls", "queue", "2")).isEqualTo(1);
+        assertThat(counted("sluice.queue.calls.suppressed", "queue", "2")).isEqualTo(1);
+        assertThat(counted("sluice.queue.elements", "queue", "2")).isEqualTo(10);
+        assertThat(counted("sluice.queue.malformed", "queue", "2")).isEqualTo(1);
+        assertThat(counted("sluice.queue.broken", "queue", "2")).isEqualTo(1);
+        assertThat(counted("sluice.queue.broken", "queue", "1")).isZero();
+
+        MetricsSnapshot snapshot = metrics.snapshot();
+        assertThat(List.of(snapshot.kicks(), snapshot.calls(), snapshot.callsSuppressed(), snapshot.elements(), snapshot.malformedChains(), snapshot.brokenQueues()))
+                .containsExactly(2L, 1L, 1L, 10L, 1L, 1L);
+    }
+
+    private double running(int queue) {
+        return registry.get("sluice.queue.running").tag("queue", Integer.toString(queue)).gauge().value();
+    }
+
+    @Test
+    void shouldSumUpQueuesInASnapshot() {
+        for (int queue = 0; queue < QUEUES; queue++) {
+            metrics.requestCompleted(queue, BlockOp.READ, 512, 0, 10, 100, PipelineObserver.BYPASSED);
+            metrics.requestCompleted(queue, BlockOp.FLUSH, 0, queue == 0 ? Errno.ENOSPC : 0, 1, 2, 0);
+        }
+        MetricsSnapshot snapshot = metrics.snapshot();
+        assertThat(snapshot.device()).isEqualTo("disk0");
+        assertThat(snapshot.op(BlockOp.READ)).isEqualTo(new OpTotals(4, 4, 2048, 0, 0, 40, 400));
+        assertThat(snapshot.op(BlockOp.FLUSH)).isEqualTo(new OpTotals(4, 0, 0, 1, 0, 4, 8));
+        assertThat(snapshot.op(BlockOp.WRITE)).isEqualTo(new OpTotals(0, 0, 0, 0, 0, 0, 0));
+        assertThat(snapshot.requests()).isEqualTo(8);
+        assertThat(snapshot.bytes()).isEqualTo(2048);
+        assertThat(snapshot.errors()).isEqualTo(1);
+        assertThat(snapshot.ops()).containsOnlyKeys(BlockOp.values());
+    }
+
+    @Test
+    void shouldRefuseADeviceWithoutQueues() {
+        assertThatThrownBy(() -> new SluiceMetrics("disk0", 0)).hasMessageContaining("0 queues");
+    }
+
+    @Test
+    void shouldLoseNothingWhenEveryQueueHasItsThreadAndSomebodyReads() throws InterruptedException {
+        metrics.bindTo(registry);
+        long each = 500_000;
+        List<Thread> loops = new ArrayList<>();
+        for (int queue = 0; queue < QUEUES; queue++) {
+            int mine = queue;
+            loops.add(Thread.ofPlatform().name("loop-" + queue).start(() -> {
+                for (int i = 0; i < each; i++) {
+                    metrics.requestCompleted(mine, BlockOp.READ, 512, 0, 1, 2, PipelineObserver.BYPASSED);
+                    metrics.published(mine, 1, (i & 1) == 0);
+                }
+            }));
+        }
+        long last = 0;
+        while (loops.stream().anyMatch(Thread::isAlive)) {
+            long seen = metrics.snapshot().requests();
+            assertThat(seen).as("counters never go back").isGreaterThanOrEqualTo(last);
+            last = seen;
+        }
+        for (Thread loop : loops) {
+            loop.join();
+        }
+        MetricsSnapshot snapshot = metrics.snapshot();
+        assertThat(snapshot.op(BlockOp.READ)).isEqualTo(new OpTotals(QUEUES * each, QUEUES * each, 512 * QUEUES * each, 0, 0, QUEUES * each, 2 * QUEUES * each));
+        assertThat(snapshot.calls()).isEqualTo(QUEUES * each / 2);
+        assertThat(snapshot.callsSuppressed()).isEqualTo(QUEUES * each / 2);
+        for (int queue = 0; queue < QUEUES; queue++) {
+            assertThat(counted("sluice.requests", "queue", Integer.toString(queue), "op", "read", "path", "bypassed")).isEqualTo((double) each);
+        }
+    }
+
+    @Test
+    void shouldAllocateNothingOnTheDataPath() {
+        count(100_000);
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        int measured = 1_000_000;
+        long before = threads.getCurrentThreadAllocatedBytes();
+        count(measured);
+        long allocated = threads.getCurrentThreadAllocatedBytes() - before;
+        LOG.info("{} bytes for {} requests", allocated, measured);
+        assertThat((double) allocated / measured).isLessThan(1);
+        assertThat(metrics.snapshot().requests()).isEqualTo(100_000 + measured);
+    }
+
+    private void count(int requests) {
+        BlockOp[] ops = BlockOp.values();
+        for (int i = 0; i < requests; i++) {
+            metrics.kicked(i & 3);
+            metrics.requestCompleted(i & 3, ops[i % ops.length], 4096, i % 100 == 0 ? Errno.EIO : 0, i, i * 3L, i & 1);
+            metrics.published(i & 3, 1, true);
+            metrics.queueEvent(i & 3, QueueEvent.MALFORMED_CHAIN);
+        }
+    }
+
+    @Test
+    void shouldCountWhatAPipelineDid() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);
+                BlockPipeline pipeline = BlockPipeline.builder()
+                        .backend(backend)
+                        .observer(metrics)
+                        .operator(flux -> flux.filter(request -> request.sector() != 9))
+                        .build();
+                TestQueue queue = new TestQueue(loop, 0, 8)) {
+            pipeline.connect(queue.feed(new QueueSource(loop, queue)));
+            SimulatedSink sink = backend.sinkOf(loop);
+            sink.hold();
+            queue.submit(TestIo.write(0, new byte[1024]));
+            queue.submit(TestIo.read(8, 512));
+            queue.submit(TestIo.read(9, 512));
+            loop.tickUntilIdle();
+            loop.advanceNanos(5_000);
+            sink.release(sink.held().getFirst(), Errno.ENOSPC);
+            sink.releaseAll();
+            loop.tickUntilIdle();
+            assertThat(metrics.snapshot().op(BlockOp.WRITE)).isEqualTo(new OpTotals(1, 1, 0, 1, 0, 0, 5_000));
+            assertThat(metrics.snapshot().op(BlockOp.READ)).as("the dropped one is an error").isEqualTo(new OpTotals(2, 1, 512, 1, 0, 0, 5_000));
+        }
+    }
+}
