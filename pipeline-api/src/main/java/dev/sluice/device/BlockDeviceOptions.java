@@ -1,0 +1,179 @@
+package dev.sluice.device;
+
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.BlockRequest;
+import java.util.function.UnaryOperator;
+
+/**
+ * How a {@link BlockDevice} is made. Immutable; the first six matter only where a path is opened.
+ *
+ * @param backend name of a {@link dev.sluice.pipeline.BlockBackendProvider}, or {@value #AUTO}: the first of io_uring, linux-aio and nio that works
+ * @param loop name of an {@link dev.sluice.pipeline.IoLoopProvider}, or {@value #AUTO}: the first that works and that the backend can use
+ * @param loops how many loops, and with them queues, 1 to 64; one serves what a disk can do
+ * @param readOnly open for reading only
+ * @param direct bypass the page cache (O_DIRECT)
+ * @param pipeline adds operators, stages, an observer to the pipeline
+ * @param writeThrough whether a WRITE, DISCARD or WRITE_ZEROES is on stable storage when it is answered
+ * @param queueDepth requests in the pipeline at once, per queue, 1 to 32768
+ * @param maxWaiting requests that may wait in line behind those, per queue, 1 to 1048576; beyond that they fail with an overflow error
+ * @param maxSegments buffers of one vectored request, 1 to 1024; 16 bytes each per unit of depth
+ * @param bufferBytes size of a pooled buffer, and of the pieces of a range read; a multiple of 512 from 512 to 64 MiB
+ * @param bufferCount how many pooled buffers there are, 1 to 65536; at most 16 GiB in all
+ * @param readAhead buffers that a range reads ahead, or writes at once, 1 to 1024
+ * @param leakDetection whether forgotten buffers are looked for
+ */
+public record BlockDeviceOptions(
+    String backend,
+    String loop,
+    int loops,
+    boolean readOnly,
+    boolean direct,
+    UnaryOperator<BlockPipeline.Builder> pipeline,
+    boolean writeThrough,
+    int queueDepth,
+    int maxWaiting,
+    int maxSegments,
+    int bufferBytes,
+    int bufferCount,
+    int readAhead,
+    LeakDetection leakDetection) {
+
+  /** Takes the first provider that works. */
+  public static final String AUTO = "auto";
+
+  private static final int MAX_LOOPS = 64;
+  private static final int MAX_WAITING = 1 << 20;
+  private static final int MAX_SEGMENTS = 1024;
+  private static final int MAX_BUFFER_BYTES = 64 << 20;
+  private static final int MAX_BUFFERS = 65536;
+  private static final long MAX_POOL_BYTES = 16L << 30;
+  private static final int MAX_READ_AHEAD = 1024;
+
+  public BlockDeviceOptions {
+    within("loops", loops, MAX_LOOPS);
+    within("queueDepth", queueDepth, BackendOptions.MAX_SINK_CAPACITY);
+    within("maxWaiting", maxWaiting, MAX_WAITING);
+    within("maxSegments", maxSegments, MAX_SEGMENTS);
+    within("bufferCount", bufferCount, MAX_BUFFERS);
+    within("readAhead", readAhead, MAX_READ_AHEAD);
+    if (bufferBytes < BlockRequest.SECTOR_BYTES || bufferBytes > MAX_BUFFER_BYTES || bufferBytes % BlockRequest.SECTOR_BYTES != 0) {
+      throw new IllegalArgumentException("bufferBytes " + bufferBytes + " is not a multiple of 512 from 512 to " + MAX_BUFFER_BYTES);
+    }
+    if ((long) bufferBytes * bufferCount > MAX_POOL_BYTES) {
+      throw new IllegalArgumentException(bufferCount + " buffers of " + bufferBytes + " bytes are more than " + MAX_POOL_BYTES + " bytes");
+    }
+  }
+
+  private static void within(String name, int value, int most) {
+    if (value < 1 || value > most) {
+      throw new IllegalArgumentException(name + " " + value + " is not from 1 to " + most);
+    }
+  }
+
+  /** One loop, O_DIRECT, read-write, depth 128, 16384 waiting, 64 buffers of 64 KiB, read-ahead 8. */
+  public static BlockDeviceOptions defaults() {
+    return builder().build();
+  }
+
+  public static Builder builder() {
+    return new Builder();
+  }
+
+  /** Collects options. Not thread safe. */
+  public static final class Builder {
+    private String backend = AUTO;
+    private String loop = AUTO;
+    private int loops = 1;
+    private boolean readOnly;
+    private boolean direct = true;
+    private UnaryOperator<BlockPipeline.Builder> pipeline = UnaryOperator.identity();
+    private boolean writeThrough;
+    private int queueDepth = 128;
+    private int maxWaiting = 16384;
+    private int maxSegments = 64;
+    private int bufferBytes = 64 * 1024;
+    private int bufferCount = 64;
+    private int readAhead = 8;
+    private LeakDetection leakDetection = LeakDetection.ON;
+
+    private Builder() {}
+
+    public Builder backend(String name) {
+      backend = name;
+      return this;
+    }
+
+    public Builder loop(String name) {
+      loop = name;
+      return this;
+    }
+
+    public Builder loops(int count) {
+      loops = count;
+      return this;
+    }
+
+    public Builder readOnly(boolean only) {
+      readOnly = only;
+      return this;
+    }
+
+    public Builder direct(boolean bypassesPageCache) {
+      direct = bypassesPageCache;
+      return this;
+    }
+
+    /** What is to be added to the pipeline that the device makes: {@code builder -> builder.stage(...).observer(...)}. */
+    public Builder pipeline(UnaryOperator<BlockPipeline.Builder> additions) {
+      pipeline = additions;
+      return this;
+    }
+
+    public Builder writeThrough(boolean durable) {
+      writeThrough = durable;
+      return this;
+    }
+
+    public Builder queueDepth(int requests) {
+      queueDepth = requests;
+      return this;
+    }
+
+    public Builder maxWaiting(int requests) {
+      maxWaiting = requests;
+      return this;
+    }
+
+    public Builder maxSegments(int buffers) {
+      maxSegments = buffers;
+      return this;
+    }
+
+    public Builder buffers(int count, int bytes) {
+      bufferCount = count;
+      bufferBytes = bytes;
+      return this;
+    }
+
+    public Builder readAhead(int buffers) {
+      readAhead = buffers;
+      return this;
+    }
+
+    public Builder leakDetection(LeakDetection chosen) {
+      leakDetection = chosen;
+      return this;
+    }
+
+    /**
+     * The options.
+     *
+     * @throws IllegalArgumentException that names the value and the bound
+     */
+    public BlockDeviceOptions build() {
+      return new BlockDeviceOptions(backend, loop, loops, readOnly, direct, pipeline, writeThrough, queueDepth, maxWaiting, maxSegments,
+          bufferBytes, bufferCount, readAhead, leakDetection);
+    }
+  }
+}

@@ -1,0 +1,139 @@
+package dev.sluice.device;
+
+import dev.sluice.linux.Iovec;
+import dev.sluice.pipeline.BlockOp;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One call of a program under way: what it asks for, and how far it got.
+ *
+ * <p>States and who moves them:
+ * <pre>
+ * IDLE      -> PREPARING   the first demand; its thread looks at the arguments and pins the buffers
+ * PREPARING -> WAITING     about to be offered to the ring
+ * PREPARING -> ENDED       refused
+ * WAITING   -> TAKEN       the loop has polled it: from here on the kernel may use the memory
+ * WAITING   -> ENDED       refused: the ring is full, the device closed
+ * TAKEN     -> ENDED       answered
+ * IDLE, PREPARING, WAITING -> CANCELLED   the program has cancelled; the loop will never take it
+ * TAKEN     -> ORPHANED    the program has cancelled; the memory stays pinned until the answer, which nobody hears
+ * </pre>
+ * Every move is a compare-and-set, so that of two who want to end a call one does. Whoever moves it to ENDED or CANCELLED from WAITING, and the
+ * loop at the answer in any state, unpins the buffers.
+ *
+ * <p><b>Threading:</b> what is asked for is written before WAITING and read after TAKEN; the ring orders the two. <b>Ownership:</b> holds the program's
+ * buffers strongly until the answer. <b>Allocation:</b> itself, one a call.
+ */
+abstract class DeviceIo {
+  enum State {
+    IDLE,
+    PREPARING,
+    WAITING,
+    TAKEN,
+    ENDED,
+    CANCELLED,
+    ORPHANED
+  }
+
+  private static final VarHandle STATE;
+
+  static {
+    try {
+      STATE = MethodHandles.lookup().findVarHandle(DeviceIo.class, "state", State.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  private volatile State state = State.IDLE;
+  private final BlockOp op;
+  private final long offsetBytes;
+  private long lengthBytes;
+  private long address;
+
+  /** Address and length of each segment in turns, for more than one. */
+  private long @Nullable [] segments;
+
+  DeviceIo(BlockOp op, long offsetBytes, long lengthBytes) {
+    this.op = op;
+    this.offsetBytes = offsetBytes;
+    this.lengthBytes = lengthBytes;
+  }
+
+  final State state() {
+    return state;
+  }
+
+  final boolean move(State from, State to) {
+    return STATE.compareAndSet(this, from, to);
+  }
+
+  final BlockOp op() {
+    return op;
+  }
+
+  final long offsetBytes() {
+    return offsetBytes;
+  }
+
+  final long lengthBytes() {
+    return lengthBytes;
+  }
+
+  /** One segment. While PREPARING. */
+  final void memory(long address, long lengthBytes) {
+    this.address = address;
+    this.lengthBytes = lengthBytes;
+  }
+
+  /** More than one. While PREPARING; the array is kept. */
+  final void memory(long[] segments, long lengthBytes) {
+    this.segments = segments;
+    this.lengthBytes = lengthBytes;
+  }
+
+  /** Writes the iovecs of this call; returns how many. On the loop. */
+  final int layOut(long iovecs) {
+    long[] many = segments;
+    if (many == null) {
+      if (address == 0) {
+        return 0;
+      }
+      Iovec.set(iovecs, 0, address, lengthBytes);
+      return 1;
+    }
+    for (int i = 0; i < many.length / 2; i++) {
+      Iovec.set(iovecs, i, many[2 * i], many[2 * i + 1]);
+    }
+    return many.length / 2;
+  }
+
+  /** Lets go of the pooled buffers among its memory. Once. */
+  final void unpin(BlockBufferPool pool) {
+    long[] many = segments;
+    if (many == null) {
+      pool.unpin(address);
+      return;
+    }
+    for (int i = 0; i < many.length; i += 2) {
+      pool.unpin(many[i]);
+    }
+  }
+
+  /** Whether a WRITE_ZEROES may give the space back. */
+  boolean mayUnmap() {
+    return false;
+  }
+
+  /**
+   * The kernel, or a stage, is done with it. On the loop, once; in state TAKEN or ORPHANED.
+   *
+   * @param result zero or more, or a negative errno
+   */
+  abstract void answered(int result);
+
+  /** It was not taken. In state ENDED; on the thread that submitted. */
+  abstract void refused(Throwable reason);
+}

@@ -1,0 +1,223 @@
+package dev.sluice.device;
+
+import dev.sluice.pipeline.BlockOp;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.reactivestreams.Subscription;
+import reactor.core.CoreSubscriber;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Operators;
+import reactor.util.context.Context;
+
+/**
+ * Buffers written one behind the other, so many at once. Cold: each subscription subscribes to the source.
+ *
+ * <p><b>Threading:</b> buffers come on the source's thread, answers on a loop. What is left to end is counted: the source itself and each
+ * write; who brings the count to zero signals. <b>Ownership:</b> closes every buffer it gets, when its write was answered or will not be made.
+ * <b>Failure:</b> the first error, after the writes under way have ended: nobody is told before the kernel is done. A cancellation is not told at all;
+ * writes asked for before go on.
+ */
+final class RangeWrite extends Mono<Long> {
+  private final BlockDevice device;
+  private final long offsetBytes;
+  private final Publisher<BlockBuffer> source;
+  private final int depth;
+
+  RangeWrite(BlockDevice device, long offsetBytes, Publisher<BlockBuffer> source, int depth) {
+    this.device = device;
+    this.offsetBytes = offsetBytes;
+    this.source = source;
+    this.depth = depth;
+  }
+
+  @Override
+  public void subscribe(CoreSubscriber<? super Long> actual) {
+    Writing writing = new Writing(actual);
+    source.subscribe(writing);
+  }
+
+  private final class Piece extends DeviceIo {
+    private final Writing writing;
+    private final BlockBuffer buffer;
+
+    Piece(Writing writing, long offsetBytes, BlockBuffer buffer) {
+      super(BlockOp.WRITE, offsetBytes, 0);
+      this.writing = writing;
+      this.buffer = buffer;
+    }
+
+    @Override
+    void answered(int result) {
+      unpin(device.buffers());
+      boolean _ = move(State.TAKEN, State.ENDED);
+      buffer.close();
+      if (result < 0) {
+        writing.fail(BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result));
+      }
+      writing.ended(lengthBytes());
+    }
+
+    @Override
+    void refused(Throwable reason) {
+      unpin(device.buffers());
+      buffer.close();
+      writing.fail(reason);
+      writing.ended(0);
+    }
+  }
+
+  private final class Writing implements CoreSubscriber<BlockBuffer>, Subscription {
+    private final CoreSubscriber<? super Long> actual;
+    private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+    private final AtomicLong written = new AtomicLong();
+    private final AtomicBoolean started = new AtomicBoolean();
+    private final AtomicBoolean sourceEnded = new AtomicBoolean();
+
+    /** One for the source, one for the demand, one for each write under way. */
+    private final AtomicInteger left = new AtomicInteger(2);
+
+    private volatile boolean cancelled;
+    private volatile @Nullable Subscription upstream;
+    private long nextOffset = offsetBytes;
+
+    Writing(CoreSubscriber<? super Long> actual) {
+      this.actual = actual;
+    }
+
+    // ---- the source's side
+
+    @Override
+    public Context currentContext() {
+      return actual.currentContext();
+    }
+
+    @Override
+    public void onSubscribe(Subscription subscription) {
+      if (Operators.validate(upstream, subscription)) {
+        upstream = subscription;
+        actual.onSubscribe(this);
+      }
+    }
+
+    @Override
+    public void onNext(BlockBuffer buffer) {
+      if (!mayWrite()) {
+        buffer.close();
+        return;
+      }
+      Piece piece = new Piece(this, nextOffset, buffer);
+      try {
+        ByteBuffer bytes = buffer.bytes();
+        int length = bytes.remaining();
+        device.limits().check(BlockOp.WRITE, nextOffset, length);
+        if (length == 0) {
+          buffer.close();
+          ended(0);
+          return;
+        }
+        long address = device.limits().address(BlockOp.WRITE, bytes);
+        device.limits().pin(address, buffer);
+        piece.memory(address, length);
+        nextOffset += length;
+      } catch (IllegalArgumentException | IllegalStateException | BlockIoException refusal) {
+        buffer.close();
+        fail(refusal);
+        ended(0);
+        return;
+      }
+      piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
+      device.queue().submit(piece);
+    }
+
+    /** Counts one more write, where the end has not been reached and nothing has gone wrong. */
+    private boolean mayWrite() {
+      if (cancelled || failure.get() != null) {
+        return false;
+      }
+      int now;
+      do {
+        now = left.get();
+        if (now == 0) {
+          return false;
+        }
+      } while (!left.compareAndSet(now, now + 1));
+      return true;
+    }
+
+    @Override
+    public void onError(Throwable error) {
+      failure.compareAndSet(null, error);
+      sourceEnds();
+    }
+
+    @Override
+    public void onComplete() {
+      sourceEnds();
+    }
+
+    private void sourceEnds() {
+      if (sourceEnded.compareAndSet(false, true)) {
+        countDown();
+      }
+    }
+
+    // ---- the writes' side
+
+    void fail(Throwable error) {
+      failure.compareAndSet(null, error);
+      cancelUpstream();
+      sourceEnds();
+    }
+
+    void ended(long bytes) {
+      written.addAndGet(bytes);
+      Subscription from = upstream;
+      if (from != null && !sourceEnded.get() && !cancelled) {
+        from.request(1);
+      }
+      countDown();
+    }
+
+    private void countDown() {
+      if (left.decrementAndGet() > 0 || cancelled) {
+        return;
+      }
+      Throwable error = failure.get();
+      if (error != null) {
+        actual.onError(error);
+      } else {
+        actual.onNext(written.get());
+        actual.onComplete();
+      }
+    }
+
+    private void cancelUpstream() {
+      Subscription from = upstream;
+      if (from != null) {
+        from.cancel();
+      }
+    }
+
+    // ---- the subscriber's side
+
+    @Override
+    public void request(long n) {
+      Subscription from = upstream;
+      if (Operators.validate(n) && from != null && started.compareAndSet(false, true)) {
+        from.request(depth);
+        countDown();
+      }
+    }
+
+    @Override
+    public void cancel() {
+      cancelled = true;
+      cancelUpstream();
+    }
+  }
+}

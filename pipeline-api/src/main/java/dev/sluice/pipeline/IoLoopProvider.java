@@ -1,0 +1,22 @@
+package dev.sluice.pipeline;
+
+import java.io.IOException;
+import java.util.Optional;
+
+/** A kind of loop, found by name through {@link java.util.ServiceLoader}. Stateless; any thread. */
+public interface IoLoopProvider {
+
+    /** The name behind {@code --loop}, for instance {@code io_uring}. */
+    String name();
+
+    /** Why this kind cannot work on this machine, with what to do about it; empty where it can. */
+    Optional<String> unavailable();
+
+    /**
+     * Starts a loop on a daemon thread; the caller owns it and closes it.
+     *
+     * @param name of the loop and its thread
+     * @throws IOException with one line that says which call failed, the errno, and what the person can do
+     */
+    IoLoop start(String name) throws IOException;
+}
