@@ -88,6 +88,9 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         LoadPlan plan = plan();
         LinuxPlatform.ensureAvailable();
+        if (json != null) {
+            OutputFiles.check("--json", json);
+        }
         BackendStats backendStats = stats == null ? BackendStats.NONE : BackendStats.in(stats);
         LoadReport report;
         try (BlockDriver driver = Disks.open(socket, plan)) {

@@ -50,6 +50,8 @@ final class ServeCommand implements Callable<Integer> {
               ]
             }""";
 
+    private static final int MAX_LOOPS = 64;
+
     static final class Endpoint {
         @Option(names = "--socket-path", paramLabel = "PATH", description = "Unix socket to listen on; created for its owner only.")
         @Nullable Path socketPath;
@@ -116,24 +118,27 @@ final class ServeCommand implements Callable<Integer> {
         if (image == null) {
             throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE'");
         }
-        if (loopCount < 1 || loopCount > 64) {
-            throw new ParameterException(spec.commandLine(), "--loops " + loopCount + " is not from 1 to 64");
-        }
+        within("--loops", loopCount, 1, MAX_LOOPS);
+        within("--num-queues", numQueues, 1, VhostUserServer.MAX_QUEUES);
         LinuxPlatform.ensureAvailable();
         IoUringLoop.unavailable().ifPresent(why -> {
             throw new LaunchException(why);
         });
         try (ServedDisk disk = open(image)) {
-            disk.server().start();
+            // The hook first: from the moment that the socket is there, somebody may have requests in flight.
             Thread onSignal = Thread.ofPlatform().unstarted(() -> stop(disk));
             Runtime.getRuntime().addShutdownHook(onSignal);
-            System.out.println("ready: " + image + " (" + disk.describe() + ") on "
-                    + (endpoint.socketPath != null ? endpoint.socketPath : "fd " + endpoint.fd));
-            System.out.flush();
-            disk.server().awaitEnd();
-            if (!withdraw(onSignal)) {
-                // The signal's thread ends the process once everything is closed.
-                onSignal.join();
+            try {
+                disk.server().start();
+                System.out.println("ready: " + image + " (" + disk.description() + ") on "
+                        + (endpoint.socketPath != null ? endpoint.socketPath : "fd " + endpoint.fd));
+                System.out.flush();
+                disk.server().awaitEnd();
+            } finally {
+                if (!withdraw(onSignal)) {
+                    // The signal's thread ends the process once everything is closed.
+                    onSignal.join();
+                }
             }
         }
         return 0;
@@ -150,8 +155,19 @@ final class ServeCommand implements Callable<Integer> {
 
     /** SIGTERM, SIGINT: what was acknowledged is on its way to the disk; finish it and leave with 0. */
     private static void stop(ServedDisk disk) {
-        disk.close();
-        Runtime.getRuntime().halt(0);
+        int status = SluiceCommand.FAILED;
+        try {
+            disk.close();
+            status = 0;
+        } finally {
+            Runtime.getRuntime().halt(status);
+        }
+    }
+
+    private static void within(String option, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw new LaunchException(option + " " + value + " is not from " + least + " to " + most);
+        }
     }
 
     private ServedDisk open(Path image) throws IOException {
@@ -181,10 +197,11 @@ final class ServeCommand implements Callable<Integer> {
             } else if (endpoint.fd != null) {
                 server.fd(endpoint.fd);
             }
+            VhostUserServer made = server.build();
             StatsFile statsFile = stats == null ? null : StatsFile.start(stats, loops, metrics);
-            return new ServedDisk(server.build(), built, loops, backend, statsFile,
+            return new ServedDisk(made, built, loops, backend, statsFile,
                     describe(backend) + ", " + numQueues + (numQueues == 1 ? " queue, " : " queues, ") + backend.name());
-        } catch (RuntimeException | IOException failed) {
+        } catch (RuntimeException | IOException | Error failed) {
             loops.forEach(IoLoop::close);
             backend.close();
             throw failed;

@@ -22,10 +22,6 @@ record ServedDisk(
         String description)
         implements AutoCloseable {
 
-    String describe() {
-        return description;
-    }
-
     /** Drains and frees. A second call finds nothing to do. */
     @Override
     public synchronized void close() {

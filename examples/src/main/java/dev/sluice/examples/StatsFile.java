@@ -54,7 +54,7 @@ final class StatsFile implements AutoCloseable {
      */
     static StatsFile start(Path path, List<IoLoop> loops, SluiceMetrics metrics) throws IOException {
         StatsFile file = new StatsFile(path, List.copyOf(loops), metrics);
-        Files.writeString(path, "", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        OutputFiles.check("--stats", path);
         file.thread.start();
         return file;
     }

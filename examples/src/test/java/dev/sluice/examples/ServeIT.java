@@ -1,17 +1,23 @@
 package dev.sluice.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
+import dev.sluice.virtio.driver.CompletionHandler;
+import dev.sluice.virtio.driver.DriverQueue;
+import dev.sluice.virtio.driver.QueueShape;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -55,11 +61,60 @@ class ServeIT {
         // SIGTERM while a front end is connected.
         SluiceProcess.Ended ended = serve.terminate();
         assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(ended.err()).doesNotContain("bug", "Exception");
       }
     }
     byte[] onDisk = Arrays.copyOfRange(Files.readAllBytes(image), 65536, 65536 + written.length);
     assertThat(onDisk).isEqualTo(written);
     assertThat(socket).doesNotExist();
+  }
+
+  @Test
+  void shouldAnswerAllThatItTookWhenItIsToldToStopUnderLoad() throws Exception {
+    try (SluiceProcess serve = SluiceProcess.serve("--socket-path", socket, "--blk-file", image);
+        BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults().withShape(QueueShape.of(64, 32, 4096)))) {
+      DriverQueue queue = driver.queue(0);
+      boolean[] acknowledged = new boolean[2048];
+      int[] blockOfSlot = new int[32];
+      int next = 0;
+      CompletionHandler noted = (slot, status, writtenBytes) -> {
+        assertThat(status).isEqualTo(BlkRequest.S_OK);
+        acknowledged[blockOfSlot[slot]] = true;
+      };
+      CompletableFuture<SluiceProcess.Ended> ended = null;
+      while (ended == null || !driver.backendHungUp()) {
+        int slot = next < 2048 ? queue.submit(BlkRequest.T_OUT, 8L * next, 4096) : DriverQueue.FULL;
+        if (slot != DriverQueue.FULL) {
+          blockOfSlot[slot] = next;
+          queue.data(slot).fill((byte) (next % 255 + 1));
+          next++;
+        } else {
+          queue.publish();
+          queue.await(10);
+        }
+        queue.poll(noted);
+        if (ended == null && next > 512) {
+          ended = CompletableFuture.supplyAsync(() -> {
+            try {
+              return serve.terminate();
+            } catch (Exception failed) {
+              throw new IllegalStateException(failed);
+            }
+          }, task -> Thread.ofPlatform().daemon().start(task));
+        }
+      }
+      queue.poll(noted);
+      assertThat(ended.get().status()).as(ended.get().err()).isZero();
+      assertThat(ended.get().err()).doesNotContain("bug", "Exception");
+      assertThat(socket).doesNotExist();
+      byte[] disk = Files.readAllBytes(image);
+      for (int block = 0; block < acknowledged.length; block++) {
+        if (acknowledged[block]) {
+          assertThat(disk[block * 4096]).as("block %s", block).isEqualTo((byte) (block % 255 + 1));
+        }
+      }
+      assertThat(acknowledged[0]).isTrue();
+    }
   }
 
   @Test
@@ -87,7 +142,11 @@ class ServeIT {
     try (SluiceProcess serve = SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--read-only");
         BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
       assertThat(driver.config().readOnly()).isTrue();
+      byte[] ones = new byte[512];
+      Arrays.fill(ones, (byte) 1);
+      assertThatThrownBy(() -> driver.disk(0).write(0, MemorySegment.ofArray(ones))).hasMessageContaining("IOERR");
       assertThat(serve.isAlive()).isTrue();
+      assertThat(Files.readAllBytes(image)).containsOnly(0);
     }
   }
 

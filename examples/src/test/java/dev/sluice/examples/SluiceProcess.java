@@ -18,21 +18,34 @@ final class SluiceProcess implements AutoCloseable {
   record Ended(int status, String out, String err) {}
 
   private final Process process;
-  private final BufferedReader out;
+  private final CompletableFuture<String> ready = new CompletableFuture<>();
+  private final CompletableFuture<String> out;
   private final CompletableFuture<String> err;
 
   private SluiceProcess(Process process) {
     this.process = process;
-    this.out = process.inputReader(StandardCharsets.UTF_8);
-    this.err = new CompletableFuture<>();
-    // A thread of its own: on two cores the common pool has one, which two of these would fill.
+    this.out = collect(process.inputReader(StandardCharsets.UTF_8), ready);
+    this.err = collect(process.errorReader(StandardCharsets.UTF_8), new CompletableFuture<>());
+  }
+
+  /** All lines, once the stream has ended, and the first one as soon as it is there. A thread of its own: on two cores the common pool has one. */
+  private static CompletableFuture<String> collect(BufferedReader stream, CompletableFuture<String> first) {
+    CompletableFuture<String> all = new CompletableFuture<>();
     Thread.ofPlatform().daemon().start(() -> {
+      StringBuilder text = new StringBuilder();
       try {
-        err.complete(new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8));
+        for (String line = stream.readLine(); line != null; line = stream.readLine()) {
+          first.complete(line);
+          text.append(line).append('\n');
+        }
+        all.complete(text.toString());
       } catch (IOException failed) {
-        err.completeExceptionally(failed);
+        all.completeExceptionally(failed);
+      } finally {
+        first.complete("");
       }
     });
+    return all;
   }
 
   static SluiceProcess start(Object... arguments) throws IOException {
@@ -63,8 +76,8 @@ final class SluiceProcess implements AutoCloseable {
     all[0] = "serve";
     System.arraycopy(arguments, 0, all, 1, arguments.length);
     SluiceProcess process = start(all);
-    String line = process.out.readLine();
-    if (line == null || !line.startsWith("ready")) {
+    String line = process.ready.get(LIMIT_SECONDS, TimeUnit.SECONDS);
+    if (!line.startsWith("ready")) {
       process.close();
       throw new AssertionError("serve did not get ready: " + line + "\n" + process.err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
     }
@@ -90,11 +103,10 @@ final class SluiceProcess implements AutoCloseable {
   }
 
   Ended await() throws Exception {
-    String said = out.readAllAsString();
     if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
       throw new AssertionError("the command has not ended within " + LIMIT_SECONDS + " s");
     }
-    return new Ended(process.exitValue(), said, err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
+    return new Ended(process.exitValue(), out.get(LIMIT_SECONDS, TimeUnit.SECONDS), err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
   }
 
   @Override

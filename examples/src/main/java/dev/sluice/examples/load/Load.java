@@ -1,6 +1,7 @@
 package dev.sluice.examples.load;
 
 import dev.sluice.virtio.driver.BlockDriver;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -41,8 +42,12 @@ public final class Load {
         }
     }
 
-    /** Runs warm-up, measurement and, where planned, the verification. Blocks until all is done. */
-    public LoadReport run() throws InterruptedException {
+    /**
+     * Runs warm-up, measurement and, where planned, the verification. Blocks until all is done.
+     *
+     * @throws IOException where the disk stopped answering or broke the protocol
+     */
+    public LoadReport run() throws IOException, InterruptedException {
         List<Thread> threads = new ArrayList<>();
         for (int i = 0; i < jobs.size(); i++) {
             threads.add(Thread.ofPlatform().name("load-" + i).daemon().start(jobs.get(i)));
@@ -76,7 +81,7 @@ public final class Load {
         for (LoadJob job : jobs) {
             Throwable failure = job.failure();
             if (failure != null && !(failure instanceof BrokenBarrierException)) {
-                throw new IllegalStateException("the load failed: " + failure.getMessage(), failure);
+                throw new IOException("the load failed: " + failure.getMessage() + "; see the backend's log", failure);
             }
         }
         return LoadReport.of(plan, queues, seconds, backend, cpuSeconds, window);

@@ -3,6 +3,7 @@ package dev.sluice.examples.load;
 import dev.sluice.virtio.driver.CallSet;
 import dev.sluice.virtio.driver.DriverQueue;
 import java.util.List;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
 import org.jspecify.annotations.Nullable;
 
@@ -49,7 +50,17 @@ final class LoadJob implements Runnable {
         } catch (Exception | Error failed) {
             failure = failed;
             load.failed();
-            phase.reset();
+            breakPhase();
+        }
+    }
+
+    /** Breaks the barrier for good: a reset would mend it for whoever comes later, and he would wait alone. */
+    private void breakPhase() {
+        Thread.currentThread().interrupt();
+        try {
+            int _ = phase.await();
+        } catch (InterruptedException | BrokenBarrierException broken) {
+            // That is what it was for; this thread ends here.
         }
     }
 

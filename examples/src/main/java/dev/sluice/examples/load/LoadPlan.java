@@ -47,9 +47,4 @@ public record LoadPlan(
             throw new IllegalArgumentException(name + " " + value + " is not from " + least + " to " + most);
         }
     }
-
-    /** Queues of one job: those whose index modulo the number of jobs is the job's. */
-    public int queuesOfJob(int job) {
-        return (queues - job + jobs - 1) / jobs;
-    }
 }
