@@ -35,6 +35,7 @@ stop() {
     backend=
 }
 
+"$here/sluice" --version >/dev/null
 names="sluice"
 if command -v qemu-storage-daemon >/dev/null 2>&1; then names="sluice qsd-native qsd-io_uring"; fi
 uname -sr

@@ -58,13 +58,14 @@ final class ServeCommand implements Callable<Integer> {
 
         @Option(names = "--fd", paramLabel = "FDNUM", description = "Serve on this inherited descriptor of a connected socket instead; ends with the connection.")
         @Nullable Integer fd;
-
-        @Option(names = "--print-capabilities", description = "Print what this backend can do as JSON, and exit.")
-        boolean printCapabilities;
     }
 
-    @ArgGroup(multiplicity = "1")
-    private Endpoint endpoint;
+    @ArgGroup(multiplicity = "0..1")
+    private Endpoint endpoint = new Endpoint();
+
+    /** Whatever other options say, as the conventions of vhost-user programs have it. */
+    @Option(names = "--print-capabilities", description = "Print what this backend can do as JSON, and exit.")
+    private boolean printCapabilities;
 
     @Option(names = "--blk-file", paramLabel = "IMAGE", description = "Raw image: a regular file or a block device. Its format is never probed.")
     private @Nullable Path blkFile;
@@ -110,9 +111,12 @@ final class ServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (endpoint.printCapabilities) {
+        if (printCapabilities) {
             System.out.println(CAPABILITIES);
             return 0;
+        }
+        if (endpoint.socketPath == null && endpoint.fd == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--socket-path=PATH' or '--fd=FDNUM'");
         }
         Path image = blkFile;
         if (image == null) {

@@ -212,11 +212,10 @@ class ServeIT {
 
   @Test
   void shouldPrintItsCapabilitiesAsJson() throws Exception {
-    SluiceProcess.Ended ended = SluiceProcess.run("serve", "--print-capabilities");
+    SluiceProcess.Ended ended = SluiceProcess.run("serve", "--print-capabilities", "--socket-path", socket);
     assertThat(ended.status()).isZero();
     JsonNode capabilities = new ObjectMapper().readTree(ended.out());
     assertThat(capabilities.get("type").asText()).isEqualTo("block");
-    assertThat(capabilities.get("features").findValuesAsText("").size()).isZero();
     assertThat(capabilities.get("features").toString()).isEqualTo("[\"read-only\",\"blk-file\"]");
   }
 

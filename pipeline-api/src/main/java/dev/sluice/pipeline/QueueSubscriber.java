@@ -31,6 +31,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private final StageChain stages;
     private final PipelineObserver observer;
     private final FailureLog failures = new FailureLog(LOG);
+    private final FailureLog ioErrors = new FailureLog(LOG);
     private final int window;
 
     private @Nullable Passage passage;
@@ -200,6 +201,10 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
 
     void finish(BlockRequest request, int result, int flags) {
         outstanding--;
+        if (BlockStatus.ofResult(result) == BlockStatus.IOERR && ioErrors.admits()) {
+            LOG.warn("queue {}: {} of {} bytes at sector {} failed: {}; the guest is told IOERR",
+                    request.queueIndex(), request.op(), request.lengthBytes(), request.sector(), Errno.describe(result));
+        }
         sink.completed();
         tell(request, result, flags);
         source.settle(request);

@@ -57,6 +57,9 @@ final class IoUringAvailability {
         if (text.contains("Cannot allocate memory") || text.contains("ENOMEM")) {
             return "io_uring cannot lock memory (" + text + "): raise the limit of locked memory (ulimit -l), or choose another backend";
         }
+        if (text.contains("Too many open files")) {
+            return "io_uring cannot be opened (" + text + "): raise the limit of open files (ulimit -n)";
+        }
         return "io_uring is not available: " + text + ": choose another backend";
     }
 

@@ -1,6 +1,7 @@
 package dev.sluice.aio.uring;
 
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
@@ -178,10 +179,26 @@ final class UringSink extends RingHandle implements BlockSink {
     boolean queueVector(SinkOperation operation, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
         short data = (short) operation.slot;
         if (inMemory) {
-            long result = reads ? LinuxFile.preadv2(fd, iovecs, iovecCount, offset, 0) : LinuxFile.pwritev2(fd, iovecs, iovecCount, offset, rwFlags);
-            return called(reads ? RingOps.OP_READV : RingOps.OP_WRITEV, data, result);
+            return called(reads ? RingOps.OP_READV : RingOps.OP_WRITEV, data, moveInMemory(reads, fd, iovecs, iovecCount, offset));
         }
         return submit(reads ? RingOps.readv(fd, iovecs, iovecCount, offset, data) : RingOps.writev(fd, iovecs, iovecCount, offset, rwFlags, data)) != 0;
+    }
+
+    /**
+     * Moves at most {@link #MEMORY_BYTES_PER_TICK}: less than was asked for is a short transfer, which goes on in the next tick, so that no request
+     * holds the loop for longer than any other. RWF_DSYNC means nothing in memory.
+     */
+    private static long moveInMemory(boolean reads, int fd, long iovecs, int iovecCount, long offset) {
+        int whole = 0;
+        long bytes = 0;
+        while (whole < iovecCount && bytes + Iovec.length(iovecs, whole) <= MEMORY_BYTES_PER_TICK) {
+            bytes += Iovec.length(iovecs, whole++);
+        }
+        if (whole == 0) {
+            long first = Iovec.base(iovecs, 0);
+            return reads ? LinuxFile.pread(fd, first, MEMORY_BYTES_PER_TICK, offset) : LinuxFile.pwrite(fd, first, MEMORY_BYTES_PER_TICK, offset);
+        }
+        return reads ? LinuxFile.preadv2(fd, iovecs, whole, offset, 0) : LinuxFile.pwritev2(fd, iovecs, whole, offset, 0);
     }
 
     boolean queueBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
