@@ -48,7 +48,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final DescriptorChain chain;
     private final IovecSlab slab;
     private final VirtioBlkRequest[] requests;
-    private final NativeBlock scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
+    private final NativeBlock scratch;
     private final CallBatch calls;
     private final PipelineObserver observer;
     private final ChainLog chainLog;
@@ -95,12 +95,25 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.calls = calls;
         this.observer = observer;
         this.chain = new DescriptorChain(ring, memory, device.segMax());
-        this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
         this.chainLog = new ChainLog(index);
         this.ended = new int[ring.size()];
         this.requests = new VirtioBlkRequest[ring.size()];
-        for (int head = 0; head < requests.length; head++) {
-            requests[head] = new VirtioBlkRequest(this, slab, head);
+        // A large ring may be more than the heap has left: what is native does not leave with the garbage.
+        this.scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
+        try {
+            this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
+        } catch (Throwable noMemory) {
+            scratch.close();
+            throw noMemory;
+        }
+        try {
+            for (int head = 0; head < requests.length; head++) {
+                requests[head] = new VirtioBlkRequest(this, slab, head);
+            }
+        } catch (Throwable noMemory) {
+            slab.close();
+            scratch.close();
+            throw noMemory;
         }
     }
 

@@ -33,23 +33,26 @@ final class RunningRing {
     /** Starts; a kick may have come before, so the ring is looked at in any case. */
     void start(BlockPipeline pipeline, int kickFd, int callFd, int errFd, boolean enabled) {
         OnLoop.run(loop, () -> {
-            queue.eventFds(callFd, errFd);
-            connect(pipeline);
-            queue.start(source::kicked);
-            watch = loop.onReadable(kickFd, this::kicked);
-            queue.enabled(enabled);
-            source.kicked();
+            try {
+                queue.eventFds(callFd, errFd);
+                pipeline.connect(source);
+                queue.start(source::kicked);
+                watch = loop.onReadable(kickFd, this::kicked);
+                queue.enabled(enabled);
+                source.kicked();
+            } catch (Throwable failed) {
+                undoStart();
+                throw failed;
+            }
             observer.queueEvent(queue.index(), QueueEvent.STARTED);
         });
     }
 
-    private void connect(BlockPipeline pipeline) {
-        try {
-            pipeline.connect(source);
-        } catch (RuntimeException unsuitable) {
-            queue.close();
-            throw unsuitable;
-        }
+    /** Turns come after this task, so nothing is in flight and the queue is freed here. */
+    private void undoStart() {
+        closeWatch();
+        queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
+        source.stop(queue::close);
     }
 
     private void kicked() {

@@ -180,13 +180,21 @@ final class Vring {
         }
         try {
             SplitRing ring = SplitRing.locate(memory, where, index, size, base);
-            RunningRing started = new RunningRing(
-                    loop, new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()), pipeline.observer());
+            RunningRing started = over(new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()));
             started.start(pipeline, number(kick), number(call), number(err), wantsEnabled);
             running = started;
             state = state.to(wantsEnabled ? RingState.ENABLED : RingState.DISABLED);
         } catch (IllegalArgumentException impossible) {
             throw ProtocolViolation.refused("queue " + index + " cannot start: " + impossible.getMessage());
+        }
+    }
+
+    private RunningRing over(VirtioBlkQueue queue) {
+        try {
+            return new RunningRing(loop, queue, pipeline.observer());
+        } catch (Throwable noMemory) {
+            OnLoop.run(loop, queue::close);
+            throw noMemory;
         }
     }
 
