@@ -50,7 +50,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final VirtioBlkRequest[] requests;
     private final NativeBlock scratch;
     private final CallBatch calls;
-    private final PipelineObserver observer;
+    private final GuardedObserver observer;
     private final ChainLog chainLog;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
 
@@ -93,7 +93,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.device = device;
         this.ring = ring;
         this.calls = calls;
-        this.observer = observer;
+        this.observer = new GuardedObserver(observer, index);
         this.chain = new DescriptorChain(ring, memory, device.segMax());
         this.chainLog = new ChainLog(index);
         this.ended = new int[ring.size()];
@@ -270,13 +270,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
                 return request;
             }
-            String rule = request.brokenRule();
-            if (rule != null) {
-                observer.queueEvent(index, PipelineObserver.QueueEvent.MALFORMED_CHAIN);
-                chainLog.malformed(head, rule, loop.tickNanos());
-            }
             add(request);
             work += 1 + chain.descriptorsRead();
+            String rule = request.brokenRule();
+            if (rule != null) {
+                chainLog.malformed(head, rule, loop.tickNanos());
+                observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
+            }
         }
         // Others on this loop come first; we go on in the next tick.
         yielded = true;
@@ -375,7 +375,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (called) {
             calls.add(callFd);
         }
-        observer.published(index, count, called);
+        observer.published(count, called);
     }
 
     // ---- the end
@@ -415,7 +415,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (errFd != NO_FD) {
             calls.add(errFd);
         }
-        observer.queueEvent(index, PipelineObserver.QueueEvent.BROKEN);
+        observer.queueEvent(PipelineObserver.QueueEvent.BROKEN);
         return rule;
     }
 }

@@ -229,10 +229,13 @@ final class Vring {
 
     /** Waits until what is in flight has completed. The descriptors stay, so that the ring can be {@linkplain #restart started again}. */
     void endStop(CompletableFuture<Integer> stopping) {
-        base = OnLoop.await(stopping, "queue " + index);
-        if (running != null) {
-            running = null;
-            state = state.to(RingState.STOPPED);
+        try {
+            base = OnLoop.await(stopping, "queue " + index);
+        } finally {
+            if (running != null) {
+                running = null;
+                state = state.to(RingState.STOPPED);
+            }
         }
     }
 

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.UnixSocket;
+import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.virtio.driver.BlockDriver;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -101,6 +103,43 @@ final class ServerFailureTest {
                 closer.join();
                 server.awaitEnd();
                 assertThat(path).doesNotExist();
+            }
+        }
+    }
+
+    /** Told of anything, it throws. */
+    private static final PipelineObserver THROWING = new PipelineObserver() {
+        @Override
+        public void kicked(int queue) {
+            throw new IllegalStateException("kicked");
+        }
+
+        @Override
+        public void published(int queue, int elements, boolean called) {
+            throw new IllegalStateException("published");
+        }
+
+        @Override
+        public void queueEvent(int queue, QueueEvent event) {
+            throw new AssertionError(event);
+        }
+    };
+
+    @Test
+    void shouldServeAndEndWhenTheObserverThrows() throws Exception {
+        Path path = directory.resolve("s");
+        try (ServerFixture fixture = ServerFixture.start(1);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(fixture.backend).serial("s").observer(THROWING).build();
+                VhostUserServer server = VhostUserServer.builder().socketPath(path).pipeline(pipeline).loops(List.copyOf(fixture.loops)).build()) {
+            server.start();
+            for (int i = 0; i < 2; i++) {
+                try (BlockDriver driver = BlockDriver.open(path.toString(), ServerFixture.options(1))) {
+                    for (int j = 0; j < 20; j++) {
+                        driver.disk(0).write(512L * j, MemorySegment.ofArray(new byte[512]));
+                    }
+                    driver.restart();
+                    driver.disk(0).flush();
+                }
             }
         }
     }
