@@ -1,6 +1,7 @@
 package dev.sluice.virtio.blk;
 
 import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioBlkConfig;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import java.lang.foreign.Arena;
@@ -139,16 +140,16 @@ public final class VirtioBlkDevice {
     // ---- configuration space
 
     /**
-     * Copies a part of the configuration space.
+     * Copies a part of the configuration space, which is zero behind its structure: SPDK's initiator asks for all 256 bytes that a message can carry.
      *
      * @throws IllegalArgumentException where the part is not within it
      */
     public void readConfig(int offset, int bytes, MemorySegment target, long targetOffset) {
-        if (offset < 0 || bytes < 0 || offset > VirtioBlkConfig.SIZE - bytes) {
-            throw new IllegalArgumentException("configuration space has " + VirtioBlkConfig.SIZE + " bytes; " + bytes + " at " + offset + " are not in it");
+        if (offset < 0 || bytes < 0 || offset > VhostUser.CONFIG_MAX_PAYLOAD - bytes) {
+            throw new IllegalArgumentException("configuration space has " + VhostUser.CONFIG_MAX_PAYLOAD + " bytes; " + bytes + " at " + offset + " are not in it");
         }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment config = arena.allocate(VirtioBlkConfig.SIZE);
+            MemorySegment config = arena.allocate(VhostUser.CONFIG_MAX_PAYLOAD);
             fill(config);
             MemorySegment.copy(config, offset, target, targetOffset, bytes);
         }

@@ -48,9 +48,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final DescriptorChain chain;
     private final IovecSlab slab;
     private final VirtioBlkRequest[] requests;
-    private final NativeBlock scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
+    private final NativeBlock scratch;
     private final CallBatch calls;
-    private final PipelineObserver observer;
+    private final GuardedObserver observer;
     private final ChainLog chainLog;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
 
@@ -93,14 +93,27 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.device = device;
         this.ring = ring;
         this.calls = calls;
-        this.observer = observer;
+        this.observer = new GuardedObserver(observer, index);
         this.chain = new DescriptorChain(ring, memory, device.segMax());
-        this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
         this.chainLog = new ChainLog(index);
         this.ended = new int[ring.size()];
         this.requests = new VirtioBlkRequest[ring.size()];
-        for (int head = 0; head < requests.length; head++) {
-            requests[head] = new VirtioBlkRequest(this, slab, head);
+        // A large ring may be more than the heap has left: what is native does not leave with the garbage.
+        this.scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
+        try {
+            this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
+        } catch (Throwable noMemory) {
+            scratch.close();
+            throw noMemory;
+        }
+        try {
+            for (int head = 0; head < requests.length; head++) {
+                requests[head] = new VirtioBlkRequest(this, slab, head);
+            }
+        } catch (Throwable noMemory) {
+            slab.close();
+            scratch.close();
+            throw noMemory;
         }
     }
 
@@ -257,13 +270,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
                 return request;
             }
-            String rule = request.brokenRule();
-            if (rule != null) {
-                observer.queueEvent(index, PipelineObserver.QueueEvent.MALFORMED_CHAIN);
-                chainLog.malformed(head, rule, loop.tickNanos());
-            }
             add(request);
             work += 1 + chain.descriptorsRead();
+            String rule = request.brokenRule();
+            if (rule != null) {
+                chainLog.malformed(head, rule, loop.tickNanos());
+                observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
+            }
         }
         // Others on this loop come first; we go on in the next tick.
         yielded = true;
@@ -362,7 +375,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (called) {
             calls.add(callFd);
         }
-        observer.published(index, count, called);
+        observer.published(count, called);
     }
 
     // ---- the end
@@ -402,7 +415,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (errFd != NO_FD) {
             calls.add(errFd);
         }
-        observer.queueEvent(index, PipelineObserver.QueueEvent.BROKEN);
+        observer.queueEvent(PipelineObserver.QueueEvent.BROKEN);
         return rule;
     }
 }

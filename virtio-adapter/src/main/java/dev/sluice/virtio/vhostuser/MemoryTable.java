@@ -47,7 +47,7 @@ final class MemoryTable implements AutoCloseable {
                 next.add(map(regions.get(i), files.get(i)));
             }
             return change(next, slots);
-        } catch (ProtocolViolation | RuntimeException refused) {
+        } catch (Throwable refused) {
             next.forEach(slot -> slot.mapping().close());
             throw refused;
         }
@@ -62,7 +62,7 @@ final class MemoryTable implements AutoCloseable {
         next.add(added);
         try {
             return change(next, List.of());
-        } catch (ProtocolViolation refused) {
+        } catch (Throwable refused) {
             added.mapping().close();
             throw refused;
         }

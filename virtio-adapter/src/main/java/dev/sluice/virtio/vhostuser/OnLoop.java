@@ -23,6 +23,9 @@ final class OnLoop {
             if (failed.getCause() instanceof RuntimeException cause) {
                 throw cause;
             }
+            if (failed.getCause() instanceof Error cause) {
+                throw cause;
+            }
             throw failed;
         }
     }

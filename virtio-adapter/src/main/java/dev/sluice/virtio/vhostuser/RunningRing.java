@@ -5,6 +5,7 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
 import dev.sluice.pipeline.QueueSource;
+import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkQueue;
 import dev.sluice.virtio.queue.GuestMemory;
 import java.util.concurrent.CompletableFuture;
@@ -20,41 +21,44 @@ final class RunningRing {
     private final IoLoop loop;
     private final VirtioBlkQueue queue;
     private final QueueSource source;
-    private final PipelineObserver observer;
+    private final GuardedObserver observer;
     private IoLoop.@Nullable Watch watch;
 
     RunningRing(IoLoop loop, VirtioBlkQueue queue, PipelineObserver observer) {
         this.loop = loop;
         this.queue = queue;
         this.source = new QueueSource(loop, queue);
-        this.observer = observer;
+        this.observer = new GuardedObserver(observer, queue.index());
     }
 
     /** Starts; a kick may have come before, so the ring is looked at in any case. */
     void start(BlockPipeline pipeline, int kickFd, int callFd, int errFd, boolean enabled) {
         OnLoop.run(loop, () -> {
-            queue.eventFds(callFd, errFd);
-            connect(pipeline);
-            queue.start(source::kicked);
-            watch = loop.onReadable(kickFd, this::kicked);
-            queue.enabled(enabled);
-            source.kicked();
-            observer.queueEvent(queue.index(), QueueEvent.STARTED);
+            try {
+                queue.eventFds(callFd, errFd);
+                pipeline.connect(source);
+                queue.start(source::kicked);
+                watch = loop.onReadable(kickFd, this::kicked);
+                queue.enabled(enabled);
+                source.kicked();
+            } catch (Throwable failed) {
+                undoStart();
+                throw failed;
+            }
+            observer.queueEvent(QueueEvent.STARTED);
         });
     }
 
-    private void connect(BlockPipeline pipeline) {
-        try {
-            pipeline.connect(source);
-        } catch (RuntimeException unsuitable) {
-            queue.close();
-            throw unsuitable;
-        }
+    /** Turns come after this task, so nothing is in flight and the queue is freed here. */
+    private void undoStart() {
+        closeWatch();
+        queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
+        source.stop(queue::close);
     }
 
     private void kicked() {
-        observer.kicked(queue.index());
         source.kicked();
+        observer.kicked();
     }
 
     void kickFd(int kickFd) {
@@ -87,21 +91,41 @@ final class RunningRing {
 
     /**
      * Takes nothing new, waits for what is in flight, shows the driver the last of it and frees the queue. Completes with the index of the
-     * next head to take; nothing touches guest memory or the descriptors afterwards.
+     * next head to take; nothing touches guest memory or the descriptors afterwards. Completes exceptionally where something has failed on the way,
+     * drained all the same.
      */
     CompletableFuture<Integer> stop() {
         CompletableFuture<Integer> stopped = new CompletableFuture<>();
         loop.execute(() -> {
-            closeWatch();
-            source.stop(() -> {
-                queue.publishNow();
-                queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
-                queue.close();
-                observer.queueEvent(queue.index(), QueueEvent.STOPPED);
-                stopped.complete(queue.lastAvail());
-            });
+            try {
+                closeWatch();
+                source.stop(() -> drained(stopped, null));
+            } catch (Throwable failed) {
+                // The end of the Flux told to the operators, say. The kernel may still write to guest memory, so the wait goes on.
+                source.stop(() -> drained(stopped, failed));
+            }
         });
         return stopped;
+    }
+
+    private void drained(CompletableFuture<Integer> stopped, @Nullable Throwable before) {
+        Throwable failure = before;
+        try {
+            try {
+                queue.publishNow();
+                queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
+            } finally {
+                queue.close();
+            }
+        } catch (Throwable failed) {
+            failure = failed;
+        }
+        observer.queueEvent(QueueEvent.STOPPED);
+        if (failure == null) {
+            stopped.complete(queue.lastAvail());
+        } else {
+            stopped.completeExceptionally(failure);
+        }
     }
 
     private void closeWatch() {

@@ -49,7 +49,21 @@ final class ServerSocket implements AutoCloseable {
             removeStale(path);
             socket = UnixSocket.listenAt(path.toString(), BACKLOG);
         }
-        return new ServerSocket(socket, null, path, fileKey(path));
+        try {
+            doNotBlock(socket);
+            return new ServerSocket(socket, null, path, fileKey(path));
+        } catch (Throwable failed) {
+            socket.close();
+            throw failed;
+        }
+    }
+
+    /** Who shares a listening socket may take the connection between poll(2) and accept(2); the control thread must not wait there. */
+    private static void doNotBlock(UnixSocket socket) throws IOException {
+        int result = LinuxFile.setNonBlocking(socket.fd().number(), true);
+        if (result < 0) {
+            throw new ErrnoException("fcntl", "O_NONBLOCK of the listening socket", result, "");
+        }
     }
 
     private static void removeStale(Path path) throws IOException {
@@ -86,7 +100,11 @@ final class ServerSocket implements AutoCloseable {
             throw new IOException("file descriptor " + number + " is not open: pass one that the parent process has left open");
         }
         UnixSocket socket = UnixSocket.adopt(Fd.adopt(number));
-        return socket.isListening() ? new ServerSocket(socket, null, null, null) : new ServerSocket(null, socket, null, null);
+        if (!socket.isListening()) {
+            return new ServerSocket(null, socket, null, null);
+        }
+        doNotBlock(socket);
+        return new ServerSocket(socket, null, null, null);
     }
 
     /** The listening socket, or null where there is but one connection. */

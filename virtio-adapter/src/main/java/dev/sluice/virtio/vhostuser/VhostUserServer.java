@@ -35,7 +35,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p><b>Threading:</b> any thread; the control plane runs on a thread of its own, queue i on loop i modulo the number of loops. Several servers may share
  * loops and a pipeline. <b>Ownership:</b> loops and pipeline stay the caller's, who closes them after the server. <b>Failure:</b>
- * {@link #start} throws {@link IOException} with one line that says what to do; whatever a front end does wrong ends at most its connection.
+ * {@link #start} throws {@link IOException} with one line that says what to do; whatever a front end does wrong, and whatever goes wrong on
+ * its behalf, ends at most its connection. {@link #awaitEnd} throws where serving itself has failed.
  * <b>Allocation:</b> none per request. Source: QEMU {@code docs/interop/vhost-user.rst}.
  */
 public final class VhostUserServer implements AutoCloseable {
@@ -62,6 +63,8 @@ public final class VhostUserServer implements AutoCloseable {
     private volatile @Nullable Fd wake;
     private @Nullable Thread thread;
     private volatile boolean closing;
+    /** Why serving has ended, where nobody wanted it to. */
+    private volatile @Nullable Throwable failure;
     private volatile @Nullable Connection connection;
 
     private VhostUserServer(Builder settings, BlockPipeline pipeline) {
@@ -105,9 +108,12 @@ public final class VhostUserServer implements AutoCloseable {
     /**
      * Opens the socket and begins to serve. Returns when front ends can connect.
      *
-     * @throws IOException in one line: what failed and what to do
+     * @throws IOException in one line: what failed and what to do; also where the server was closed before
      */
-    public void start() throws IOException {
+    public synchronized void start() throws IOException {
+        if (closing) {
+            throw new IOException(address + ": the server was closed before it was started: build another one");
+        }
         if (thread != null) {
             throw new IllegalStateException("server of " + address + " was started before");
         }
@@ -115,15 +121,14 @@ public final class VhostUserServer implements AutoCloseable {
         ServerSocket opened = path != null ? ServerSocket.listenAt(path) : ServerSocket.inherited(settings.fd);
         try {
             openShared();
-        } catch (IOException | RuntimeException failed) {
+            thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened));
+        } catch (Throwable failed) {
+            // Also where there is no memory or no thread to be had.
             opened.close();
             closeCalls();
             closeWake();
             throw failed;
         }
-        Thread control = Thread.ofPlatform().name("sluice-vhost-user " + address).unstarted(() -> serve(opened));
-        thread = control;
-        control.start();
     }
 
     private void openShared() throws IOException {
@@ -166,23 +171,37 @@ public final class VhostUserServer implements AutoCloseable {
                         current.rings().stream().map(Supplier::get).toList());
     }
 
-    /** Waits until the server serves no more: it was closed, or the one connection that it inherited has ended. */
-    public void awaitEnd() throws InterruptedException {
+    /**
+     * Waits until the server serves no more: it was closed, or the one connection that it inherited has ended.
+     *
+     * @throws IOException where it has ended for another reason, which it names
+     */
+    public void awaitEnd() throws InterruptedException, IOException {
         ended.await();
+        Throwable why = failure;
+        if (why != null) {
+            throw new IOException(address + ": the server ended: " + (why.getMessage() == null ? why : why.getMessage()), why);
+        }
     }
 
     /**
      * Ends the connection, drains what is in flight, frees everything, removes the socket's path. Waits for that; as long as the backend has
-     * requests in flight it cannot end. Idempotent.
+     * requests in flight it cannot end. Idempotent, and allowed at any time: before {@link #start}, which then throws, and during it.
      */
     @Override
-    public synchronized void close() {
+    public void close() {
+        closing = true;
+        end();
+    }
+
+    /** Under the monitor that {@link #start} holds, so that what it opens is either seen here or never opened. */
+    private synchronized void end() {
         Thread control = thread;
         Fd woken = wake;
         if (control == null || woken == null) {
+            ended.countDown();
             return;
         }
-        closing = true;
         int _ = EventFd.signal(woken.number());
         boolean interrupted = false;
         while (true) {
@@ -209,7 +228,8 @@ public final class VhostUserServer implements AutoCloseable {
             } else {
                 acceptAll(socket);
             }
-        } catch (IOException | RuntimeException failed) {
+        } catch (Throwable failed) {
+            failure = failed;
             LOG.error("{}: the server ends: {}", address, failed.getMessage(), failed);
         } finally {
             ended.countDown();
@@ -245,7 +265,7 @@ public final class VhostUserServer implements AutoCloseable {
     private boolean accept(UnixSocket listening) throws IOException {
         int accepted = listening.accept();
         if (accepted >= 0) {
-            serveConnection(UnixSocket.adopt(Fd.adopt(accepted)));
+            serveAccepted(Fd.adopt(accepted));
             return true;
         }
         return switch (-accepted) {
@@ -257,6 +277,18 @@ public final class VhostUserServer implements AutoCloseable {
             // About the one connection that did not come about (accept(2), "Error handling").
             default -> true;
         };
+    }
+
+    private void serveAccepted(Fd accepted) {
+        UnixSocket adopted;
+        try {
+            adopted = UnixSocket.adopt(accepted);
+        } catch (Throwable failed) {
+            accepted.close();
+            LOG.error("{}: the connection cannot be served", address, failed);
+            return;
+        }
+        serveConnection(adopted);
     }
 
     private void serveConnection(UnixSocket connection) {
@@ -279,7 +311,10 @@ public final class VhostUserServer implements AutoCloseable {
             LOG.warn("{}: {}; the connection ends", address, violation.rule());
         } catch (IOException broken) {
             LOG.warn("{}: the connection ends: {}", address, broken.getMessage());
-        } catch (RuntimeException bug) {
+        } catch (OutOfMemoryError none) {
+            // What a front end asks for decides how much is needed: rings, regions. The next one may ask for less.
+            LOG.error("{}: there is not enough memory for what the front end asks for; the connection ends", address, none);
+        } catch (Throwable bug) {
             LOG.error("{}: the connection ends on an error of Sluice", address, bug);
         } finally {
             this.connection = null;
@@ -298,7 +333,12 @@ public final class VhostUserServer implements AutoCloseable {
             rings.add(new Vring(i, loop, batch, device, pipeline, settings.queueSize));
         }
         MessageStream stream = new MessageStream(connection, wakeFd, settings.partialMessageTimeout.toNanos());
-        return new VhostUserSession(device, stream, rings, settings.allowFileMemory);
+        try {
+            return new VhostUserSession(device, stream, rings, settings.allowFileMemory);
+        } catch (Throwable failed) {
+            stream.close();
+            throw failed;
+        }
     }
 
     @Override

@@ -185,10 +185,29 @@ final class VhostUserSession implements AutoCloseable {
         }
     }
 
+    /** Waits for every ring, also where one of them fails: the others may have requests out. */
     private static void stop(List<Vring> rings) {
-        List<CompletableFuture<Integer>> stopping = rings.stream().map(Vring::beginStop).toList();
+        List<CompletableFuture<Integer>> stopping = rings.stream().map(VhostUserSession::beginStop).toList();
+        RuntimeException first = null;
         for (int i = 0; i < rings.size(); i++) {
-            rings.get(i).endStop(stopping.get(i));
+            try {
+                rings.get(i).endStop(stopping.get(i));
+            } catch (RuntimeException failed) {
+                if (first == null) {
+                    first = failed;
+                }
+            }
+        }
+        if (first != null) {
+            throw first;
+        }
+    }
+
+    private static CompletableFuture<Integer> beginStop(Vring ring) {
+        try {
+            return ring.beginStop();
+        } catch (RuntimeException loopHasEnded) {
+            return CompletableFuture.failedFuture(loopHasEnded);
         }
     }
 
@@ -257,12 +276,19 @@ final class VhostUserSession implements AutoCloseable {
 
     // ---- the end
 
+    private interface AutoCloseableFds extends AutoCloseable {
+        @Override
+        void close();
+    }
+
     /** Drains all rings, then closes and unmaps what the connection has brought. */
     @Override
     public void close() {
-        stop(rings);
-        rings.forEach(Vring::closeFds);
-        memory.close();
-        stream.close();
+        // In the reverse order, each whatever becomes of the others.
+        try (stream;
+                memory;
+                AutoCloseableFds _ = () -> rings.forEach(Vring::closeFds)) {
+            stop(rings);
+        }
     }
 }

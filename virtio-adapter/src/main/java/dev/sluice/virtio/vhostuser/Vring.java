@@ -180,13 +180,21 @@ final class Vring {
         }
         try {
             SplitRing ring = SplitRing.locate(memory, where, index, size, base);
-            RunningRing started = new RunningRing(
-                    loop, new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()), pipeline.observer());
+            RunningRing started = over(new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()));
             started.start(pipeline, number(kick), number(call), number(err), wantsEnabled);
             running = started;
             state = state.to(wantsEnabled ? RingState.ENABLED : RingState.DISABLED);
         } catch (IllegalArgumentException impossible) {
             throw ProtocolViolation.refused("queue " + index + " cannot start: " + impossible.getMessage());
+        }
+    }
+
+    private RunningRing over(VirtioBlkQueue queue) {
+        try {
+            return new RunningRing(loop, queue, pipeline.observer());
+        } catch (Throwable noMemory) {
+            OnLoop.run(loop, queue::close);
+            throw noMemory;
         }
     }
 
@@ -221,10 +229,13 @@ final class Vring {
 
     /** Waits until what is in flight has completed. The descriptors stay, so that the ring can be {@linkplain #restart started again}. */
     void endStop(CompletableFuture<Integer> stopping) {
-        base = OnLoop.await(stopping, "queue " + index);
-        if (running != null) {
-            running = null;
-            state = state.to(RingState.STOPPED);
+        try {
+            base = OnLoop.await(stopping, "queue " + index);
+        } finally {
+            if (running != null) {
+                running = null;
+                state = state.to(RingState.STOPPED);
+            }
         }
     }
 

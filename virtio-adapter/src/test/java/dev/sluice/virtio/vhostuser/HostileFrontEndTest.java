@@ -473,14 +473,17 @@ final class HostileFrontEndTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4})
     void shouldSurviveRandomMessages(long seed) throws Exception {
+        System.out.println("random messages: seed " + seed);
         SplittableRandom random = new SplittableRandom(seed);
         for (int connection = 0; connection < 40; connection++) {
-            String where = "seed " + seed + " connection " + connection;
             try (RawFrontEnd front = random.nextBoolean() ? RawFrontEnd.running(fixture) : new RawFrontEnd(fixture)) {
                 talkNonsense(front, random);
             } catch (IOException ended) {
-                assertThat(ended).as(where).isNotNull();
+                // The server may hang up on nonsense at any message; what it must not do is stop to serve, which the next round sees.
             }
+        }
+        try (RawFrontEnd front = RawFrontEnd.running(fixture)) {
+            assertThat(front.reads()).as("served after the noise of seed " + seed).isTrue();
         }
     }
 
@@ -506,6 +509,7 @@ final class HostileFrontEndTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4})
     void shouldSurviveRandomRings(long seed) throws Exception {
+        System.out.println("random rings: seed " + seed);
         SplittableRandom random = new SplittableRandom(seed);
         for (int round = 0; round < 40; round++) {
             try (RawFrontEnd front = RawFrontEnd.running(fixture)) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.UnixSocket;
+import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.VhostUserConnection;
 import dev.sluice.virtio.driver.VhostUserFrontend;
@@ -28,10 +29,24 @@ final class ServerSocketTest {
         UnixSocket.listenAt(path.toString(), 1).close();
         assertThat(path).exists();
         try (ServerSocket socket = ServerSocket.listenAt(path)) {
-            assertThat(socket.listening()).isNotNull();
+            assertThat(acceptWithoutPeer(socket)).isEqualTo(-Errno.EAGAIN);
             assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(path))).isEqualTo("rw-------");
         }
         assertThat(path).doesNotExist();
+    }
+
+    private static int acceptWithoutPeer(ServerSocket socket) {
+        UnixSocket listening = socket.listening();
+        assertThat(listening).isNotNull();
+        return listening == null ? 0 : listening.accept();
+    }
+
+    @Test
+    void shouldNotWaitForAConnectionThatSomebodyElseHasTaken() throws IOException {
+        UnixSocket shared = UnixSocket.listenAt(directory.resolve("shared").toString(), 1);
+        try (ServerSocket socket = ServerSocket.inherited(shared.fd().release())) {
+            assertThat(acceptWithoutPeer(socket)).isEqualTo(-Errno.EAGAIN);
+        }
     }
 
     @Test

@@ -198,12 +198,15 @@ final class VhostUserServerTest {
     void shouldAnswerAnyPartOfTheConfigurationSpace() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(1);
                 BlockDriver driver = fixture.open(1)) {
-            for (int size : new int[] {1, 36, 48, 57, 60, 96}) {
+            for (int size : new int[] {1, 36, 48, 57, 60, 96, 97, 256}) {
                 assertThat(driver.frontend().config(0, size).byteSize()).isEqualTo(size);
             }
             assertThat(driver.frontend().config(95, 1).byteSize()).isEqualTo(1);
+            assertThat(driver.frontend().config(250, 6).byteSize()).isEqualTo(6);
+            // Behind the structure there is nothing.
+            assertThat(driver.frontend().config(96, 160).toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)).containsOnly(0);
             // vhost-user, "GET_CONFIG": an empty payload means an error.
-            assertThatThrownBy(() -> driver.frontend().config(90, 7)).isInstanceOf(IOException.class);
+            assertThatThrownBy(() -> driver.frontend().config(250, 7)).isInstanceOf(IOException.class);
             assertThat(driver.frontend().config(0, 8).byteSize()).isEqualTo(8);
         }
     }

@@ -1,0 +1,57 @@
+package dev.sluice.virtio.blk;
+
+import dev.sluice.pipeline.PipelineObserver;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An observer that cannot harm what it observes: whatever it throws is logged, for the 1st, 2nd, 4th, 8th ... time.
+ *
+ * <p><b>Threading:</b> one loop; each queue has its own. <b>Failure:</b> throws nothing. <b>Allocation:</b> none where the observer does not throw.
+ */
+public final class GuardedObserver {
+    private static final Logger LOG = LoggerFactory.getLogger(GuardedObserver.class);
+
+    private final PipelineObserver observer;
+    private final int queue;
+    private long failures;
+
+    public GuardedObserver(PipelineObserver observer, int queue) {
+        this.observer = observer;
+        this.queue = queue;
+    }
+
+    /** See {@link PipelineObserver#kicked}. */
+    public void kicked() {
+        try {
+            observer.kicked(queue);
+        } catch (Throwable failed) {
+            log(failed);
+        }
+    }
+
+    /** See {@link PipelineObserver#published}. */
+    public void published(int elements, boolean called) {
+        try {
+            observer.published(queue, elements, called);
+        } catch (Throwable failed) {
+            log(failed);
+        }
+    }
+
+    /** See {@link PipelineObserver#queueEvent}. */
+    public void queueEvent(PipelineObserver.QueueEvent event) {
+        try {
+            observer.queueEvent(queue, event);
+        } catch (Throwable failed) {
+            log(failed);
+        }
+    }
+
+    private void log(Throwable failed) {
+        failures++;
+        if (Long.bitCount(failures) == 1) {
+            LOG.error("queue {}: the observer of the pipeline failed, {} times so far", queue, failures, failed);
+        }
+    }
+}
