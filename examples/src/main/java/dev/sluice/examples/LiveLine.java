@@ -39,7 +39,7 @@ final class LiveLine implements AutoCloseable {
                 long requests = load.requests();
                 long now = System.nanoTime();
                 double rate = Math.max(0, requests - lastRequests) * 1e9 / (now - lastNanos);
-                String phase = load.measuring() ? "measuring" : load.verifiedBlocks() > 0 && rate == 0 ? "verifying" : "warming up";
+                String phase = load.phase().name().toLowerCase(Locale.ROOT).replace('_', ' ');
                 String text = String.format(
                         Locale.ROOT, "  %-10s %,12d requests  %,9.0f a second  %,9d blocks verified", phase, requests, rate, load.verifiedBlocks());
                 System.out.print(TERMINAL ? "\r" + text : text + "\n");

@@ -15,6 +15,15 @@ import java.util.concurrent.CyclicBarrier;
  * opener's. <b>Failure:</b> errors of requests are counted; a disk that stops answering or breaks the protocol ends the load with an exception.
  */
 public final class Load {
+    /** The phases of a load, in their order. */
+    public enum Phase {
+        WARMING_UP,
+        MEASURING,
+        /** Reading back what was written. */
+        VERIFYING,
+        ENDING
+    }
+
     private final LoadPlan plan;
     private final BackendProcess backend;
     private final BackendStats stats;
@@ -22,7 +31,7 @@ public final class Load {
     private final List<LoadJob> jobs = new ArrayList<>();
     private final CyclicBarrier phase;
     private volatile boolean stopped;
-    private volatile boolean measuring;
+    private volatile Phase current = Phase.WARMING_UP;
     private volatile boolean failed;
 
     public Load(LoadPlan plan, BlockDriver driver, BackendProcess backend, BackendStats stats) {
@@ -62,12 +71,12 @@ public final class Load {
             BackendStats.Sample statsBefore = stats.sample();
             long start = System.nanoTime();
             int _ = phase.await();
-            measuring = true;
+            current = Phase.MEASURING;
             int _ = phase.await();
             seconds = (System.nanoTime() - start) / 1e9;
             OptionalDouble cpuAfter = backend.cpuSeconds();
             window = stats.since(statsBefore);
-            measuring = false;
+            current = plan.verify() ? Phase.VERIFYING : Phase.ENDING;
             if (cpuBefore.isPresent() && cpuAfter.isPresent()) {
                 cpuSeconds = OptionalDouble.of(cpuAfter.getAsDouble() - cpuBefore.getAsDouble());
             }
@@ -100,9 +109,9 @@ public final class Load {
         failed = true;
     }
 
-    /** True between warm-up and the end of the measurement. */
-    public boolean measuring() {
-        return measuring;
+    /** What the load is doing. */
+    public Phase phase() {
+        return current;
     }
 
     /** Requests completed in the current phase. */
