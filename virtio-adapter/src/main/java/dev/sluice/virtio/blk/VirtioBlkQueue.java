@@ -68,6 +68,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private int inFlight;
     private boolean hooked;
     private boolean enabled;
+    private boolean polled;
     private boolean waitingForIovecs;
     private boolean yielded;
     private long budgetTick;
@@ -165,6 +166,12 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             this.enabled = enabled;
             wake.run();
         }
+    }
+
+    /** Polled, a queue never asks for kicks: somebody gives it a turn every now and then. */
+    public void polled(boolean polled) {
+        loop.assertInLoop();
+        this.polled = polled;
     }
 
     /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
@@ -302,6 +309,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             yielded = false;
             descriptorsRead = 0;
             wake.run();
+            return false;
+        }
+        if (polled) {
             return false;
         }
         try {
