@@ -35,8 +35,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** Requests of more than {@link IovecSlab#INLINE} segments that may be out at once. */
     private static final int MAX_LARGE_REQUESTS = 64;
 
-    /** Descriptors read for requests that nobody else sees, before others get their turn: a chain may be as long as the ring. */
-    private static final int UNSEEN_WORK = 4096;
+    /**
+     * Descriptors read in one tick before others get their turn: a chain may be as long as the ring, so counting requests bounds nothing. One more
+     * chain may follow the last one that fits. That is room for 32 requests of 126 segments.
+     */
+    private static final int DESCRIPTORS_PER_TICK = 4096;
 
     /** A request header or a discard segment. */
     private static final int SCRATCH_BYTES = 16;
@@ -65,8 +68,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private int inFlight;
     private boolean hooked;
     private boolean enabled;
+    private boolean polled;
     private boolean waitingForIovecs;
     private boolean yielded;
+    private long budgetTick;
+    private int descriptorsRead;
     private @Nullable BrokenQueueException failure;
     /** For other threads: whether there is a failure. */
     private volatile boolean broken;
@@ -162,6 +168,12 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         }
     }
 
+    /** Polled, a queue never asks for kicks: somebody gives it a turn every now and then. */
+    public void polled(boolean polled) {
+        loop.assertInLoop();
+        this.polled = polled;
+    }
+
     /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
     public void eventFds(int callFd, int errFd) {
         loop.assertInLoop();
@@ -247,8 +259,12 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     }
 
     private @Nullable VirtioBlkRequest next() {
-        int work = 0;
-        while (work < UNSEEN_WORK) {
+        long tick = loop.tickNanos();
+        if (budgetTick != tick) {
+            budgetTick = tick;
+            descriptorsRead = 0;
+        }
+        while (descriptorsRead < DESCRIPTORS_PER_TICK) {
             int head = ring.nextHead();
             if (head == SplitRing.NONE) {
                 return null;
@@ -259,6 +275,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             }
             unproven = request;
             chain.walk(head);
+            descriptorsRead += 1 + chain.descriptorsRead();
             VirtioBlkRequest.Outcome outcome = request.parse(chain, device);
             if (outcome == VirtioBlkRequest.Outcome.NO_ROOM) {
                 // Backpressure: the head stays where it is until a request gives its iovecs back.
@@ -271,7 +288,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
                 return request;
             }
             add(request);
-            work += 1 + chain.descriptorsRead();
             String rule = request.brokenRule();
             if (rule != null) {
                 chainLog.malformed(head, rule, loop.tickNanos());
@@ -289,8 +305,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             return false;
         }
         if (yielded) {
+            // The turn that this asks for comes in the next tick, also where a clock stands still.
             yielded = false;
+            descriptorsRead = 0;
             wake.run();
+            return false;
+        }
+        if (polled) {
             return false;
         }
         try {

@@ -189,6 +189,11 @@ public final class VhostUserFrontend implements AutoCloseable {
         tell(VhostUser.SET_VRING_KICK, u64(queue), fd);
     }
 
+    /** SET_VRING_KICK without a descriptor: starts a ring that the device polls. */
+    public void setVringKickNone(int queue) throws IOException {
+        tell(VhostUser.SET_VRING_KICK, u64(queue | VhostUser.VRING_NO_FD));
+    }
+
     /** SET_VRING_CALL. */
     public void setVringCall(int queue, int fd) throws IOException {
         tell(VhostUser.SET_VRING_CALL, u64(queue), fd);

@@ -12,17 +12,24 @@ import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A started ring on its loop: queue, source and the watch on the kick descriptor, from start to drained.
+ * A started ring on its loop: queue, source and the watch on the kick descriptor, from start to drained. Where the front end gave no descriptor
+ * (vhost-user, "SET_VRING_KICK": polling) a timer takes the place of the watch.
  *
  * <p><b>Threading:</b> the control thread calls; what is done is done on the loop, and all methods but {@link #stop} return when it is done.
  * <b>Ownership:</b> the descriptors stay the {@link Vring}'s, who keeps them open until {@link #stop} has completed.
  */
 final class RunningRing {
+    /** How often a ring without a kick descriptor is looked at: what a request may wait there, and 2000 wake-ups a second of an idle loop. */
+    static final long POLL_INTERVAL_NANOS = 500_000;
+
+    private final Runnable poll = this::poll;
     private final IoLoop loop;
     private final VirtioBlkQueue queue;
     private final QueueSource source;
     private final GuardedObserver observer;
     private IoLoop.@Nullable Watch watch;
+    private boolean polling;
+    private boolean pollScheduled;
 
     RunningRing(IoLoop loop, VirtioBlkQueue queue, PipelineObserver observer) {
         this.loop = loop;
@@ -38,7 +45,7 @@ final class RunningRing {
                 queue.eventFds(callFd, errFd);
                 pipeline.connect(source);
                 queue.start(source::kicked);
-                watch = loop.onReadable(kickFd, this::kicked);
+                listen(kickFd);
                 queue.enabled(enabled);
                 source.kicked();
             } catch (Throwable failed) {
@@ -64,9 +71,35 @@ final class RunningRing {
     void kickFd(int kickFd) {
         OnLoop.run(loop, () -> {
             closeWatch();
-            watch = loop.onReadable(kickFd, this::kicked);
+            listen(kickFd);
             source.kicked();
         });
+    }
+
+    private void listen(int kickFd) {
+        if (kickFd == VirtioBlkQueue.NO_FD) {
+            polling = true;
+            schedulePoll();
+        } else {
+            watch = loop.onReadable(kickFd, this::kicked);
+        }
+        queue.polled(polling);
+    }
+
+    private void poll() {
+        pollScheduled = false;
+        if (polling) {
+            source.kicked();
+            schedulePoll();
+        }
+    }
+
+    /** One timer at a time, however often the front end changes its mind. */
+    private void schedulePoll() {
+        if (!pollScheduled) {
+            pollScheduled = true;
+            loop.schedule(poll, POLL_INTERVAL_NANOS);
+        }
     }
 
     void eventFds(int callFd, int errFd) {
@@ -129,6 +162,7 @@ final class RunningRing {
     }
 
     private void closeWatch() {
+        polling = false;
         IoLoop.Watch current = watch;
         watch = null;
         if (current != null) {

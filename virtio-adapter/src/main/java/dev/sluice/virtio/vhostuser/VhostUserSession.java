@@ -230,12 +230,7 @@ final class VhostUserSession implements AutoCloseable {
     private void setVringFd(SetVringFd message) throws ProtocolViolation {
         Vring ring = ring(message.index());
         switch (message.purpose()) {
-            case KICK -> {
-                if (!message.hasFd()) {
-                    throw ProtocolViolation.refused("SET_VRING_KICK of queue " + message.index() + " without a file descriptor: polling is not supported");
-                }
-                ring.kick(stream.fds().take(0), memory.memory());
-            }
+            case KICK -> ring.kick(message.hasFd() ? stream.fds().take(0) : null, memory.memory());
             case CALL -> ring.call(message.hasFd() ? stream.fds().take(0) : null);
             case ERR -> ring.err(message.hasFd() ? stream.fds().take(0) : null);
         }

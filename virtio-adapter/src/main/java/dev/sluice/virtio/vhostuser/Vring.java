@@ -100,12 +100,14 @@ final class Vring {
         addresses = wanted;
     }
 
-    /** A kick descriptor starts the ring. Takes the descriptor over, also where it throws. */
-    void kick(Fd fd, GuestMemory memory) throws ProtocolViolation {
-        ownedEventFd("SET_VRING_KICK", fd);
+    /** A kick descriptor, or none for a ring that is polled, starts the ring. Takes the descriptor over, also where it throws. */
+    void kick(@Nullable Fd fd, GuestMemory memory) throws ProtocolViolation {
+        if (fd != null) {
+            ownedEventFd("SET_VRING_KICK", fd);
+        }
         RunningRing ring = running;
         if (ring != null) {
-            ring.kickFd(fd.number());
+            ring.kickFd(number(fd));
             close(kick);
             kick = fd;
             return;
@@ -116,7 +118,7 @@ final class Vring {
             start(memory);
         } catch (ProtocolViolation refused) {
             kick = null;
-            fd.close();
+            close(fd);
             throw refused;
         }
     }

@@ -342,8 +342,35 @@ final class HostileChainTest {
         guest.publish();
         guest.source.kicked();
         int ticks = guest.loop.tickUntilIdle();
-        // 64 chains of 64 steps each are more than one turn's share of unseen work.
+        // 64 chains of 64 steps each are more than one tick's share of descriptors.
         assertThat(ticks).isGreaterThan(1).isLessThan(10);
         assertThat(guest.takeUsed()).hasSize(SIZE);
+    }
+
+    @Test
+    void shouldLetOthersHaveTheirTurnWhenGoodRequestsHaveLongTables() {
+        // Good requests of one sector, each with a hundred empty buffers that have to be read all the same.
+        long status = DATA + 0x20000;
+        guest.header(DATA, IN, 0);
+        int entries = 103;
+        guest.entry(TABLE, 0, DATA, 16, F_NEXT, 1);
+        for (int i = 1; i < entries - 1; i++) {
+            guest.entry(TABLE, i, DATA + 0x1000, i == 1 ? 512 : 0, F_NEXT | F_WRITE, i + 1);
+        }
+        guest.entry(TABLE, entries - 1, status, 1, F_WRITE, 0);
+        for (int head = 0; head < SIZE; head++) {
+            guest.desc(head, TABLE, entries * 16L, F_INDIRECT, 0);
+            guest.offer(head);
+        }
+        guest.publish();
+        guest.source.kicked();
+        guest.loop.tick();
+        int takenInFirstTick = guest.queue.lastAvail();
+        assertThat(takenInFirstTick).isBetween(1, SIZE - 1);
+        guest.tick();
+        assertThat(guest.takeUsed()).hasSize(SIZE);
+        assertThat(guest.peek(status)).isEqualTo(OK);
+        assertThat(guest.queue.inFlight()).isZero();
+        assertThat(guest.queue.lastAvail()).isEqualTo(SIZE);
     }
 }

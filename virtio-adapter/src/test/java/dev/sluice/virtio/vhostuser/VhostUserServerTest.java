@@ -107,6 +107,31 @@ final class VhostUserServerTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(longs = {0, VirtioFeatures.EVENT_IDX})
+    void shouldPollWhenThereIsNoKickDescriptor(long more) throws Exception {
+        // vhost-user, "SET_VRING_KICK": without a descriptor "polling should be used instead of waiting for the kick".
+        long features = RawFrontEnd.FEATURES | more;
+        try (ServerFixture fixture = ServerFixture.start(1);
+                RawFrontEnd front = new RawFrontEnd(fixture, features)) {
+            front.negotiate(features, RawFrontEnd.PROTOCOL_FEATURES);
+            front.shareMemory();
+            front.setUpRing();
+            front.frontend.setVringKickNone(0);
+            front.frontend.setVringEnable(0, true);
+            for (int i = 0; i < 50; i++) {
+                assertThat(front.reads()).isTrue();
+            }
+            assertThat(fixture.events.kicks.get()).isZero();
+            // And back: from now on the descriptor counts.
+            front.frontend.setVringKick(0, front.queue.kickFd());
+            assertThat(front.reads()).isTrue();
+            front.frontend.setVringKickNone(0);
+            assertThat(front.reads()).isTrue();
+            assertThat(front.frontend.vringBase(0)).isEqualTo(52);
+        }
+    }
+
     @Test
     void shouldGoOnWhereItStoppedWhenTheFrontEndRestarts() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(1);
