@@ -24,134 +24,134 @@ import reactor.core.publisher.Mono;
  * <b>Failure:</b> {@link BlockIoException} through handler or Future.
  */
 final class AsyncBlockChannel extends AsynchronousFileChannel {
-  private final BlockDevice device;
-  private volatile boolean closed;
+    private final BlockDevice device;
+    private volatile boolean closed;
 
-  AsyncBlockChannel(BlockDevice device) {
-    this.device = device;
-  }
-
-  @Override
-  public <A extends @Nullable Object> void read(ByteBuffer target, long position, A attachment, CompletionHandler<Integer, ? super A> handler) {
-    tell(reading(target, position), attachment, handler);
-  }
-
-  @Override
-  public Future<Integer> read(ByteBuffer target, long position) {
-    return future(reading(target, position));
-  }
-
-  @Override
-  public <A extends @Nullable Object> void write(ByteBuffer source, long position, A attachment, CompletionHandler<Integer, ? super A> handler) {
-    tell(writing(source, position), attachment, handler);
-  }
-
-  @Override
-  public Future<Integer> write(ByteBuffer source, long position) {
-    return future(writing(source, position));
-  }
-
-  private Mono<Integer> reading(ByteBuffer target, long position) {
-    // As the JDK's: what is wrong with the arguments is thrown.
-    if (position < 0) {
-      throw new IllegalArgumentException("position " + position);
+    AsyncBlockChannel(BlockDevice device) {
+        this.device = device;
     }
-    if (target.isReadOnly()) {
-      throw new IllegalArgumentException("a read-only buffer to read into");
+
+    @Override
+    public <A extends @Nullable Object> void read(ByteBuffer target, long position, A attachment, CompletionHandler<Integer, ? super A> handler) {
+        tell(reading(target, position), attachment, handler);
     }
-    return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().read(position, target);
-  }
 
-  private Mono<Integer> writing(ByteBuffer source, long position) {
-    if (position < 0) {
-      throw new IllegalArgumentException("position " + position);
+    @Override
+    public Future<Integer> read(ByteBuffer target, long position) {
+        return future(reading(target, position));
     }
-    return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().write(position, source);
-  }
 
-  private static Future<Integer> future(Mono<Integer> transfer) {
-    CompletableFuture<Integer> future = new CompletableFuture<>();
-    Disposable running = transfer.subscribe(future::complete, future::completeExceptionally);
-    var _ = future.whenComplete((bytes, failure) -> {
-      if (future.isCancelled()) {
-        running.dispose();
-      }
-    });
-    return future;
-  }
-
-  private static <A extends @Nullable Object> void tell(Mono<Integer> transfer, A attachment, CompletionHandler<Integer, ? super A> handler) {
-    var _ = transfer.subscribe(bytes -> handler.completed(bytes, attachment), failure -> handler.failed(failure, attachment));
-  }
-
-  @Override
-  public void force(boolean metaData) throws IOException {
-    waitFor(device.flush());
-  }
-
-  @Override
-  public long size() throws IOException {
-    assertOpen();
-    return device.sizeBytes();
-  }
-
-  @Override
-  public AsynchronousFileChannel truncate(long size) throws IOException {
-    if (size < 0) {
-      throw new IllegalArgumentException("size " + size);
+    @Override
+    public <A extends @Nullable Object> void write(ByteBuffer source, long position, A attachment, CompletionHandler<Integer, ? super A> handler) {
+        tell(writing(source, position), attachment, handler);
     }
-    assertOpen();
-    if (size < device.sizeBytes()) {
-      waitFor(device.resize(size).then());
+
+    @Override
+    public Future<Integer> write(ByteBuffer source, long position) {
+        return future(writing(source, position));
     }
-    return this;
-  }
 
-  private void waitFor(Mono<Void> work) throws IOException {
-    assertOpen();
-    device.assertMayWait();
-    try {
-      work.block();
-    } catch (RuntimeException failed) {
-      if (Exceptions.unwrap(failed) instanceof IOException io) {
-        throw io;
-      }
-      throw failed;
+    private Mono<Integer> reading(ByteBuffer target, long position) {
+        // As the JDK's: what is wrong with the arguments is thrown.
+        if (position < 0) {
+            throw new IllegalArgumentException("position " + position);
+        }
+        if (target.isReadOnly()) {
+            throw new IllegalArgumentException("a read-only buffer to read into");
+        }
+        return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().read(position, target);
     }
-  }
 
-  private void assertOpen() throws ClosedChannelException {
-    if (closed) {
-      throw new ClosedChannelException();
+    private Mono<Integer> writing(ByteBuffer source, long position) {
+        if (position < 0) {
+            throw new IllegalArgumentException("position " + position);
+        }
+        return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().write(position, source);
     }
-  }
 
-  @Override
-  public <A extends @Nullable Object> void lock(long position, long size, boolean shared, A attachment, CompletionHandler<FileLock, ? super A> handler) {
-    throw noLocks();
-  }
+    private static Future<Integer> future(Mono<Integer> transfer) {
+        CompletableFuture<Integer> future = new CompletableFuture<>();
+        Disposable running = transfer.subscribe(future::complete, future::completeExceptionally);
+        var _ = future.whenComplete((bytes, failure) -> {
+            if (future.isCancelled()) {
+                running.dispose();
+            }
+        });
+        return future;
+    }
 
-  @Override
-  public Future<FileLock> lock(long position, long size, boolean shared) {
-    throw noLocks();
-  }
+    private static <A extends @Nullable Object> void tell(Mono<Integer> transfer, A attachment, CompletionHandler<Integer, ? super A> handler) {
+        var _ = transfer.subscribe(bytes -> handler.completed(bytes, attachment), failure -> handler.failed(failure, attachment));
+    }
 
-  @Override
-  public FileLock tryLock(long position, long size, boolean shared) {
-    throw noLocks();
-  }
+    @Override
+    public void force(boolean metaData) throws IOException {
+        waitFor(device.flush());
+    }
 
-  private static UnsupportedOperationException noLocks() {
-    return new UnsupportedOperationException("a block device has no locks on ranges; the image as a whole is locked while it is open");
-  }
+    @Override
+    public long size() throws IOException {
+        assertOpen();
+        return device.sizeBytes();
+    }
 
-  @Override
-  public boolean isOpen() {
-    return !closed;
-  }
+    @Override
+    public AsynchronousFileChannel truncate(long size) throws IOException {
+        if (size < 0) {
+            throw new IllegalArgumentException("size " + size);
+        }
+        assertOpen();
+        if (size < device.sizeBytes()) {
+            waitFor(device.resize(size).then());
+        }
+        return this;
+    }
 
-  @Override
-  public void close() {
-    closed = true;
-  }
+    private void waitFor(Mono<Void> work) throws IOException {
+        assertOpen();
+        device.assertMayWait();
+        try {
+            work.block();
+        } catch (RuntimeException failed) {
+            if (Exceptions.unwrap(failed) instanceof IOException io) {
+                throw io;
+            }
+            throw failed;
+        }
+    }
+
+    private void assertOpen() throws ClosedChannelException {
+        if (closed) {
+            throw new ClosedChannelException();
+        }
+    }
+
+    @Override
+    public <A extends @Nullable Object> void lock(long position, long size, boolean shared, A attachment, CompletionHandler<FileLock, ? super A> handler) {
+        throw noLocks();
+    }
+
+    @Override
+    public Future<FileLock> lock(long position, long size, boolean shared) {
+        throw noLocks();
+    }
+
+    @Override
+    public FileLock tryLock(long position, long size, boolean shared) {
+        throw noLocks();
+    }
+
+    private static UnsupportedOperationException noLocks() {
+        return new UnsupportedOperationException("a block device has no locks on ranges; the image as a whole is locked while it is open");
+    }
+
+    @Override
+    public boolean isOpen() {
+        return !closed;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
 }

@@ -12,39 +12,39 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <b>Allocation:</b> made with its view when it is taken (some 100 bytes).
  */
 public final class BlockBuffer implements AutoCloseable {
-  private final BlockBufferPool pool;
-  private final int index;
-  private final ByteBuffer bytes;
-  private final AtomicBoolean closed = new AtomicBoolean();
+    private final BlockBufferPool pool;
+    private final int index;
+    private final ByteBuffer bytes;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
-  BlockBuffer(BlockBufferPool pool, int index, ByteBuffer bytes) {
-    this.pool = pool;
-    this.index = index;
-    this.bytes = bytes;
-  }
-
-  /**
-   * The content; the same object each time, so that its position and limit say what is to be read or written.
-   *
-   * @throws IllegalStateException after {@link #close}
-   */
-  public ByteBuffer bytes() {
-    if (closed.get()) {
-      throw new IllegalStateException("the buffer has been given back to its pool");
+    BlockBuffer(BlockBufferPool pool, int index, ByteBuffer bytes) {
+        this.pool = pool;
+        this.index = index;
+        this.bytes = bytes;
     }
-    return bytes;
-  }
 
-  /** Gives it back. Idempotent. */
-  @Override
-  public void close() {
-    if (closed.compareAndSet(false, true)) {
-      pool.giveBack(index);
+    /**
+     * The content; the same object each time, so that its position and limit say what is to be read or written.
+     *
+     * @throws IllegalStateException after {@link #close}
+     */
+    public ByteBuffer bytes() {
+        if (closed.get()) {
+            throw new IllegalStateException("the buffer has been given back to its pool");
+        }
+        return bytes;
     }
-  }
 
-  @Override
-  public String toString() {
-    return "BlockBuffer[" + index + (closed.get() ? ", given back]" : ", " + bytes + "]");
-  }
+    /** Gives it back. Idempotent. */
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            pool.giveBack(index);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "BlockBuffer[" + index + (closed.get() ? ", given back]" : ", " + bytes + "]");
+    }
 }

@@ -22,235 +22,235 @@ import reactor.core.publisher.Mono;
  * <b>Allocation:</b> a view a buffer taken; pinning allocates nothing.
  */
 public final class BlockBufferPool implements Lender<BlockBuffer> {
-  private static final Logger LOG = LoggerFactory.getLogger(BlockBufferPool.class);
+    private static final Logger LOG = LoggerFactory.getLogger(BlockBufferPool.class);
 
-  private final int bufferBytes;
-  private final int alignment;
-  private final LeakDetection detection;
-  private final ReferenceQueue<BlockBuffer> collected = new ReferenceQueue<>();
+    private final int bufferBytes;
+    private final int alignment;
+    private final LeakDetection detection;
+    private final ReferenceQueue<BlockBuffer> collected = new ReferenceQueue<>();
 
-  /** One for the holder of a buffer, one for each request on it; 0 where it is in the pool. */
-  private final AtomicIntegerArray uses;
+    /** One for the holder of a buffer, one for each request on it; 0 where it is in the pool. */
+    private final AtomicIntegerArray uses;
 
-  // Guarded by this.
-  private final int[] free;
-  private final @Nullable Watch[] watches;
-  private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
-  private int freeCount;
-  private int leaks;
-  private @Nullable NativeBlock memory;
-  private boolean closed;
+    // Guarded by this.
+    private final int[] free;
+    private final @Nullable Watch[] watches;
+    private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+    private int freeCount;
+    private int leaks;
+    private @Nullable NativeBlock memory;
+    private boolean closed;
 
-  /** First byte of the memory, 0 before there is any; what {@link #pin} compares addresses with. */
-  private volatile long base;
+    /** First byte of the memory, 0 before there is any; what {@link #pin} compares addresses with. */
+    private volatile long base;
 
-  private static final class Watch extends PhantomReference<BlockBuffer> {
-    private final int index;
-    private final @Nullable Throwable taken;
+    private static final class Watch extends PhantomReference<BlockBuffer> {
+        private final int index;
+        private final @Nullable Throwable taken;
 
-    Watch(BlockBuffer watched, ReferenceQueue<BlockBuffer> queue, int index, boolean trace) {
-      super(watched, queue);
-      this.index = index;
-      this.taken = trace ? new Throwable("taken here") : null;
-    }
-  }
-
-  BlockBufferPool(int count, int bufferBytes, int alignment, LeakDetection detection) {
-    this.bufferBytes = bufferBytes;
-    this.alignment = alignment;
-    this.detection = detection;
-    this.uses = new AtomicIntegerArray(count);
-    this.free = new int[count];
-    this.watches = new Watch[count];
-    for (int i = 0; i < count; i++) {
-      free[i] = count - 1 - i;
-    }
-    this.freeCount = count;
-  }
-
-  /** Bytes of each buffer. */
-  public int bufferBytes() {
-    return bufferBytes;
-  }
-
-  /** Each buffer starts at a multiple of this. */
-  public int alignment() {
-    return alignment;
-  }
-
-  /** How many there are. */
-  public int count() {
-    return free.length;
-  }
-
-  /** How many could be taken now. */
-  public synchronized int available() {
-    return freeCount;
-  }
-
-  /** How many were found to have been forgotten. */
-  public synchronized int leaks() {
-    reportCollected();
-    return leaks;
-  }
-
-  /**
-   * One of the buffers, cleared but not zeroed, or null where all are out.
-   *
-   * @throws IllegalStateException where the device is closed
-   */
-  @Override
-  public synchronized @Nullable BlockBuffer tryTake() {
-    if (closed) {
-      throw new IllegalStateException("the block device is closed, and its buffers with it");
-    }
-    reportCollected();
-    if (freeCount == 0) {
-      return null;
-    }
-    NativeBlock slab = memory;
-    if (slab == null) {
-      slab = NativeMemory.allocate((long) free.length * bufferBytes, alignment);
-      memory = slab;
-      base = slab.address();
-    }
-    int index = free[--freeCount];
-    uses.set(index, 1);
-    BlockBuffer taken = new BlockBuffer(this, index, slab.segment().asSlice((long) index * bufferBytes, bufferBytes).asByteBuffer());
-    if (detection != LeakDetection.OFF) {
-      watches[index] = new Watch(taken, collected, index, detection == LeakDetection.TRACE);
-    }
-    return taken;
-  }
-
-  /** One of the buffers, as soon as there is one; who asked first is served first. Fails where the device is closed. */
-  public Mono<BlockBuffer> take() {
-    return new TakeMono<>(this);
-  }
-
-  @Override
-  public void whenAvailable(Runnable task) {
-    synchronized (this) {
-      if (freeCount == 0 && !closed) {
-        waiting.add(task);
-        return;
-      }
-    }
-    task.run();
-  }
-
-  @Override
-  public void giveBack(BlockBuffer lent) {
-    lent.close();
-  }
-
-  /** The holder has closed its buffer. */
-  void giveBack(int index) {
-    synchronized (this) {
-      Watch watch = watches[index];
-      if (watch != null) {
-        watch.clear();
-        watches[index] = null;
-      }
-    }
-    letGo(index);
-  }
-
-  // ---- for requests under way
-
-  /**
-   * Holds the buffer that an address lies in, if it lies in one.
-   *
-   * @return false where it lies in one that is in the pool: its holder has closed it
-   */
-  boolean pin(long address) {
-    int index = indexOf(address);
-    if (index < 0) {
-      return true;
-    }
-    int now;
-    do {
-      now = uses.get(index);
-      if (now == 0) {
-        return false;
-      }
-    } while (!uses.compareAndSet(index, now, now + 1));
-    return true;
-  }
-
-  void unpin(long address) {
-    int index = indexOf(address);
-    if (index >= 0) {
-      letGo(index);
-    }
-  }
-
-  private int indexOf(long address) {
-    long start = base;
-    long at = address - start;
-    return start == 0 || at < 0 || at >= (long) free.length * bufferBytes ? -1 : (int) (at / bufferBytes);
-  }
-
-  private void letGo(int index) {
-    if (uses.decrementAndGet(index) > 0) {
-      return;
-    }
-    synchronized (this) {
-      free[freeCount++] = index;
-    }
-    wakeWaiting();
-  }
-
-  /** One after the other for as long as there is a buffer: who is woken may not want it any more. */
-  private void wakeWaiting() {
-    while (true) {
-      Runnable next;
-      synchronized (this) {
-        next = freeCount > 0 || closed ? waiting.poll() : null;
-      }
-      if (next == null) {
-        return;
-      }
-      next.run();
-    }
-  }
-
-  // ---- leaks
-
-  private void reportCollected() {
-    while (collected.poll() instanceof Watch watch) {
-      if (watches[watch.index] == watch) {
-        watches[watch.index] = null;
-        leaks++;
-        LOG.error("a buffer of {} bytes was collected without having been closed; its memory is lost to the pool{}", bufferBytes,
-            watch.taken == null ? " (LeakDetection.TRACE tells where it was taken)" : "", watch.taken);
-      }
-    }
-  }
-
-  /** Frees the memory. When no request is under way. Idempotent. */
-  void close() {
-    synchronized (this) {
-      if (closed) {
-        return;
-      }
-      closed = true;
-      reportCollected();
-      // Those found before are among them: what is lost never comes back.
-      leaks = free.length - freeCount;
-      if (leaks > 0) {
-        LOG.error("{} of {} buffers had not been closed when their device was", leaks, free.length);
-        for (Watch watch : watches) {
-          if (watch != null && watch.taken != null) {
-            LOG.error("not closed", watch.taken);
-          }
+        Watch(BlockBuffer watched, ReferenceQueue<BlockBuffer> queue, int index, boolean trace) {
+            super(watched, queue);
+            this.index = index;
+            this.taken = trace ? new Throwable("taken here") : null;
         }
-      }
-      if (memory != null) {
-        base = 0;
-        memory.close();
-      }
     }
-    wakeWaiting();
-  }
+
+    BlockBufferPool(int count, int bufferBytes, int alignment, LeakDetection detection) {
+        this.bufferBytes = bufferBytes;
+        this.alignment = alignment;
+        this.detection = detection;
+        this.uses = new AtomicIntegerArray(count);
+        this.free = new int[count];
+        this.watches = new Watch[count];
+        for (int i = 0; i < count; i++) {
+            free[i] = count - 1 - i;
+        }
+        this.freeCount = count;
+    }
+
+    /** Bytes of each buffer. */
+    public int bufferBytes() {
+        return bufferBytes;
+    }
+
+    /** Each buffer starts at a multiple of this. */
+    public int alignment() {
+        return alignment;
+    }
+
+    /** How many there are. */
+    public int count() {
+        return free.length;
+    }
+
+    /** How many could be taken now. */
+    public synchronized int available() {
+        return freeCount;
+    }
+
+    /** How many were found to have been forgotten. */
+    public synchronized int leaks() {
+        reportCollected();
+        return leaks;
+    }
+
+    /**
+     * One of the buffers, cleared but not zeroed, or null where all are out.
+     *
+     * @throws IllegalStateException where the device is closed
+     */
+    @Override
+    public synchronized @Nullable BlockBuffer tryTake() {
+        if (closed) {
+            throw new IllegalStateException("the block device is closed, and its buffers with it");
+        }
+        reportCollected();
+        if (freeCount == 0) {
+            return null;
+        }
+        NativeBlock slab = memory;
+        if (slab == null) {
+            slab = NativeMemory.allocate((long) free.length * bufferBytes, alignment);
+            memory = slab;
+            base = slab.address();
+        }
+        int index = free[--freeCount];
+        uses.set(index, 1);
+        BlockBuffer taken = new BlockBuffer(this, index, slab.segment().asSlice((long) index * bufferBytes, bufferBytes).asByteBuffer());
+        if (detection != LeakDetection.OFF) {
+            watches[index] = new Watch(taken, collected, index, detection == LeakDetection.TRACE);
+        }
+        return taken;
+    }
+
+    /** One of the buffers, as soon as there is one; who asked first is served first. Fails where the device is closed. */
+    public Mono<BlockBuffer> take() {
+        return new TakeMono<>(this);
+    }
+
+    @Override
+    public void whenAvailable(Runnable task) {
+        synchronized (this) {
+            if (freeCount == 0 && !closed) {
+                waiting.add(task);
+                return;
+            }
+        }
+        task.run();
+    }
+
+    @Override
+    public void giveBack(BlockBuffer lent) {
+        lent.close();
+    }
+
+    /** The holder has closed its buffer. */
+    void giveBack(int index) {
+        synchronized (this) {
+            Watch watch = watches[index];
+            if (watch != null) {
+                watch.clear();
+                watches[index] = null;
+            }
+        }
+        letGo(index);
+    }
+
+    // ---- for requests under way
+
+    /**
+     * Holds the buffer that an address lies in, if it lies in one.
+     *
+     * @return false where it lies in one that is in the pool: its holder has closed it
+     */
+    boolean pin(long address) {
+        int index = indexOf(address);
+        if (index < 0) {
+            return true;
+        }
+        int now;
+        do {
+            now = uses.get(index);
+            if (now == 0) {
+                return false;
+            }
+        } while (!uses.compareAndSet(index, now, now + 1));
+        return true;
+    }
+
+    void unpin(long address) {
+        int index = indexOf(address);
+        if (index >= 0) {
+            letGo(index);
+        }
+    }
+
+    private int indexOf(long address) {
+        long start = base;
+        long at = address - start;
+        return start == 0 || at < 0 || at >= (long) free.length * bufferBytes ? -1 : (int) (at / bufferBytes);
+    }
+
+    private void letGo(int index) {
+        if (uses.decrementAndGet(index) > 0) {
+            return;
+        }
+        synchronized (this) {
+            free[freeCount++] = index;
+        }
+        wakeWaiting();
+    }
+
+    /** One after the other for as long as there is a buffer: who is woken may not want it any more. */
+    private void wakeWaiting() {
+        while (true) {
+            Runnable next;
+            synchronized (this) {
+                next = freeCount > 0 || closed ? waiting.poll() : null;
+            }
+            if (next == null) {
+                return;
+            }
+            next.run();
+        }
+    }
+
+    // ---- leaks
+
+    private void reportCollected() {
+        while (collected.poll() instanceof Watch watch) {
+            if (watches[watch.index] == watch) {
+                watches[watch.index] = null;
+                leaks++;
+                LOG.error("a buffer of {} bytes was collected without having been closed; its memory is lost to the pool{}", bufferBytes,
+                        watch.taken == null ? " (LeakDetection.TRACE tells where it was taken)" : "", watch.taken);
+            }
+        }
+    }
+
+    /** Frees the memory. When no request is under way. Idempotent. */
+    void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            reportCollected();
+            // Those found before are among them: what is lost never comes back.
+            leaks = free.length - freeCount;
+            if (leaks > 0) {
+                LOG.error("{} of {} buffers had not been closed when their device was", leaks, free.length);
+                for (Watch watch : watches) {
+                    if (watch != null && watch.taken != null) {
+                        LOG.error("not closed", watch.taken);
+                    }
+                }
+            }
+            if (memory != null) {
+                base = 0;
+                memory.close();
+            }
+        }
+        wakeWaiting();
+    }
 }

@@ -39,223 +39,223 @@ import reactor.core.publisher.Mono;
  * 200 by test; a vectored one two arrays more, a piece of a range its buffer's view.
  */
 public final class BlockDevice implements AutoCloseable {
-  private final Resources resources;
-  private final BlockDeviceOptions options;
-  private final BlockBufferPool buffers;
-  private final Limits limits;
-  private final DeviceQueue[] queues;
-  private final ByteAccess byteAccess;
-  private final Closing closing;
+    private final Resources resources;
+    private final BlockDeviceOptions options;
+    private final BlockBufferPool buffers;
+    private final Limits limits;
+    private final DeviceQueue[] queues;
+    private final ByteAccess byteAccess;
+    private final Closing closing;
 
-  private BlockDevice(Resources resources, BlockDeviceOptions options) {
-    this.resources = resources;
-    this.options = options;
-    BlockGeometry geometry = resources.pipeline().geometry();
-    this.buffers = new BlockBufferPool(
-        options.bufferCount(), options.bufferBytes(), Math.max(4096, geometry.physicalBlockBytes()), options.leakDetection());
-    this.limits = new Limits(resources.pipeline(), buffers, options.maxSegments());
-    this.queues = new DeviceQueue[resources.loops().size()];
-    for (int i = 0; i < queues.length; i++) {
-      queues[i] = new DeviceQueue(resources.loops().get(i), i, options);
+    private BlockDevice(Resources resources, BlockDeviceOptions options) {
+        this.resources = resources;
+        this.options = options;
+        BlockGeometry geometry = resources.pipeline().geometry();
+        this.buffers = new BlockBufferPool(
+                options.bufferCount(), options.bufferBytes(), Math.max(4096, geometry.physicalBlockBytes()), options.leakDetection());
+        this.limits = new Limits(resources.pipeline(), buffers, options.maxSegments());
+        this.queues = new DeviceQueue[resources.loops().size()];
+        for (int i = 0; i < queues.length; i++) {
+            queues[i] = new DeviceQueue(resources.loops().get(i), i, options);
+        }
+        this.byteAccess = new ByteAccess(this);
+        this.closing = new Closing(queues, buffers, resources);
     }
-    this.byteAccess = new ByteAccess(this);
-    this.closing = new Closing(queues, buffers, resources);
-  }
 
-  // ---- opening
+    // ---- opening
 
-  /**
-   * Opens an image with the backend and on the loops that the options name. Closing the device closes them all.
-   *
-   * @throws IOException with one line that says what failed and what to do
-   */
-  public static BlockDevice open(Path image, BlockDeviceOptions options) throws IOException {
-    BlockBackendProvider provider = Providers.backend(options.backend());
-    IoLoopProvider loopProvider = Providers.loop(options.loop(), provider.name());
-    BackendOptions backendOptions = new BackendOptions(image, options.readOnly(), options.direct(), options.queueDepth());
-    BlockBackend backend = provider.open(backendOptions);
-    List<IoLoop> loops = new ArrayList<>();
-    try {
-      for (int i = 0; i < options.loops(); i++) {
-        loops.add(loopProvider.start("sluice-device-" + i));
-      }
-      return connected(new BlockDevice(new Resources(pipeline(backend, options), loops, backend, true, true), options));
-    } catch (Throwable failed) {
-      loops.forEach(IoLoop::close);
-      backend.close();
-      throw failed;
+    /**
+     * Opens an image with the backend and on the loops that the options name. Closing the device closes them all.
+     *
+     * @throws IOException with one line that says what failed and what to do
+     */
+    public static BlockDevice open(Path image, BlockDeviceOptions options) throws IOException {
+        BlockBackendProvider provider = Providers.backend(options.backend());
+        IoLoopProvider loopProvider = Providers.loop(options.loop(), provider.name());
+        BackendOptions backendOptions = new BackendOptions(image, options.readOnly(), options.direct(), options.queueDepth());
+        BlockBackend backend = provider.open(backendOptions);
+        List<IoLoop> loops = new ArrayList<>();
+        try {
+            for (int i = 0; i < options.loops(); i++) {
+                loops.add(loopProvider.start("sluice-device-" + i));
+            }
+            return connected(new BlockDevice(new Resources(pipeline(backend, options), loops, backend, true, true), options));
+        } catch (Throwable failed) {
+            loops.forEach(IoLoop::close);
+            backend.close();
+            throw failed;
+        }
     }
-  }
 
-  /** A device on an opened backend and running loops, a queue for each. Both stay the caller's, and outlive the device. */
-  public static BlockDevice open(BlockBackend backend, List<? extends IoLoop> loops, BlockDeviceOptions options) {
-    return connected(new BlockDevice(new Resources(pipeline(backend, options), List.copyOf(loops), backend, true, false), options));
-  }
-
-  /** A device on a pipeline, which stays the caller's, as do the loops. Of the options, what makes a pipeline is not looked at. */
-  public static BlockDevice open(BlockPipeline pipeline, List<? extends IoLoop> loops, BlockDeviceOptions options) {
-    return connected(new BlockDevice(new Resources(pipeline, List.copyOf(loops), null, false, false), options));
-  }
-
-  private static BlockPipeline pipeline(BlockBackend backend, BlockDeviceOptions options) {
-    return options.pipeline().apply(BlockPipeline.builder().backend(backend)).build();
-  }
-
-  private static BlockDevice connected(BlockDevice device) {
-    try {
-      for (DeviceQueue queue : device.queues) {
-        Loops.run(queue.loop(), () -> queue.connect(device.resources.pipeline()));
-      }
-      return device;
-    } catch (Throwable failed) {
-      device.closing.abandon();
-      throw failed;
+    /** A device on an opened backend and running loops, a queue for each. Both stay the caller's, and outlive the device. */
+    public static BlockDevice open(BlockBackend backend, List<? extends IoLoop> loops, BlockDeviceOptions options) {
+        return connected(new BlockDevice(new Resources(pipeline(backend, options), List.copyOf(loops), backend, true, false), options));
     }
-  }
 
-  // ---- what the disk is
-
-  public BlockGeometry geometry() {
-    return resources.pipeline().geometry();
-  }
-
-  public long sizeBytes() {
-    return geometry().sizeBytes();
-  }
-
-  /**
-   * Changes the image's size, where the backend can ({@link dev.sluice.pipeline.ResizableBackend}); else fails with UNSUPP. Not for a device on a
-   * given pipeline, which does not show its backend.
-   */
-  public Mono<BlockGeometry> resize(long sizeBytes) {
-    return Resize.mono(resources.backend(), sizeBytes);
-  }
-
-  // ---- requests
-
-  /** Reads what is between the buffer's position and limit; emits that many bytes. */
-  public Mono<Integer> read(long offsetBytes, ByteBuffer target) {
-    return new TransferMono(this, BlockOp.READ, offsetBytes, target);
-  }
-
-  /** Writes what is between the buffer's position and limit; emits that many bytes. On stable storage after a {@link #flush} that was asked for later. */
-  public Mono<Integer> write(long offsetBytes, ByteBuffer source) {
-    return new TransferMono(this, BlockOp.WRITE, offsetBytes, source);
-  }
-
-  /** Reads into several buffers with one request; the sum of what remains in them is a multiple of 512. */
-  public Mono<Integer> read(long offsetBytes, List<ByteBuffer> targets) {
-    return new VectorMono(this, BlockOp.READ, offsetBytes, targets.toArray(ByteBuffer[]::new));
-  }
-
-  /** Writes from several buffers with one request; the sum of what remains in them is a multiple of 512. */
-  public Mono<Integer> write(long offsetBytes, List<ByteBuffer> sources) {
-    return new VectorMono(this, BlockOp.WRITE, offsetBytes, sources.toArray(ByteBuffer[]::new));
-  }
-
-  /** Brings to stable storage what was answered before this is asked for, whichever queue it went through. */
-  public Mono<Void> flush() {
-    return new ControlMono(this, BlockOp.FLUSH, 0, 0, false);
-  }
-
-  /** Tells the disk that the content of a range is not needed any more; what a read of it gives then is up to the disk. */
-  public Mono<Void> discard(long offsetBytes, long lengthBytes) {
-    return new ControlMono(this, BlockOp.DISCARD, offsetBytes, lengthBytes, true);
-  }
-
-  /**
-   * Makes a range read as zeroes.
-   *
-   * @param mayUnmap whether the disk may give the space back
-   */
-  public Mono<Void> writeZeroes(long offsetBytes, long lengthBytes, boolean mayUnmap) {
-    return new ControlMono(this, BlockOp.WRITE_ZEROES, offsetBytes, lengthBytes, mayUnmap);
-  }
-
-  /**
-   * Reads a range in order, a pooled buffer at a time (the last one may be shorter), with {@link BlockDeviceOptions#readAhead} reads under way or
-   * waiting to be asked for. Whoever gets a buffer closes it; where the pool has none left, the range waits until one is.
-   */
-  public Flux<BlockBuffer> readRange(long offsetBytes, long lengthBytes) {
-    return new RangeRead(this, offsetBytes, lengthBytes, options.readAhead());
-  }
-
-  /**
-   * Writes buffers one behind the other, {@link BlockDeviceOptions#readAhead} of them at once, asking the source for one more as each is answered.
-   * Closes every buffer that it gets. Emits the bytes written when all are; after an error, of a write or of the source, it waits for
-   * the writes that are under way.
-   */
-  public Mono<Long> writeRange(long offsetBytes, Publisher<BlockBuffer> source) {
-    return new RangeWrite(this, offsetBytes, source, options.readAhead());
-  }
-
-  /** The aligned buffers of this device. */
-  public BlockBufferPool buffers() {
-    return buffers;
-  }
-
-  // ---- for programs that have another shape today
-
-  /** The disk as a channel that blocks, with a position of its own. Closing it leaves the device open. Not from a loop's thread. */
-  public SeekableByteChannel channel() {
-    return new BlockChannel(this);
-  }
-
-  /** The disk as an asynchronous channel; handlers are called on the loop. Closing it leaves the device open. */
-  public AsynchronousFileChannel asyncChannel() {
-    return new AsyncBlockChannel(this);
-  }
-
-  // ---- closing
-
-  /**
-   * Takes no more requests, lets those that it has come to their end and frees what the device owns. Emits when that is done; one closing, however
-   * often it is asked for.
-   */
-  public Mono<Void> shutdown() {
-    return closing.shutdown();
-  }
-
-  /**
-   * {@link #shutdown} and waits for it. Idempotent.
-   *
-   * @throws IllegalStateException on a loop of this device, which would wait for itself
-   */
-  @Override
-  public void close() {
-    assertMayWait();
-    closing.await();
-  }
-
-  // ---- for the package
-
-  DeviceQueue queue() {
-    DeviceQueue[] all = queues;
-    if (all.length == 1) {
-      return all[0];
+    /** A device on a pipeline, which stays the caller's, as do the loops. Of the options, what makes a pipeline is not looked at. */
+    public static BlockDevice open(BlockPipeline pipeline, List<? extends IoLoop> loops, BlockDeviceOptions options) {
+        return connected(new BlockDevice(new Resources(pipeline, List.copyOf(loops), null, false, false), options));
     }
-    for (DeviceQueue queue : all) {
-      if (queue.loop().inLoop()) {
-        return queue;
-      }
+
+    private static BlockPipeline pipeline(BlockBackend backend, BlockDeviceOptions options) {
+        return options.pipeline().apply(BlockPipeline.builder().backend(backend)).build();
     }
-    // A thread keeps its queue, so that its requests stay in order and make one batch.
-    return all[(int) Long.remainderUnsigned(Thread.currentThread().threadId(), all.length)];
-  }
 
-  Limits limits() {
-    return limits;
-  }
-
-  ByteAccess byteAccess() {
-    return byteAccess;
-  }
-
-  void assertMayWait() {
-    for (DeviceQueue queue : queues) {
-      if (queue.loop().inLoop()) {
-        throw new IllegalStateException("the loop " + queue.loop().name() + " would wait for itself: use the Mono forms there");
-      }
+    private static BlockDevice connected(BlockDevice device) {
+        try {
+            for (DeviceQueue queue : device.queues) {
+                Loops.run(queue.loop(), () -> queue.connect(device.resources.pipeline()));
+            }
+            return device;
+        } catch (Throwable failed) {
+            device.closing.abandon();
+            throw failed;
+        }
     }
-  }
+
+    // ---- what the disk is
+
+    public BlockGeometry geometry() {
+        return resources.pipeline().geometry();
+    }
+
+    public long sizeBytes() {
+        return geometry().sizeBytes();
+    }
+
+    /**
+     * Changes the image's size, where the backend can ({@link dev.sluice.pipeline.ResizableBackend}); else fails with UNSUPP. Not for a device on a
+     * given pipeline, which does not show its backend.
+     */
+    public Mono<BlockGeometry> resize(long sizeBytes) {
+        return Resize.mono(resources.backend(), sizeBytes);
+    }
+
+    // ---- requests
+
+    /** Reads what is between the buffer's position and limit; emits that many bytes. */
+    public Mono<Integer> read(long offsetBytes, ByteBuffer target) {
+        return new TransferMono(this, BlockOp.READ, offsetBytes, target);
+    }
+
+    /** Writes what is between the buffer's position and limit; emits that many bytes. On stable storage after a {@link #flush} that was asked for later. */
+    public Mono<Integer> write(long offsetBytes, ByteBuffer source) {
+        return new TransferMono(this, BlockOp.WRITE, offsetBytes, source);
+    }
+
+    /** Reads into several buffers with one request; the sum of what remains in them is a multiple of 512. */
+    public Mono<Integer> read(long offsetBytes, List<ByteBuffer> targets) {
+        return new VectorMono(this, BlockOp.READ, offsetBytes, targets.toArray(ByteBuffer[]::new));
+    }
+
+    /** Writes from several buffers with one request; the sum of what remains in them is a multiple of 512. */
+    public Mono<Integer> write(long offsetBytes, List<ByteBuffer> sources) {
+        return new VectorMono(this, BlockOp.WRITE, offsetBytes, sources.toArray(ByteBuffer[]::new));
+    }
+
+    /** Brings to stable storage what was answered before this is asked for, whichever queue it went through. */
+    public Mono<Void> flush() {
+        return new ControlMono(this, BlockOp.FLUSH, 0, 0, false);
+    }
+
+    /** Tells the disk that the content of a range is not needed any more; what a read of it gives then is up to the disk. */
+    public Mono<Void> discard(long offsetBytes, long lengthBytes) {
+        return new ControlMono(this, BlockOp.DISCARD, offsetBytes, lengthBytes, true);
+    }
+
+    /**
+     * Makes a range read as zeroes.
+     *
+     * @param mayUnmap whether the disk may give the space back
+     */
+    public Mono<Void> writeZeroes(long offsetBytes, long lengthBytes, boolean mayUnmap) {
+        return new ControlMono(this, BlockOp.WRITE_ZEROES, offsetBytes, lengthBytes, mayUnmap);
+    }
+
+    /**
+     * Reads a range in order, a pooled buffer at a time (the last one may be shorter), with {@link BlockDeviceOptions#readAhead} reads under way or
+     * waiting to be asked for. Whoever gets a buffer closes it; where the pool has none left, the range waits until one is.
+     */
+    public Flux<BlockBuffer> readRange(long offsetBytes, long lengthBytes) {
+        return new RangeRead(this, offsetBytes, lengthBytes, options.readAhead());
+    }
+
+    /**
+     * Writes buffers one behind the other, {@link BlockDeviceOptions#readAhead} of them at once, asking the source for one more as each is answered.
+     * Closes every buffer that it gets. Emits the bytes written when all are; after an error, of a write or of the source, it waits for
+     * the writes that are under way.
+     */
+    public Mono<Long> writeRange(long offsetBytes, Publisher<BlockBuffer> source) {
+        return new RangeWrite(this, offsetBytes, source, options.readAhead());
+    }
+
+    /** The aligned buffers of this device. */
+    public BlockBufferPool buffers() {
+        return buffers;
+    }
+
+    // ---- for programs that have another shape today
+
+    /** The disk as a channel that blocks, with a position of its own. Closing it leaves the device open. Not from a loop's thread. */
+    public SeekableByteChannel channel() {
+        return new BlockChannel(this);
+    }
+
+    /** The disk as an asynchronous channel; handlers are called on the loop. Closing it leaves the device open. */
+    public AsynchronousFileChannel asyncChannel() {
+        return new AsyncBlockChannel(this);
+    }
+
+    // ---- closing
+
+    /**
+     * Takes no more requests, lets those that it has come to their end and frees what the device owns. Emits when that is done; one closing, however
+     * often it is asked for.
+     */
+    public Mono<Void> shutdown() {
+        return closing.shutdown();
+    }
+
+    /**
+     * {@link #shutdown} and waits for it. Idempotent.
+     *
+     * @throws IllegalStateException on a loop of this device, which would wait for itself
+     */
+    @Override
+    public void close() {
+        assertMayWait();
+        closing.await();
+    }
+
+    // ---- for the package
+
+    DeviceQueue queue() {
+        DeviceQueue[] all = queues;
+        if (all.length == 1) {
+            return all[0];
+        }
+        for (DeviceQueue queue : all) {
+            if (queue.loop().inLoop()) {
+                return queue;
+            }
+        }
+        // A thread keeps its queue, so that its requests stay in order and make one batch.
+        return all[(int) Long.remainderUnsigned(Thread.currentThread().threadId(), all.length)];
+    }
+
+    Limits limits() {
+        return limits;
+    }
+
+    ByteAccess byteAccess() {
+        return byteAccess;
+    }
+
+    void assertMayWait() {
+        for (DeviceQueue queue : queues) {
+            if (queue.loop().inLoop()) {
+                throw new IllegalStateException("the loop " + queue.loop().name() + " would wait for itself: use the Mono forms there");
+            }
+        }
+    }
 }

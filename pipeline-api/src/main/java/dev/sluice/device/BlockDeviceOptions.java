@@ -24,156 +24,156 @@ import java.util.function.UnaryOperator;
  * @param leakDetection whether forgotten buffers are looked for
  */
 public record BlockDeviceOptions(
-    String backend,
-    String loop,
-    int loops,
-    boolean readOnly,
-    boolean direct,
-    UnaryOperator<BlockPipeline.Builder> pipeline,
-    boolean writeThrough,
-    int queueDepth,
-    int maxWaiting,
-    int maxSegments,
-    int bufferBytes,
-    int bufferCount,
-    int readAhead,
-    LeakDetection leakDetection) {
+        String backend,
+        String loop,
+        int loops,
+        boolean readOnly,
+        boolean direct,
+        UnaryOperator<BlockPipeline.Builder> pipeline,
+        boolean writeThrough,
+        int queueDepth,
+        int maxWaiting,
+        int maxSegments,
+        int bufferBytes,
+        int bufferCount,
+        int readAhead,
+        LeakDetection leakDetection) {
 
-  /** Takes the first provider that works. */
-  public static final String AUTO = "auto";
+    /** Takes the first provider that works. */
+    public static final String AUTO = "auto";
 
-  private static final int MAX_LOOPS = 64;
-  private static final int MAX_WAITING = 1 << 20;
-  private static final int MAX_SEGMENTS = 1024;
-  private static final int MAX_BUFFER_BYTES = 64 << 20;
-  private static final int MAX_BUFFERS = 65536;
-  private static final long MAX_POOL_BYTES = 16L << 30;
-  private static final int MAX_READ_AHEAD = 1024;
+    private static final int MAX_LOOPS = 64;
+    private static final int MAX_WAITING = 1 << 20;
+    private static final int MAX_SEGMENTS = 1024;
+    private static final int MAX_BUFFER_BYTES = 64 << 20;
+    private static final int MAX_BUFFERS = 65536;
+    private static final long MAX_POOL_BYTES = 16L << 30;
+    private static final int MAX_READ_AHEAD = 1024;
 
-  public BlockDeviceOptions {
-    within("loops", loops, MAX_LOOPS);
-    within("queueDepth", queueDepth, BackendOptions.MAX_SINK_CAPACITY);
-    within("maxWaiting", maxWaiting, MAX_WAITING);
-    within("maxSegments", maxSegments, MAX_SEGMENTS);
-    within("bufferCount", bufferCount, MAX_BUFFERS);
-    within("readAhead", readAhead, MAX_READ_AHEAD);
-    if (bufferBytes < BlockRequest.SECTOR_BYTES || bufferBytes > MAX_BUFFER_BYTES || bufferBytes % BlockRequest.SECTOR_BYTES != 0) {
-      throw new IllegalArgumentException("bufferBytes " + bufferBytes + " is not a multiple of 512 from 512 to " + MAX_BUFFER_BYTES);
-    }
-    if ((long) bufferBytes * bufferCount > MAX_POOL_BYTES) {
-      throw new IllegalArgumentException(bufferCount + " buffers of " + bufferBytes + " bytes are more than " + MAX_POOL_BYTES + " bytes");
-    }
-  }
-
-  private static void within(String name, int value, int most) {
-    if (value < 1 || value > most) {
-      throw new IllegalArgumentException(name + " " + value + " is not from 1 to " + most);
-    }
-  }
-
-  /** One loop, O_DIRECT, read-write, depth 128, 16384 waiting, 64 buffers of 64 KiB, read-ahead 8. */
-  public static BlockDeviceOptions defaults() {
-    return builder().build();
-  }
-
-  public static Builder builder() {
-    return new Builder();
-  }
-
-  /** Collects options. Not thread safe. */
-  public static final class Builder {
-    private String backend = AUTO;
-    private String loop = AUTO;
-    private int loops = 1;
-    private boolean readOnly;
-    private boolean direct = true;
-    private UnaryOperator<BlockPipeline.Builder> pipeline = UnaryOperator.identity();
-    private boolean writeThrough;
-    private int queueDepth = 128;
-    private int maxWaiting = 16384;
-    private int maxSegments = 64;
-    private int bufferBytes = 64 * 1024;
-    private int bufferCount = 64;
-    private int readAhead = 8;
-    private LeakDetection leakDetection = LeakDetection.ON;
-
-    private Builder() {}
-
-    public Builder backend(String name) {
-      backend = name;
-      return this;
+    public BlockDeviceOptions {
+        within("loops", loops, MAX_LOOPS);
+        within("queueDepth", queueDepth, BackendOptions.MAX_SINK_CAPACITY);
+        within("maxWaiting", maxWaiting, MAX_WAITING);
+        within("maxSegments", maxSegments, MAX_SEGMENTS);
+        within("bufferCount", bufferCount, MAX_BUFFERS);
+        within("readAhead", readAhead, MAX_READ_AHEAD);
+        if (bufferBytes < BlockRequest.SECTOR_BYTES || bufferBytes > MAX_BUFFER_BYTES || bufferBytes % BlockRequest.SECTOR_BYTES != 0) {
+            throw new IllegalArgumentException("bufferBytes " + bufferBytes + " is not a multiple of 512 from 512 to " + MAX_BUFFER_BYTES);
+        }
+        if ((long) bufferBytes * bufferCount > MAX_POOL_BYTES) {
+            throw new IllegalArgumentException(bufferCount + " buffers of " + bufferBytes + " bytes are more than " + MAX_POOL_BYTES + " bytes");
+        }
     }
 
-    public Builder loop(String name) {
-      loop = name;
-      return this;
+    private static void within(String name, int value, int most) {
+        if (value < 1 || value > most) {
+            throw new IllegalArgumentException(name + " " + value + " is not from 1 to " + most);
+        }
     }
 
-    public Builder loops(int count) {
-      loops = count;
-      return this;
+    /** One loop, O_DIRECT, read-write, depth 128, 16384 waiting, 64 buffers of 64 KiB, read-ahead 8. */
+    public static BlockDeviceOptions defaults() {
+        return builder().build();
     }
 
-    public Builder readOnly(boolean only) {
-      readOnly = only;
-      return this;
+    public static Builder builder() {
+        return new Builder();
     }
 
-    public Builder direct(boolean bypassesPageCache) {
-      direct = bypassesPageCache;
-      return this;
-    }
+    /** Collects options. Not thread safe. */
+    public static final class Builder {
+        private String backend = AUTO;
+        private String loop = AUTO;
+        private int loops = 1;
+        private boolean readOnly;
+        private boolean direct = true;
+        private UnaryOperator<BlockPipeline.Builder> pipeline = UnaryOperator.identity();
+        private boolean writeThrough;
+        private int queueDepth = 128;
+        private int maxWaiting = 16384;
+        private int maxSegments = 64;
+        private int bufferBytes = 64 * 1024;
+        private int bufferCount = 64;
+        private int readAhead = 8;
+        private LeakDetection leakDetection = LeakDetection.ON;
 
-    /** What is to be added to the pipeline that the device makes: {@code builder -> builder.stage(...).observer(...)}. */
-    public Builder pipeline(UnaryOperator<BlockPipeline.Builder> additions) {
-      pipeline = additions;
-      return this;
-    }
+        private Builder() {}
 
-    public Builder writeThrough(boolean durable) {
-      writeThrough = durable;
-      return this;
-    }
+        public Builder backend(String name) {
+            backend = name;
+            return this;
+        }
 
-    public Builder queueDepth(int requests) {
-      queueDepth = requests;
-      return this;
-    }
+        public Builder loop(String name) {
+            loop = name;
+            return this;
+        }
 
-    public Builder maxWaiting(int requests) {
-      maxWaiting = requests;
-      return this;
-    }
+        public Builder loops(int count) {
+            loops = count;
+            return this;
+        }
 
-    public Builder maxSegments(int buffers) {
-      maxSegments = buffers;
-      return this;
-    }
+        public Builder readOnly(boolean only) {
+            readOnly = only;
+            return this;
+        }
 
-    public Builder buffers(int count, int bytes) {
-      bufferCount = count;
-      bufferBytes = bytes;
-      return this;
-    }
+        public Builder direct(boolean bypassesPageCache) {
+            direct = bypassesPageCache;
+            return this;
+        }
 
-    public Builder readAhead(int buffers) {
-      readAhead = buffers;
-      return this;
-    }
+        /** What is to be added to the pipeline that the device makes: {@code builder -> builder.stage(...).observer(...)}. */
+        public Builder pipeline(UnaryOperator<BlockPipeline.Builder> additions) {
+            pipeline = additions;
+            return this;
+        }
 
-    public Builder leakDetection(LeakDetection chosen) {
-      leakDetection = chosen;
-      return this;
-    }
+        public Builder writeThrough(boolean durable) {
+            writeThrough = durable;
+            return this;
+        }
 
-    /**
-     * The options.
-     *
-     * @throws IllegalArgumentException that names the value and the bound
-     */
-    public BlockDeviceOptions build() {
-      return new BlockDeviceOptions(backend, loop, loops, readOnly, direct, pipeline, writeThrough, queueDepth, maxWaiting, maxSegments,
-          bufferBytes, bufferCount, readAhead, leakDetection);
+        public Builder queueDepth(int requests) {
+            queueDepth = requests;
+            return this;
+        }
+
+        public Builder maxWaiting(int requests) {
+            maxWaiting = requests;
+            return this;
+        }
+
+        public Builder maxSegments(int buffers) {
+            maxSegments = buffers;
+            return this;
+        }
+
+        public Builder buffers(int count, int bytes) {
+            bufferCount = count;
+            bufferBytes = bytes;
+            return this;
+        }
+
+        public Builder readAhead(int buffers) {
+            readAhead = buffers;
+            return this;
+        }
+
+        public Builder leakDetection(LeakDetection chosen) {
+            leakDetection = chosen;
+            return this;
+        }
+
+        /**
+         * The options.
+         *
+         * @throws IllegalArgumentException that names the value and the bound
+         */
+        public BlockDeviceOptions build() {
+            return new BlockDeviceOptions(backend, loop, loops, readOnly, direct, pipeline, writeThrough, queueDepth, maxWaiting, maxSegments,
+                    bufferBytes, bufferCount, readAhead, leakDetection);
+        }
     }
-  }
 }

@@ -12,30 +12,30 @@ import java.io.IOException;
  * EOPNOTSUPP for what the backend cannot do, ESHUTDOWN for a closed device.
  */
 public final class BlockIoException extends IOException {
-  private static final long serialVersionUID = 1L;
+    private static final long serialVersionUID = 1L;
 
-  private final int errno;
+    private final int errno;
 
-  BlockIoException(String message, int errno) {
-    super(message);
-    this.errno = errno;
-  }
+    BlockIoException(String message, int errno) {
+        super(message);
+        this.errno = errno;
+    }
 
-  static BlockIoException failed(BlockOp op, long offsetBytes, long lengthBytes, int errno) {
-    return new BlockIoException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + ": " + Errno.describe(errno), errno);
-  }
+    static BlockIoException failed(BlockOp op, long offsetBytes, long lengthBytes, int errno) {
+        return new BlockIoException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + ": " + Errno.describe(errno), errno);
+    }
 
-  static BlockIoException closed() {
-    return new BlockIoException("the block device is closed", Errno.ESHUTDOWN);
-  }
+    static BlockIoException closed() {
+        return new BlockIoException("the block device is closed", Errno.ESHUTDOWN);
+    }
 
-  /** A positive errno. */
-  public int errno() {
-    return errno;
-  }
+    /** A positive errno. */
+    public int errno() {
+        return errno;
+    }
 
-  /** IOERR or UNSUPP: what a guest would have been told. */
-  public BlockStatus status() {
-    return BlockStatus.ofResult(-errno);
-  }
+    /** IOERR or UNSUPP: what a guest would have been told. */
+    public BlockStatus status() {
+        return BlockStatus.ofResult(-errno);
+    }
 }

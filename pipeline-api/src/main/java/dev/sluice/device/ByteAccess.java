@@ -16,114 +16,114 @@ import reactor.core.publisher.Mono;
  * <b>Allocation:</b> some: these are conveniences.
  */
 final class ByteAccess {
-  private static final int SECTOR_BYTES = BlockRequest.SECTOR_BYTES;
+    private static final int SECTOR_BYTES = BlockRequest.SECTOR_BYTES;
 
-  private final BlockDevice device;
-  private final Permit partialWrites = new Permit();
+    private final BlockDevice device;
+    private final Permit partialWrites = new Permit();
 
-  ByteAccess(BlockDevice device) {
-    this.device = device;
-  }
+    ByteAccess(BlockDevice device) {
+        this.device = device;
+    }
 
-  /** Bytes read into the buffer, whose position moves; -1 at or behind the end. */
-  Mono<Integer> read(long position, ByteBuffer target) {
-    return Mono.defer(() -> {
-      if (position < 0 || target.isReadOnly()) {
-        return Mono.error(new IllegalArgumentException(position < 0 ? "position " + position : "a read-only buffer to read into"));
-      }
-      long size = device.sizeBytes();
-      if (!target.hasRemaining()) {
-        return Mono.just(0);
-      }
-      if (position >= size) {
-        return Mono.just(-1);
-      }
-      int bytes = (int) Math.min(target.remaining(), size - position);
-      return straight(position, bytes, target) ? advancing(target, device.read(position, part(target, bytes))) : readCopying(position, bytes, target);
-    });
-  }
+    /** Bytes read into the buffer, whose position moves; -1 at or behind the end. */
+    Mono<Integer> read(long position, ByteBuffer target) {
+        return Mono.defer(() -> {
+            if (position < 0 || target.isReadOnly()) {
+                return Mono.error(new IllegalArgumentException(position < 0 ? "position " + position : "a read-only buffer to read into"));
+            }
+            long size = device.sizeBytes();
+            if (!target.hasRemaining()) {
+                return Mono.just(0);
+            }
+            if (position >= size) {
+                return Mono.just(-1);
+            }
+            int bytes = (int) Math.min(target.remaining(), size - position);
+            return straight(position, bytes, target) ? advancing(target, device.read(position, part(target, bytes))) : readCopying(position, bytes, target);
+        });
+    }
 
-  /** Bytes written from the buffer, whose position moves. */
-  Mono<Integer> write(long position, ByteBuffer source) {
-    return Mono.defer(() -> {
-      if (position < 0) {
-        return Mono.error(new IllegalArgumentException("position " + position));
-      }
-      if (!source.hasRemaining()) {
-        return Mono.just(0);
-      }
-      long room = device.sizeBytes() - position;
-      if (room <= 0) {
-        return Mono.error(new BlockIoException("write at " + position + ", behind the end of the disk: " + Errno.describe(Errno.ENOSPC), Errno.ENOSPC));
-      }
-      int bytes = (int) Math.min(source.remaining(), room);
-      if (straight(position, bytes, source)) {
-        return advancing(source, device.write(position, part(source, bytes)));
-      }
-      int moved = atMostABuffer(position, bytes);
-      boolean wholeSectors = ((position | moved) & (SECTOR_BYTES - 1)) == 0;
-      return wholeSectors ? writeCopying(position, moved, source, Mono.just(0)) : writePart(position, moved, source);
-    });
-  }
+    /** Bytes written from the buffer, whose position moves. */
+    Mono<Integer> write(long position, ByteBuffer source) {
+        return Mono.defer(() -> {
+            if (position < 0) {
+                return Mono.error(new IllegalArgumentException("position " + position));
+            }
+            if (!source.hasRemaining()) {
+                return Mono.just(0);
+            }
+            long room = device.sizeBytes() - position;
+            if (room <= 0) {
+                return Mono.error(new BlockIoException("write at " + position + ", behind the end of the disk: " + Errno.describe(Errno.ENOSPC), Errno.ENOSPC));
+            }
+            int bytes = (int) Math.min(source.remaining(), room);
+            if (straight(position, bytes, source)) {
+                return advancing(source, device.write(position, part(source, bytes)));
+            }
+            int moved = atMostABuffer(position, bytes);
+            boolean wholeSectors = ((position | moved) & (SECTOR_BYTES - 1)) == 0;
+            return wholeSectors ? writeCopying(position, moved, source, Mono.just(0)) : writePart(position, moved, source);
+        });
+    }
 
-  private static boolean straight(long position, int bytes, ByteBuffer buffer) {
-    return buffer.isDirect() && ((position | bytes) & (SECTOR_BYTES - 1)) == 0 && bytes <= Limits.MAX_TRANSFER_BYTES;
-  }
+    private static boolean straight(long position, int bytes, ByteBuffer buffer) {
+        return buffer.isDirect() && ((position | bytes) & (SECTOR_BYTES - 1)) == 0 && bytes <= Limits.MAX_TRANSFER_BYTES;
+    }
 
-  private static ByteBuffer part(ByteBuffer buffer, int bytes) {
-    return buffer.slice(buffer.position(), bytes);
-  }
+    private static ByteBuffer part(ByteBuffer buffer, int bytes) {
+        return buffer.slice(buffer.position(), bytes);
+    }
 
-  private static Mono<Integer> advancing(ByteBuffer buffer, Mono<Integer> transfer) {
-    return transfer.doOnNext(bytes -> buffer.position(buffer.position() + bytes));
-  }
+    private static Mono<Integer> advancing(ByteBuffer buffer, Mono<Integer> transfer) {
+        return transfer.doOnNext(bytes -> buffer.position(buffer.position() + bytes));
+    }
 
-  /** What of a transfer fits into a pooled buffer, with the sector that it starts in. */
-  private int atMostABuffer(long position, int bytes) {
-    return Math.min(bytes, device.buffers().bufferBytes() - inSector(position));
-  }
+    /** What of a transfer fits into a pooled buffer, with the sector that it starts in. */
+    private int atMostABuffer(long position, int bytes) {
+        return Math.min(bytes, device.buffers().bufferBytes() - inSector(position));
+    }
 
-  private static int inSector(long position) {
-    return (int) (position & (SECTOR_BYTES - 1));
-  }
+    private static int inSector(long position) {
+        return (int) (position & (SECTOR_BYTES - 1));
+    }
 
-  /** The sectors that a range touches, as a length. */
-  private static int span(long position, int bytes) {
-    return (inSector(position) + bytes + SECTOR_BYTES - 1) & -SECTOR_BYTES;
-  }
+    /** The sectors that a range touches, as a length. */
+    private static int span(long position, int bytes) {
+        return (inSector(position) + bytes + SECTOR_BYTES - 1) & -SECTOR_BYTES;
+    }
 
-  private Mono<Integer> readCopying(long position, int bytes, ByteBuffer target) {
-    int moved = atMostABuffer(position, bytes);
-    return borrowing(device.buffers(), lent -> {
-      ByteBuffer copy = lent.bytes().limit(span(position, moved));
-      return device.read(position - inSector(position), copy).map(read -> {
-        target.put(copy.position(inSector(position)).limit(inSector(position) + moved));
-        return moved;
-      });
-    });
-  }
+    private Mono<Integer> readCopying(long position, int bytes, ByteBuffer target) {
+        int moved = atMostABuffer(position, bytes);
+        return borrowing(device.buffers(), lent -> {
+            ByteBuffer copy = lent.bytes().limit(span(position, moved));
+            return device.read(position - inSector(position), copy).map(read -> {
+                target.put(copy.position(inSector(position)).limit(inSector(position) + moved));
+                return moved;
+            });
+        });
+    }
 
-  private Mono<Integer> writePart(long position, int bytes, ByteBuffer source) {
-    return borrowing(partialWrites, held -> borrowing(device.buffers(), lent -> {
-      ByteBuffer copy = lent.bytes().limit(span(position, bytes));
-      return device.read(position - inSector(position), copy).flatMap(read -> writeFrom(copy, position, bytes, source));
-    }));
-  }
+    private Mono<Integer> writePart(long position, int bytes, ByteBuffer source) {
+        return borrowing(partialWrites, held -> borrowing(device.buffers(), lent -> {
+            ByteBuffer copy = lent.bytes().limit(span(position, bytes));
+            return device.read(position - inSector(position), copy).flatMap(read -> writeFrom(copy, position, bytes, source));
+        }));
+    }
 
-  private Mono<Integer> writeCopying(long position, int bytes, ByteBuffer source, Mono<Integer> first) {
-    return borrowing(device.buffers(), lent -> first.flatMap(ready -> writeFrom(lent.bytes().limit(bytes), position, bytes, source)));
-  }
+    private Mono<Integer> writeCopying(long position, int bytes, ByteBuffer source, Mono<Integer> first) {
+        return borrowing(device.buffers(), lent -> first.flatMap(ready -> writeFrom(lent.bytes().limit(bytes), position, bytes, source)));
+    }
 
-  private Mono<Integer> writeFrom(ByteBuffer copy, long position, int bytes, ByteBuffer source) {
-    copy.put(inSector(position), source, source.position(), bytes);
-    return device.write(position - inSector(position), copy.rewind()).map(written -> {
-      source.position(source.position() + bytes);
-      return bytes;
-    });
-  }
+    private Mono<Integer> writeFrom(ByteBuffer copy, long position, int bytes, ByteBuffer source) {
+        copy.put(inSector(position), source, source.position(), bytes);
+        return device.write(position - inSector(position), copy.rewind()).map(written -> {
+            source.position(source.position() + bytes);
+            return bytes;
+        });
+    }
 
-  /** Gives back what it takes, however the work ends; where it is cancelled in flight, the pool waits for the kernel. */
-  private static <T extends AutoCloseable> Mono<Integer> borrowing(Lender<T> lender, java.util.function.Function<T, Mono<Integer>> work) {
-    return Mono.usingWhen(new TakeMono<>(lender), work, lent -> Mono.fromRunnable(() -> lender.giveBack(lent)));
-  }
+    /** Gives back what it takes, however the work ends; where it is cancelled in flight, the pool waits for the kernel. */
+    private static <T extends AutoCloseable> Mono<Integer> borrowing(Lender<T> lender, java.util.function.Function<T, Mono<Integer>> work) {
+        return Mono.usingWhen(new TakeMono<>(lender), work, lent -> Mono.fromRunnable(() -> lender.giveBack(lent)));
+    }
 }

@@ -16,97 +16,97 @@ import reactor.core.publisher.Sinks;
  * ended before its device is taken for drained, as it waited for its requests itself.
  */
 final class Closing {
-  private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
+    private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
-  private final DeviceQueue[] queues;
-  private final BlockBufferPool buffers;
-  private final Resources resources;
-  private final AtomicBoolean begun = new AtomicBoolean();
-  private final AtomicInteger left;
-  private final Sinks.One<Void> done = Sinks.one();
+    private final DeviceQueue[] queues;
+    private final BlockBufferPool buffers;
+    private final Resources resources;
+    private final AtomicBoolean begun = new AtomicBoolean();
+    private final AtomicInteger left;
+    private final Sinks.One<Void> done = Sinks.one();
 
-  Closing(DeviceQueue[] queues, BlockBufferPool buffers, Resources resources) {
-    this.queues = queues;
-    this.buffers = buffers;
-    this.resources = resources;
-    this.left = new AtomicInteger(queues.length);
-  }
-
-  Mono<Void> shutdown() {
-    return Mono.defer(() -> {
-      begin();
-      return done.asMono();
-    });
-  }
-
-  void await() {
-    begin();
-    done.asMono().block();
-  }
-
-  private void begin() {
-    if (!begun.compareAndSet(false, true)) {
-      return;
+    Closing(DeviceQueue[] queues, BlockBufferPool buffers, Resources resources) {
+        this.queues = queues;
+        this.buffers = buffers;
+        this.resources = resources;
+        this.left = new AtomicInteger(queues.length);
     }
-    for (DeviceQueue queue : queues) {
-      queue.refuseNew();
-    }
-    for (DeviceQueue queue : queues) {
-      try {
-        queue.loop().execute(() -> queue.drain(this::drained));
-      } catch (RejectedExecutionException ended) {
-        drained();
-      }
-    }
-  }
 
-  private void drained() {
-    if (left.decrementAndGet() == 0) {
-      resources.closePipeline();
-      afterSinks(0);
+    Mono<Void> shutdown() {
+        return Mono.defer(() -> {
+            begin();
+            return done.asMono();
+        });
     }
-  }
 
-  /** The sinks close with a task of their loop each; a task behind it on every loop, one after the other, comes when all have. */
-  private void afterSinks(int next) {
-    if (next == queues.length) {
-      Thread.ofVirtual().name("sluice-device-closing").start(this::free);
-      return;
+    void await() {
+        begin();
+        done.asMono().block();
     }
-    IoLoop loop = queues[next].loop();
-    try {
-      loop.execute(() -> afterSinks(next + 1));
-    } catch (RejectedExecutionException ended) {
-      afterSinks(next + 1);
-    }
-  }
 
-  private void free() {
-    try {
-      resources.closeRest();
-      freeMemory();
-      done.tryEmitEmpty().orThrow();
-    } catch (Throwable failed) {
-      LOG.error("closing a block device failed", failed);
-      done.tryEmitError(failed);
+    private void begin() {
+        if (!begun.compareAndSet(false, true)) {
+            return;
+        }
+        for (DeviceQueue queue : queues) {
+            queue.refuseNew();
+        }
+        for (DeviceQueue queue : queues) {
+            try {
+                queue.loop().execute(() -> queue.drain(this::drained));
+            } catch (RejectedExecutionException ended) {
+                drained();
+            }
+        }
     }
-  }
 
-  private void freeMemory() {
-    for (DeviceQueue queue : queues) {
-      queue.free();
+    private void drained() {
+        if (left.decrementAndGet() == 0) {
+            resources.closePipeline();
+            afterSinks(0);
+        }
     }
-    buffers.close();
-  }
 
-  /** For a device that could not be connected: nothing was asked of it. Loops and backend stay their opener's. */
-  void abandon() {
-    if (begun.compareAndSet(false, true)) {
-      for (DeviceQueue queue : queues) {
-        queue.refuseNew();
-      }
-      resources.closePipeline();
-      freeMemory();
+    /** The sinks close with a task of their loop each; a task behind it on every loop, one after the other, comes when all have. */
+    private void afterSinks(int next) {
+        if (next == queues.length) {
+            Thread.ofVirtual().name("sluice-device-closing").start(this::free);
+            return;
+        }
+        IoLoop loop = queues[next].loop();
+        try {
+            loop.execute(() -> afterSinks(next + 1));
+        } catch (RejectedExecutionException ended) {
+            afterSinks(next + 1);
+        }
     }
-  }
+
+    private void free() {
+        try {
+            resources.closeRest();
+            freeMemory();
+            done.tryEmitEmpty().orThrow();
+        } catch (Throwable failed) {
+            LOG.error("closing a block device failed", failed);
+            done.tryEmitError(failed);
+        }
+    }
+
+    private void freeMemory() {
+        for (DeviceQueue queue : queues) {
+            queue.free();
+        }
+        buffers.close();
+    }
+
+    /** For a device that could not be connected: nothing was asked of it. Loops and backend stay their opener's. */
+    void abandon() {
+        if (begun.compareAndSet(false, true)) {
+            for (DeviceQueue queue : queues) {
+                queue.refuseNew();
+            }
+            resources.closePipeline();
+            freeMemory();
+        }
+    }
 }

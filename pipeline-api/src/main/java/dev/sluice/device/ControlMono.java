@@ -6,51 +6,51 @@ import reactor.core.publisher.Mono;
 
 /** A FLUSH, DISCARD or WRITE_ZEROES, cold: each subscription is a request. */
 final class ControlMono extends Mono<Void> {
-  private final BlockDevice device;
-  private final BlockOp op;
-  private final long offsetBytes;
-  private final long lengthBytes;
-  private final boolean mayUnmap;
-
-  ControlMono(BlockDevice device, BlockOp op, long offsetBytes, long lengthBytes, boolean mayUnmap) {
-    this.device = device;
-    this.op = op;
-    this.offsetBytes = offsetBytes;
-    this.lengthBytes = lengthBytes;
-    this.mayUnmap = mayUnmap;
-  }
-
-  @Override
-  public void subscribe(CoreSubscriber<? super Void> actual) {
-    actual.onSubscribe(new Control(this, actual));
-  }
-
-  private static final class Control extends SubscribedIo<Void> {
+    private final BlockDevice device;
+    private final BlockOp op;
+    private final long offsetBytes;
+    private final long lengthBytes;
     private final boolean mayUnmap;
 
-    Control(ControlMono asked, CoreSubscriber<? super Void> actual) {
-      super(asked.device, asked.op, asked.offsetBytes, asked.lengthBytes, actual);
-      this.mayUnmap = asked.mayUnmap;
+    ControlMono(BlockDevice device, BlockOp op, long offsetBytes, long lengthBytes, boolean mayUnmap) {
+        this.device = device;
+        this.op = op;
+        this.offsetBytes = offsetBytes;
+        this.lengthBytes = lengthBytes;
+        this.mayUnmap = mayUnmap;
     }
 
     @Override
-    boolean mayUnmap() {
-      return mayUnmap;
+    public void subscribe(CoreSubscriber<? super Void> actual) {
+        actual.onSubscribe(new Control(this, actual));
     }
 
-    @Override
-    void prepare() throws BlockIoException {
-      device.limits().check(op(), offsetBytes(), lengthBytes());
-    }
+    private static final class Control extends SubscribedIo<Void> {
+        private final boolean mayUnmap;
 
-    @Override
-    boolean nothingToDo() {
-      return op() != BlockOp.FLUSH && lengthBytes() == 0;
-    }
+        Control(ControlMono asked, CoreSubscriber<? super Void> actual) {
+            super(asked.device, asked.op, asked.offsetBytes, asked.lengthBytes, actual);
+            this.mayUnmap = asked.mayUnmap;
+        }
 
-    @Override
-    void succeeded() {
-      actual.onComplete();
+        @Override
+        boolean mayUnmap() {
+            return mayUnmap;
+        }
+
+        @Override
+        void prepare() throws BlockIoException {
+            device.limits().check(op(), offsetBytes(), lengthBytes());
+        }
+
+        @Override
+        boolean nothingToDo() {
+            return op() != BlockOp.FLUSH && lengthBytes() == 0;
+        }
+
+        @Override
+        void succeeded() {
+            actual.onComplete();
+        }
     }
-  }
 }

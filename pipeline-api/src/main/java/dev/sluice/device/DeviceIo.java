@@ -27,113 +27,113 @@ import org.jspecify.annotations.Nullable;
  * buffers strongly until the answer. <b>Allocation:</b> itself, one a call.
  */
 abstract class DeviceIo {
-  enum State {
-    IDLE,
-    PREPARING,
-    WAITING,
-    TAKEN,
-    ENDED,
-    CANCELLED,
-    ORPHANED
-  }
-
-  private static final VarHandle STATE;
-
-  static {
-    try {
-      STATE = MethodHandles.lookup().findVarHandle(DeviceIo.class, "state", State.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
+    enum State {
+        IDLE,
+        PREPARING,
+        WAITING,
+        TAKEN,
+        ENDED,
+        CANCELLED,
+        ORPHANED
     }
-  }
 
-  private volatile State state = State.IDLE;
-  private final BlockOp op;
-  private final long offsetBytes;
-  private long lengthBytes;
-  private long address;
+    private static final VarHandle STATE;
 
-  /** Address and length of each segment in turns, for more than one. */
-  private long @Nullable [] segments;
-
-  DeviceIo(BlockOp op, long offsetBytes, long lengthBytes) {
-    this.op = op;
-    this.offsetBytes = offsetBytes;
-    this.lengthBytes = lengthBytes;
-  }
-
-  final State state() {
-    return state;
-  }
-
-  final boolean move(State from, State to) {
-    return STATE.compareAndSet(this, from, to);
-  }
-
-  final BlockOp op() {
-    return op;
-  }
-
-  final long offsetBytes() {
-    return offsetBytes;
-  }
-
-  final long lengthBytes() {
-    return lengthBytes;
-  }
-
-  /** One segment. While PREPARING. */
-  final void memory(long address, long lengthBytes) {
-    this.address = address;
-    this.lengthBytes = lengthBytes;
-  }
-
-  /** More than one. While PREPARING; the array is kept. */
-  final void memory(long[] segments, long lengthBytes) {
-    this.segments = segments;
-    this.lengthBytes = lengthBytes;
-  }
-
-  /** Writes the iovecs of this call; returns how many. On the loop. */
-  final int layOut(long iovecs) {
-    long[] many = segments;
-    if (many == null) {
-      if (address == 0) {
-        return 0;
-      }
-      Iovec.set(iovecs, 0, address, lengthBytes);
-      return 1;
+    static {
+        try {
+            STATE = MethodHandles.lookup().findVarHandle(DeviceIo.class, "state", State.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
     }
-    for (int i = 0; i < many.length / 2; i++) {
-      Iovec.set(iovecs, i, many[2 * i], many[2 * i + 1]);
+
+    private volatile State state = State.IDLE;
+    private final BlockOp op;
+    private final long offsetBytes;
+    private long lengthBytes;
+    private long address;
+
+    /** Address and length of each segment in turns, for more than one. */
+    private long @Nullable [] segments;
+
+    DeviceIo(BlockOp op, long offsetBytes, long lengthBytes) {
+        this.op = op;
+        this.offsetBytes = offsetBytes;
+        this.lengthBytes = lengthBytes;
     }
-    return many.length / 2;
-  }
 
-  /** Lets go of the pooled buffers among its memory. Once. */
-  final void unpin(BlockBufferPool pool) {
-    long[] many = segments;
-    if (many == null) {
-      pool.unpin(address);
-      return;
+    final State state() {
+        return state;
     }
-    for (int i = 0; i < many.length; i += 2) {
-      pool.unpin(many[i]);
+
+    final boolean move(State from, State to) {
+        return STATE.compareAndSet(this, from, to);
     }
-  }
 
-  /** Whether a WRITE_ZEROES may give the space back. */
-  boolean mayUnmap() {
-    return false;
-  }
+    final BlockOp op() {
+        return op;
+    }
 
-  /**
-   * The kernel, or a stage, is done with it. On the loop, once; in state TAKEN or ORPHANED.
-   *
-   * @param result zero or more, or a negative errno
-   */
-  abstract void answered(int result);
+    final long offsetBytes() {
+        return offsetBytes;
+    }
 
-  /** It was not taken. In state ENDED; on the thread that submitted. */
-  abstract void refused(Throwable reason);
+    final long lengthBytes() {
+        return lengthBytes;
+    }
+
+    /** One segment. While PREPARING. */
+    final void memory(long address, long lengthBytes) {
+        this.address = address;
+        this.lengthBytes = lengthBytes;
+    }
+
+    /** More than one. While PREPARING; the array is kept. */
+    final void memory(long[] segments, long lengthBytes) {
+        this.segments = segments;
+        this.lengthBytes = lengthBytes;
+    }
+
+    /** Writes the iovecs of this call; returns how many. On the loop. */
+    final int layOut(long iovecs) {
+        long[] many = segments;
+        if (many == null) {
+            if (address == 0) {
+                return 0;
+            }
+            Iovec.set(iovecs, 0, address, lengthBytes);
+            return 1;
+        }
+        for (int i = 0; i < many.length / 2; i++) {
+            Iovec.set(iovecs, i, many[2 * i], many[2 * i + 1]);
+        }
+        return many.length / 2;
+    }
+
+    /** Lets go of the pooled buffers among its memory. Once. */
+    final void unpin(BlockBufferPool pool) {
+        long[] many = segments;
+        if (many == null) {
+            pool.unpin(address);
+            return;
+        }
+        for (int i = 0; i < many.length; i += 2) {
+            pool.unpin(many[i]);
+        }
+    }
+
+    /** Whether a WRITE_ZEROES may give the space back. */
+    boolean mayUnmap() {
+        return false;
+    }
+
+    /**
+     * The kernel, or a stage, is done with it. On the loop, once; in state TAKEN or ORPHANED.
+     *
+     * @param result zero or more, or a negative errno
+     */
+    abstract void answered(int result);
+
+    /** It was not taken. In state ENDED; on the thread that submitted. */
+    abstract void refused(Throwable reason);
 }

@@ -24,201 +24,201 @@ import reactor.core.Exceptions;
  * {@link DeviceIo#refused}; nothing throws. <b>Allocation:</b> none per request; what the loop's mailbox takes per wake-up.
  */
 final class DeviceQueue implements RequestQueue {
-  private static final Logger LOG = LoggerFactory.getLogger(DeviceQueue.class);
-  private static final VarHandle KICKS_WANTED;
+    private static final Logger LOG = LoggerFactory.getLogger(DeviceQueue.class);
+    private static final VarHandle KICKS_WANTED;
 
-  static {
-    try {
-      KICKS_WANTED = MethodHandles.lookup().findVarHandle(DeviceQueue.class, "kicksWanted", boolean.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
+    static {
+        try {
+            KICKS_WANTED = MethodHandles.lookup().findVarHandle(DeviceQueue.class, "kicksWanted", boolean.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
     }
-  }
 
-  private final IoLoop loop;
-  private final int index;
-  private final int maxWaiting;
-  private final boolean writeThrough;
-  private final SubmissionRing ring;
-  private final NativeBlock iovecs;
-  private final DeviceRequest[] free;
-  private final QueueSource source;
-  private final Runnable kicked;
+    private final IoLoop loop;
+    private final int index;
+    private final int maxWaiting;
+    private final boolean writeThrough;
+    private final SubmissionRing ring;
+    private final NativeBlock iovecs;
+    private final DeviceRequest[] free;
+    private final QueueSource source;
+    private final Runnable kicked;
 
-  private volatile boolean kicksWanted = true;
-  private volatile boolean refusing;
+    private volatile boolean kicksWanted = true;
+    private volatile boolean refusing;
 
-  // Confined to the loop.
-  private int freeCount;
-  private boolean freed;
-  private @Nullable Runnable whenDrained;
+    // Confined to the loop.
+    private int freeCount;
+    private boolean freed;
+    private @Nullable Runnable whenDrained;
 
-  DeviceQueue(IoLoop loop, int index, BlockDeviceOptions options) {
-    this.loop = loop;
-    this.index = index;
-    this.maxWaiting = options.maxWaiting();
-    this.writeThrough = options.writeThrough();
-    this.ring = new SubmissionRing(options.maxWaiting());
-    int depth = options.queueDepth();
-    this.iovecs = NativeMemory.allocate((long) depth * options.maxSegments() * Iovec.SIZE, Long.BYTES);
-    this.free = new DeviceRequest[depth];
-    for (int slot = 0; slot < depth; slot++) {
-      free[slot] = new DeviceRequest(this, slot, Iovec.address(iovecs.address(), slot * options.maxSegments()));
+    DeviceQueue(IoLoop loop, int index, BlockDeviceOptions options) {
+        this.loop = loop;
+        this.index = index;
+        this.maxWaiting = options.maxWaiting();
+        this.writeThrough = options.writeThrough();
+        this.ring = new SubmissionRing(options.maxWaiting());
+        int depth = options.queueDepth();
+        this.iovecs = NativeMemory.allocate((long) depth * options.maxSegments() * Iovec.SIZE, Long.BYTES);
+        this.free = new DeviceRequest[depth];
+        for (int slot = 0; slot < depth; slot++) {
+            free[slot] = new DeviceRequest(this, slot, Iovec.address(iovecs.address(), slot * options.maxSegments()));
+        }
+        this.freeCount = depth;
+        this.source = new QueueSource(loop, this);
+        this.kicked = source::kicked;
     }
-    this.freeCount = depth;
-    this.source = new QueueSource(loop, this);
-    this.kicked = source::kicked;
-  }
 
-  IoLoop loop() {
-    return loop;
-  }
-
-  void connect(BlockPipeline pipeline) {
-    pipeline.connect(source);
-  }
-
-  // ---- the program's side
-
-  /** Takes a call in state WAITING and wakes the loop where it sleeps. */
-  void submit(DeviceIo io) {
-    offer(io);
-    kick(io);
-  }
-
-  /** Takes a call without waking the loop: the caller goes on with others and ends with {@link #kick}. */
-  void offer(DeviceIo io) {
-    if (refusing) {
-      refuse(io, BlockIoException.closed());
-    } else if (!ring.offer(io)) {
-      refuse(io, Exceptions.failWithOverflow("queue " + index + " of the block device has " + maxWaiting
-          + " requests waiting, its bound: ask for less at once, or raise maxWaiting"));
-    } else if (refusing) {
-      // Pairs with refuseNew: either the drain there sees the call in the ring, or this sees the flag. Where both do, the state decides.
-      refuse(io, BlockIoException.closed());
+    IoLoop loop() {
+        return loop;
     }
-  }
 
-  /** Wakes the loop once for everything offered since it last looked; {@code last} is told where there is no loop any more. */
-  void kick(@Nullable DeviceIo last) {
-    // Pairs with enableKicks: a producer fills a place, then reads the flag; the loop sets the flag, then looks at the place.
-    if (!kicksWanted || !KICKS_WANTED.compareAndSet(this, true, false)) {
-      return;
+    void connect(BlockPipeline pipeline) {
+        pipeline.connect(source);
     }
-    if (loop.inLoop()) {
-      source.kicked();
-      return;
+
+    // ---- the program's side
+
+    /** Takes a call in state WAITING and wakes the loop where it sleeps. */
+    void submit(DeviceIo io) {
+        offer(io);
+        kick(io);
     }
-    try {
-      loop.execute(kicked);
-    } catch (RejectedExecutionException ended) {
-      refusing = true;
-      kicksWanted = true;
-      if (last != null) {
-        refuse(last, new BlockIoException("the loop " + loop.name() + " of the block device has ended before it", Errno.ESHUTDOWN));
-      }
+
+    /** Takes a call without waking the loop: the caller goes on with others and ends with {@link #kick}. */
+    void offer(DeviceIo io) {
+        if (refusing) {
+            refuse(io, BlockIoException.closed());
+        } else if (!ring.offer(io)) {
+            refuse(io, Exceptions.failWithOverflow("queue " + index + " of the block device has " + maxWaiting
+                    + " requests waiting, its bound: ask for less at once, or raise maxWaiting"));
+        } else if (refusing) {
+            // Pairs with refuseNew: either the drain there sees the call in the ring, or this sees the flag. Where both do, the state decides.
+            refuse(io, BlockIoException.closed());
+        }
     }
-  }
 
-  private static void refuse(DeviceIo io, Throwable reason) {
-    if (io.move(DeviceIo.State.WAITING, DeviceIo.State.ENDED)) {
-      io.refused(reason);
+    /** Wakes the loop once for everything offered since it last looked; {@code last} is told where there is no loop any more. */
+    void kick(@Nullable DeviceIo last) {
+        // Pairs with enableKicks: a producer fills a place, then reads the flag; the loop sets the flag, then looks at the place.
+        if (!kicksWanted || !KICKS_WANTED.compareAndSet(this, true, false)) {
+            return;
+        }
+        if (loop.inLoop()) {
+            source.kicked();
+            return;
+        }
+        try {
+            loop.execute(kicked);
+        } catch (RejectedExecutionException ended) {
+            refusing = true;
+            kicksWanted = true;
+            if (last != null) {
+                refuse(last, new BlockIoException("the loop " + loop.name() + " of the block device has ended before it", Errno.ESHUTDOWN));
+            }
+        }
     }
-  }
 
-  /** From now on calls are refused; those that are in the ring go on. */
-  void refuseNew() {
-    refusing = true;
-  }
-
-  // ---- the loop's side
-
-  /** Ends the source once the ring is empty and nothing is out, then runs {@code told}. After {@link #refuseNew}; once. */
-  void drain(Runnable told) {
-    loop.assertInLoop();
-    whenDrained = told;
-    stopIfDrained();
-  }
-
-  private void stopIfDrained() {
-    Runnable told = whenDrained;
-    if (told != null && inFlight() == 0 && ring.isEmpty()) {
-      whenDrained = null;
-      source.stop(told);
+    private static void refuse(DeviceIo io, Throwable reason) {
+        if (io.move(DeviceIo.State.WAITING, DeviceIo.State.ENDED)) {
+            io.refused(reason);
+        }
     }
-  }
 
-  /** Frees the iovecs. When the source has been stopped, or was never connected. Idempotent. */
-  void free() {
-    if (!freed) {
-      freed = true;
-      iovecs.close();
+    /** From now on calls are refused; those that are in the ring go on. */
+    void refuseNew() {
+        refusing = true;
     }
-  }
 
-  @Override
-  public int index() {
-    return index;
-  }
+    // ---- the loop's side
 
-  @Override
-  public int size() {
-    return free.length;
-  }
-
-  @Override
-  public int inFlight() {
-    return free.length - freeCount;
-  }
-
-  @Override
-  public @Nullable DeviceRequest poll() {
-    if (freeCount == 0) {
-      return null;
+    /** Ends the source once the ring is empty and nothing is out, then runs {@code told}. After {@link #refuseNew}; once. */
+    void drain(Runnable told) {
+        loop.assertInLoop();
+        whenDrained = told;
+        stopIfDrained();
     }
-    DeviceIo io;
-    while ((io = ring.poll()) != null) {
-      if (io.move(DeviceIo.State.WAITING, DeviceIo.State.TAKEN)) {
-        DeviceRequest request = free[--freeCount];
-        request.parse(io, writeThrough);
-        return request;
-      }
-    }
-    askWhetherDrained();
-    return null;
-  }
 
-  @Override
-  public boolean enableKicks() {
-    // Volatile; pairs with kick.
-    kicksWanted = true;
-    return freeCount > 0 && !ring.isEmpty();
-  }
-
-  @Override
-  public void disableKicks() {
-    kicksWanted = false;
-  }
-
-  /** The used element: the slot first, as the program may ask for the next thing when it hears of this one. */
-  void answered(DeviceRequest request, DeviceIo io, int result) {
-    boolean waited = freeCount == 0;
-    free[freeCount++] = request;
-    try {
-      io.answered(result);
-    } catch (Throwable failure) {
-      // A subscriber of the program, which must not cost others their answers nor the queue its demand.
-      LOG.error("queue {}: a subscriber failed when told of the end of its {}", index, io.op(), failure);
+    private void stopIfDrained() {
+        Runnable told = whenDrained;
+        if (told != null && inFlight() == 0 && ring.isEmpty()) {
+            whenDrained = null;
+            source.stop(told);
+        }
     }
-    if (waited && !ring.isEmpty()) {
-      kick(null);
-    }
-    askWhetherDrained();
-  }
 
-  private void askWhetherDrained() {
-    if (whenDrained != null) {
-      loop.execute(this::stopIfDrained);
+    /** Frees the iovecs. When the source has been stopped, or was never connected. Idempotent. */
+    void free() {
+        if (!freed) {
+            freed = true;
+            iovecs.close();
+        }
     }
-  }
+
+    @Override
+    public int index() {
+        return index;
+    }
+
+    @Override
+    public int size() {
+        return free.length;
+    }
+
+    @Override
+    public int inFlight() {
+        return free.length - freeCount;
+    }
+
+    @Override
+    public @Nullable DeviceRequest poll() {
+        if (freeCount == 0) {
+            return null;
+        }
+        DeviceIo io;
+        while ((io = ring.poll()) != null) {
+            if (io.move(DeviceIo.State.WAITING, DeviceIo.State.TAKEN)) {
+                DeviceRequest request = free[--freeCount];
+                request.parse(io, writeThrough);
+                return request;
+            }
+        }
+        askWhetherDrained();
+        return null;
+    }
+
+    @Override
+    public boolean enableKicks() {
+        // Volatile; pairs with kick.
+        kicksWanted = true;
+        return freeCount > 0 && !ring.isEmpty();
+    }
+
+    @Override
+    public void disableKicks() {
+        kicksWanted = false;
+    }
+
+    /** The used element: the slot first, as the program may ask for the next thing when it hears of this one. */
+    void answered(DeviceRequest request, DeviceIo io, int result) {
+        boolean waited = freeCount == 0;
+        free[freeCount++] = request;
+        try {
+            io.answered(result);
+        } catch (Throwable failure) {
+            // A subscriber of the program, which must not cost others their answers nor the queue its demand.
+            LOG.error("queue {}: a subscriber failed when told of the end of its {}", index, io.op(), failure);
+        }
+        if (waited && !ring.isEmpty()) {
+            kick(null);
+        }
+        askWhetherDrained();
+    }
+
+    private void askWhetherDrained() {
+        if (whenDrained != null) {
+            loop.execute(this::stopIfDrained);
+        }
+    }
 }

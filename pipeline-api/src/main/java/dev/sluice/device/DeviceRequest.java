@@ -9,35 +9,35 @@ import org.jspecify.annotations.Nullable;
 
 /** A request of a {@link DeviceQueue}: pooled, with its share of the queue's iovecs. Everything as in {@link BlockRequest}. */
 final class DeviceRequest extends BlockRequest {
-  private final DeviceQueue queue;
-  private final long iovecs;
-  private @Nullable DeviceIo io;
+    private final DeviceQueue queue;
+    private final long iovecs;
+    private @Nullable DeviceIo io;
 
-  DeviceRequest(DeviceQueue queue, int slot, long iovecs) {
-    super(queue.loop(), queue.index(), slot);
-    this.queue = queue;
-    this.iovecs = iovecs;
-  }
+    DeviceRequest(DeviceQueue queue, int slot, long iovecs) {
+        super(queue.loop(), queue.index(), slot);
+        this.queue = queue;
+        this.iovecs = iovecs;
+    }
 
-  /** FREE to PARSED. */
-  void parse(DeviceIo taken, boolean writeThrough) {
-    io = taken;
-    int count = taken.layOut(iovecs);
-    parsed(taken.op(), taken.offsetBytes() / SECTOR_BYTES, taken.lengthBytes(), count == 0 ? 0 : iovecs, count);
-    durable(writeThrough && taken.op().modifies());
-    mayUnmap(taken.mayUnmap());
-  }
+    /** FREE to PARSED. */
+    void parse(DeviceIo taken, boolean writeThrough) {
+        io = taken;
+        int count = taken.layOut(iovecs);
+        parsed(taken.op(), taken.offsetBytes() / SECTOR_BYTES, taken.lengthBytes(), count == 0 ? 0 : iovecs, count);
+        durable(writeThrough && taken.op().modifies());
+        mayUnmap(taken.mayUnmap());
+    }
 
-  @Override
-  public MemorySegment dataSegment(int index) {
-    Objects.checkIndex(index, iovecCount());
-    return NativeMemory.view(Iovec.base(iovecs, index), Iovec.length(iovecs, index));
-  }
+    @Override
+    public MemorySegment dataSegment(int index) {
+        Objects.checkIndex(index, iovecCount());
+        return NativeMemory.view(Iovec.base(iovecs, index), Iovec.length(iovecs, index));
+    }
 
-  @Override
-  protected void answer(int result) {
-    DeviceIo answered = Objects.requireNonNull(io, "a request without a call");
-    io = null;
-    queue.answered(this, answered, result);
-  }
+    @Override
+    protected void answer(int result) {
+        DeviceIo answered = Objects.requireNonNull(io, "a request without a call");
+        io = null;
+        queue.answered(this, answered, result);
+    }
 }

@@ -9,12 +9,12 @@ import org.jspecify.annotations.Nullable;
  */
 interface Lender<T extends AutoCloseable> {
 
-  /** One of them, or null where all are out. */
-  @Nullable T tryTake();
+    /** One of them, or null where all are out. */
+    @Nullable T tryTake();
 
-  /** Runs a task once, when one may be there: at once, or on the thread that gives one back. Tasks run in the order of asking; several may run for one. */
-  void whenAvailable(Runnable task);
+    /** Runs a task once, when one may be there: at once, or on the thread that gives one back. Tasks run in the order of asking; several may run for one. */
+    void whenAvailable(Runnable task);
 
-  /** Gives one back without a checked exception. */
-  void giveBack(T lent);
+    /** Gives one back without a checked exception. */
+    void giveBack(T lent);
 }

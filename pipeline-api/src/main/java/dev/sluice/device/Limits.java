@@ -10,75 +10,75 @@ import java.nio.ByteBuffer;
 
 /** What a {@link BlockDevice} takes: judged on the caller's thread, before anything crosses into the loop. Any thread. */
 final class Limits {
-  /** What Linux transfers at most with one call, rounded down to a page (MAX_RW_COUNT, read(2)). */
-  static final long MAX_TRANSFER_BYTES = 0x7ffff000L;
+    /** What Linux transfers at most with one call, rounded down to a page (MAX_RW_COUNT, read(2)). */
+    static final long MAX_TRANSFER_BYTES = 0x7ffff000L;
 
-  private final BlockPipeline pipeline;
-  private final BlockBufferPool pool;
-  private final int maxSegments;
+    private final BlockPipeline pipeline;
+    private final BlockBufferPool pool;
+    private final int maxSegments;
 
-  Limits(BlockPipeline pipeline, BlockBufferPool pool, int maxSegments) {
-    this.pipeline = pipeline;
-    this.pool = pool;
-    this.maxSegments = maxSegments;
-  }
+    Limits(BlockPipeline pipeline, BlockBufferPool pool, int maxSegments) {
+        this.pipeline = pipeline;
+        this.pool = pool;
+        this.maxSegments = maxSegments;
+    }
 
-  /**
-   * Judges a range.
-   *
-   * @throws IllegalArgumentException where it is not made of sectors, beyond the end, or too long
-   * @throws BlockIoException EROFS or EOPNOTSUPP where the device does not do that
-   */
-  void check(BlockOp op, long offsetBytes, long lengthBytes) throws BlockIoException {
-    BlockGeometry geometry = pipeline.geometry();
-    if (((offsetBytes | lengthBytes) & (BlockRequest.SECTOR_BYTES - 1)) != 0) {
-      throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + ": both must be multiples of 512");
+    /**
+     * Judges a range.
+     *
+     * @throws IllegalArgumentException where it is not made of sectors, beyond the end, or too long
+     * @throws BlockIoException EROFS or EOPNOTSUPP where the device does not do that
+     */
+    void check(BlockOp op, long offsetBytes, long lengthBytes) throws BlockIoException {
+        BlockGeometry geometry = pipeline.geometry();
+        if (((offsetBytes | lengthBytes) & (BlockRequest.SECTOR_BYTES - 1)) != 0) {
+            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + ": both must be multiples of 512");
+        }
+        if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes > geometry.sizeBytes() - lengthBytes) {
+            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + " is not within the device's " + geometry.sizeBytes() + " bytes");
+        }
+        boolean transfer = op == BlockOp.READ || op == BlockOp.WRITE;
+        if (transfer && lengthBytes > MAX_TRANSFER_BYTES) {
+            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes: a request moves at most " + MAX_TRANSFER_BYTES);
+        }
+        if (op.modifies() && geometry.readOnly()) {
+            throw BlockIoException.failed(op, offsetBytes, lengthBytes, Errno.EROFS);
+        }
+        if ((op == BlockOp.DISCARD && !geometry.discard()) || (op == BlockOp.WRITE_ZEROES && !geometry.writeZeroes())) {
+            throw BlockIoException.failed(op, offsetBytes, lengthBytes, Errno.EOPNOTSUPP);
+        }
     }
-    if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes > geometry.sizeBytes() - lengthBytes) {
-      throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + " is not within the device's " + geometry.sizeBytes() + " bytes");
-    }
-    boolean transfer = op == BlockOp.READ || op == BlockOp.WRITE;
-    if (transfer && lengthBytes > MAX_TRANSFER_BYTES) {
-      throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes: a request moves at most " + MAX_TRANSFER_BYTES);
-    }
-    if (op.modifies() && geometry.readOnly()) {
-      throw BlockIoException.failed(op, offsetBytes, lengthBytes, Errno.EROFS);
-    }
-    if ((op == BlockOp.DISCARD && !geometry.discard()) || (op == BlockOp.WRITE_ZEROES && !geometry.writeZeroes())) {
-      throw BlockIoException.failed(op, offsetBytes, lengthBytes, Errno.EOPNOTSUPP);
-    }
-  }
 
-  void checkSegments(int segments) {
-    if (segments > maxSegments) {
-      throw new IllegalArgumentException("a vector of " + segments + " buffers; the most is " + maxSegments);
+    void checkSegments(int segments) {
+        if (segments > maxSegments) {
+            throw new IllegalArgumentException("a vector of " + segments + " buffers; the most is " + maxSegments);
+        }
     }
-  }
 
-  /**
-   * The address of a buffer's position.
-   *
-   * @throws IllegalArgumentException where it has none that the kernel can use, or must not be written to
-   */
-  long address(BlockOp op, ByteBuffer buffer) {
-    if (!buffer.isDirect()) {
-      throw new IllegalArgumentException("a heap buffer: its bytes move when the collector runs; use BlockDevice.buffers() or ByteBuffer.allocateDirect,"
-          + " or BlockDevice.channel(), which copies");
+    /**
+     * The address of a buffer's position.
+     *
+     * @throws IllegalArgumentException where it has none that the kernel can use, or must not be written to
+     */
+    long address(BlockOp op, ByteBuffer buffer) {
+        if (!buffer.isDirect()) {
+            throw new IllegalArgumentException("a heap buffer: its bytes move when the collector runs; use BlockDevice.buffers() or ByteBuffer.allocateDirect,"
+                    + " or BlockDevice.channel(), which copies");
+        }
+        if (op == BlockOp.READ && buffer.isReadOnly()) {
+            throw new IllegalArgumentException("a read-only buffer to read into");
+        }
+        return MemorySegment.ofBuffer(buffer).address();
     }
-    if (op == BlockOp.READ && buffer.isReadOnly()) {
-      throw new IllegalArgumentException("a read-only buffer to read into");
-    }
-    return MemorySegment.ofBuffer(buffer).address();
-  }
 
-  /**
-   * Holds the pooled buffer that the address lies in, if any.
-   *
-   * @throws IllegalArgumentException where that buffer has been closed
-   */
-  void pin(long address, Object named) {
-    if (!pool.pin(address)) {
-      throw new IllegalArgumentException("the BlockBuffer of " + named + " has been closed");
+    /**
+     * Holds the pooled buffer that the address lies in, if any.
+     *
+     * @throws IllegalArgumentException where that buffer has been closed
+     */
+    void pin(long address, Object named) {
+        if (!pool.pin(address)) {
+            throw new IllegalArgumentException("the BlockBuffer of " + named + " has been closed");
+        }
     }
-  }
 }

@@ -7,22 +7,22 @@ import org.jspecify.annotations.Nullable;
 
 /** Work on a loop that its asker waits for. Set-up only. */
 final class Loops {
-  private Loops() {}
+    private Loops() {}
 
-  /** Runs a task on a loop's thread, in place where that is the caller's; throws what the task throws. */
-  static void run(IoLoop loop, Runnable task) {
-    if (loop.inLoop()) {
-      task.run();
-      return;
+    /** Runs a task on a loop's thread, in place where that is the caller's; throws what the task throws. */
+    static void run(IoLoop loop, Runnable task) {
+        if (loop.inLoop()) {
+            task.run();
+            return;
+        }
+        try {
+            CompletableFuture.runAsync(task, loop).join();
+        } catch (CompletionException failed) {
+            throw unwrapped(failed.getCause(), failed);
+        }
     }
-    try {
-      CompletableFuture.runAsync(task, loop).join();
-    } catch (CompletionException failed) {
-      throw unwrapped(failed.getCause(), failed);
-    }
-  }
 
-  private static RuntimeException unwrapped(@Nullable Throwable cause, CompletionException wrapper) {
-    return cause instanceof RuntimeException direct ? direct : wrapper;
-  }
+    private static RuntimeException unwrapped(@Nullable Throwable cause, CompletionException wrapper) {
+        return cause instanceof RuntimeException direct ? direct : wrapper;
+    }
 }

@@ -20,233 +20,233 @@ import reactor.core.publisher.Operators;
  * lets go of them. <b>Allocation:</b> a call and a buffer view a piece.
  */
 final class RangeRead extends Flux<BlockBuffer> {
-  private final BlockDevice device;
-  private final long offsetBytes;
-  private final long lengthBytes;
-  private final int depth;
+    private final BlockDevice device;
+    private final long offsetBytes;
+    private final long lengthBytes;
+    private final int depth;
 
-  RangeRead(BlockDevice device, long offsetBytes, long lengthBytes, int depth) {
-    this.device = device;
-    this.offsetBytes = offsetBytes;
-    this.lengthBytes = lengthBytes;
-    this.depth = depth;
-  }
-
-  @Override
-  public void subscribe(CoreSubscriber<? super BlockBuffer> actual) {
-    try {
-      if (offsetBytes < 0 || lengthBytes < 0) {
-        throw new IllegalArgumentException("a range of " + lengthBytes + " bytes at offset " + offsetBytes);
-      }
-      // Its two ends: a range may be longer than a request.
-      device.limits().check(BlockOp.READ, offsetBytes, 0);
-      device.limits().check(BlockOp.READ, offsetBytes + lengthBytes, 0);
-    } catch (IllegalArgumentException | BlockIoException refusal) {
-      Operators.error(actual, refusal);
-      return;
-    }
-    if (lengthBytes == 0) {
-      Operators.complete(actual);
-    } else {
-      actual.onSubscribe(new Reading(actual));
-    }
-  }
-
-  /** One piece on its way. */
-  private static final class Piece extends DeviceIo {
-    private final Reading reading;
-    private final BlockBuffer buffer;
-    private volatile @Nullable Throwable failure;
-
-    Piece(Reading reading, long offsetBytes, long lengthBytes, BlockBuffer buffer) {
-      super(BlockOp.READ, offsetBytes, lengthBytes);
-      this.reading = reading;
-      this.buffer = buffer;
-    }
-
-    boolean arrived() {
-      return state() == State.ENDED;
+    RangeRead(BlockDevice device, long offsetBytes, long lengthBytes, int depth) {
+        this.device = device;
+        this.offsetBytes = offsetBytes;
+        this.lengthBytes = lengthBytes;
+        this.depth = depth;
     }
 
     @Override
-    void answered(int result) {
-      unpin(reading.pool());
-      if (result < 0) {
-        failure = BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result);
-      }
-      if (move(State.TAKEN, State.ENDED)) {
-        reading.drain();
-      }
-    }
-
-    @Override
-    void refused(Throwable reason) {
-      unpin(reading.pool());
-      failure = reason;
-      reading.drain();
-    }
-
-    /** Nobody wants it any more. The pin keeps the memory for as long as the kernel has it. */
-    void abandon() {
-      if (move(State.WAITING, State.CANCELLED)) {
-        unpin(reading.pool());
-      } else {
-        boolean _ = move(State.TAKEN, State.ORPHANED);
-      }
-      buffer.close();
-    }
-  }
-
-  private final class Reading implements Subscription {
-    private final CoreSubscriber<? super BlockBuffer> actual;
-    private final AtomicLong demand = new AtomicLong();
-    private final AtomicInteger news = new AtomicInteger();
-    private final AtomicBoolean inLine = new AtomicBoolean();
-    private volatile boolean cancelled;
-
-    // Of the thread that drains.
-    private final @Nullable Piece[] window = new Piece[depth];
-    private long asked;
-    private int first;
-    private int count;
-    private boolean done;
-
-    Reading(CoreSubscriber<? super BlockBuffer> actual) {
-      this.actual = actual;
-    }
-
-    BlockBufferPool pool() {
-      return device.buffers();
-    }
-
-    @Override
-    public void request(long n) {
-      if (Operators.validate(n)) {
-        demand.accumulateAndGet(n, Operators::addCap);
-        drain();
-      }
-    }
-
-    @Override
-    public void cancel() {
-      cancelled = true;
-      drain();
-    }
-
-    void drain() {
-      if (news.getAndIncrement() != 0) {
-        return;
-      }
-      int seen = 1;
-      do {
-        step();
-        seen = news.addAndGet(-seen);
-      } while (seen != 0);
-    }
-
-    private void step() {
-      if (done) {
-        return;
-      }
-      if (cancelled) {
-        finish();
-        return;
-      }
-      readAhead();
-      emit();
-    }
-
-    /** Asks for all that the window holds, as one batch with one wake-up. */
-    private void readAhead() {
-      DeviceQueue queue = device.queue();
-      Piece last = null;
-      while (count < depth && asked < lengthBytes) {
-        BlockBuffer buffer = takeBuffer();
-        if (buffer == null) {
-          break;
+    public void subscribe(CoreSubscriber<? super BlockBuffer> actual) {
+        try {
+            if (offsetBytes < 0 || lengthBytes < 0) {
+                throw new IllegalArgumentException("a range of " + lengthBytes + " bytes at offset " + offsetBytes);
+            }
+            // Its two ends: a range may be longer than a request.
+            device.limits().check(BlockOp.READ, offsetBytes, 0);
+            device.limits().check(BlockOp.READ, offsetBytes + lengthBytes, 0);
+        } catch (IllegalArgumentException | BlockIoException refusal) {
+            Operators.error(actual, refusal);
+            return;
         }
-        last = piece(buffer);
-        window[(first + count++) % depth] = last;
-        queue.offer(last);
-      }
-      if (last != null) {
-        queue.kick(last);
-      }
-    }
-
-    private @Nullable BlockBuffer takeBuffer() {
-      try {
-        BlockBuffer buffer = pool().tryTake();
-        if (buffer == null && inLine.compareAndSet(false, true)) {
-          pool().whenAvailable(this::bufferAvailable);
-        }
-        return buffer;
-      } catch (IllegalStateException closed) {
-        if (count == 0) {
-          finish();
-          actual.onError(BlockIoException.closed());
-        }
-        return null;
-      }
-    }
-
-    private void bufferAvailable() {
-      inLine.set(false);
-      drain();
-    }
-
-    private Piece piece(BlockBuffer buffer) {
-      int bytes = (int) Math.min(pool().bufferBytes(), lengthBytes - asked);
-      ByteBuffer memory = buffer.bytes().limit(bytes);
-      Piece piece = new Piece(this, offsetBytes + asked, bytes, buffer);
-      long address = device.limits().address(BlockOp.READ, memory);
-      device.limits().pin(address, buffer);
-      piece.memory(address, bytes);
-      piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
-      asked += bytes;
-      return piece;
-    }
-
-    private void emit() {
-      while (!done && !cancelled && count > 0 && demand.get() > 0) {
-        Piece head = Objects.requireNonNull(window[first]);
-        if (!head.arrived()) {
-          return;
-        }
-        Throwable failure = head.failure;
-        if (failure != null) {
-          finish();
-          actual.onError(failure);
-          return;
-        }
-        window[first] = null;
-        first = (first + 1) % depth;
-        count--;
-        produced();
-        actual.onNext(head.buffer);
-        if (count == 0 && asked == lengthBytes && !cancelled) {
-          done = true;
-          actual.onComplete();
+        if (lengthBytes == 0) {
+            Operators.complete(actual);
         } else {
-          readAhead();
+            actual.onSubscribe(new Reading(actual));
         }
-      }
     }
 
-    /** Without end stays without end. */
-    private void produced() {
-      if (demand.get() != Long.MAX_VALUE) {
-        demand.decrementAndGet();
-      }
+    /** One piece on its way. */
+    private static final class Piece extends DeviceIo {
+        private final Reading reading;
+        private final BlockBuffer buffer;
+        private volatile @Nullable Throwable failure;
+
+        Piece(Reading reading, long offsetBytes, long lengthBytes, BlockBuffer buffer) {
+            super(BlockOp.READ, offsetBytes, lengthBytes);
+            this.reading = reading;
+            this.buffer = buffer;
+        }
+
+        boolean arrived() {
+            return state() == State.ENDED;
+        }
+
+        @Override
+        void answered(int result) {
+            unpin(reading.pool());
+            if (result < 0) {
+                failure = BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result);
+            }
+            if (move(State.TAKEN, State.ENDED)) {
+                reading.drain();
+            }
+        }
+
+        @Override
+        void refused(Throwable reason) {
+            unpin(reading.pool());
+            failure = reason;
+            reading.drain();
+        }
+
+        /** Nobody wants it any more. The pin keeps the memory for as long as the kernel has it. */
+        void abandon() {
+            if (move(State.WAITING, State.CANCELLED)) {
+                unpin(reading.pool());
+            } else {
+                boolean _ = move(State.TAKEN, State.ORPHANED);
+            }
+            buffer.close();
+        }
     }
 
-    private void finish() {
-      done = true;
-      for (; count > 0; count--) {
-        Objects.requireNonNull(window[first]).abandon();
-        window[first] = null;
-        first = (first + 1) % depth;
-      }
+    private final class Reading implements Subscription {
+        private final CoreSubscriber<? super BlockBuffer> actual;
+        private final AtomicLong demand = new AtomicLong();
+        private final AtomicInteger news = new AtomicInteger();
+        private final AtomicBoolean inLine = new AtomicBoolean();
+        private volatile boolean cancelled;
+
+        // Of the thread that drains.
+        private final @Nullable Piece[] window = new Piece[depth];
+        private long asked;
+        private int first;
+        private int count;
+        private boolean done;
+
+        Reading(CoreSubscriber<? super BlockBuffer> actual) {
+            this.actual = actual;
+        }
+
+        BlockBufferPool pool() {
+            return device.buffers();
+        }
+
+        @Override
+        public void request(long n) {
+            if (Operators.validate(n)) {
+                demand.accumulateAndGet(n, Operators::addCap);
+                drain();
+            }
+        }
+
+        @Override
+        public void cancel() {
+            cancelled = true;
+            drain();
+        }
+
+        void drain() {
+            if (news.getAndIncrement() != 0) {
+                return;
+            }
+            int seen = 1;
+            do {
+                step();
+                seen = news.addAndGet(-seen);
+            } while (seen != 0);
+        }
+
+        private void step() {
+            if (done) {
+                return;
+            }
+            if (cancelled) {
+                finish();
+                return;
+            }
+            readAhead();
+            emit();
+        }
+
+        /** Asks for all that the window holds, as one batch with one wake-up. */
+        private void readAhead() {
+            DeviceQueue queue = device.queue();
+            Piece last = null;
+            while (count < depth && asked < lengthBytes) {
+                BlockBuffer buffer = takeBuffer();
+                if (buffer == null) {
+                    break;
+                }
+                last = piece(buffer);
+                window[(first + count++) % depth] = last;
+                queue.offer(last);
+            }
+            if (last != null) {
+                queue.kick(last);
+            }
+        }
+
+        private @Nullable BlockBuffer takeBuffer() {
+            try {
+                BlockBuffer buffer = pool().tryTake();
+                if (buffer == null && inLine.compareAndSet(false, true)) {
+                    pool().whenAvailable(this::bufferAvailable);
+                }
+                return buffer;
+            } catch (IllegalStateException closed) {
+                if (count == 0) {
+                    finish();
+                    actual.onError(BlockIoException.closed());
+                }
+                return null;
+            }
+        }
+
+        private void bufferAvailable() {
+            inLine.set(false);
+            drain();
+        }
+
+        private Piece piece(BlockBuffer buffer) {
+            int bytes = (int) Math.min(pool().bufferBytes(), lengthBytes - asked);
+            ByteBuffer memory = buffer.bytes().limit(bytes);
+            Piece piece = new Piece(this, offsetBytes + asked, bytes, buffer);
+            long address = device.limits().address(BlockOp.READ, memory);
+            device.limits().pin(address, buffer);
+            piece.memory(address, bytes);
+            piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
+            asked += bytes;
+            return piece;
+        }
+
+        private void emit() {
+            while (!done && !cancelled && count > 0 && demand.get() > 0) {
+                Piece head = Objects.requireNonNull(window[first]);
+                if (!head.arrived()) {
+                    return;
+                }
+                Throwable failure = head.failure;
+                if (failure != null) {
+                    finish();
+                    actual.onError(failure);
+                    return;
+                }
+                window[first] = null;
+                first = (first + 1) % depth;
+                count--;
+                produced();
+                actual.onNext(head.buffer);
+                if (count == 0 && asked == lengthBytes && !cancelled) {
+                    done = true;
+                    actual.onComplete();
+                } else {
+                    readAhead();
+                }
+            }
+        }
+
+        /** Without end stays without end. */
+        private void produced() {
+            if (demand.get() != Long.MAX_VALUE) {
+                demand.decrementAndGet();
+            }
+        }
+
+        private void finish() {
+            done = true;
+            for (; count > 0; count--) {
+                Objects.requireNonNull(window[first]).abandon();
+                window[first] = null;
+                first = (first + 1) % depth;
+            }
+        }
     }
-  }
 }

@@ -23,201 +23,201 @@ import reactor.util.context.Context;
  * writes asked for before go on.
  */
 final class RangeWrite extends Mono<Long> {
-  private final BlockDevice device;
-  private final long offsetBytes;
-  private final Publisher<BlockBuffer> source;
-  private final int depth;
+    private final BlockDevice device;
+    private final long offsetBytes;
+    private final Publisher<BlockBuffer> source;
+    private final int depth;
 
-  RangeWrite(BlockDevice device, long offsetBytes, Publisher<BlockBuffer> source, int depth) {
-    this.device = device;
-    this.offsetBytes = offsetBytes;
-    this.source = source;
-    this.depth = depth;
-  }
-
-  @Override
-  public void subscribe(CoreSubscriber<? super Long> actual) {
-    Writing writing = new Writing(actual);
-    source.subscribe(writing);
-  }
-
-  private final class Piece extends DeviceIo {
-    private final Writing writing;
-    private final BlockBuffer buffer;
-
-    Piece(Writing writing, long offsetBytes, BlockBuffer buffer) {
-      super(BlockOp.WRITE, offsetBytes, 0);
-      this.writing = writing;
-      this.buffer = buffer;
+    RangeWrite(BlockDevice device, long offsetBytes, Publisher<BlockBuffer> source, int depth) {
+        this.device = device;
+        this.offsetBytes = offsetBytes;
+        this.source = source;
+        this.depth = depth;
     }
 
     @Override
-    void answered(int result) {
-      unpin(device.buffers());
-      boolean _ = move(State.TAKEN, State.ENDED);
-      buffer.close();
-      if (result < 0) {
-        writing.fail(BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result));
-      }
-      writing.ended(lengthBytes());
+    public void subscribe(CoreSubscriber<? super Long> actual) {
+        Writing writing = new Writing(actual);
+        source.subscribe(writing);
     }
 
-    @Override
-    void refused(Throwable reason) {
-      unpin(device.buffers());
-      buffer.close();
-      writing.fail(reason);
-      writing.ended(0);
-    }
-  }
+    private final class Piece extends DeviceIo {
+        private final Writing writing;
+        private final BlockBuffer buffer;
 
-  private final class Writing implements CoreSubscriber<BlockBuffer>, Subscription {
-    private final CoreSubscriber<? super Long> actual;
-    private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-    private final AtomicLong written = new AtomicLong();
-    private final AtomicBoolean started = new AtomicBoolean();
-    private final AtomicBoolean sourceEnded = new AtomicBoolean();
-
-    /** One for the source, one for the demand, one for each write under way. */
-    private final AtomicInteger left = new AtomicInteger(2);
-
-    private volatile boolean cancelled;
-    private volatile @Nullable Subscription upstream;
-    private long nextOffset = offsetBytes;
-
-    Writing(CoreSubscriber<? super Long> actual) {
-      this.actual = actual;
-    }
-
-    // ---- the source's side
-
-    @Override
-    public Context currentContext() {
-      return actual.currentContext();
-    }
-
-    @Override
-    public void onSubscribe(Subscription subscription) {
-      if (Operators.validate(upstream, subscription)) {
-        upstream = subscription;
-        actual.onSubscribe(this);
-      }
-    }
-
-    @Override
-    public void onNext(BlockBuffer buffer) {
-      if (!mayWrite()) {
-        buffer.close();
-        return;
-      }
-      Piece piece = new Piece(this, nextOffset, buffer);
-      try {
-        ByteBuffer bytes = buffer.bytes();
-        int length = bytes.remaining();
-        device.limits().check(BlockOp.WRITE, nextOffset, length);
-        if (length == 0) {
-          buffer.close();
-          ended(0);
-          return;
+        Piece(Writing writing, long offsetBytes, BlockBuffer buffer) {
+            super(BlockOp.WRITE, offsetBytes, 0);
+            this.writing = writing;
+            this.buffer = buffer;
         }
-        long address = device.limits().address(BlockOp.WRITE, bytes);
-        device.limits().pin(address, buffer);
-        piece.memory(address, length);
-        nextOffset += length;
-      } catch (IllegalArgumentException | IllegalStateException | BlockIoException refusal) {
-        buffer.close();
-        fail(refusal);
-        ended(0);
-        return;
-      }
-      piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
-      device.queue().submit(piece);
-    }
 
-    /** Counts one more write, where the end has not been reached and nothing has gone wrong. */
-    private boolean mayWrite() {
-      if (cancelled || failure.get() != null) {
-        return false;
-      }
-      int now;
-      do {
-        now = left.get();
-        if (now == 0) {
-          return false;
+        @Override
+        void answered(int result) {
+            unpin(device.buffers());
+            boolean _ = move(State.TAKEN, State.ENDED);
+            buffer.close();
+            if (result < 0) {
+                writing.fail(BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result));
+            }
+            writing.ended(lengthBytes());
         }
-      } while (!left.compareAndSet(now, now + 1));
-      return true;
+
+        @Override
+        void refused(Throwable reason) {
+            unpin(device.buffers());
+            buffer.close();
+            writing.fail(reason);
+            writing.ended(0);
+        }
     }
 
-    @Override
-    public void onError(Throwable error) {
-      failure.compareAndSet(null, error);
-      sourceEnds();
+    private final class Writing implements CoreSubscriber<BlockBuffer>, Subscription {
+        private final CoreSubscriber<? super Long> actual;
+        private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+        private final AtomicLong written = new AtomicLong();
+        private final AtomicBoolean started = new AtomicBoolean();
+        private final AtomicBoolean sourceEnded = new AtomicBoolean();
+
+        /** One for the source, one for the demand, one for each write under way. */
+        private final AtomicInteger left = new AtomicInteger(2);
+
+        private volatile boolean cancelled;
+        private volatile @Nullable Subscription upstream;
+        private long nextOffset = offsetBytes;
+
+        Writing(CoreSubscriber<? super Long> actual) {
+            this.actual = actual;
+        }
+
+        // ---- the source's side
+
+        @Override
+        public Context currentContext() {
+            return actual.currentContext();
+        }
+
+        @Override
+        public void onSubscribe(Subscription subscription) {
+            if (Operators.validate(upstream, subscription)) {
+                upstream = subscription;
+                actual.onSubscribe(this);
+            }
+        }
+
+        @Override
+        public void onNext(BlockBuffer buffer) {
+            if (!mayWrite()) {
+                buffer.close();
+                return;
+            }
+            Piece piece = new Piece(this, nextOffset, buffer);
+            try {
+                ByteBuffer bytes = buffer.bytes();
+                int length = bytes.remaining();
+                device.limits().check(BlockOp.WRITE, nextOffset, length);
+                if (length == 0) {
+                    buffer.close();
+                    ended(0);
+                    return;
+                }
+                long address = device.limits().address(BlockOp.WRITE, bytes);
+                device.limits().pin(address, buffer);
+                piece.memory(address, length);
+                nextOffset += length;
+            } catch (IllegalArgumentException | IllegalStateException | BlockIoException refusal) {
+                buffer.close();
+                fail(refusal);
+                ended(0);
+                return;
+            }
+            piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
+            device.queue().submit(piece);
+        }
+
+        /** Counts one more write, where the end has not been reached and nothing has gone wrong. */
+        private boolean mayWrite() {
+            if (cancelled || failure.get() != null) {
+                return false;
+            }
+            int now;
+            do {
+                now = left.get();
+                if (now == 0) {
+                    return false;
+                }
+            } while (!left.compareAndSet(now, now + 1));
+            return true;
+        }
+
+        @Override
+        public void onError(Throwable error) {
+            failure.compareAndSet(null, error);
+            sourceEnds();
+        }
+
+        @Override
+        public void onComplete() {
+            sourceEnds();
+        }
+
+        private void sourceEnds() {
+            if (sourceEnded.compareAndSet(false, true)) {
+                countDown();
+            }
+        }
+
+        // ---- the writes' side
+
+        void fail(Throwable error) {
+            failure.compareAndSet(null, error);
+            cancelUpstream();
+            sourceEnds();
+        }
+
+        void ended(long bytes) {
+            written.addAndGet(bytes);
+            Subscription from = upstream;
+            if (from != null && !sourceEnded.get() && !cancelled) {
+                from.request(1);
+            }
+            countDown();
+        }
+
+        private void countDown() {
+            if (left.decrementAndGet() > 0 || cancelled) {
+                return;
+            }
+            Throwable error = failure.get();
+            if (error != null) {
+                actual.onError(error);
+            } else {
+                actual.onNext(written.get());
+                actual.onComplete();
+            }
+        }
+
+        private void cancelUpstream() {
+            Subscription from = upstream;
+            if (from != null) {
+                from.cancel();
+            }
+        }
+
+        // ---- the subscriber's side
+
+        @Override
+        public void request(long n) {
+            Subscription from = upstream;
+            if (Operators.validate(n) && from != null && started.compareAndSet(false, true)) {
+                from.request(depth);
+                countDown();
+            }
+        }
+
+        @Override
+        public void cancel() {
+            cancelled = true;
+            cancelUpstream();
+        }
     }
-
-    @Override
-    public void onComplete() {
-      sourceEnds();
-    }
-
-    private void sourceEnds() {
-      if (sourceEnded.compareAndSet(false, true)) {
-        countDown();
-      }
-    }
-
-    // ---- the writes' side
-
-    void fail(Throwable error) {
-      failure.compareAndSet(null, error);
-      cancelUpstream();
-      sourceEnds();
-    }
-
-    void ended(long bytes) {
-      written.addAndGet(bytes);
-      Subscription from = upstream;
-      if (from != null && !sourceEnded.get() && !cancelled) {
-        from.request(1);
-      }
-      countDown();
-    }
-
-    private void countDown() {
-      if (left.decrementAndGet() > 0 || cancelled) {
-        return;
-      }
-      Throwable error = failure.get();
-      if (error != null) {
-        actual.onError(error);
-      } else {
-        actual.onNext(written.get());
-        actual.onComplete();
-      }
-    }
-
-    private void cancelUpstream() {
-      Subscription from = upstream;
-      if (from != null) {
-        from.cancel();
-      }
-    }
-
-    // ---- the subscriber's side
-
-    @Override
-    public void request(long n) {
-      Subscription from = upstream;
-      if (Operators.validate(n) && from != null && started.compareAndSet(false, true)) {
-        from.request(depth);
-        countDown();
-      }
-    }
-
-    @Override
-    public void cancel() {
-      cancelled = true;
-      cancelUpstream();
-    }
-  }
 }

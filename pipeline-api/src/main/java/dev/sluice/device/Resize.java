@@ -11,20 +11,20 @@ import reactor.core.scheduler.Schedulers;
 
 /** A change of the image's size: it may block, so it is done on a thread of Reactor's that may. */
 final class Resize {
-  private Resize() {}
+    private Resize() {}
 
-  static Mono<BlockGeometry> mono(@Nullable BlockBackend backend, long sizeBytes) {
-    if (sizeBytes <= 0 || sizeBytes % BlockRequest.SECTOR_BYTES != 0) {
-      return Mono.error(() -> new IllegalArgumentException("size of " + sizeBytes + " bytes is not a positive multiple of 512"));
+    static Mono<BlockGeometry> mono(@Nullable BlockBackend backend, long sizeBytes) {
+        if (sizeBytes <= 0 || sizeBytes % BlockRequest.SECTOR_BYTES != 0) {
+            return Mono.error(() -> new IllegalArgumentException("size of " + sizeBytes + " bytes is not a positive multiple of 512"));
+        }
+        if (!(backend instanceof ResizableBackend resizable)) {
+            String name = backend == null ? "a given pipeline" : "backend " + backend.name();
+            return Mono.error(() -> new BlockIoException(name + " cannot change the size of its image: " + Errno.describe(Errno.EOPNOTSUPP), Errno.EOPNOTSUPP));
+        }
+        return Mono.fromCallable(() -> {
+                    resizable.resize(sizeBytes);
+                    return resizable.geometry();
+                })
+                .subscribeOn(Schedulers.boundedElastic());
     }
-    if (!(backend instanceof ResizableBackend resizable)) {
-      String name = backend == null ? "a given pipeline" : "backend " + backend.name();
-      return Mono.error(() -> new BlockIoException(name + " cannot change the size of its image: " + Errno.describe(Errno.EOPNOTSUPP), Errno.EOPNOTSUPP));
-    }
-    return Mono.fromCallable(() -> {
-          resizable.resize(sizeBytes);
-          return resizable.geometry();
-        })
-        .subscribeOn(Schedulers.boundedElastic());
-  }
 }

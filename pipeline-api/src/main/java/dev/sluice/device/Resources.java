@@ -16,34 +16,34 @@ import org.jspecify.annotations.Nullable;
  */
 record Resources(BlockPipeline pipeline, List<IoLoop> loops, @Nullable BlockBackend backend, boolean ownsPipeline, boolean ownsRest) {
 
-  Resources {
-    if (loops.isEmpty()) {
-      throw new IllegalArgumentException("a block device needs a loop");
+    Resources {
+        if (loops.isEmpty()) {
+            throw new IllegalArgumentException("a block device needs a loop");
+        }
+        loops = List.copyOf(loops);
     }
-    loops = List.copyOf(loops);
-  }
 
-  /** Closes the sinks: their loops do it with the next tasks they run. */
-  void closePipeline() {
-    boolean more = ownsPipeline;
-    while (more) {
-      try {
-        pipeline.close();
-        more = false;
-      } catch (RejectedExecutionException ended) {
-        // A loop that has ended closed its sinks itself; the pipeline has forgotten that one and goes on with the others when asked again.
-        more = true;
-      }
+    /** Closes the sinks: their loops do it with the next tasks they run. */
+    void closePipeline() {
+        boolean more = ownsPipeline;
+        while (more) {
+            try {
+                pipeline.close();
+                more = false;
+            } catch (RejectedExecutionException ended) {
+                // A loop that has ended closed its sinks itself; the pipeline has forgotten that one and goes on with the others when asked again.
+                more = true;
+            }
+        }
     }
-  }
 
-  /** Closes loops and backend. Waits for the loops' threads: not on one of them. */
-  void closeRest() {
-    if (ownsRest) {
-      loops.forEach(IoLoop::close);
-      if (backend != null) {
-        backend.close();
-      }
+    /** Closes loops and backend. Waits for the loops' threads: not on one of them. */
+    void closeRest() {
+        if (ownsRest) {
+            loops.forEach(IoLoop::close);
+            if (backend != null) {
+                backend.close();
+            }
+        }
     }
-  }
 }

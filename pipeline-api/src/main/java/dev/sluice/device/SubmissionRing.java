@@ -12,48 +12,48 @@ import org.jspecify.annotations.Nullable;
  * <b>Failure:</b> a full ring refuses. <b>Allocation:</b> none.
  */
 final class SubmissionRing {
-  private final int capacity;
-  private final int mask;
-  private final AtomicReferenceArray<@Nullable DeviceIo> places;
-  private final AtomicLong tail = new AtomicLong();
-  private final AtomicLong head = new AtomicLong();
+    private final int capacity;
+    private final int mask;
+    private final AtomicReferenceArray<@Nullable DeviceIo> places;
+    private final AtomicLong tail = new AtomicLong();
+    private final AtomicLong head = new AtomicLong();
 
-  SubmissionRing(int capacity) {
-    this.capacity = capacity;
-    int length = Integer.highestOneBit(Math.max(1, capacity - 1)) << 1;
-    this.mask = length - 1;
-    this.places = new AtomicReferenceArray<>(length);
-  }
-
-  boolean offer(DeviceIo io) {
-    long at;
-    do {
-      at = tail.get();
-      // Acquire; pairs with poll's release: a place that counts as free has been emptied.
-      if (at - head.getAcquire() >= capacity) {
-        return false;
-      }
-    } while (!tail.compareAndSet(at, at + 1));
-    // Volatile, not release: DeviceQueue.kick reads a flag after this store and needs the order (see there).
-    places.set((int) at & mask, io);
-    return true;
-  }
-
-  /** The next call, or null where there is none or the next one is not filled in yet; who fills it in kicks afterwards. */
-  @Nullable DeviceIo poll() {
-    long at = head.getPlain();
-    int place = (int) at & mask;
-    DeviceIo io = places.get(place);
-    if (io == null) {
-      return null;
+    SubmissionRing(int capacity) {
+        this.capacity = capacity;
+        int length = Integer.highestOneBit(Math.max(1, capacity - 1)) << 1;
+        this.mask = length - 1;
+        this.places = new AtomicReferenceArray<>(length);
     }
-    places.setPlain(place, null);
-    // Release; pairs with offer's acquire.
-    head.setRelease(at + 1);
-    return io;
-  }
 
-  boolean isEmpty() {
-    return places.get((int) head.getPlain() & mask) == null;
-  }
+    boolean offer(DeviceIo io) {
+        long at;
+        do {
+            at = tail.get();
+            // Acquire; pairs with poll's release: a place that counts as free has been emptied.
+            if (at - head.getAcquire() >= capacity) {
+                return false;
+            }
+        } while (!tail.compareAndSet(at, at + 1));
+        // Volatile, not release: DeviceQueue.kick reads a flag after this store and needs the order (see there).
+        places.set((int) at & mask, io);
+        return true;
+    }
+
+    /** The next call, or null where there is none or the next one is not filled in yet; who fills it in kicks afterwards. */
+    @Nullable DeviceIo poll() {
+        long at = head.getPlain();
+        int place = (int) at & mask;
+        DeviceIo io = places.get(place);
+        if (io == null) {
+            return null;
+        }
+        places.setPlain(place, null);
+        // Release; pairs with offer's acquire.
+        head.setRelease(at + 1);
+        return io;
+    }
+
+    boolean isEmpty() {
+        return places.get((int) head.getPlain() & mask) == null;
+    }
 }

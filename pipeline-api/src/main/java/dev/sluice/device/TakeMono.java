@@ -13,61 +13,61 @@ import reactor.core.publisher.Operators;
  * @param <T> what is taken
  */
 final class TakeMono<T extends AutoCloseable> extends Mono<T> {
-  private final Lender<T> lender;
-
-  TakeMono(Lender<T> lender) {
-    this.lender = lender;
-  }
-
-  @Override
-  public void subscribe(CoreSubscriber<? super T> actual) {
-    actual.onSubscribe(new Taking<>(lender, actual));
-  }
-
-  private static final class Taking<T extends AutoCloseable> implements Subscription {
     private final Lender<T> lender;
-    private final CoreSubscriber<? super T> actual;
-    private final AtomicBoolean asked = new AtomicBoolean();
-    private final AtomicBoolean done = new AtomicBoolean();
 
-    Taking(Lender<T> lender, CoreSubscriber<? super T> actual) {
-      this.lender = lender;
-      this.actual = actual;
+    TakeMono(Lender<T> lender) {
+        this.lender = lender;
     }
 
     @Override
-    public void request(long n) {
-      if (Operators.validate(n) && asked.compareAndSet(false, true)) {
-        attempt();
-      }
+    public void subscribe(CoreSubscriber<? super T> actual) {
+        actual.onSubscribe(new Taking<>(lender, actual));
     }
 
-    private void attempt() {
-      if (done.get()) {
-        return;
-      }
-      @Nullable T taken;
-      try {
-        taken = lender.tryTake();
-      } catch (RuntimeException closed) {
-        if (done.compareAndSet(false, true)) {
-          actual.onError(closed);
+    private static final class Taking<T extends AutoCloseable> implements Subscription {
+        private final Lender<T> lender;
+        private final CoreSubscriber<? super T> actual;
+        private final AtomicBoolean asked = new AtomicBoolean();
+        private final AtomicBoolean done = new AtomicBoolean();
+
+        Taking(Lender<T> lender, CoreSubscriber<? super T> actual) {
+            this.lender = lender;
+            this.actual = actual;
         }
-        return;
-      }
-      if (taken == null) {
-        lender.whenAvailable(this::attempt);
-      } else if (done.compareAndSet(false, true)) {
-        actual.onNext(taken);
-        actual.onComplete();
-      } else {
-        lender.giveBack(taken);
-      }
-    }
 
-    @Override
-    public void cancel() {
-      done.set(true);
+        @Override
+        public void request(long n) {
+            if (Operators.validate(n) && asked.compareAndSet(false, true)) {
+                attempt();
+            }
+        }
+
+        private void attempt() {
+            if (done.get()) {
+                return;
+            }
+            @Nullable T taken;
+            try {
+                taken = lender.tryTake();
+            } catch (RuntimeException closed) {
+                if (done.compareAndSet(false, true)) {
+                    actual.onError(closed);
+                }
+                return;
+            }
+            if (taken == null) {
+                lender.whenAvailable(this::attempt);
+            } else if (done.compareAndSet(false, true)) {
+                actual.onNext(taken);
+                actual.onComplete();
+            } else {
+                lender.giveBack(taken);
+            }
+        }
+
+        @Override
+        public void cancel() {
+            done.set(true);
+        }
     }
-  }
 }

@@ -8,84 +8,84 @@ import reactor.core.publisher.Mono;
 
 /** A READ or WRITE of several buffers in one request, cold: each subscription is a request. */
 final class VectorMono extends Mono<Integer> {
-  private final BlockDevice device;
-  private final BlockOp op;
-  private final long offsetBytes;
-  private final ByteBuffer[] buffers;
-
-  VectorMono(BlockDevice device, BlockOp op, long offsetBytes, ByteBuffer[] buffers) {
-    this.device = device;
-    this.op = op;
-    this.offsetBytes = offsetBytes;
-    this.buffers = buffers;
-  }
-
-  @Override
-  public void subscribe(CoreSubscriber<? super Integer> actual) {
-    actual.onSubscribe(new Transfer(device, op, offsetBytes, buffers, actual));
-  }
-
-  private static final class Transfer extends SubscribedIo<Integer> {
+    private final BlockDevice device;
+    private final BlockOp op;
+    private final long offsetBytes;
     private final ByteBuffer[] buffers;
-    private final int[] limits;
 
-    Transfer(BlockDevice device, BlockOp op, long offsetBytes, ByteBuffer[] buffers, CoreSubscriber<? super Integer> actual) {
-      super(device, op, offsetBytes, 0, actual);
-      this.buffers = buffers;
-      this.limits = new int[buffers.length];
+    VectorMono(BlockDevice device, BlockOp op, long offsetBytes, ByteBuffer[] buffers) {
+        this.device = device;
+        this.op = op;
+        this.offsetBytes = offsetBytes;
+        this.buffers = buffers;
     }
 
     @Override
-    void prepare() throws BlockIoException {
-      long[] segments = new long[2 * buffers.length];
-      long bytes = 0;
-      int used = 0;
-      for (int i = 0; i < buffers.length; i++) {
-        ByteBuffer buffer = buffers[i];
-        limits[i] = buffer.limit();
-        if (buffer.hasRemaining()) {
-          segments[used++] = device.limits().address(op(), buffer);
-          segments[used++] = buffer.remaining();
-          bytes += buffer.remaining();
-        }
-      }
-      device.limits().checkSegments(used / 2);
-      device.limits().check(op(), offsetBytes(), bytes);
-      if (bytes > 0) {
-        long[] exact = Arrays.copyOf(segments, used);
-        pinAll(exact);
-        memory(exact, bytes);
-      }
+    public void subscribe(CoreSubscriber<? super Integer> actual) {
+        actual.onSubscribe(new Transfer(device, op, offsetBytes, buffers, actual));
     }
 
-    private void pinAll(long[] segments) {
-      int pinned = 0;
-      try {
-        for (; pinned < segments.length; pinned += 2) {
-          device.limits().pin(segments[pinned], "a buffer of a vector");
-        }
-      } catch (IllegalArgumentException refusal) {
-        for (int i = 0; i < pinned; i += 2) {
-          device.buffers().unpin(segments[i]);
-        }
-        throw refusal;
-      }
-    }
+    private static final class Transfer extends SubscribedIo<Integer> {
+        private final ByteBuffer[] buffers;
+        private final int[] limits;
 
-    @Override
-    boolean nothingToDo() {
-      return lengthBytes() == 0;
-    }
-
-    @Override
-    void succeeded() {
-      for (int i = 0; i < buffers.length; i++) {
-        if (limits[i] <= buffers[i].limit()) {
-          buffers[i].position(limits[i]);
+        Transfer(BlockDevice device, BlockOp op, long offsetBytes, ByteBuffer[] buffers, CoreSubscriber<? super Integer> actual) {
+            super(device, op, offsetBytes, 0, actual);
+            this.buffers = buffers;
+            this.limits = new int[buffers.length];
         }
-      }
-      actual.onNext((int) lengthBytes());
-      actual.onComplete();
+
+        @Override
+        void prepare() throws BlockIoException {
+            long[] segments = new long[2 * buffers.length];
+            long bytes = 0;
+            int used = 0;
+            for (int i = 0; i < buffers.length; i++) {
+                ByteBuffer buffer = buffers[i];
+                limits[i] = buffer.limit();
+                if (buffer.hasRemaining()) {
+                    segments[used++] = device.limits().address(op(), buffer);
+                    segments[used++] = buffer.remaining();
+                    bytes += buffer.remaining();
+                }
+            }
+            device.limits().checkSegments(used / 2);
+            device.limits().check(op(), offsetBytes(), bytes);
+            if (bytes > 0) {
+                long[] exact = Arrays.copyOf(segments, used);
+                pinAll(exact);
+                memory(exact, bytes);
+            }
+        }
+
+        private void pinAll(long[] segments) {
+            int pinned = 0;
+            try {
+                for (; pinned < segments.length; pinned += 2) {
+                    device.limits().pin(segments[pinned], "a buffer of a vector");
+                }
+            } catch (IllegalArgumentException refusal) {
+                for (int i = 0; i < pinned; i += 2) {
+                    device.buffers().unpin(segments[i]);
+                }
+                throw refusal;
+            }
+        }
+
+        @Override
+        boolean nothingToDo() {
+            return lengthBytes() == 0;
+        }
+
+        @Override
+        void succeeded() {
+            for (int i = 0; i < buffers.length; i++) {
+                if (limits[i] <= buffers[i].limit()) {
+                    buffers[i].position(limits[i]);
+                }
+            }
+            actual.onNext((int) lengthBytes());
+            actual.onComplete();
+        }
     }
-  }
 }

@@ -9,70 +9,70 @@ package dev.sluice.linux;
  * ioctl; they are in {@code /sys/dev/block/MAJOR:MINOR/queue/discard_*}.
  */
 public final class BlockDeviceIoctl {
-  private static final int BLKROGET = 0x125e;
-  private static final int BLKSSZGET = 0x1268;
-  private static final int BLKDISCARD = 0x1277;
-  private static final int BLKIOMIN = 0x1278;
-  private static final int BLKIOOPT = 0x1279;
-  private static final int BLKPBSZGET = 0x127b;
-  private static final int BLKZEROOUT = 0x127f;
-  private static final long BLKGETSIZE64 = 0x80081272L;
+    private static final int BLKROGET = 0x125e;
+    private static final int BLKSSZGET = 0x1268;
+    private static final int BLKDISCARD = 0x1277;
+    private static final int BLKIOMIN = 0x1278;
+    private static final int BLKIOOPT = 0x1279;
+    private static final int BLKPBSZGET = 0x127b;
+    private static final int BLKZEROOUT = 0x127f;
+    private static final long BLKGETSIZE64 = 0x80081272L;
 
-  private BlockDeviceIoctl() {}
+    private BlockDeviceIoctl() {}
 
-  /** BLKGETSIZE64: the size in bytes. */
-  public static long sizeBytes(int fd) {
-    long words = Libc.ThreadScratch.current().words().address();
-    int result = LinuxFile.ioctl(fd, BLKGETSIZE64, words);
-    return result < 0 ? result : NativeMemory.getLong(words);
-  }
+    /** BLKGETSIZE64: the size in bytes. */
+    public static long sizeBytes(int fd) {
+        long words = Libc.ThreadScratch.current().words().address();
+        int result = LinuxFile.ioctl(fd, BLKGETSIZE64, words);
+        return result < 0 ? result : NativeMemory.getLong(words);
+    }
 
-  /** BLKSSZGET: the smallest unit of O_DIRECT in bytes. */
-  public static int logicalBlockBytes(int fd) {
-    return query(fd, BLKSSZGET);
-  }
+    /** BLKSSZGET: the smallest unit of O_DIRECT in bytes. */
+    public static int logicalBlockBytes(int fd) {
+        return query(fd, BLKSSZGET);
+    }
 
-  /** BLKPBSZGET: the unit in bytes that the device writes without read-modify-write. */
-  public static int physicalBlockBytes(int fd) {
-    return query(fd, BLKPBSZGET);
-  }
+    /** BLKPBSZGET: the unit in bytes that the device writes without read-modify-write. */
+    public static int physicalBlockBytes(int fd) {
+        return query(fd, BLKPBSZGET);
+    }
 
-  /** BLKIOMIN: the preferred smallest request in bytes. */
-  public static int minimumIoBytes(int fd) {
-    return query(fd, BLKIOMIN);
-  }
+    /** BLKIOMIN: the preferred smallest request in bytes. */
+    public static int minimumIoBytes(int fd) {
+        return query(fd, BLKIOMIN);
+    }
 
-  /** BLKIOOPT: the preferred request in bytes, 0 if none is. */
-  public static int optimalIoBytes(int fd) {
-    return query(fd, BLKIOOPT);
-  }
+    /** BLKIOOPT: the preferred request in bytes, 0 if none is. */
+    public static int optimalIoBytes(int fd) {
+        return query(fd, BLKIOOPT);
+    }
 
-  /** BLKROGET: 1 for a read-only device, 0 for a writable one. */
-  public static int readOnly(int fd) {
-    return query(fd, BLKROGET);
-  }
+    /** BLKROGET: 1 for a read-only device, 0 for a writable one. */
+    public static int readOnly(int fd) {
+        return query(fd, BLKROGET);
+    }
 
-  /** BLKDISCARD: the range's content becomes undefined. Returns 0 or a negative errno. */
-  public static int discard(int fd, long offset, long length) {
-    return range(fd, BLKDISCARD, offset, length);
-  }
+    /** BLKDISCARD: the range's content becomes undefined. Returns 0 or a negative errno. */
+    public static int discard(int fd, long offset, long length) {
+        return range(fd, BLKDISCARD, offset, length);
+    }
 
-  /** BLKZEROOUT: the range reads as zeroes. Returns 0 or a negative errno. */
-  public static int zeroOut(int fd, long offset, long length) {
-    return range(fd, BLKZEROOUT, offset, length);
-  }
+    /** BLKZEROOUT: the range reads as zeroes. Returns 0 or a negative errno. */
+    public static int zeroOut(int fd, long offset, long length) {
+        return range(fd, BLKZEROOUT, offset, length);
+    }
 
-  private static int query(int fd, long request) {
-    long words = Libc.ThreadScratch.current().words().address();
-    NativeMemory.putLong(words, 0);
-    int result = LinuxFile.ioctl(fd, request, words);
-    return result < 0 ? result : NativeMemory.getInt(words);
-  }
+    private static int query(int fd, long request) {
+        long words = Libc.ThreadScratch.current().words().address();
+        NativeMemory.putLong(words, 0);
+        int result = LinuxFile.ioctl(fd, request, words);
+        return result < 0 ? result : NativeMemory.getInt(words);
+    }
 
-  private static int range(int fd, long request, long offset, long length) {
-    long words = Libc.ThreadScratch.current().words().address();
-    NativeMemory.putLong(words, offset);
-    NativeMemory.putLong(words + 8, length);
-    return LinuxFile.ioctl(fd, request, words);
-  }
+    private static int range(int fd, long request, long offset, long length) {
+        long words = Libc.ThreadScratch.current().words().address();
+        NativeMemory.putLong(words, offset);
+        NativeMemory.putLong(words + 8, length);
+        return LinuxFile.ioctl(fd, request, words);
+    }
 }

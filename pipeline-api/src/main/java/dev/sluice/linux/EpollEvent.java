@@ -13,22 +13,22 @@ package dev.sluice.linux;
  * <p>Layout only. <b>Threading</b>, <b>Ownership</b>: those of the array. <b>Allocation</b>: none. Source: epoll_event(3type).
  */
 public final class EpollEvent {
-  public static final int SIZE = LinuxPlatform.AARCH64 ? 16 : 12;
-  public static final int EVENTS_OFFSET = 0;
-  public static final int DATA_OFFSET = LinuxPlatform.AARCH64 ? 8 : 4;
+    public static final int SIZE = LinuxPlatform.AARCH64 ? 16 : 12;
+    public static final int EVENTS_OFFSET = 0;
+    public static final int DATA_OFFSET = LinuxPlatform.AARCH64 ? 8 : 4;
 
-  private EpollEvent() {}
+    private EpollEvent() {}
 
-  public static int events(long event) {
-    return NativeMemory.getInt(event + EVENTS_OFFSET);
-  }
+    public static int events(long event) {
+        return NativeMemory.getInt(event + EVENTS_OFFSET);
+    }
 
-  public static long data(long event) {
-    return NativeMemory.getLong(event + DATA_OFFSET);
-  }
+    public static long data(long event) {
+        return NativeMemory.getLong(event + DATA_OFFSET);
+    }
 
-  public static void set(long event, int events, long data) {
-    NativeMemory.putInt(event + EVENTS_OFFSET, events);
-    NativeMemory.putLong(event + DATA_OFFSET, data);
-  }
+    public static void set(long event, int events, long data) {
+        NativeMemory.putInt(event + EVENTS_OFFSET, events);
+        NativeMemory.putLong(event + DATA_OFFSET, data);
+    }
 }

@@ -10,28 +10,28 @@ import java.io.IOException;
  * <p>Requests never fail this way; a failed request is a negative errno. <b>Threading</b>: immutable.
  */
 public final class ErrnoException extends IOException {
-  private static final long serialVersionUID = 1L;
+    private static final long serialVersionUID = 1L;
 
-  private final int errno;
+    private final int errno;
 
-  /**
-   * @param call the system call, {@code "open"}
-   * @param subject a path or other name of what it was called on, or empty
-   * @param errno of either sign
-   * @param advice what a person can do, or empty
-   */
-  public ErrnoException(String call, String subject, int errno, String advice) {
-    super(
-        call
-            + (subject.isEmpty() ? "" : " " + subject)
-            + ": "
-            + Errno.describe(errno)
-            + (advice.isEmpty() ? "" : ": " + advice));
-    this.errno = Math.abs(errno);
-  }
+    /**
+     * @param call the system call, {@code "open"}
+     * @param subject a path or other name of what it was called on, or empty
+     * @param errno of either sign
+     * @param advice what a person can do, or empty
+     */
+    public ErrnoException(String call, String subject, int errno, String advice) {
+        super(
+                call
+                        + (subject.isEmpty() ? "" : " " + subject)
+                        + ": "
+                        + Errno.describe(errno)
+                        + (advice.isEmpty() ? "" : ": " + advice));
+        this.errno = Math.abs(errno);
+    }
 
-  /** The error number, positive. */
-  public int errno() {
-    return errno;
-  }
+    /** The error number, positive. */
+    public int errno() {
+        return errno;
+    }
 }

@@ -13,70 +13,70 @@ import java.lang.invoke.VarHandle;
  * the descriptor on Linux even where it returns an error. <b>Allocation</b>: the object. Source: close(2).
  */
 public final class Fd implements AutoCloseable {
-  private static final Libc.Call1 CLOSE = new Libc.Call1(Libc.returningInt("close", 1));
-  private static final int GONE = -1;
-  private static final VarHandle NUMBER;
+    private static final Libc.Call1 CLOSE = new Libc.Call1(Libc.returningInt("close", 1));
+    private static final int GONE = -1;
+    private static final VarHandle NUMBER;
 
-  static {
-    try {
-      NUMBER = MethodHandles.lookup().findVarHandle(Fd.class, "number", int.class);
-    } catch (ReflectiveOperationException e) {
-      throw new ExceptionInInitializerError(e);
+    static {
+        try {
+            NUMBER = MethodHandles.lookup().findVarHandle(Fd.class, "number", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
     }
-  }
 
-  private volatile int number;
+    private volatile int number;
 
-  private Fd(int number) {
-    this.number = number;
-  }
-
-  /** Takes ownership of an open descriptor. Throws {@code IllegalArgumentException} for a negative number (an errno). */
-  public static Fd adopt(int number) {
-    if (number < 0) {
-      throw new IllegalArgumentException("not a file descriptor: " + number);
+    private Fd(int number) {
+        this.number = number;
     }
-    return new Fd(number);
-  }
 
-  /** Closes a descriptor that has no owner yet. Returns 0 or a negative errno; it is closed in both cases. */
-  static int closeNumber(int number) {
-    return (int) CLOSE.call(number);
-  }
-
-  /** The descriptor, for a system call. */
-  public int number() {
-    int current = number;
-    if (current == GONE) {
-      throw new IllegalStateException("file descriptor is closed");
+    /** Takes ownership of an open descriptor. Throws {@code IllegalArgumentException} for a negative number (an errno). */
+    public static Fd adopt(int number) {
+        if (number < 0) {
+            throw new IllegalArgumentException("not a file descriptor: " + number);
+        }
+        return new Fd(number);
     }
-    return current;
-  }
 
-  public boolean isOpen() {
-    return number != GONE;
-  }
-
-  /** Gives the ownership up without closing: the caller owns the returned number. */
-  public int release() {
-    int current = (int) NUMBER.getAndSet(this, GONE);
-    if (current == GONE) {
-      throw new IllegalStateException("file descriptor is closed");
+    /** Closes a descriptor that has no owner yet. Returns 0 or a negative errno; it is closed in both cases. */
+    static int closeNumber(int number) {
+        return (int) CLOSE.call(number);
     }
-    return current;
-  }
 
-  @Override
-  public void close() {
-    int current = (int) NUMBER.getAndSet(this, GONE);
-    if (current != GONE) {
-      int _ = closeNumber(current);
+    /** The descriptor, for a system call. */
+    public int number() {
+        int current = number;
+        if (current == GONE) {
+            throw new IllegalStateException("file descriptor is closed");
+        }
+        return current;
     }
-  }
 
-  @Override
-  public String toString() {
-    int current = number;
-    return current == GONE ? "Fd[closed]" : "Fd[" + current + "]";
-  }
+    public boolean isOpen() {
+        return number != GONE;
+    }
+
+    /** Gives the ownership up without closing: the caller owns the returned number. */
+    public int release() {
+        int current = (int) NUMBER.getAndSet(this, GONE);
+        if (current == GONE) {
+            throw new IllegalStateException("file descriptor is closed");
+        }
+        return current;
+    }
+
+    @Override
+    public void close() {
+        int current = (int) NUMBER.getAndSet(this, GONE);
+        if (current != GONE) {
+            int _ = closeNumber(current);
+        }
+    }
+
+    @Override
+    public String toString() {
+        int current = number;
+        return current == GONE ? "Fd[closed]" : "Fd[" + current + "]";
+    }
 }

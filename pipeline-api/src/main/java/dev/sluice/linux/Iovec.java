@@ -14,28 +14,28 @@ package dev.sluice.linux;
  * <b>Allocation</b>: none. Source: readv(2).
  */
 public final class Iovec {
-  public static final int SIZE = 16;
-  public static final int BASE_OFFSET = 0;
-  public static final int LENGTH_OFFSET = 8;
+    public static final int SIZE = 16;
+    public static final int BASE_OFFSET = 0;
+    public static final int LENGTH_OFFSET = 8;
 
-  private Iovec() {}
+    private Iovec() {}
 
-  /** The address of element {@code index} of the array at {@code iovecs}. */
-  public static long address(long iovecs, int index) {
-    return iovecs + (long) index * SIZE;
-  }
+    /** The address of element {@code index} of the array at {@code iovecs}. */
+    public static long address(long iovecs, int index) {
+        return iovecs + (long) index * SIZE;
+    }
 
-  public static long base(long iovecs, int index) {
-    return NativeMemory.getLong(address(iovecs, index) + BASE_OFFSET);
-  }
+    public static long base(long iovecs, int index) {
+        return NativeMemory.getLong(address(iovecs, index) + BASE_OFFSET);
+    }
 
-  public static long length(long iovecs, int index) {
-    return NativeMemory.getLong(address(iovecs, index) + LENGTH_OFFSET);
-  }
+    public static long length(long iovecs, int index) {
+        return NativeMemory.getLong(address(iovecs, index) + LENGTH_OFFSET);
+    }
 
-  public static void set(long iovecs, int index, long base, long length) {
-    long element = address(iovecs, index);
-    NativeMemory.putLong(element + BASE_OFFSET, base);
-    NativeMemory.putLong(element + LENGTH_OFFSET, length);
-  }
+    public static void set(long iovecs, int index, long base, long length) {
+        long element = address(iovecs, index);
+        NativeMemory.putLong(element + BASE_OFFSET, base);
+        NativeMemory.putLong(element + LENGTH_OFFSET, length);
+    }
 }

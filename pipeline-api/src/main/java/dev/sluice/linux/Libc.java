@@ -25,173 +25,173 @@ import java.util.Arrays;
  * is {@code critical}: a thread inside one does not hold up a safepoint.
  */
 final class Libc {
-  private static final int NOT_VARIADIC = -1;
+    private static final int NOT_VARIADIC = -1;
 
-  private Libc() {}
+    private Libc() {}
 
-  /** A function that returns {@code int}. */
-  static MethodHandle returningInt(String name, int arguments) {
-    return link(name, ValueLayout.JAVA_INT, arguments, NOT_VARIADIC);
-  }
-
-  /** A function that returns {@code long}, {@code ssize_t}, {@code off_t} or a pointer. */
-  static MethodHandle returningLong(String name, int arguments) {
-    return link(name, ValueLayout.JAVA_LONG, arguments, NOT_VARIADIC);
-  }
-
-  /** {@code int fcntl(int, int, ...)} and its like. */
-  static MethodHandle variadicReturningInt(String name, int arguments, int firstVariadic) {
-    return link(name, ValueLayout.JAVA_INT, arguments, firstVariadic);
-  }
-
-  /** {@code long syscall(long, ...)}. */
-  static MethodHandle variadicReturningLong(String name, int arguments, int firstVariadic) {
-    return link(name, ValueLayout.JAVA_LONG, arguments, firstVariadic);
-  }
-
-  /** Links one harmless function. Throws IllegalCallerException where native access is denied. */
-  @SuppressWarnings("restricted")
-  static void probe(Linker linker) {
-    linker.downcallHandle(FunctionDescriptor.of(ValueLayout.JAVA_INT));
-  }
-
-  @SuppressWarnings("restricted")
-  private static MethodHandle link(String name, ValueLayout result, int arguments, int firstVariadic) {
-    Linker linker = Linker.nativeLinker();
-    MemorySegment symbol =
-        linker
-            .defaultLookup()
-            .find(name)
-            .orElseThrow(() -> new LinuxUnavailableException("this libc has no function " + name, null));
-    MemoryLayout[] longs = new MemoryLayout[arguments];
-    Arrays.fill(longs, ValueLayout.JAVA_LONG);
-    Linker.Option captureErrno = Linker.Option.captureCallState("errno");
-    Linker.Option[] options =
-        firstVariadic == NOT_VARIADIC
-            ? new Linker.Option[] {captureErrno}
-            : new Linker.Option[] {captureErrno, Linker.Option.firstVariadicArg(firstVariadic)};
-    MethodHandle handle = linker.downcallHandle(symbol, FunctionDescriptor.of(result, longs), options);
-    MethodType widened = handle.type().changeReturnType(long.class);
-    return handle.asType(widened);
-  }
-
-  /** Whether the text can be a C string: it has no NUL inside, which would silently end it there. */
-  static boolean isCString(String text) {
-    return text.indexOf('\0') < 0;
-  }
-
-  private static AssertionError cannotHappen(Throwable thrown) {
-    // A downcall throws nothing of its own; what surfaces here is the JVM's: a pending fault, StackOverflowError.
-    if (thrown instanceof Error error) {
-      throw error;
-    }
-    if (thrown instanceof RuntimeException exception) {
-      throw exception;
-    }
-    return new AssertionError(thrown);
-  }
-
-  /** Native words of the calling thread: where errno is captured, and 32 bytes for a short argument or answer. */
-  record ThreadScratch(MemorySegment errnoState, MemorySegment words) {
-    private static final int WORDS_BYTES = 32;
-    private static final ThreadLocal<ThreadScratch> CURRENT = ThreadLocal.withInitial(ThreadScratch::allocate);
-
-    private static ThreadScratch allocate() {
-      MemorySegment block = Arena.ofAuto().allocate(16 + WORDS_BYTES, 16);
-      return new ThreadScratch(
-          block.asSlice(0, Linker.Option.captureStateLayout().byteSize()), block.asSlice(16, WORDS_BYTES));
+    /** A function that returns {@code int}. */
+    static MethodHandle returningInt(String name, int arguments) {
+        return link(name, ValueLayout.JAVA_INT, arguments, NOT_VARIADIC);
     }
 
-    static ThreadScratch current() {
-      return CURRENT.get();
+    /** A function that returns {@code long}, {@code ssize_t}, {@code off_t} or a pointer. */
+    static MethodHandle returningLong(String name, int arguments) {
+        return link(name, ValueLayout.JAVA_LONG, arguments, NOT_VARIADIC);
     }
 
-    long result(long returned) {
-      return returned == -1 ? -errnoState.get(ValueLayout.JAVA_INT, 0) : returned;
+    /** {@code int fcntl(int, int, ...)} and its like. */
+    static MethodHandle variadicReturningInt(String name, int arguments, int firstVariadic) {
+        return link(name, ValueLayout.JAVA_INT, arguments, firstVariadic);
     }
-  }
 
-  /** A function of 0 arguments. */
-  record Call0(MethodHandle handle) {
-    long call() {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
+    /** {@code long syscall(long, ...)}. */
+    static MethodHandle variadicReturningLong(String name, int arguments, int firstVariadic) {
+        return link(name, ValueLayout.JAVA_LONG, arguments, firstVariadic);
     }
-  }
 
-  /** A function of 1 argument. */
-  record Call1(MethodHandle handle) {
-    long call(long a) {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState, a));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
+    /** Links one harmless function. Throws IllegalCallerException where native access is denied. */
+    @SuppressWarnings("restricted")
+    static void probe(Linker linker) {
+        linker.downcallHandle(FunctionDescriptor.of(ValueLayout.JAVA_INT));
     }
-  }
 
-  /** A function of 2 arguments. */
-  record Call2(MethodHandle handle) {
-    long call(long a, long b) {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
+    @SuppressWarnings("restricted")
+    private static MethodHandle link(String name, ValueLayout result, int arguments, int firstVariadic) {
+        Linker linker = Linker.nativeLinker();
+        MemorySegment symbol =
+                linker
+                        .defaultLookup()
+                        .find(name)
+                        .orElseThrow(() -> new LinuxUnavailableException("this libc has no function " + name, null));
+        MemoryLayout[] longs = new MemoryLayout[arguments];
+        Arrays.fill(longs, ValueLayout.JAVA_LONG);
+        Linker.Option captureErrno = Linker.Option.captureCallState("errno");
+        Linker.Option[] options =
+                firstVariadic == NOT_VARIADIC
+                        ? new Linker.Option[] {captureErrno}
+                        : new Linker.Option[] {captureErrno, Linker.Option.firstVariadicArg(firstVariadic)};
+        MethodHandle handle = linker.downcallHandle(symbol, FunctionDescriptor.of(result, longs), options);
+        MethodType widened = handle.type().changeReturnType(long.class);
+        return handle.asType(widened);
     }
-  }
 
-  /** A function of 3 arguments. */
-  record Call3(MethodHandle handle) {
-    long call(long a, long b, long c) {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
+    /** Whether the text can be a C string: it has no NUL inside, which would silently end it there. */
+    static boolean isCString(String text) {
+        return text.indexOf('\0') < 0;
     }
-  }
 
-  /** A function of 4 arguments. */
-  record Call4(MethodHandle handle) {
-    long call(long a, long b, long c, long d) {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c, d));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
+    private static AssertionError cannotHappen(Throwable thrown) {
+        // A downcall throws nothing of its own; what surfaces here is the JVM's: a pending fault, StackOverflowError.
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        if (thrown instanceof RuntimeException exception) {
+            throw exception;
+        }
+        return new AssertionError(thrown);
     }
-  }
 
-  /** A function of 5 arguments. */
-  record Call5(MethodHandle handle) {
-    long call(long a, long b, long c, long d, long e) {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c, d, e));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
-    }
-  }
+    /** Native words of the calling thread: where errno is captured, and 32 bytes for a short argument or answer. */
+    record ThreadScratch(MemorySegment errnoState, MemorySegment words) {
+        private static final int WORDS_BYTES = 32;
+        private static final ThreadLocal<ThreadScratch> CURRENT = ThreadLocal.withInitial(ThreadScratch::allocate);
 
-  /** A function of 6 arguments. */
-  record Call6(MethodHandle handle) {
-    long call(long a, long b, long c, long d, long e, long f) {
-      ThreadScratch scratch = ThreadScratch.current();
-      try {
-        return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c, d, e, f));
-      } catch (Throwable t) {
-        throw cannotHappen(t);
-      }
+        private static ThreadScratch allocate() {
+            MemorySegment block = Arena.ofAuto().allocate(16 + WORDS_BYTES, 16);
+            return new ThreadScratch(
+                    block.asSlice(0, Linker.Option.captureStateLayout().byteSize()), block.asSlice(16, WORDS_BYTES));
+        }
+
+        static ThreadScratch current() {
+            return CURRENT.get();
+        }
+
+        long result(long returned) {
+            return returned == -1 ? -errnoState.get(ValueLayout.JAVA_INT, 0) : returned;
+        }
     }
-  }
+
+    /** A function of 0 arguments. */
+    record Call0(MethodHandle handle) {
+        long call() {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** A function of 1 argument. */
+    record Call1(MethodHandle handle) {
+        long call(long a) {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState, a));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** A function of 2 arguments. */
+    record Call2(MethodHandle handle) {
+        long call(long a, long b) {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** A function of 3 arguments. */
+    record Call3(MethodHandle handle) {
+        long call(long a, long b, long c) {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** A function of 4 arguments. */
+    record Call4(MethodHandle handle) {
+        long call(long a, long b, long c, long d) {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c, d));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** A function of 5 arguments. */
+    record Call5(MethodHandle handle) {
+        long call(long a, long b, long c, long d, long e) {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c, d, e));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** A function of 6 arguments. */
+    record Call6(MethodHandle handle) {
+        long call(long a, long b, long c, long d, long e, long f) {
+            ThreadScratch scratch = ThreadScratch.current();
+            try {
+                return scratch.result((long) handle.invokeExact(scratch.errnoState, a, b, c, d, e, f));
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
 }

@@ -11,55 +11,55 @@ import java.lang.foreign.Arena;
  * setup. Source: io_setup(2), io_submit(2), io_getevents(2), io_destroy(2).
  */
 public final class LinuxAio {
-  private static final int SYS_IO_SETUP = LinuxPlatform.AARCH64 ? 0 : 206;
-  private static final int SYS_IO_DESTROY = LinuxPlatform.AARCH64 ? 1 : 207;
-  private static final int SYS_IO_SUBMIT = LinuxPlatform.AARCH64 ? 2 : 209;
-  private static final int SYS_IO_GETEVENTS = LinuxPlatform.AARCH64 ? 4 : 208;
+    private static final int SYS_IO_SETUP = LinuxPlatform.AARCH64 ? 0 : 206;
+    private static final int SYS_IO_DESTROY = LinuxPlatform.AARCH64 ? 1 : 207;
+    private static final int SYS_IO_SUBMIT = LinuxPlatform.AARCH64 ? 2 : 209;
+    private static final int SYS_IO_GETEVENTS = LinuxPlatform.AARCH64 ? 4 : 208;
 
-  private static final Libc.Call2 SYSCALL_1 = new Libc.Call2(Libc.variadicReturningLong("syscall", 2, 1));
-  private static final Libc.Call3 SYSCALL_2 = new Libc.Call3(Libc.variadicReturningLong("syscall", 3, 1));
-  private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.variadicReturningLong("syscall", 4, 1));
-  private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.variadicReturningLong("syscall", 6, 1));
+    private static final Libc.Call2 SYSCALL_1 = new Libc.Call2(Libc.variadicReturningLong("syscall", 2, 1));
+    private static final Libc.Call3 SYSCALL_2 = new Libc.Call3(Libc.variadicReturningLong("syscall", 3, 1));
+    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.variadicReturningLong("syscall", 4, 1));
+    private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.variadicReturningLong("syscall", 6, 1));
 
-  /** A {@code struct timespec} of zero, for {@link #getEvents} that does not wait. Never written. */
-  public static final long NO_WAIT = Arena.global().allocate(16, 8).address();
+    /** A {@code struct timespec} of zero, for {@link #getEvents} that does not wait. Never written. */
+    public static final long NO_WAIT = Arena.global().allocate(16, 8).address();
 
-  /** For {@link #getEvents} that waits without end. */
-  public static final long WAIT_FOREVER = 0;
+    /** For {@link #getEvents} that waits without end. */
+    public static final long WAIT_FOREVER = 0;
 
-  private LinuxAio() {}
+    private LinuxAio() {}
 
-  /**
-   * Creates a context for {@code events} submissions in flight. Returns it, the address of its {@link AioRing}, or a
-   * negative errno (-EAGAIN: above /proc/sys/fs/aio-max-nr).
-   */
-  public static long setup(int events) {
-    long context = Libc.ThreadScratch.current().words().address();
-    NativeMemory.putLong(context, 0);
-    long result = SYSCALL_2.call(SYS_IO_SETUP, events, context);
-    return result < 0 ? result : NativeMemory.getLong(context);
-  }
+    /**
+     * Creates a context for {@code events} submissions in flight. Returns it, the address of its {@link AioRing}, or a
+     * negative errno (-EAGAIN: above /proc/sys/fs/aio-max-nr).
+     */
+    public static long setup(int events) {
+        long context = Libc.ThreadScratch.current().words().address();
+        NativeMemory.putLong(context, 0);
+        long result = SYSCALL_2.call(SYS_IO_SETUP, events, context);
+        return result < 0 ? result : NativeMemory.getLong(context);
+    }
 
-  /** Waits for what is in flight and ends the context. */
-  public static int destroy(long context) {
-    return (int) SYSCALL_1.call(SYS_IO_DESTROY, context);
-  }
+    /** Waits for what is in flight and ends the context. */
+    public static int destroy(long context) {
+        return (int) SYSCALL_1.call(SYS_IO_DESTROY, context);
+    }
 
-  /**
-   * Submits the iocbs whose addresses are in the array. Returns how many were taken, from the front, which may be fewer;
-   * a negative errno is about the first one and none was taken. -EAGAIN: full.
-   */
-  public static int submit(long context, int count, long iocbAddresses) {
-    return (int) SYSCALL_3.call(SYS_IO_SUBMIT, context, count, iocbAddresses);
-  }
+    /**
+     * Submits the iocbs whose addresses are in the array. Returns how many were taken, from the front, which may be fewer;
+     * a negative errno is about the first one and none was taken. -EAGAIN: full.
+     */
+    public static int submit(long context, int count, long iocbAddresses) {
+        return (int) SYSCALL_3.call(SYS_IO_SUBMIT, context, count, iocbAddresses);
+    }
 
-  /**
-   * Waits for at least {@code minimum} completions and takes at most {@code maximum} to the {@link IoEvent} array.
-   *
-   * @param timespec address of a timeout, {@link #NO_WAIT} or {@link #WAIT_FOREVER}
-   * @return how many, fewer than {@code minimum} after the timeout, or a negative errno
-   */
-  public static int getEvents(long context, int minimum, int maximum, long events, long timespec) {
-    return (int) SYSCALL_5.call(SYS_IO_GETEVENTS, context, minimum, maximum, events, timespec);
-  }
+    /**
+     * Waits for at least {@code minimum} completions and takes at most {@code maximum} to the {@link IoEvent} array.
+     *
+     * @param timespec address of a timeout, {@link #NO_WAIT} or {@link #WAIT_FOREVER}
+     * @return how many, fewer than {@code minimum} after the timeout, or a negative errno
+     */
+    public static int getEvents(long context, int minimum, int maximum, long events, long timespec) {
+        return (int) SYSCALL_5.call(SYS_IO_GETEVENTS, context, minimum, maximum, events, timespec);
+    }
 }

@@ -15,90 +15,90 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * {@code IllegalStateException} from {@link #address()} after close. <b>Allocation</b>: the object. Source: mmap(2).
  */
 public final class Mapping implements AutoCloseable {
-  public static final int PROT_NONE = 0;
-  public static final int PROT_READ = 1;
-  public static final int PROT_WRITE = 2;
-  public static final int MAP_SHARED = 0x01;
-  public static final int MAP_PRIVATE = 0x02;
-  public static final int MAP_ANONYMOUS = 0x20;
-  public static final int MAP_NORESERVE = 0x4000;
-  public static final int MAP_POPULATE = 0x8000;
-  public static final int MAP_HUGETLB = 0x40000;
+    public static final int PROT_NONE = 0;
+    public static final int PROT_READ = 1;
+    public static final int PROT_WRITE = 2;
+    public static final int MAP_SHARED = 0x01;
+    public static final int MAP_PRIVATE = 0x02;
+    public static final int MAP_ANONYMOUS = 0x20;
+    public static final int MAP_NORESERVE = 0x4000;
+    public static final int MAP_POPULATE = 0x8000;
+    public static final int MAP_HUGETLB = 0x40000;
 
-  private static final Libc.Call6 MMAP = new Libc.Call6(Libc.returningLong("mmap", 6));
-  private static final Libc.Call2 MUNMAP = new Libc.Call2(Libc.returningInt("munmap", 2));
-  private static final int MAP_FIXED = 0x10;
-  private static final int NO_FD = -1;
+    private static final Libc.Call6 MMAP = new Libc.Call6(Libc.returningLong("mmap", 6));
+    private static final Libc.Call2 MUNMAP = new Libc.Call2(Libc.returningInt("munmap", 2));
+    private static final int MAP_FIXED = 0x10;
+    private static final int NO_FD = -1;
 
-  private final long address;
-  private final long bytes;
-  private final AtomicBoolean unmapped = new AtomicBoolean();
+    private final long address;
+    private final long bytes;
+    private final AtomicBoolean unmapped = new AtomicBoolean();
 
-  private Mapping(long address, long bytes) {
-    this.address = address;
-    this.bytes = bytes;
-  }
-
-  /** Maps a file shared, for reading and writing. */
-  public static Mapping shared(int fd, long offset, long bytes) throws IOException {
-    return map(fd, offset, bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
-  }
-
-  /** Maps zeroed memory of this process. */
-  public static Mapping anonymous(long bytes) throws IOException {
-    return map(NO_FD, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
-  }
-
-  /**
-   * Maps {@code bytes} of {@code fd} from {@code offset}, which is a multiple of the page size of the file.
-   *
-   * @param protection PROT_ flags
-   * @param flags MAP_ flags; MAP_FIXED is refused, it could replace memory of the JVM
-   */
-  public static Mapping map(int fd, long offset, long bytes, int protection, int flags) throws IOException {
-    if (bytes <= 0 || offset < 0) {
-      throw new IllegalArgumentException("cannot map " + bytes + " bytes from offset " + offset);
+    private Mapping(long address, long bytes) {
+        this.address = address;
+        this.bytes = bytes;
     }
-    if ((flags & MAP_FIXED) != 0) {
-      throw new IllegalArgumentException("MAP_FIXED is not supported");
+
+    /** Maps a file shared, for reading and writing. */
+    public static Mapping shared(int fd, long offset, long bytes) throws IOException {
+        return map(fd, offset, bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
     }
-    long address = MMAP.call(0, bytes, protection, flags, fd, offset);
-    if (address < 0) {
-      throw new ErrnoException("mmap", "of " + bytes + " bytes from offset " + offset, (int) address, "");
+
+    /** Maps zeroed memory of this process. */
+    public static Mapping anonymous(long bytes) throws IOException {
+        return map(NO_FD, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS);
     }
-    return new Mapping(address, bytes);
-  }
 
-  public long address() {
-    if (unmapped.get()) {
-      throw new IllegalStateException("mapping is closed");
+    /**
+     * Maps {@code bytes} of {@code fd} from {@code offset}, which is a multiple of the page size of the file.
+     *
+     * @param protection PROT_ flags
+     * @param flags MAP_ flags; MAP_FIXED is refused, it could replace memory of the JVM
+     */
+    public static Mapping map(int fd, long offset, long bytes, int protection, int flags) throws IOException {
+        if (bytes <= 0 || offset < 0) {
+            throw new IllegalArgumentException("cannot map " + bytes + " bytes from offset " + offset);
+        }
+        if ((flags & MAP_FIXED) != 0) {
+            throw new IllegalArgumentException("MAP_FIXED is not supported");
+        }
+        long address = MMAP.call(0, bytes, protection, flags, fd, offset);
+        if (address < 0) {
+            throw new ErrnoException("mmap", "of " + bytes + " bytes from offset " + offset, (int) address, "");
+        }
+        return new Mapping(address, bytes);
     }
-    return address;
-  }
 
-  public long bytes() {
-    return bytes;
-  }
-
-  /**
-   * A bounds checked view of a part, for bulk copies; it does not know when the mapping is closed. See
-   * {@link NativeMemory} for why memory shared with a peer is not parsed through it.
-   */
-  public MemorySegment view(long offset, long length) {
-    Objects.checkFromIndexSize(offset, length, bytes);
-    return NativeMemory.view(address() + offset, length);
-  }
-
-  @Override
-  public void close() {
-    if (unmapped.compareAndSet(false, true)) {
-      long result = MUNMAP.call(address, bytes);
-      assert result == 0 : "munmap: " + result;
+    public long address() {
+        if (unmapped.get()) {
+            throw new IllegalStateException("mapping is closed");
+        }
+        return address;
     }
-  }
 
-  @Override
-  public String toString() {
-    return "Mapping[0x" + Long.toHexString(address) + ", " + bytes + " bytes" + (unmapped.get() ? ", closed]" : "]");
-  }
+    public long bytes() {
+        return bytes;
+    }
+
+    /**
+     * A bounds checked view of a part, for bulk copies; it does not know when the mapping is closed. See
+     * {@link NativeMemory} for why memory shared with a peer is not parsed through it.
+     */
+    public MemorySegment view(long offset, long length) {
+        Objects.checkFromIndexSize(offset, length, bytes);
+        return NativeMemory.view(address() + offset, length);
+    }
+
+    @Override
+    public void close() {
+        if (unmapped.compareAndSet(false, true)) {
+            long result = MUNMAP.call(address, bytes);
+            assert result == 0 : "munmap: " + result;
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "Mapping[0x" + Long.toHexString(address) + ", " + bytes + " bytes" + (unmapped.get() ? ", closed]" : "]");
+    }
 }

@@ -12,39 +12,39 @@ import java.lang.foreign.MemorySegment;
  * {@code OutOfMemoryError} at creation. <b>Allocation</b>: at creation only.
  */
 public final class NativeBlock implements AutoCloseable {
-  private final Arena arena;
-  private final MemorySegment segment;
+    private final Arena arena;
+    private final MemorySegment segment;
 
-  NativeBlock(long bytes, long alignment) {
-    arena = Arena.ofShared();
-    try {
-      segment = arena.allocate(bytes, alignment);
-    } catch (Throwable t) {
-      arena.close();
-      throw t;
+    NativeBlock(long bytes, long alignment) {
+        arena = Arena.ofShared();
+        try {
+            segment = arena.allocate(bytes, alignment);
+        } catch (Throwable t) {
+            arena.close();
+            throw t;
+        }
     }
-  }
 
-  public long address() {
-    if (!arena.scope().isAlive()) {
-      throw new IllegalStateException("native block is closed");
+    public long address() {
+        if (!arena.scope().isAlive()) {
+            throw new IllegalStateException("native block is closed");
+        }
+        return segment.address();
     }
-    return segment.address();
-  }
 
-  public long bytes() {
-    return segment.byteSize();
-  }
-
-  /** The block as a segment that is bounds checked and refuses access after close. */
-  public MemorySegment segment() {
-    return segment;
-  }
-
-  @Override
-  public synchronized void close() {
-    if (arena.scope().isAlive()) {
-      arena.close();
+    public long bytes() {
+        return segment.byteSize();
     }
-  }
+
+    /** The block as a segment that is bounds checked and refuses access after close. */
+    public MemorySegment segment() {
+        return segment;
+    }
+
+    @Override
+    public synchronized void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
 }

@@ -35,184 +35,184 @@ import java.lang.invoke.VarHandle;
  * taken. <b>Allocation</b>: none per access. Source: JEP 454, VarHandle.
  */
 public final class NativeMemory {
-  private static final MemorySegment ALL = everything();
-  private static final VarHandle SHORT = ValueLayout.JAVA_SHORT.varHandle();
-  private static final VarHandle INT = ValueLayout.JAVA_INT.varHandle();
-  private static final VarHandle LONG = ValueLayout.JAVA_LONG.varHandle();
+    private static final MemorySegment ALL = everything();
+    private static final VarHandle SHORT = ValueLayout.JAVA_SHORT.varHandle();
+    private static final VarHandle INT = ValueLayout.JAVA_INT.varHandle();
+    private static final VarHandle LONG = ValueLayout.JAVA_LONG.varHandle();
 
-  // HotSpot's SIGBUS handler decodes the instruction that faulted, to step over it, and kills the JVM at one it does not
-  // know. C2 folds a load into the one instruction that uses it, and some of those are unknown: movslq (int to long),
-  // testb, popcnt, cvtsi2sd. A load with two uses is not folded: so every load here is also compared with a number.
-  // What hangs on the comparison is a fence, which C2 must keep and which is no instruction. 0.1 ns on x86_64.
-  private static final int SECOND_USE = 0x5a3c;
+    // HotSpot's SIGBUS handler decodes the instruction that faulted, to step over it, and kills the JVM at one it does not
+    // know. C2 folds a load into the one instruction that uses it, and some of those are unknown: movslq (int to long),
+    // testb, popcnt, cvtsi2sd. A load with two uses is not folded: so every load here is also compared with a number.
+    // What hangs on the comparison is a fence, which C2 must keep and which is no instruction. 0.1 ns on x86_64.
+    private static final int SECOND_USE = 0x5a3c;
 
-  /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
-  private static final Libc.Call1 ABS = new Libc.Call1(Libc.returningInt("abs", 1));
+    /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
+    private static final Libc.Call1 ABS = new Libc.Call1(Libc.returningInt("abs", 1));
 
-  private NativeMemory() {}
+    private NativeMemory() {}
 
-  @SuppressWarnings("restricted")
-  private static MemorySegment everything() {
-    return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
-  }
-
-  public static byte getByte(long address) {
-    byte value = ALL.get(ValueLayout.JAVA_BYTE, address);
-    if (value == (byte) SECOND_USE) {
-      VarHandle.loadLoadFence();
+    @SuppressWarnings("restricted")
+    private static MemorySegment everything() {
+        return MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
     }
-    return value;
-  }
 
-  public static short getShort(long address) {
-    return unfolded(ALL.get(ValueLayout.JAVA_SHORT_UNALIGNED, address));
-  }
-
-  public static int getInt(long address) {
-    return unfolded(ALL.get(ValueLayout.JAVA_INT_UNALIGNED, address));
-  }
-
-  public static long getLong(long address) {
-    return unfolded(ALL.get(ValueLayout.JAVA_LONG_UNALIGNED, address));
-  }
-
-  public static void putByte(long address, byte value) {
-    ALL.set(ValueLayout.JAVA_BYTE, address, value);
-  }
-
-  public static void putShort(long address, short value) {
-    ALL.set(ValueLayout.JAVA_SHORT_UNALIGNED, address, value);
-  }
-
-  public static void putInt(long address, int value) {
-    ALL.set(ValueLayout.JAVA_INT_UNALIGNED, address, value);
-  }
-
-  public static void putLong(long address, long value) {
-    ALL.set(ValueLayout.JAVA_LONG_UNALIGNED, address, value);
-  }
-
-  public static short getShortAcquire(long address) {
-    return unfolded((short) SHORT.getAcquire(ALL, address));
-  }
-
-  public static short getShortVolatile(long address) {
-    return unfolded((short) SHORT.getVolatile(ALL, address));
-  }
-
-  // A release store and a volatile one, put together from fences: the interpreter's own are an xchgw, which the SIGBUS
-  // handler does not know either. Compiled, they are the same instructions.
-
-  public static void putShortRelease(long address, short value) {
-    VarHandle.releaseFence();
-    ALL.set(ValueLayout.JAVA_SHORT, address, value);
-  }
-
-  public static void putShortVolatile(long address, short value) {
-    putShortRelease(address, value);
-    VarHandle.fullFence();
-  }
-
-  public static int getIntAcquire(long address) {
-    return unfolded((int) INT.getAcquire(ALL, address));
-  }
-
-  public static int getIntVolatile(long address) {
-    return unfolded((int) INT.getVolatile(ALL, address));
-  }
-
-  public static void putIntRelease(long address, int value) {
-    INT.setRelease(ALL, address, value);
-  }
-
-  public static void putIntVolatile(long address, int value) {
-    INT.setVolatile(ALL, address, value);
-  }
-
-  public static long getLongAcquire(long address) {
-    return unfolded((long) LONG.getAcquire(ALL, address));
-  }
-
-  public static long getLongVolatile(long address) {
-    return unfolded((long) LONG.getVolatile(ALL, address));
-  }
-
-  public static void putLongRelease(long address, long value) {
-    LONG.setRelease(ALL, address, value);
-  }
-
-  public static void putLongVolatile(long address, long value) {
-    LONG.setVolatile(ALL, address, value);
-  }
-
-  /** Loads before stay before loads and stores after; see VarHandle#acquireFence. */
-  public static void acquireFence() {
-    VarHandle.acquireFence();
-  }
-
-  /** Loads and stores before stay before stores after; see VarHandle#releaseFence. */
-  public static void releaseFence() {
-    VarHandle.releaseFence();
-  }
-
-  public static void loadLoadFence() {
-    VarHandle.loadLoadFence();
-  }
-
-  public static void storeStoreFence() {
-    VarHandle.storeStoreFence();
-  }
-
-  /** The only fence that keeps a store before a load: what "publish, then look whether to notify" needs. */
-  public static void fullFence() {
-    VarHandle.fullFence();
-  }
-
-  /** Copies bytes; the ranges may overlap. */
-  public static void copy(long sourceAddress, long targetAddress, long bytes) {
-    MemorySegment.copy(ALL, sourceAddress, ALL, targetAddress, bytes);
-  }
-
-  public static void fill(long address, long bytes, byte value) {
-    ALL.asSlice(address, bytes).fill(value);
-  }
-
-  /**
-   * Throws the {@code InternalError} now if an access of this thread has faulted. About 9 ns: once in a pass over the
-   * rings, before its results leave the loop.
-   */
-  public static void surfaceFault() {
-    long _ = ABS.call(0);
-  }
-
-  /** The range as a segment that is bounds checked, for bulk copies; it does not keep the memory alive. */
-  public static MemorySegment view(long address, long bytes) {
-    return ALL.asSlice(address, bytes);
-  }
-
-  /** A zeroed block; {@code alignment} is a power of two. */
-  public static NativeBlock allocate(long bytes, long alignment) {
-    return new NativeBlock(bytes, alignment);
-  }
-
-  private static short unfolded(short value) {
-    if (value == SECOND_USE) {
-      VarHandle.loadLoadFence();
+    public static byte getByte(long address) {
+        byte value = ALL.get(ValueLayout.JAVA_BYTE, address);
+        if (value == (byte) SECOND_USE) {
+            VarHandle.loadLoadFence();
+        }
+        return value;
     }
-    return value;
-  }
 
-  private static int unfolded(int value) {
-    if (value == SECOND_USE) {
-      VarHandle.loadLoadFence();
+    public static short getShort(long address) {
+        return unfolded(ALL.get(ValueLayout.JAVA_SHORT_UNALIGNED, address));
     }
-    return value;
-  }
 
-  private static long unfolded(long value) {
-    if (value == SECOND_USE) {
-      VarHandle.loadLoadFence();
+    public static int getInt(long address) {
+        return unfolded(ALL.get(ValueLayout.JAVA_INT_UNALIGNED, address));
     }
-    return value;
-  }
+
+    public static long getLong(long address) {
+        return unfolded(ALL.get(ValueLayout.JAVA_LONG_UNALIGNED, address));
+    }
+
+    public static void putByte(long address, byte value) {
+        ALL.set(ValueLayout.JAVA_BYTE, address, value);
+    }
+
+    public static void putShort(long address, short value) {
+        ALL.set(ValueLayout.JAVA_SHORT_UNALIGNED, address, value);
+    }
+
+    public static void putInt(long address, int value) {
+        ALL.set(ValueLayout.JAVA_INT_UNALIGNED, address, value);
+    }
+
+    public static void putLong(long address, long value) {
+        ALL.set(ValueLayout.JAVA_LONG_UNALIGNED, address, value);
+    }
+
+    public static short getShortAcquire(long address) {
+        return unfolded((short) SHORT.getAcquire(ALL, address));
+    }
+
+    public static short getShortVolatile(long address) {
+        return unfolded((short) SHORT.getVolatile(ALL, address));
+    }
+
+    // A release store and a volatile one, put together from fences: the interpreter's own are an xchgw, which the SIGBUS
+    // handler does not know either. Compiled, they are the same instructions.
+
+    public static void putShortRelease(long address, short value) {
+        VarHandle.releaseFence();
+        ALL.set(ValueLayout.JAVA_SHORT, address, value);
+    }
+
+    public static void putShortVolatile(long address, short value) {
+        putShortRelease(address, value);
+        VarHandle.fullFence();
+    }
+
+    public static int getIntAcquire(long address) {
+        return unfolded((int) INT.getAcquire(ALL, address));
+    }
+
+    public static int getIntVolatile(long address) {
+        return unfolded((int) INT.getVolatile(ALL, address));
+    }
+
+    public static void putIntRelease(long address, int value) {
+        INT.setRelease(ALL, address, value);
+    }
+
+    public static void putIntVolatile(long address, int value) {
+        INT.setVolatile(ALL, address, value);
+    }
+
+    public static long getLongAcquire(long address) {
+        return unfolded((long) LONG.getAcquire(ALL, address));
+    }
+
+    public static long getLongVolatile(long address) {
+        return unfolded((long) LONG.getVolatile(ALL, address));
+    }
+
+    public static void putLongRelease(long address, long value) {
+        LONG.setRelease(ALL, address, value);
+    }
+
+    public static void putLongVolatile(long address, long value) {
+        LONG.setVolatile(ALL, address, value);
+    }
+
+    /** Loads before stay before loads and stores after; see VarHandle#acquireFence. */
+    public static void acquireFence() {
+        VarHandle.acquireFence();
+    }
+
+    /** Loads and stores before stay before stores after; see VarHandle#releaseFence. */
+    public static void releaseFence() {
+        VarHandle.releaseFence();
+    }
+
+    public static void loadLoadFence() {
+        VarHandle.loadLoadFence();
+    }
+
+    public static void storeStoreFence() {
+        VarHandle.storeStoreFence();
+    }
+
+    /** The only fence that keeps a store before a load: what "publish, then look whether to notify" needs. */
+    public static void fullFence() {
+        VarHandle.fullFence();
+    }
+
+    /** Copies bytes; the ranges may overlap. */
+    public static void copy(long sourceAddress, long targetAddress, long bytes) {
+        MemorySegment.copy(ALL, sourceAddress, ALL, targetAddress, bytes);
+    }
+
+    public static void fill(long address, long bytes, byte value) {
+        ALL.asSlice(address, bytes).fill(value);
+    }
+
+    /**
+     * Throws the {@code InternalError} now if an access of this thread has faulted. About 9 ns: once in a pass over the
+     * rings, before its results leave the loop.
+     */
+    public static void surfaceFault() {
+        long _ = ABS.call(0);
+    }
+
+    /** The range as a segment that is bounds checked, for bulk copies; it does not keep the memory alive. */
+    public static MemorySegment view(long address, long bytes) {
+        return ALL.asSlice(address, bytes);
+    }
+
+    /** A zeroed block; {@code alignment} is a power of two. */
+    public static NativeBlock allocate(long bytes, long alignment) {
+        return new NativeBlock(bytes, alignment);
+    }
+
+    private static short unfolded(short value) {
+        if (value == SECOND_USE) {
+            VarHandle.loadLoadFence();
+        }
+        return value;
+    }
+
+    private static int unfolded(int value) {
+        if (value == SECOND_USE) {
+            VarHandle.loadLoadFence();
+        }
+        return value;
+    }
+
+    private static long unfolded(long value) {
+        if (value == SECOND_USE) {
+            VarHandle.loadLoadFence();
+        }
+        return value;
+    }
 }

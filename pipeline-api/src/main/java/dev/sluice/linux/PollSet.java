@@ -18,76 +18,76 @@ import java.util.Objects;
  * <b>Allocation</b>: at creation only. Source: poll(2).
  */
 public final class PollSet implements AutoCloseable {
-  static final int SIZE = 8;
-  static final int FD_OFFSET = 0;
-  static final int EVENTS_OFFSET = 4;
-  static final int REVENTS_OFFSET = 6;
+    static final int SIZE = 8;
+    static final int FD_OFFSET = 0;
+    static final int EVENTS_OFFSET = 4;
+    static final int REVENTS_OFFSET = 6;
 
-  private static final Libc.Call3 POLL = new Libc.Call3(Libc.returningInt("poll", 3));
+    private static final Libc.Call3 POLL = new Libc.Call3(Libc.returningInt("poll", 3));
 
-  private final NativeBlock pollfds;
-  private final int capacity;
-  private int count;
+    private final NativeBlock pollfds;
+    private final int capacity;
+    private int count;
 
-  /** A set for at most {@code capacity} descriptors. */
-  public PollSet(int capacity) {
-    if (capacity < 1) {
-      throw new IllegalArgumentException("capacity " + capacity + " is below 1");
+    /** A set for at most {@code capacity} descriptors. */
+    public PollSet(int capacity) {
+        if (capacity < 1) {
+            throw new IllegalArgumentException("capacity " + capacity + " is below 1");
+        }
+        this.capacity = capacity;
+        this.pollfds = NativeMemory.allocate((long) capacity * SIZE, 8);
     }
-    this.capacity = capacity;
-    this.pollfds = NativeMemory.allocate((long) capacity * SIZE, 8);
-  }
 
-  /** Adds a descriptor with POLL_ events; returns its index. */
-  public int add(int fd, int events) {
-    if (count == capacity) {
-      throw new IllegalStateException("poll set is full at " + capacity);
+    /** Adds a descriptor with POLL_ events; returns its index. */
+    public int add(int fd, int events) {
+        if (count == capacity) {
+            throw new IllegalStateException("poll set is full at " + capacity);
+        }
+        long element = element(count);
+        NativeMemory.putInt(element + FD_OFFSET, fd);
+        NativeMemory.putShort(element + EVENTS_OFFSET, (short) events);
+        NativeMemory.putShort(element + REVENTS_OFFSET, (short) 0);
+        return count++;
     }
-    long element = element(count);
-    NativeMemory.putInt(element + FD_OFFSET, fd);
-    NativeMemory.putShort(element + EVENTS_OFFSET, (short) events);
-    NativeMemory.putShort(element + REVENTS_OFFSET, (short) 0);
-    return count++;
-  }
 
-  /** Changes what the descriptor at {@code index} waits for; 0 leaves errors and hang-up. */
-  public void setEvents(int index, int events) {
-    NativeMemory.putShort(checked(index) + EVENTS_OFFSET, (short) events);
-  }
+    /** Changes what the descriptor at {@code index} waits for; 0 leaves errors and hang-up. */
+    public void setEvents(int index, int events) {
+        NativeMemory.putShort(checked(index) + EVENTS_OFFSET, (short) events);
+    }
 
-  /** Forgets all descriptors. */
-  public void clear() {
-    count = 0;
-  }
+    /** Forgets all descriptors. */
+    public void clear() {
+        count = 0;
+    }
 
-  public int count() {
-    return count;
-  }
+    public int count() {
+        return count;
+    }
 
-  /** Waits; -1 waits without end, 0 does not wait. Returns how many are ready, 0 after the time, or a negative errno. */
-  public int await(int timeoutMillis) {
-    return (int) POLL.call(pollfds.address(), count, timeoutMillis);
-  }
+    /** Waits; -1 waits without end, 0 does not wait. Returns how many are ready, 0 after the time, or a negative errno. */
+    public int await(int timeoutMillis) {
+        return (int) POLL.call(pollfds.address(), count, timeoutMillis);
+    }
 
-  /** The events of the last {@link #await}, POLLERR, POLLHUP and POLLNVAL among them. */
-  public int revents(int index) {
-    return Short.toUnsignedInt(NativeMemory.getShort(checked(index) + REVENTS_OFFSET));
-  }
+    /** The events of the last {@link #await}, POLLERR, POLLHUP and POLLNVAL among them. */
+    public int revents(int index) {
+        return Short.toUnsignedInt(NativeMemory.getShort(checked(index) + REVENTS_OFFSET));
+    }
 
-  public int fd(int index) {
-    return NativeMemory.getInt(checked(index) + FD_OFFSET);
-  }
+    public int fd(int index) {
+        return NativeMemory.getInt(checked(index) + FD_OFFSET);
+    }
 
-  @Override
-  public void close() {
-    pollfds.close();
-  }
+    @Override
+    public void close() {
+        pollfds.close();
+    }
 
-  private long checked(int index) {
-    return element(Objects.checkIndex(index, count));
-  }
+    private long checked(int index) {
+        return element(Objects.checkIndex(index, count));
+    }
 
-  private long element(int index) {
-    return pollfds.address() + (long) index * SIZE;
-  }
+    private long element(int index) {
+        return pollfds.address() + (long) index * SIZE;
+    }
 }

@@ -14,71 +14,71 @@ import java.util.Objects;
  * a take.
  */
 public final class ReceivedFds implements AutoCloseable {
-  /** The most that one message carries (SCM_MAX_FD). */
-  public static final int MAX_PER_MESSAGE = 253;
+    /** The most that one message carries (SCM_MAX_FD). */
+    public static final int MAX_PER_MESSAGE = 253;
 
-  private static final int TAKEN = -1;
+    private static final int TAKEN = -1;
 
-  private final int[] numbers;
-  private int count;
-  private boolean truncated;
+    private final int[] numbers;
+    private int count;
+    private boolean truncated;
 
-  /** Room for as many as one message carries. */
-  public ReceivedFds() {
-    this(MAX_PER_MESSAGE);
-  }
-
-  public ReceivedFds(int capacity) {
-    if (capacity < 0 || capacity > MAX_PER_MESSAGE) {
-      throw new IllegalArgumentException("capacity " + capacity + " is not within 0.." + MAX_PER_MESSAGE);
+    /** Room for as many as one message carries. */
+    public ReceivedFds() {
+        this(MAX_PER_MESSAGE);
     }
-    this.numbers = new int[capacity];
-  }
 
-  /** How many were received since the last close, those taken included. */
-  public int count() {
-    return count;
-  }
-
-  /** Whether the kernel dropped descriptors because there was no room (MSG_CTRUNC). */
-  public boolean truncated() {
-    return truncated;
-  }
-
-  /** Transfers the ownership of one to the caller. */
-  public Fd take(int index) {
-    Objects.checkIndex(index, count);
-    int number = numbers[index];
-    if (number == TAKEN) {
-      throw new IllegalStateException("received descriptor " + index + " was taken already");
+    public ReceivedFds(int capacity) {
+        if (capacity < 0 || capacity > MAX_PER_MESSAGE) {
+            throw new IllegalArgumentException("capacity " + capacity + " is not within 0.." + MAX_PER_MESSAGE);
+        }
+        this.numbers = new int[capacity];
     }
-    Fd fd = Fd.adopt(number);
-    numbers[index] = TAKEN;
-    return fd;
-  }
 
-  /** Closes what was not taken. */
-  @Override
-  public void close() {
-    for (int i = 0; i < count; i++) {
-      if (numbers[i] != TAKEN) {
-        int _ = Fd.closeNumber(numbers[i]);
-      }
+    /** How many were received since the last close, those taken included. */
+    public int count() {
+        return count;
     }
-    count = 0;
-    truncated = false;
-  }
 
-  int remaining() {
-    return numbers.length - count;
-  }
+    /** Whether the kernel dropped descriptors because there was no room (MSG_CTRUNC). */
+    public boolean truncated() {
+        return truncated;
+    }
 
-  /** Appends one; the room was checked by offering the kernel no more than {@link #remaining()}. */
-  void append(int number) {
-    numbers[count++] = number;
-  }
+    /** Transfers the ownership of one to the caller. */
+    public Fd take(int index) {
+        Objects.checkIndex(index, count);
+        int number = numbers[index];
+        if (number == TAKEN) {
+            throw new IllegalStateException("received descriptor " + index + " was taken already");
+        }
+        Fd fd = Fd.adopt(number);
+        numbers[index] = TAKEN;
+        return fd;
+    }
 
-  void markTruncated() {
-    truncated = true;
-  }
+    /** Closes what was not taken. */
+    @Override
+    public void close() {
+        for (int i = 0; i < count; i++) {
+            if (numbers[i] != TAKEN) {
+                int _ = Fd.closeNumber(numbers[i]);
+            }
+        }
+        count = 0;
+        truncated = false;
+    }
+
+    int remaining() {
+        return numbers.length - count;
+    }
+
+    /** Appends one; the room was checked by offering the kernel no more than {@link #remaining()}. */
+    void append(int number) {
+        numbers[count++] = number;
+    }
+
+    void markTruncated() {
+        truncated = true;
+    }
 }

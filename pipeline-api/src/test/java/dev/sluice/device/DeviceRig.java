@@ -18,142 +18,142 @@ import reactor.core.publisher.Mono;
 
 /** A device on a simulated disk, on a loop that the test drives. Closing it checks that nothing is left. */
 final class DeviceRig implements AutoCloseable {
-  static final int DISK_BYTES = 4 << 20;
+    static final int DISK_BYTES = 4 << 20;
 
-  final ManualLoop loop = new ManualLoop();
-  final SimulatedBackend backend;
-  final BlockDevice device;
+    final ManualLoop loop = new ManualLoop();
+    final SimulatedBackend backend;
+    final BlockDevice device;
 
-  DeviceRig() {
-    this(SimulatedFaults.NONE, BlockDeviceOptions.builder());
-  }
+    DeviceRig() {
+        this(SimulatedFaults.NONE, BlockDeviceOptions.builder());
+    }
 
-  DeviceRig(BlockDeviceOptions.Builder options) {
-    this(SimulatedFaults.NONE, options);
-  }
+    DeviceRig(BlockDeviceOptions.Builder options) {
+        this(SimulatedFaults.NONE, options);
+    }
 
-  DeviceRig(SimulatedFaults faults, BlockDeviceOptions.Builder options) {
-    this(SimulatedBackend.of(DISK_BYTES, SimulatedBackend.DEFAULT_CAPACITY, faults), options);
-  }
+    DeviceRig(SimulatedFaults faults, BlockDeviceOptions.Builder options) {
+        this(SimulatedBackend.of(DISK_BYTES, SimulatedBackend.DEFAULT_CAPACITY, faults), options);
+    }
 
-  DeviceRig(SimulatedBackend backend, BlockDeviceOptions.Builder options) {
-    this.backend = backend;
-    this.device = BlockDevice.open(backend, List.of(loop), options.build());
-  }
+    DeviceRig(SimulatedBackend backend, BlockDeviceOptions.Builder options) {
+        this.backend = backend;
+        this.device = BlockDevice.open(backend, List.of(loop), options.build());
+    }
 
-  SimulatedSink sink() {
-    return backend.sinkOf(loop);
-  }
+    SimulatedSink sink() {
+        return backend.sinkOf(loop);
+    }
 
-  /** Subscribes and lets the loop run until nothing is left to do. */
-  <T> Outcome<T> run(Mono<T> mono) {
-    Outcome<T> outcome = start(mono);
-    loop.tickUntilIdle();
-    return outcome;
-  }
+    /** Subscribes and lets the loop run until nothing is left to do. */
+    <T> Outcome<T> run(Mono<T> mono) {
+        Outcome<T> outcome = start(mono);
+        loop.tickUntilIdle();
+        return outcome;
+    }
 
-  /** Subscribes, without a tick. */
-  static <T> Outcome<T> start(Mono<T> mono) {
-    Outcome<T> outcome = new Outcome<>();
-    mono.subscribe(outcome);
-    return outcome;
-  }
+    /** Subscribes, without a tick. */
+    static <T> Outcome<T> start(Mono<T> mono) {
+        Outcome<T> outcome = new Outcome<>();
+        mono.subscribe(outcome);
+        return outcome;
+    }
 
-  byte[] onDisk(long offset, int bytes) {
-    byte[] copy = new byte[bytes];
-    MemorySegment.ofArray(copy).copyFrom(backend.visible().asSlice(offset, bytes));
-    return copy;
-  }
+    byte[] onDisk(long offset, int bytes) {
+        byte[] copy = new byte[bytes];
+        MemorySegment.ofArray(copy).copyFrom(backend.visible().asSlice(offset, bytes));
+        return copy;
+    }
 
-  void fillDisk(long seed) {
-    backend.visible().copyFrom(MemorySegment.ofArray(random(seed, DISK_BYTES)));
-  }
+    void fillDisk(long seed) {
+        backend.visible().copyFrom(MemorySegment.ofArray(random(seed, DISK_BYTES)));
+    }
 
-  static byte[] random(long seed, int bytes) {
-    byte[] content = new byte[bytes];
-    new SplittableRandom(seed).nextBytes(content);
-    return content;
-  }
+    static byte[] random(long seed, int bytes) {
+        byte[] content = new byte[bytes];
+        new SplittableRandom(seed).nextBytes(content);
+        return content;
+    }
 
-  static ByteBuffer direct(byte[] content) {
-    return ByteBuffer.allocateDirect(content.length).put(content).flip();
-  }
+    static ByteBuffer direct(byte[] content) {
+        return ByteBuffer.allocateDirect(content.length).put(content).flip();
+    }
 
-  static byte[] content(ByteBuffer buffer) {
-    byte[] copy = new byte[buffer.limit()];
-    buffer.get(0, copy);
-    return copy;
-  }
+    static byte[] content(ByteBuffer buffer) {
+        byte[] copy = new byte[buffer.limit()];
+        buffer.get(0, copy);
+        return copy;
+    }
 
-  /** Drains, and lets the thread that frees things do so. */
-  void shutDown() {
-    Outcome<Void> closed = start(device.shutdown());
-    loop.tickUntilIdle();
-    closed.await();
-    closed.assertCompleted();
-  }
-
-  @Override
-  public void close() {
-    shutDown();
-    loop.close();
-    assertThat(sink().released()).as("the sink has let go of everything").isTrue();
-    assertThat(device.buffers().leaks()).as("forgotten buffers").isZero();
-    backend.close();
-  }
-
-  /** What a subscriber saw. */
-  static class Outcome<T> extends BaseSubscriber<T> {
-    final List<T> values = new ArrayList<>();
-    final List<Throwable> errors = new ArrayList<>();
-    int completions;
-    private final CountDownLatch ended = new CountDownLatch(1);
-
-    @Override
-    protected void hookOnNext(T value) {
-      values.add(value);
+    /** Drains, and lets the thread that frees things do so. */
+    void shutDown() {
+        Outcome<Void> closed = start(device.shutdown());
+        loop.tickUntilIdle();
+        closed.await();
+        closed.assertCompleted();
     }
 
     @Override
-    protected void hookOnComplete() {
-      completions++;
-      ended.countDown();
+    public void close() {
+        shutDown();
+        loop.close();
+        assertThat(sink().released()).as("the sink has let go of everything").isTrue();
+        assertThat(device.buffers().leaks()).as("forgotten buffers").isZero();
+        backend.close();
     }
 
-    @Override
-    protected void hookOnError(Throwable error) {
-      errors.add(error);
-      ended.countDown();
-    }
+    /** What a subscriber saw. */
+    static class Outcome<T> extends BaseSubscriber<T> {
+        final List<T> values = new ArrayList<>();
+        final List<Throwable> errors = new ArrayList<>();
+        int completions;
+        private final CountDownLatch ended = new CountDownLatch(1);
 
-    boolean ended() {
-      return completions + errors.size() > 0;
-    }
+        @Override
+        protected void hookOnNext(T value) {
+            values.add(value);
+        }
 
-    void await() {
-      try {
-        assertThat(ended.await(30, TimeUnit.SECONDS)).as("ended in time").isTrue();
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        throw new AssertionError(e);
-      }
-    }
+        @Override
+        protected void hookOnComplete() {
+            completions++;
+            ended.countDown();
+        }
 
-    void assertCompleted() {
-      assertThat(errors).isEmpty();
-      assertThat(completions).isEqualTo(1);
-    }
+        @Override
+        protected void hookOnError(Throwable error) {
+            errors.add(error);
+            ended.countDown();
+        }
 
-    void assertValue(T value) {
-      assertCompleted();
-      assertThat(values).containsExactly(value);
-    }
+        boolean ended() {
+            return completions + errors.size() > 0;
+        }
 
-    <E extends Throwable> E failure(Class<E> type) {
-      assertThat(values).isEmpty();
-      assertThat(completions).isZero();
-      assertThat(errors).hasSize(1);
-      return type.cast(errors.getFirst());
+        void await() {
+            try {
+                assertThat(ended.await(30, TimeUnit.SECONDS)).as("ended in time").isTrue();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new AssertionError(e);
+            }
+        }
+
+        void assertCompleted() {
+            assertThat(errors).isEmpty();
+            assertThat(completions).isEqualTo(1);
+        }
+
+        void assertValue(T value) {
+            assertCompleted();
+            assertThat(values).containsExactly(value);
+        }
+
+        <E extends Throwable> E failure(Class<E> type) {
+            assertThat(values).isEmpty();
+            assertThat(completions).isZero();
+            assertThat(errors).hasSize(1);
+            return type.cast(errors.getFirst());
+        }
     }
-  }
 }

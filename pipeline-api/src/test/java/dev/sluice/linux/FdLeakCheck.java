@@ -14,30 +14,30 @@ import org.junit.jupiter.api.extension.ExtensionContext;
 
 /** Fails a test that leaves descriptors open; those that the JVM opens for its class path do not count. */
 final class FdLeakCheck implements BeforeEachCallback, AfterEachCallback {
-  private Map<Integer, String> before = Map.of();
+    private Map<Integer, String> before = Map.of();
 
-  @Override
-  public void beforeEach(ExtensionContext context) throws IOException {
-    before = openDescriptors();
-  }
-
-  @Override
-  public void afterEach(ExtensionContext context) throws IOException {
-    assertThat(openDescriptors()).as("open descriptors").isEqualTo(before);
-  }
-
-  static Map<Integer, String> openDescriptors() throws IOException {
-    Map<Integer, String> open = new TreeMap<>();
-    try (Stream<Path> entries = Files.list(Path.of("/proc/self/fd"))) {
-      for (Path entry : entries.toList()) {
-        int number = Integer.parseInt(entry.getFileName().toString());
-        String name = LinuxFile.descriptorName(number);
-        boolean ofTheJvm = name.endsWith(".jar") || name.endsWith("/modules") || name.endsWith("/fd");
-        if (!name.isEmpty() && !ofTheJvm) {
-          open.put(number, name);
-        }
-      }
+    @Override
+    public void beforeEach(ExtensionContext context) throws IOException {
+        before = openDescriptors();
     }
-    return open;
-  }
+
+    @Override
+    public void afterEach(ExtensionContext context) throws IOException {
+        assertThat(openDescriptors()).as("open descriptors").isEqualTo(before);
+    }
+
+    static Map<Integer, String> openDescriptors() throws IOException {
+        Map<Integer, String> open = new TreeMap<>();
+        try (Stream<Path> entries = Files.list(Path.of("/proc/self/fd"))) {
+            for (Path entry : entries.toList()) {
+                int number = Integer.parseInt(entry.getFileName().toString());
+                String name = LinuxFile.descriptorName(number);
+                boolean ofTheJvm = name.endsWith(".jar") || name.endsWith("/modules") || name.endsWith("/fd");
+                if (!name.isEmpty() && !ofTheJvm) {
+                    open.put(number, name);
+                }
+            }
+        }
+        return open;
+    }
 }

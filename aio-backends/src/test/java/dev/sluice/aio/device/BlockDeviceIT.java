@@ -34,190 +34,190 @@ import reactor.core.publisher.Flux;
 
 /** A device on a real ring: an image on tmpfs, and one on a disk with O_DIRECT. */
 class BlockDeviceIT {
-  private static final int SIZE = 16 << 20;
-  private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final int SIZE = 16 << 20;
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
 
-  private final List<Path> made = new ArrayList<>();
+    private final List<Path> made = new ArrayList<>();
 
-  /** Where the image is. */
-  enum Place {
-    TMPFS("/dev/shm"),
-    DISK("target");
+    /** Where the image is. */
+    enum Place {
+        TMPFS("/dev/shm"),
+        DISK("target");
 
-    private final Path directory;
+        private final Path directory;
 
-    Place(String directory) {
-      this.directory = Path.of(directory);
+        Place(String directory) {
+            this.directory = Path.of(directory);
+        }
     }
-  }
 
-  @BeforeAll
-  static void needsARing() {
-    Optional<String> unavailable = IoUringLoop.unavailable();
-    unavailable.ifPresent(reason -> System.err.println("SKIPPED BlockDeviceIT: " + reason));
-    Assumptions.assumeTrue(unavailable.isEmpty(), unavailable.orElse(""));
-  }
-
-  @AfterEach
-  void deleteImages() throws IOException {
-    for (Path image : made) {
-      Files.delete(image);
+    @BeforeAll
+    static void needsARing() {
+        Optional<String> unavailable = IoUringLoop.unavailable();
+        unavailable.ifPresent(reason -> System.err.println("SKIPPED BlockDeviceIT: " + reason));
+        Assumptions.assumeTrue(unavailable.isEmpty(), unavailable.orElse(""));
     }
-  }
 
-  private Path image(Place place) throws IOException {
-    Path image = Files.createTempFile(Files.createDirectories(place.directory), "sluice-device", ".raw");
-    made.add(image);
-    try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-      file.setLength(SIZE);
+    @AfterEach
+    void deleteImages() throws IOException {
+        for (Path image : made) {
+            Files.delete(image);
+        }
     }
-    return image;
-  }
 
-  private static BlockDeviceOptions.Builder options() {
-    return BlockDeviceOptions.builder().backend("io_uring").loop("io_uring").buffers(64, 16 * 1024);
-  }
-
-  private static byte[] random(long seed, int bytes) {
-    byte[] content = new byte[bytes];
-    new SplittableRandom(seed).nextBytes(content);
-    return content;
-  }
-
-  private static ByteBuffer direct(byte[] content) {
-    return ByteBuffer.allocateDirect(content.length).put(content).flip();
-  }
-
-  private static byte[] content(ByteBuffer buffer) {
-    byte[] copy = new byte[buffer.limit()];
-    buffer.get(0, copy);
-    return copy;
-  }
-
-  @ParameterizedTest
-  @EnumSource
-  void shouldWriteReadFlushZeroAndDiscard(Place place) throws IOException {
-    Path image = image(place);
-    byte[] bytes = random(1, 128 * 1024);
-    try (BlockDevice device = BlockDevice.open(image, options().build())) {
-      assertThat(device.sizeBytes()).isEqualTo(SIZE);
-      // Not aligned: the backend copies where O_DIRECT needs it.
-      ByteBuffer odd = ByteBuffer.allocateDirect(bytes.length + 7).position(7).slice().put(bytes).flip();
-      assertThat(device.write(4096, odd).block(PATIENCE)).isEqualTo(bytes.length);
-      ByteBuffer first = ByteBuffer.allocateDirect(1000);
-      ByteBuffer second = ByteBuffer.allocateDirect(bytes.length - 1000);
-      assertThat(device.read(4096, List.of(first, second)).block(PATIENCE)).isEqualTo(bytes.length);
-      assertThat(content(first)).isEqualTo(Arrays.copyOf(bytes, 1000));
-      assertThat(content(second)).isEqualTo(Arrays.copyOfRange(bytes, 1000, bytes.length));
-      device.flush().block(PATIENCE);
-      device.writeZeroes(4096, 512, false).block(PATIENCE);
-      device.discard(8192, 4096).block(PATIENCE);
+    private Path image(Place place) throws IOException {
+        Path image = Files.createTempFile(Files.createDirectories(place.directory), "sluice-device", ".raw");
+        made.add(image);
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(SIZE);
+        }
+        return image;
     }
-    Arrays.fill(bytes, 0, 512, (byte) 0);
-    Arrays.fill(bytes, 4096, 8192, (byte) 0);
-    assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 4096, 4096 + bytes.length)).isEqualTo(bytes);
-  }
 
-  @ParameterizedTest
-  @EnumSource
-  void shouldCopyARangeWithReadAheadAndPooledBuffers(Place place) throws IOException {
-    Path source = image(place);
-    Files.write(source, random(2, SIZE));
-    Path target = image(place);
-    try (BlockDevice from = BlockDevice.open(source, options().readOnly(true).build());
-        BlockDevice to = BlockDevice.open(target, options().build())) {
-      assertThat(to.writeRange(0, from.readRange(0, SIZE)).block(PATIENCE)).isEqualTo(SIZE);
-      assertThat(from.buffers().available()).isEqualTo(64);
-      assertThatThrownBy(() -> from.write(0, ByteBuffer.allocateDirect(512)).block(PATIENCE))
-          .hasCauseInstanceOf(BlockIoException.class)
-          .hasMessageContaining(Errno.name(Errno.EROFS));
+    private static BlockDeviceOptions.Builder options() {
+        return BlockDeviceOptions.builder().backend("io_uring").loop("io_uring").buffers(64, 16 * 1024);
     }
-    assertThat(Files.mismatch(source, target)).isEqualTo(-1);
-  }
 
-  @ParameterizedTest
-  @EnumSource
-  void shouldServeManyVirtualThreadsOnTwoLoops(Place place) throws Exception {
-    int threads = 64;
-    int part = SIZE / threads;
-    try (BlockDevice device = BlockDevice.open(image(place), options().loops(2).queueDepth(16).build())) {
-      List<Throwable> failures = java.util.Collections.synchronizedList(new ArrayList<>());
-      List<Thread> started = new ArrayList<>();
-      for (int t = 0; t < threads; t++) {
-        int mine = t;
-        started.add(Thread.ofVirtual().start(() -> {
-          try {
-            for (int i = 0; i < 16; i++) {
-              byte[] bytes = random(mine * 100L + i, 4096);
-              long offset = (long) mine * part + i * 4096L;
-              assertThat(device.write(offset, direct(bytes)).block(PATIENCE)).isEqualTo(4096);
-              ByteBuffer read = ByteBuffer.allocateDirect(4096);
-              assertThat(device.read(offset, read).block(PATIENCE)).isEqualTo(4096);
-              assertThat(content(read)).isEqualTo(bytes);
+    private static byte[] random(long seed, int bytes) {
+        byte[] content = new byte[bytes];
+        new SplittableRandom(seed).nextBytes(content);
+        return content;
+    }
+
+    private static ByteBuffer direct(byte[] content) {
+        return ByteBuffer.allocateDirect(content.length).put(content).flip();
+    }
+
+    private static byte[] content(ByteBuffer buffer) {
+        byte[] copy = new byte[buffer.limit()];
+        buffer.get(0, copy);
+        return copy;
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldWriteReadFlushZeroAndDiscard(Place place) throws IOException {
+        Path image = image(place);
+        byte[] bytes = random(1, 128 * 1024);
+        try (BlockDevice device = BlockDevice.open(image, options().build())) {
+            assertThat(device.sizeBytes()).isEqualTo(SIZE);
+            // Not aligned: the backend copies where O_DIRECT needs it.
+            ByteBuffer odd = ByteBuffer.allocateDirect(bytes.length + 7).position(7).slice().put(bytes).flip();
+            assertThat(device.write(4096, odd).block(PATIENCE)).isEqualTo(bytes.length);
+            ByteBuffer first = ByteBuffer.allocateDirect(1000);
+            ByteBuffer second = ByteBuffer.allocateDirect(bytes.length - 1000);
+            assertThat(device.read(4096, List.of(first, second)).block(PATIENCE)).isEqualTo(bytes.length);
+            assertThat(content(first)).isEqualTo(Arrays.copyOf(bytes, 1000));
+            assertThat(content(second)).isEqualTo(Arrays.copyOfRange(bytes, 1000, bytes.length));
+            device.flush().block(PATIENCE);
+            device.writeZeroes(4096, 512, false).block(PATIENCE);
+            device.discard(8192, 4096).block(PATIENCE);
+        }
+        Arrays.fill(bytes, 0, 512, (byte) 0);
+        Arrays.fill(bytes, 4096, 8192, (byte) 0);
+        assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 4096, 4096 + bytes.length)).isEqualTo(bytes);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldCopyARangeWithReadAheadAndPooledBuffers(Place place) throws IOException {
+        Path source = image(place);
+        Files.write(source, random(2, SIZE));
+        Path target = image(place);
+        try (BlockDevice from = BlockDevice.open(source, options().readOnly(true).build());
+                BlockDevice to = BlockDevice.open(target, options().build())) {
+            assertThat(to.writeRange(0, from.readRange(0, SIZE)).block(PATIENCE)).isEqualTo(SIZE);
+            assertThat(from.buffers().available()).isEqualTo(64);
+            assertThatThrownBy(() -> from.write(0, ByteBuffer.allocateDirect(512)).block(PATIENCE))
+                    .hasCauseInstanceOf(BlockIoException.class)
+                    .hasMessageContaining(Errno.name(Errno.EROFS));
+        }
+        assertThat(Files.mismatch(source, target)).isEqualTo(-1);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldServeManyVirtualThreadsOnTwoLoops(Place place) throws Exception {
+        int threads = 64;
+        int part = SIZE / threads;
+        try (BlockDevice device = BlockDevice.open(image(place), options().loops(2).queueDepth(16).build())) {
+            List<Throwable> failures = java.util.Collections.synchronizedList(new ArrayList<>());
+            List<Thread> started = new ArrayList<>();
+            for (int t = 0; t < threads; t++) {
+                int mine = t;
+                started.add(Thread.ofVirtual().start(() -> {
+                    try {
+                        for (int i = 0; i < 16; i++) {
+                            byte[] bytes = random(mine * 100L + i, 4096);
+                            long offset = (long) mine * part + i * 4096L;
+                            assertThat(device.write(offset, direct(bytes)).block(PATIENCE)).isEqualTo(4096);
+                            ByteBuffer read = ByteBuffer.allocateDirect(4096);
+                            assertThat(device.read(offset, read).block(PATIENCE)).isEqualTo(4096);
+                            assertThat(content(read)).isEqualTo(bytes);
+                        }
+                    } catch (Throwable failure) {
+                        failures.add(failure);
+                    }
+                }));
             }
-          } catch (Throwable failure) {
-            failures.add(failure);
-          }
-        }));
-      }
-      for (Thread thread : started) {
-        thread.join();
-      }
-      assertThat(failures).isEmpty();
+            for (Thread thread : started) {
+                thread.join();
+            }
+            assertThat(failures).isEmpty();
+        }
     }
-  }
 
-  @ParameterizedTest
-  @EnumSource
-  void shouldHoldBuffersOfCancelledReadsUntilTheKernelIsDone(Place place) throws IOException {
-    BlockDevice device = BlockDevice.open(image(place), options().build());
-    for (int i = 0; i < 2000; i++) {
-      BlockBuffer buffer = Objects.requireNonNull(device.buffers().take().block(PATIENCE));
-      Disposable reading = device.read((i % 1000) * 16384L, buffer.bytes()).subscribe();
-      if (i % 3 != 0) {
-        Thread.onSpinWait();
-      }
-      reading.dispose();
-      buffer.close();
+    @ParameterizedTest
+    @EnumSource
+    void shouldHoldBuffersOfCancelledReadsUntilTheKernelIsDone(Place place) throws IOException {
+        BlockDevice device = BlockDevice.open(image(place), options().build());
+        for (int i = 0; i < 2000; i++) {
+            BlockBuffer buffer = Objects.requireNonNull(device.buffers().take().block(PATIENCE));
+            Disposable reading = device.read((i % 1000) * 16384L, buffer.bytes()).subscribe();
+            if (i % 3 != 0) {
+                Thread.onSpinWait();
+            }
+            reading.dispose();
+            buffer.close();
+        }
+        device.close();
+        assertThat(device.buffers().available()).isEqualTo(64);
+        assertThat(device.buffers().leaks()).isZero();
     }
-    device.close();
-    assertThat(device.buffers().available()).isEqualTo(64);
-    assertThat(device.buffers().leaks()).isZero();
-  }
 
-  @ParameterizedTest
-  @EnumSource
-  void shouldDrainWhenItIsClosed(Place place) throws IOException {
-    BlockDevice device = BlockDevice.open(image(place), options().queueDepth(8).build());
-    var reads = Flux.range(0, 500)
-        .map(i -> device.read(i * 4096L, ByteBuffer.allocateDirect(4096)).toFuture())
-        .collectList()
-        .block(PATIENCE);
-    device.close();
-    assertThat(reads).hasSize(500).allSatisfy(read -> assertThat(read.getNow(-1)).isEqualTo(4096));
-    assertThatThrownBy(() -> device.read(0, ByteBuffer.allocateDirect(512)).block(PATIENCE)).hasMessageContaining("closed");
-  }
-
-  @ParameterizedTest
-  @EnumSource
-  void shouldServeProgramsWithTheShapeOfChannels(Place place) throws Exception {
-    Path image = image(place);
-    byte[] bytes = random(5, 100_003);
-    try (BlockDevice device = BlockDevice.open(image, options().build());
-        SeekableByteChannel channel = device.channel();
-        AsynchronousFileChannel asynchronous = device.asyncChannel()) {
-      channel.position(777);
-      ByteBuffer source = ByteBuffer.wrap(bytes);
-      while (source.hasRemaining()) {
-        assertThat(channel.write(source)).isPositive();
-      }
-      ByteBuffer target = ByteBuffer.allocate(bytes.length);
-      while (target.hasRemaining()) {
-        assertThat(asynchronous.read(target, 777 + target.position()).get(30, TimeUnit.SECONDS)).isPositive();
-      }
-      assertThat(target.array()).isEqualTo(bytes);
-      asynchronous.force(true);
+    @ParameterizedTest
+    @EnumSource
+    void shouldDrainWhenItIsClosed(Place place) throws IOException {
+        BlockDevice device = BlockDevice.open(image(place), options().queueDepth(8).build());
+        var reads = Flux.range(0, 500)
+                .map(i -> device.read(i * 4096L, ByteBuffer.allocateDirect(4096)).toFuture())
+                .collectList()
+                .block(PATIENCE);
+        device.close();
+        assertThat(reads).hasSize(500).allSatisfy(read -> assertThat(read.getNow(-1)).isEqualTo(4096));
+        assertThatThrownBy(() -> device.read(0, ByteBuffer.allocateDirect(512)).block(PATIENCE)).hasMessageContaining("closed");
     }
-    assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 777, 777 + bytes.length)).isEqualTo(bytes);
-  }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldServeProgramsWithTheShapeOfChannels(Place place) throws Exception {
+        Path image = image(place);
+        byte[] bytes = random(5, 100_003);
+        try (BlockDevice device = BlockDevice.open(image, options().build());
+                SeekableByteChannel channel = device.channel();
+                AsynchronousFileChannel asynchronous = device.asyncChannel()) {
+            channel.position(777);
+            ByteBuffer source = ByteBuffer.wrap(bytes);
+            while (source.hasRemaining()) {
+                assertThat(channel.write(source)).isPositive();
+            }
+            ByteBuffer target = ByteBuffer.allocate(bytes.length);
+            while (target.hasRemaining()) {
+                assertThat(asynchronous.read(target, 777 + target.position()).get(30, TimeUnit.SECONDS)).isPositive();
+            }
+            assertThat(target.array()).isEqualTo(bytes);
+            asynchronous.force(true);
+        }
+        assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 777, 777 + bytes.length)).isEqualTo(bytes);
+    }
 }

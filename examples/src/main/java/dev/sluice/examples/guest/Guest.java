@@ -30,131 +30,131 @@ import java.util.stream.Stream;
  * the end of this process on a signal.
  */
 public final class Guest implements AutoCloseable {
-  private static final Pattern ENDED = Pattern.compile("(?ms)^SLUICE-GUEST-BEGIN$\n(.*)\n?^SLUICE-GUEST-EXIT (\\d+)$");
-  private static final long REAP_SECONDS = 10;
+    private static final Pattern ENDED = Pattern.compile("(?ms)^SLUICE-GUEST-BEGIN$\n(.*)\n?^SLUICE-GUEST-EXIT (\\d+)$");
+    private static final long REAP_SECONDS = 10;
 
-  private final GuestSpec spec;
-  private final Path directory;
-  private final Process qemu;
-  private final Console console;
-  private final long deadlineNanos;
-  private final Thread killAtExit;
+    private final GuestSpec spec;
+    private final Path directory;
+    private final Process qemu;
+    private final Console console;
+    private final long deadlineNanos;
+    private final Thread killAtExit;
 
-  private Guest(GuestSpec spec, Path directory, Process qemu, Consumer<String> consumer) {
-    this.spec = spec;
-    this.directory = directory;
-    this.qemu = qemu;
-    deadlineNanos = System.nanoTime() + spec.timeLimit().toNanos();
-    killAtExit = Thread.ofPlatform().unstarted(this::killAndRemove);
-    Runtime.getRuntime().addShutdownHook(killAtExit);
-    console = Console.follow(qemu.inputReader(StandardCharsets.UTF_8), consumer);
-  }
-
-  /**
-   * Boots a guest and returns while it boots.
-   *
-   * @param consumer gets each line of the console, and what QEMU itself says, as it comes
-   * @throws GuestException when something is missing, with what to install; when nothing listens at the socket path
-   */
-  public static Guest boot(GuestTools tools, GuestSpec spec, Consumer<String> consumer) throws IOException, InterruptedException {
-    if (!tools.missing().isEmpty()) {
-      throw new GuestException(tools.advice());
+    private Guest(GuestSpec spec, Path directory, Process qemu, Consumer<String> consumer) {
+        this.spec = spec;
+        this.directory = directory;
+        this.qemu = qemu;
+        deadlineNanos = System.nanoTime() + spec.timeLimit().toNanos();
+        killAtExit = Thread.ofPlatform().unstarted(this::killAndRemove);
+        Runtime.getRuntime().addShutdownHook(killAtExit);
+        console = Console.follow(qemu.inputReader(StandardCharsets.UTF_8), consumer);
     }
-    if (!Files.exists(spec.socketPath())) {
-      throw new GuestException("no socket at " + spec.socketPath() + ": start the disk's backend before the guest");
+
+    /**
+     * Boots a guest and returns while it boots.
+     *
+     * @param consumer gets each line of the console, and what QEMU itself says, as it comes
+     * @throws GuestException when something is missing, with what to install; when nothing listens at the socket path
+     */
+    public static Guest boot(GuestTools tools, GuestSpec spec, Consumer<String> consumer) throws IOException, InterruptedException {
+        if (!tools.missing().isEmpty()) {
+            throw new GuestException(tools.advice());
+        }
+        if (!Files.exists(spec.socketPath())) {
+            throw new GuestException("no socket at " + spec.socketPath() + ": start the disk's backend before the guest");
+        }
+        Path directory = Files.createTempDirectory("sluice-guest-");
+        boolean booted = false;
+        try {
+            Path initramfs = directory.resolve("initramfs.cpio");
+            Initramfs.write(initramfs, tools, spec);
+            Process qemu = new ProcessBuilder(QemuCommand.of(tools, spec, initramfs)).redirectErrorStream(true).start();
+            Guest guest = new Guest(spec, directory, qemu, consumer);
+            booted = true;
+            return guest;
+        } finally {
+            if (!booted) {
+                remove(directory);
+            }
+        }
     }
-    Path directory = Files.createTempDirectory("sluice-guest-");
-    boolean booted = false;
-    try {
-      Path initramfs = directory.resolve("initramfs.cpio");
-      Initramfs.write(initramfs, tools, spec);
-      Process qemu = new ProcessBuilder(QemuCommand.of(tools, spec, initramfs)).redirectErrorStream(true).start();
-      Guest guest = new Guest(spec, directory, qemu, consumer);
-      booted = true;
-      return guest;
-    } finally {
-      if (!booted) {
+
+    /**
+     * Types a line at the guest's console, where its script may read it; nothing is echoed.
+     *
+     * @throws IOException when QEMU has ended
+     */
+    public void send(String line) throws IOException {
+        qemu.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));
+        qemu.getOutputStream().flush();
+    }
+
+    /**
+     * Waits until the console has shown exactly this line.
+     *
+     * @throws GuestException when the guest ended without it, or its time did; the message has what it said last
+     */
+    public void awaitLine(String line) throws GuestException, InterruptedException {
+        if (!console.awaitLine(line, deadlineNanos)) {
+            throw failure("did not say \"" + line + "\"");
+        }
+    }
+
+    /**
+     * Waits until the guest has powered itself off.
+     *
+     * @throws GuestException when it did not do so in its time, or ended without an exit status of its script (a kernel
+     *     panic, a QEMU that failed); the message has what it said last
+     */
+    public GuestResult await() throws GuestException, InterruptedException {
+        if (!qemu.waitFor(deadlineNanos - System.nanoTime(), TimeUnit.NANOSECONDS) || !console.awaitEnd(deadlineNanos)) {
+            throw failure("did not power off");
+        }
+        Matcher ended = ENDED.matcher(console.text());
+        if (!ended.find()) {
+            throw failure("ended without an exit status of its script (QEMU's is " + qemu.exitValue() + ")");
+        }
+        return new GuestResult(Integer.parseInt(ended.group(2)), ended.group(1), console.text());
+    }
+
+    /** Kills the guest if it still runs, and removes its files; a second time it does nothing. */
+    @Override
+    public void close() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(killAtExit);
+        } catch (IllegalStateException e) {
+            return; // this process ends: the hook does the rest
+        }
+        killAndRemove();
+    }
+
+    private GuestException failure(String what) {
+        String limit = qemu.isAlive() ? " within " + spec.timeLimit().toSeconds() + " s" : "";
+        return new GuestException("the guest " + what + limit + "; its console ends with:\n" + console.tail());
+    }
+
+    private void killAndRemove() {
+        qemu.destroyForcibly();
+        try {
+            qemu.waitFor(REAP_SECONDS, TimeUnit.SECONDS); // it has let go of the socket and its memory when this returns
+            console.awaitEnd(System.nanoTime() + TimeUnit.SECONDS.toNanos(REAP_SECONDS));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         remove(directory);
-      }
     }
-  }
 
-  /**
-   * Types a line at the guest's console, where its script may read it; nothing is echoed.
-   *
-   * @throws IOException when QEMU has ended
-   */
-  public void send(String line) throws IOException {
-    qemu.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));
-    qemu.getOutputStream().flush();
-  }
-
-  /**
-   * Waits until the console has shown exactly this line.
-   *
-   * @throws GuestException when the guest ended without it, or its time did; the message has what it said last
-   */
-  public void awaitLine(String line) throws GuestException, InterruptedException {
-    if (!console.awaitLine(line, deadlineNanos)) {
-      throw failure("did not say \"" + line + "\"");
+    private static void remove(Path directory) {
+        if (!Files.exists(directory)) {
+            return;
+        }
+        try (Stream<Path> tree = Files.walk(directory)) {
+            List<Path> inside = tree.sorted(Comparator.reverseOrder()).toList();
+            for (Path path : inside) {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException | UncheckedIOException e) {
+            System.getLogger(Guest.class.getName()).log(System.Logger.Level.WARNING, "cannot remove " + directory, e);
+        }
     }
-  }
-
-  /**
-   * Waits until the guest has powered itself off.
-   *
-   * @throws GuestException when it did not do so in its time, or ended without an exit status of its script (a kernel
-   *     panic, a QEMU that failed); the message has what it said last
-   */
-  public GuestResult await() throws GuestException, InterruptedException {
-    if (!qemu.waitFor(deadlineNanos - System.nanoTime(), TimeUnit.NANOSECONDS) || !console.awaitEnd(deadlineNanos)) {
-      throw failure("did not power off");
-    }
-    Matcher ended = ENDED.matcher(console.text());
-    if (!ended.find()) {
-      throw failure("ended without an exit status of its script (QEMU's is " + qemu.exitValue() + ")");
-    }
-    return new GuestResult(Integer.parseInt(ended.group(2)), ended.group(1), console.text());
-  }
-
-  /** Kills the guest if it still runs, and removes its files; a second time it does nothing. */
-  @Override
-  public void close() {
-    try {
-      Runtime.getRuntime().removeShutdownHook(killAtExit);
-    } catch (IllegalStateException e) {
-      return; // this process ends: the hook does the rest
-    }
-    killAndRemove();
-  }
-
-  private GuestException failure(String what) {
-    String limit = qemu.isAlive() ? " within " + spec.timeLimit().toSeconds() + " s" : "";
-    return new GuestException("the guest " + what + limit + "; its console ends with:\n" + console.tail());
-  }
-
-  private void killAndRemove() {
-    qemu.destroyForcibly();
-    try {
-      qemu.waitFor(REAP_SECONDS, TimeUnit.SECONDS); // it has let go of the socket and its memory when this returns
-      console.awaitEnd(System.nanoTime() + TimeUnit.SECONDS.toNanos(REAP_SECONDS));
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-    }
-    remove(directory);
-  }
-
-  private static void remove(Path directory) {
-    if (!Files.exists(directory)) {
-      return;
-    }
-    try (Stream<Path> tree = Files.walk(directory)) {
-      List<Path> inside = tree.sorted(Comparator.reverseOrder()).toList();
-      for (Path path : inside) {
-        Files.deleteIfExists(path);
-      }
-    } catch (IOException | UncheckedIOException e) {
-      System.getLogger(Guest.class.getName()).log(System.Logger.Level.WARNING, "cannot remove " + directory, e);
-    }
-  }
 }

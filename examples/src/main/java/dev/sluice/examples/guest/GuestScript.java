@@ -13,42 +13,42 @@ import java.nio.charset.StandardCharsets;
  */
 public record GuestScript(String text) {
 
-  /**
-   * The script behind {@code sluice demo --guest}: a file system with verified writes, then random reads.
-   *
-   * @param jobs fio jobs; as many as the disk has queues
-   * @param secondsOfReads how long the reads run
-   * @param seed fio's seed, so that a run can be repeated
-   */
-  public static GuestScript demo(int jobs, int secondsOfReads, long seed) {
-    return resource(GuestScript.class, "demo.sh")
-        .with("JOBS", jobs)
-        .with("SECONDS_OF_READS", secondsOfReads)
-        .with("SEED", seed);
-  }
-
-  /**
-   * Reads a script that lies beside a class on the class path.
-   *
-   * @throws IllegalArgumentException when there is none of that name
-   */
-  public static GuestScript resource(Class<?> beside, String name) {
-    try (InputStream in = beside.getResourceAsStream(name)) {
-      if (in == null) {
-        throw new IllegalArgumentException("no script " + name + " beside " + beside.getName());
-      }
-      return new GuestScript(new String(in.readAllBytes(), StandardCharsets.UTF_8));
-    } catch (IOException e) {
-      throw new IllegalArgumentException("cannot read the script " + name + " beside " + beside.getName(), e);
+    /**
+     * The script behind {@code sluice demo --guest}: a file system with verified writes, then random reads.
+     *
+     * @param jobs fio jobs; as many as the disk has queues
+     * @param secondsOfReads how long the reads run
+     * @param seed fio's seed, so that a run can be repeated
+     */
+    public static GuestScript demo(int jobs, int secondsOfReads, long seed) {
+        return resource(GuestScript.class, "demo.sh")
+                .with("JOBS", jobs)
+                .with("SECONDS_OF_READS", secondsOfReads)
+                .with("SEED", seed);
     }
-  }
 
-  /** The same script with a shell variable set before its first line. */
-  public GuestScript with(String name, Object value) {
-    if (!name.matches("[A-Z][A-Z0-9_]*")) {
-      throw new IllegalArgumentException("no name for a shell variable: " + name);
+    /**
+     * Reads a script that lies beside a class on the class path.
+     *
+     * @throws IllegalArgumentException when there is none of that name
+     */
+    public static GuestScript resource(Class<?> beside, String name) {
+        try (InputStream in = beside.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalArgumentException("no script " + name + " beside " + beside.getName());
+            }
+            return new GuestScript(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new IllegalArgumentException("cannot read the script " + name + " beside " + beside.getName(), e);
+        }
     }
-    String quoted = value.toString().replace("'", "'\\''");
-    return new GuestScript(name + "='" + quoted + "'\n" + text);
-  }
+
+    /** The same script with a shell variable set before its first line. */
+    public GuestScript with(String name, Object value) {
+        if (!name.matches("[A-Z][A-Z0-9_]*")) {
+            throw new IllegalArgumentException("no name for a shell variable: " + name);
+        }
+        String quoted = value.toString().replace("'", "'\\''");
+        return new GuestScript(name + "='" + quoted + "'\n" + text);
+    }
 }

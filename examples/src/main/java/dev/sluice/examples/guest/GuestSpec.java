@@ -12,14 +12,14 @@ import java.time.Duration;
  * @param timeLimit from the boot to the end of QEMU, at least 1 s; beyond it the guest is killed
  */
 public record GuestSpec(Path socketPath, int numQueues, GuestScript script, Duration timeLimit) {
-  private static final int NUM_QUEUES_MAX = 16;
+    private static final int NUM_QUEUES_MAX = 16;
 
-  public GuestSpec {
-    if (numQueues < 1 || numQueues > NUM_QUEUES_MAX) {
-      throw new IllegalArgumentException("numQueues is " + numQueues + ", not 1 to " + NUM_QUEUES_MAX);
+    public GuestSpec {
+        if (numQueues < 1 || numQueues > NUM_QUEUES_MAX) {
+            throw new IllegalArgumentException("numQueues is " + numQueues + ", not 1 to " + NUM_QUEUES_MAX);
+        }
+        if (timeLimit.compareTo(Duration.ofSeconds(1)) < 0) {
+            throw new IllegalArgumentException("timeLimit is " + timeLimit + ", less than 1 s");
+        }
     }
-    if (timeLimit.compareTo(Duration.ofSeconds(1)) < 0) {
-      throw new IllegalArgumentException("timeLimit is " + timeLimit + ", less than 1 s");
-    }
-  }
 }

@@ -9,34 +9,34 @@ import java.util.List;
 /** A short program of the host that is run for its output. */
 final class HostCommand {
 
-  private HostCommand() {}
+    private HostCommand() {}
 
-  /**
-   * Runs it to its end, in the C locale; its errors go to this process's own.
-   *
-   * @return what it wrote to its standard output
-   * @throws GuestException when it cannot be run, or its exit status is not 0; the message has what it wrote
-   */
-  static byte[] run(List<String> command) throws GuestException, InterruptedException {
-    ProcessBuilder builder = new ProcessBuilder(command);
-    builder.redirectInput(Redirect.from(new File("/dev/null"))).redirectError(Redirect.INHERIT);
-    builder.environment().put("LC_ALL", "C");
-    try {
-      Process process = builder.start();
-      try (var out = process.getInputStream()) {
-        byte[] output = out.readAllBytes();
-        if (process.waitFor() != 0) {
-          String said = new String(output, StandardCharsets.UTF_8);
-          throw new GuestException(String.join(" ", command) + " ended with status " + process.exitValue() + ":\n" + said);
+    /**
+     * Runs it to its end, in the C locale; its errors go to this process's own.
+     *
+     * @return what it wrote to its standard output
+     * @throws GuestException when it cannot be run, or its exit status is not 0; the message has what it wrote
+     */
+    static byte[] run(List<String> command) throws GuestException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.redirectInput(Redirect.from(new File("/dev/null"))).redirectError(Redirect.INHERIT);
+        builder.environment().put("LC_ALL", "C");
+        try {
+            Process process = builder.start();
+            try (var out = process.getInputStream()) {
+                byte[] output = out.readAllBytes();
+                if (process.waitFor() != 0) {
+                    String said = new String(output, StandardCharsets.UTF_8);
+                    throw new GuestException(String.join(" ", command) + " ended with status " + process.exitValue() + ":\n" + said);
+                }
+                return output;
+            } finally {
+                process.destroy();
+            }
+        } catch (GuestException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new GuestException("cannot run " + String.join(" ", command) + ": " + e.getMessage(), e);
         }
-        return output;
-      } finally {
-        process.destroy();
-      }
-    } catch (GuestException e) {
-      throw e;
-    } catch (IOException e) {
-      throw new GuestException("cannot run " + String.join(" ", command) + ": " + e.getMessage(), e);
     }
-  }
 }

@@ -8,44 +8,44 @@ import java.util.regex.Pattern;
 
 /** The command line of a guest: emulated, its memory shared with the backend, its console on standard input and output. */
 final class QemuCommand {
-  private static final String MEMORY = "1G";
-  private static final Pattern VERSION = Pattern.compile("version (\\d+)\\.");
+    private static final String MEMORY = "1G";
+    private static final Pattern VERSION = Pattern.compile("version (\\d+)\\.");
 
-  private QemuCommand() {}
+    private QemuCommand() {}
 
-  static List<String> of(GuestTools tools, GuestSpec spec, Path initramfs) throws GuestException, InterruptedException {
-    String qemu = tools.program(GuestTools.Program.QEMU).toString();
-    return List.of(
-        qemu,
-        "-nodefaults",
-        "-no-user-config",
-        "-no-reboot",
-        // Emulated even where /dev/kvm is: inside a virtual machine a guest often does not survive its early boot on it.
-        "-accel", "tcg,thread=multi",
-        "-cpu", "max",
-        "-smp", Integer.toString(spec.numQueues()),
-        "-m", MEMORY,
-        "-object", "memory-backend-memfd,id=memory,size=" + MEMORY + ",share=on",
-        "-machine", "q35,memory-backend=memory",
-        "-chardev", "socket,id=disk,path=" + escaped(spec.socketPath()) + "," + reconnect(qemu),
-        "-device", "vhost-user-blk-pci,chardev=disk,num-queues=" + spec.numQueues(),
-        "-display", "none",
-        "-monitor", "none",
-        "-serial", "stdio",
-        "-kernel", tools.kernel().image().toString(),
-        "-initrd", initramfs.toString(),
-        "-append", "console=ttyS0 panic=-1 mitigations=off quiet");
-  }
+    static List<String> of(GuestTools tools, GuestSpec spec, Path initramfs) throws GuestException, InterruptedException {
+        String qemu = tools.program(GuestTools.Program.QEMU).toString();
+        return List.of(
+                qemu,
+                "-nodefaults",
+                "-no-user-config",
+                "-no-reboot",
+                // Emulated even where /dev/kvm is: inside a virtual machine a guest often does not survive its early boot on it.
+                "-accel", "tcg,thread=multi",
+                "-cpu", "max",
+                "-smp", Integer.toString(spec.numQueues()),
+                "-m", MEMORY,
+                "-object", "memory-backend-memfd,id=memory,size=" + MEMORY + ",share=on",
+                "-machine", "q35,memory-backend=memory",
+                "-chardev", "socket,id=disk,path=" + escaped(spec.socketPath()) + "," + reconnect(qemu),
+                "-device", "vhost-user-blk-pci,chardev=disk,num-queues=" + spec.numQueues(),
+                "-display", "none",
+                "-monitor", "none",
+                "-serial", "stdio",
+                "-kernel", tools.kernel().image().toString(),
+                "-initrd", initramfs.toString(),
+                "-append", "console=ttyS0 panic=-1 mitigations=off quiet");
+    }
 
-  /** A comma in a QEMU option value is written twice. */
-  private static String escaped(Path path) {
-    return path.toString().replace(",", ",,");
-  }
+    /** A comma in a QEMU option value is written twice. */
+    private static String escaped(Path path) {
+        return path.toString().replace(",", ",,");
+    }
 
-  /** After one second: QEMU 9.2 renamed the option. */
-  private static String reconnect(String qemu) throws GuestException, InterruptedException {
-    String version = new String(HostCommand.run(List.of(qemu, "--version")), StandardCharsets.UTF_8);
-    Matcher major = VERSION.matcher(version);
-    return major.find() && Integer.parseInt(major.group(1)) >= 10 ? "reconnect-ms=1000" : "reconnect=1";
-  }
+    /** After one second: QEMU 9.2 renamed the option. */
+    private static String reconnect(String qemu) throws GuestException, InterruptedException {
+        String version = new String(HostCommand.run(List.of(qemu, "--version")), StandardCharsets.UTF_8);
+        Matcher major = VERSION.matcher(version);
+        return major.find() && Integer.parseInt(major.group(1)) >= 10 ? "reconnect-ms=1000" : "reconnect=1";
+    }
 }
