@@ -50,6 +50,7 @@ public final class VhostUserServer implements AutoCloseable {
 
     private static final int FOREVER = -1;
     private static final int LISTENING = 1;
+    private static final int SOCKET_ENDED = Poll.POLLHUP | Poll.POLLERR | Poll.POLLNVAL;
     private static final int ACCEPT_RETRY_MILLIS = 1000;
 
     private final Builder settings;
@@ -250,6 +251,10 @@ public final class VhostUserServer implements AutoCloseable {
                 int result = ready.await(FOREVER);
                 if (result < 0 && result != -Errno.EINTR) {
                     throw new IOException("poll: " + Errno.describe(result));
+                }
+                if (result > 0 && !closing && (ready.revents(LISTENING) & SOCKET_ENDED) != 0) {
+                    // Always ready, while a non-blocking accept4 answers EAGAIN as if it were idle: going on would spin.
+                    throw new IOException("the listening socket was shut down or closed by somebody else");
                 }
                 if (result > 0 && !closing && !accept(listening)) {
                     // Still readable, so waiting for it would spin: wait for the end alone.

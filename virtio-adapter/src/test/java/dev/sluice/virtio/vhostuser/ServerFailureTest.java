@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** What remains of a server when something on our side goes wrong, or comes at the wrong time. */
@@ -58,10 +59,11 @@ final class ServerFailureTest {
     }
 
     @Test
+    @Timeout(60)
     void shouldTellWhyItEndedWhenTheSocketFails() throws Exception {
         try (ServerFixture fixture = ServerFixture.start(1)) {
             UnixSocket listening = UnixSocket.listenAt(directory.resolve("s").toString(), 1);
-            // accept(2): EINVAL from now on.
+            // poll(2): POLLHUP from now on.
             assertThat(listening.shutdown(UnixSocket.SHUT_RDWR)).isZero();
             int number = listening.fd().release();
             try (VhostUserServer server =
@@ -69,8 +71,7 @@ final class ServerFailureTest {
                 server.start();
                 assertThatThrownBy(server::awaitEnd)
                         .isInstanceOf(IOException.class)
-                        .hasMessageContaining("fd " + number + ": the server ended: accept")
-                        .hasMessageContaining("EINVAL");
+                        .hasMessageContaining("fd " + number + ": the server ended: the listening socket was shut down");
             }
         }
     }
