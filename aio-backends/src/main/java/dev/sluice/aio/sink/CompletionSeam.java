@@ -1,0 +1,18 @@
+package dev.sluice.aio.sink;
+
+/**
+ * Where a test may put its own result in place of the kernel's: a refusal (the call is then made again) or fewer bytes than were
+ * moved (the rest is then moved again). Both are what the kernel is free to do.
+ */
+@FunctionalInterface
+public interface CompletionSeam {
+    /** The kernel's word. */
+    CompletionSeam NONE = (_, result) -> result;
+
+    /**
+     * The result that counts.
+     *
+     * @param transfer whether the call moved data, so that its result is a number of bytes
+     */
+    int result(boolean transfer, int result);
+}
