@@ -17,9 +17,22 @@ final class LoopCounts {
     long submissions;
     long completions;
     private long ticks;
+    private long busyNanos;
+    private long busySinceNanos;
 
     LoopCounts(long threadId) {
         this.threadId = threadId;
+    }
+
+    /** The loop's thread has begun. */
+    void begun(long nowNanos) {
+        busySinceNanos = nowNanos;
+    }
+
+    /** The loop is back from the kernel. What passed between {@code leftNanos} and now was waiting; without a wait the two are the same. */
+    void awake(long leftNanos, long nowNanos) {
+        busyNanos += leftNanos - busySinceNanos;
+        busySinceNanos = nowNanos;
     }
 
     void tickEnded() {
@@ -31,6 +44,6 @@ final class LoopCounts {
     LoopCounters snapshot() {
         // Pairs with the release fence of tickEnded.
         VarHandle.acquireFence();
-        return new LoopCounters(ticks, enters, submissions, completions, tasks, threadId);
+        return new LoopCounters(ticks, enters, submissions, completions, tasks, busyNanos, threadId);
     }
 }

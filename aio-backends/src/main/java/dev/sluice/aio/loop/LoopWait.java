@@ -10,6 +10,8 @@ public final class LoopWait {
     private final Timers timers;
     private final Mailbox mailbox;
     private boolean waited;
+    private boolean hadLeave;
+    private long leftNanos;
 
     LoopWait(TurnList turns, Timers timers, Mailbox mailbox) {
         this.turns = turns;
@@ -23,6 +25,9 @@ public final class LoopWait {
             return false;
         }
         waited = mailbox.mayWait();
+        if (waited) {
+            leftNanos = System.nanoTime();
+        }
         return waited;
     }
 
@@ -39,8 +44,13 @@ public final class LoopWait {
     /** The loop is back; whether it had leave to wait. */
     public boolean over() {
         mailbox.awake();
-        boolean hadLeave = waited;
+        hadLeave = waited;
         waited = false;
         return hadLeave;
+    }
+
+    /** When the wait that is over was given leave; without a wait, now. */
+    long leftNanos(long nowNanos) {
+        return hadLeave ? leftNanos : nowNanos;
     }
 }

@@ -181,6 +181,7 @@ public abstract class TickLoop implements IoLoop {
             started.completeExceptionally(refused);
             return;
         }
+        counts.begun(System.nanoTime());
         started.complete(null);
         while (!mayEnd()) {
             guardedTick();
@@ -199,6 +200,7 @@ public abstract class TickLoop implements IoLoop {
     private void tick() {
         enter();
         tickNanos = System.nanoTime();
+        counts.awake(wait.leftNanos(tickNanos), tickNanos);
         handles.drain(this);
         counts.tasks += mailbox.runAll(this, MAX_TASKS_PER_TICK);
         if (!timers.isEmpty()) {

@@ -6,13 +6,18 @@ package dev.sluice.aio.sink;
  */
 @FunctionalInterface
 public interface CompletionSeam {
+    /** What the kernel was asked for. */
+    enum Call {
+        READ,
+        WRITE,
+        SYNC,
+        /** fallocate(2). */
+        ALLOCATE
+    }
+
     /** The kernel's word. */
     CompletionSeam NONE = (_, result) -> result;
 
-    /**
-     * The result that counts.
-     *
-     * @param transfer whether the call moved data, so that its result is a number of bytes
-     */
-    int result(boolean transfer, int result);
+    /** The result that counts. */
+    int result(Call call, int result);
 }

@@ -303,7 +303,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
 
     private void reaped(int slot, int kernelResult) {
         SinkOperation operation = operations[slot];
-        int result = seam.result(operation.transfers(), kernelResult);
+        int result = seam.result(operation.call(), kernelResult);
         if (Refusals.isRefusal(result)) {
             tryAgain(operation);
             return;

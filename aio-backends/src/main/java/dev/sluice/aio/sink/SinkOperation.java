@@ -182,9 +182,14 @@ final class SinkOperation {
         return wentDirect ? image.fd() : image.bufferedFd();
     }
 
-    /** Whether the call that was started moves data. */
-    boolean transfers() {
-        return step == Step.VECTOR || step == Step.BOUNCE || step == Step.ZERO_WRITE;
+    /** What the kernel was last asked for. */
+    CompletionSeam.Call call() {
+        return switch (step) {
+            case VECTOR, BOUNCE -> reads ? CompletionSeam.Call.READ : CompletionSeam.Call.WRITE;
+            case ZERO_WRITE -> CompletionSeam.Call.WRITE;
+            case PUNCH, ZERO_RANGE -> CompletionSeam.Call.ALLOCATE;
+            case SYNC -> CompletionSeam.Call.SYNC;
+        };
     }
 
     /** What a completion means: {@link #GOES_ON} where {@link #issue} is due again, else the result of the request. */

@@ -22,11 +22,12 @@ class SinkFaultsTest {
 
     /** Refuses one call in eight, and shortens one transfer in three to any number of bytes. */
     private static CompletionSeam unreliable(SplittableRandom random, AtomicInteger faults) {
-        return (transfer, result) -> {
+        return (call, result) -> {
             if (random.nextInt(8) == 0) {
                 faults.incrementAndGet();
                 return random.nextBoolean() ? -Errno.EAGAIN : -Errno.EINTR;
             }
+            boolean transfer = call == CompletionSeam.Call.READ || call == CompletionSeam.Call.WRITE;
             if (transfer && result > 1 && random.nextInt(3) == 0) {
                 faults.incrementAndGet();
                 int unit = random.nextBoolean() ? 1 : 512;
