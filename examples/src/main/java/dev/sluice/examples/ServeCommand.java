@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.aio.uring.IoUringLoop;
 import dev.sluice.aio.uring.IoUringLoopOptions;
 import dev.sluice.linux.LinuxPlatform;
@@ -9,12 +10,14 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -51,6 +54,7 @@ final class ServeCommand implements Callable<Integer> {
             }""";
 
     private static final int MAX_LOOPS = 64;
+    private static final long MAX_POLL_NANOS = 1_000_000_000L;
 
     static final class Endpoint {
         @Option(names = "--socket-path", paramLabel = "PATH", description = "Unix socket to listen on; created for its owner only.")
@@ -94,6 +98,30 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--serial", paramLabel = "TEXT", defaultValue = "", description = "Serial of the disk, at most 20 bytes.")
     private String serial;
 
+    @Option(names = "--size", paramLabel = "BYTES", description = "Size of the disk of --backend null: 512, 4k, 2G.")
+    private @Nullable String size;
+
+    @Option(names = "--read-zeroes", description = "With --backend null: reads give zeroes instead of leaving the guest's buffers as they are.")
+    private boolean readZeroes;
+
+    @Option(names = "--queue-loop-map", paramLabel = "Q:L,...", defaultValue = "", description = "Serve queue Q on loop L, both from 0, instead of in turns.")
+    private String queueLoopMap;
+
+    @Option(names = "--loop-cpus", paramLabel = "LIST", defaultValue = "", description = "Pin the loops to these CPUs, one each: 0,1 or 2-5.")
+    private String loopCpus;
+
+    @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")
+    private long pollMaxNanos;
+
+    @Option(names = "--no-bypass", description = "For measuring: every request passes every stage and gets its Mono.")
+    private boolean noBypass;
+
+    @Option(names = "--no-pool", description = "For measuring: every request is a new object with new iovecs.")
+    private boolean noPool;
+
+    @Option(names = "--no-batch", description = "For measuring: one request a queue and tick, each answer shown and signalled by itself.")
+    private boolean noBatch;
+
     @Option(names = "--stage", paramLabel = "NAME[:ARGS]", description = "Put a stage before the image; repeatable, in order.")
     private List<String> stages = List.of();
 
@@ -118,23 +146,23 @@ final class ServeCommand implements Callable<Integer> {
         if (endpoint.socketPath == null && endpoint.fd == null) {
             throw new ParameterException(spec.commandLine(), "Missing required option: '--socket-path=PATH' or '--fd=FDNUM'");
         }
-        Path image = blkFile;
-        if (image == null) {
-            throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE'");
-        }
+        requireOneDisk();
         within("--loops", loopCount, 1, MAX_LOOPS);
+        if (pollMaxNanos < 0 || pollMaxNanos > MAX_POLL_NANOS) {
+            throw new LaunchException("--poll-max-ns " + pollMaxNanos + " is not from 0 to " + MAX_POLL_NANOS);
+        }
         within("--num-queues", numQueues, 1, VhostUserServer.MAX_QUEUES);
         LinuxPlatform.ensureAvailable();
         IoUringLoop.unavailable().ifPresent(why -> {
             throw new LaunchException(why);
         });
-        try (ServedDisk disk = open(image)) {
+        try (ServedDisk disk = open()) {
             // The hook first: from the moment that the socket is there, somebody may have requests in flight.
             Thread onSignal = Thread.ofPlatform().unstarted(() -> stop(disk));
             Runtime.getRuntime().addShutdownHook(onSignal);
             try {
                 disk.server().start();
-                System.out.println("ready: " + image + " (" + disk.description() + ") on "
+                System.out.println("ready: " + diskName() + " (" + disk.description() + ") on "
                         + (endpoint.socketPath != null ? endpoint.socketPath : "fd " + endpoint.fd));
                 System.out.flush();
                 disk.server().awaitEnd();
@@ -146,6 +174,36 @@ final class ServeCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** Either an image or the disk that is none. */
+    private void requireOneDisk() {
+        boolean none = backendName.equals(NullBackend.NAME);
+        if (none && blkFile != null) {
+            throw new ParameterException(spec.commandLine(), "--backend null has no image: give --size instead of --blk-file");
+        }
+        if (none && size == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--size=BYTES' (with --backend null)");
+        }
+        if (!none && blkFile == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE'");
+        }
+        if (!none && (size != null || readZeroes)) {
+            throw new ParameterException(spec.commandLine(), "--size and --read-zeroes go with --backend null");
+        }
+    }
+
+    private String diskName() {
+        Path image = blkFile;
+        return image == null ? "no image" : image.toString();
+    }
+
+    private BlockBackend openBackend() throws IOException {
+        Path image = blkFile;
+        if (image == null) {
+            return new NullBackend(ByteSize.parse("--size", size == null ? "" : size), readOnly, readZeroes, BackendOptions.DEFAULT_SINK_CAPACITY);
+        }
+        return Providers.backend(backendName).open(BackendOptions.of(image).withReadOnly(readOnly).withDirect(!buffered));
     }
 
     /** False where the hook has begun already. */
@@ -174,24 +232,28 @@ final class ServeCommand implements Callable<Integer> {
         }
     }
 
-    private ServedDisk open(Path image) throws IOException {
-        BackendOptions options = BackendOptions.of(image).withReadOnly(readOnly).withDirect(!buffered);
-        BlockBackend backend = Providers.backend(backendName).open(options);
+    private ServedDisk open() throws IOException {
+        Map<Integer, Integer> loopOfQueue = LoopLayout.queueToLoop(queueLoopMap, numQueues, loopCount);
+        List<Integer> cpus = LoopLayout.cpus(loopCpus);
+        BlockBackend backend = openBackend();
         List<IoLoop> loops = new ArrayList<>();
         try {
-            SluiceMetrics metrics = new SluiceMetrics(image.getFileName() == null ? "disk" : image.getFileName().toString(), numQueues);
-            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(serial).observer(metrics);
+            SluiceMetrics metrics = new SluiceMetrics(deviceName(), numQueues);
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(serial).observer(metrics)
+                    .shortcuts(new Shortcuts(!noBypass, !noPool, !noBatch));
             for (String stage : stages) {
                 BlockStage made = Providers.stage(stage, backend.geometry());
                 pipeline.stage(made);
             }
             BlockPipeline built = pipeline.build();
             for (int i = 0; i < loopCount; i++) {
-                loops.add(IoUringLoop.start("sluice-loop-" + i, IoUringLoopOptions.DEFAULT));
+                loops.add(IoUringLoop.start("sluice-loop-" + i, IoUringLoopOptions.DEFAULT.withPollMaxNanos(pollMaxNanos)));
             }
+            LoopLayout.pin(loops, cpus);
             VhostUserServer.Builder server = VhostUserServer.builder()
                     .pipeline(built)
                     .loops(loops)
+                    .loopOfQueue(loopOfQueue)
                     .numQueues(numQueues)
                     .queueSize(queueSize)
                     .segMax(segMax)
@@ -210,6 +272,11 @@ final class ServeCommand implements Callable<Integer> {
             backend.close();
             throw failed;
         }
+    }
+
+    private String deviceName() {
+        Path image = blkFile;
+        return image == null || image.getFileName() == null ? "disk" : image.getFileName().toString();
     }
 
     private static String describe(BlockBackend backend) {

@@ -182,7 +182,7 @@ final class Vring {
         }
         try {
             SplitRing ring = SplitRing.locate(memory, where, index, size, base);
-            RunningRing started = over(new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()));
+            RunningRing started = over(new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer(), pipeline.shortcuts()));
             started.start(pipeline, number(kick), number(call), number(err), wantsEnabled);
             running = started;
             state = state.to(wantsEnabled ? RingState.ENABLED : RingState.DISABLED);
