@@ -1,13 +1,16 @@
 package dev.sluice.aio;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.sluice.pipeline.testing.SinkContracts;
+import org.junit.jupiter.api.Test;
 
-/** The borders of this module. */
+/** The borders of this module, and what its sinks are held to. */
 @AnalyzeClasses(packages = "dev.sluice.aio", importOptions = ImportOption.DoNotIncludeTests.class)
 class AioArchitectureTest {
     @ArchTest
@@ -29,4 +32,9 @@ class AioArchitectureTest {
             .should().dependOnClassesThat().haveFullyQualifiedName("java.lang.invoke.MethodHandle")
             .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.Linker")
             .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.SymbolLookup");
+
+    @Test
+    void shouldHoldEverySinkToTheContractOfSinks() {
+        assertThat(SinkContracts.assertEverySinkIsTested()).isNotEmpty();
+    }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.examples.disk.LaunchException;
 import dev.sluice.examples.guest.Guest;
 import dev.sluice.examples.guest.GuestKernel;
 import dev.sluice.examples.guest.GuestResult;

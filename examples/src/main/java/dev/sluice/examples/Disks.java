@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.examples.disk.LaunchException;
 import dev.sluice.examples.load.LoadPlan;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;

@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.examples.disk.LaunchException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;

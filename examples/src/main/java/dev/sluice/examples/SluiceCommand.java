@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.examples.disk.LaunchException;
 import dev.sluice.linux.LinuxUnavailableException;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import dev.sluice.pipeline.testing.SinkContracts;
 import org.jspecify.annotations.NullMarked;
 import org.junit.jupiter.api.Test;
 
@@ -30,5 +31,10 @@ class ArchitectureTest {
     @Test
     void shouldMarkItsPackage() {
         assertThat(MAIN).isNotEmpty().allMatch(type -> type.getPackage().isAnnotatedWith(NullMarked.class));
+    }
+
+    @Test
+    void shouldHoldEverySinkToTheContractOfSinks() {
+        assertThat(SinkContracts.assertEverySinkIsTested()).isEmpty();
     }
 }

@@ -10,6 +10,8 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.syntax.ArchRuleDefinition;
+import dev.sluice.pipeline.testing.SimulatedSink;
+import dev.sluice.pipeline.testing.SinkContracts;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.NullMarked;
@@ -43,6 +45,11 @@ class ArchitectureTest {
                 .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.SymbolLookup")
                 .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.invoke.MethodHandle");
         rule.check(MAIN);
+    }
+
+    @Test
+    void shouldHoldEverySinkToTheContractOfSinks() {
+        assertThat(SinkContracts.assertEverySinkIsTested(SimulatedSink.class)).contains(SimulatedSink.class.getName());
     }
 
     @Test

@@ -1,11 +1,14 @@
 package dev.sluice.virtio;
 
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import dev.sluice.pipeline.testing.SinkContracts;
+import org.junit.jupiter.api.Test;
 
 /** The borders of the module and of its packages. */
 @AnalyzeClasses(packages = "dev.sluice.virtio", importOptions = ImportOption.DoNotIncludeTests.class)
@@ -72,4 +75,9 @@ final class ArchitectureTest {
             .dependOnClassesThat()
             .haveFullyQualifiedName("java.lang.invoke.MethodHandle")
             .because("method handles into native code live in dev.sluice.linux");
+
+    @Test
+    void shouldHoldEverySinkToTheContractOfSinks() {
+        assertThat(SinkContracts.assertEverySinkIsTested()).isEmpty();
+    }
 }

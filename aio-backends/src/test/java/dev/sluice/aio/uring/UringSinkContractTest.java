@@ -4,6 +4,8 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.testing.BlockSinkContract;
+import dev.sluice.pipeline.testing.SystemCallFaults;
+import dev.sluice.pipeline.testing.TestsSink;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -31,6 +33,7 @@ class UringSinkContractTest {
         }
     }
 
+    @TestsSink(UringSink.class)
     abstract static class Contract extends BlockSinkContract {
         private final Path directory;
         private final Path image;
@@ -50,11 +53,22 @@ class UringSinkContractTest {
         }
 
         @Override
-        protected BlockBackend openBackend(long sizeBytes, int sinkCapacity) throws IOException {
+        protected BlockBackend openBackend(long sizeBytes, int sinkCapacity, boolean readOnly, SystemCallFaults faults) throws IOException {
             try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
                 file.setLength(sizeBytes);
             }
-            return new IoUringBackendProvider().open(new BackendOptions(image, false, true, sinkCapacity));
+            BackendOptions options = new BackendOptions(image, readOnly, true, sinkCapacity);
+            return IoUringBackendProvider.open(options, (opcode, result) -> faults.result(call(opcode), result));
+        }
+
+        private static SystemCallFaults.Call call(byte opcode) {
+            return switch (opcode) {
+                case RingOps.OP_READ, RingOps.OP_READV -> SystemCallFaults.Call.READ;
+                case RingOps.OP_WRITE, RingOps.OP_WRITEV -> SystemCallFaults.Call.WRITE;
+                case RingOps.OP_FSYNC -> SystemCallFaults.Call.SYNC;
+                case RingOps.OP_FALLOCATE -> SystemCallFaults.Call.ALLOCATE;
+                default -> throw new AssertionError("opcode " + opcode);
+            };
         }
 
         @Override

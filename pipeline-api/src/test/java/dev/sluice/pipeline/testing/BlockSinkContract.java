@@ -23,7 +23,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * What every {@link BlockSink} does, stated over {@code dev.sluice.pipeline} alone. The test of a kind of sink extends it.
+ * What every {@link BlockSink} does, stated over {@code dev.sluice.pipeline} alone. The test of a kind of sink extends it and names the sink with
+ * {@link TestsSink}; {@link SinkContracts} makes the build fail for a sink without one.
+ *
+ * <p>Faults come from {@link SystemCallFaults}, which the sink under test asks about the result of each of its system calls. Random ones come from a
+ * seed that failures tell; {@code -Dsluice.seed=N} brings them back.
  *
  * <p>Requests are {@link TestRequest}s of 512 bytes to 16 KiB at any sector: a disk with a larger logical block is to be opened so that it takes them.
  */
@@ -36,6 +40,12 @@ public abstract class BlockSinkContract {
     /** Nothing aligns with it: segments begin at odd addresses of memory. */
     private static final int CROOKED_SEGMENT_BYTES = 1001;
 
+    private static final long SEED = Long.getLong("sluice.seed", System.nanoTime());
+
+    /** Few enough to be tried at once and with short pauses, too many for a sink that gives up or waits for a completion. */
+    private static final int REFUSALS = 8;
+
+    private final SystemCallFaults faults = new SystemCallFaults();
     private @Nullable Rig rig;
 
     private record Rig(IoLoop loop, BlockBackend backend, BlockSink sink, TestQueue queue) {}
@@ -45,8 +55,12 @@ public abstract class BlockSinkContract {
     /** A loop of the kind that the backend needs, running. Closed by the contract. */
     protected abstract IoLoop openLoop() throws Exception;
 
-    /** A fresh writable image of that size, all zeroes. Closed by the contract. */
-    protected abstract BlockBackend openBackend(long sizeBytes, int sinkCapacity) throws Exception;
+    /**
+     * A fresh image of that size, all zeroes. Closed by the contract.
+     *
+     * @param faults what the sink asks for the result of each system call
+     */
+    protected abstract BlockBackend openBackend(long sizeBytes, int sinkCapacity, boolean readOnly, SystemCallFaults faults) throws Exception;
 
     /** The bytes that are on stable storage, as far as it can be told from outside. Nothing is in flight. */
     protected abstract byte[] stableContents() throws Exception;
@@ -55,8 +69,12 @@ public abstract class BlockSinkContract {
 
     @BeforeEach
     final void open() throws Exception {
+        open(false);
+    }
+
+    private void open(boolean readOnly) throws Exception {
         IoLoop loop = openLoop();
-        BlockBackend backend = openBackend(DISK_BYTES, CAPACITY);
+        BlockBackend backend = openBackend(DISK_BYTES, CAPACITY, readOnly, faults);
         BlockSink sink = on(loop, () -> backend.openSink(loop));
         rig = new Rig(loop, backend, sink, new TestQueue(loop, 0, QUEUE_SIZE));
     }
@@ -64,10 +82,12 @@ public abstract class BlockSinkContract {
     @AfterEach
     final void close() {
         Rig open = rig();
+        faults.inject(SystemCallFaults.NONE);
         run(() -> open.sink.close());
         open.queue.close();
         open.loop.close();
         open.backend.close();
+        rig = null;
     }
 
     private Rig rig() {
@@ -147,6 +167,16 @@ public abstract class BlockSinkContract {
     }
 
     // ---- the contract
+
+    @Test
+    void shouldBeTheSinkThatTheTestIsAbout() {
+        Class<?> type = getClass();
+        while (!type.isAnnotationPresent(TestsSink.class)) {
+            assertThat(type).as("no @TestsSink on %s", getClass()).isNotEqualTo(BlockSinkContract.class);
+            type = type.getSuperclass();
+        }
+        assertThat(rig().sink).isExactlyInstanceOf(type.getAnnotation(TestsSink.class).value());
+    }
 
     @ParameterizedTest
     @ValueSource(ints = {512, 1024, 4096, 4608, 16384})
@@ -385,5 +415,228 @@ public abstract class BlockSinkContract {
         } finally {
             other.close();
         }
+    }
+
+    // ---- what the kernel is free to do
+
+    @ParameterizedTest
+    @ValueSource(ints = {512, 700, 4096})
+    void shouldGoOnWhereAShortTransferStopped(int mostBytes) {
+        byte[] bytes = pattern(14, 16384);
+        faults.inject(SystemCallFaults.atMost(mostBytes));
+        assertThat(result(TestIo.write(5, bytes))).isEqualTo(16384);
+        assertThat(faults.injected()).isGreaterThanOrEqualTo(3);
+        faults.inject(SystemCallFaults.NONE);
+        assertThat(read(5, 16384)).isEqualTo(bytes);
+        faults.inject(SystemCallFaults.atMost(mostBytes));
+        assertThat(read(5, 16384)).isEqualTo(bytes);
+        assertThat(faults.injected()).isGreaterThanOrEqualTo(3);
+    }
+
+    @Test
+    void shouldReadZeroesWhereTheFileHasEnded() {
+        byte[] bytes = pattern(15, 8192);
+        assertThat(result(TestIo.write(0, bytes))).isEqualTo(8192);
+        int[] pieces = {1024, 0};
+        int[] next = {0};
+        faults.inject((call, result) -> call == SystemCallFaults.Call.READ ? pieces[next[0]++] : result);
+        byte[] read = read(0, 8192);
+        assertThat(Arrays.copyOf(read, 1024)).isEqualTo(Arrays.copyOf(bytes, 1024));
+        assertThat(Arrays.copyOfRange(read, 1024, 8192)).containsOnly(0);
+    }
+
+    @Test
+    void shouldCallAWriteThatMovesNothingOutOfSpace() {
+        faults.inject(SystemCallFaults.always(SystemCallFaults.Call.WRITE, 0));
+        assertThat(result(TestIo.write(0, new byte[4096]))).isEqualTo(-Errno.ENOSPC);
+        faults.inject(SystemCallFaults.NONE);
+        assertThat(result(TestIo.write(0, new byte[4096]))).isEqualTo(4096);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EAGAIN, Errno.EINTR})
+    void shouldTryAgainWhenTheKernelRefuses(int errno) {
+        byte[] bytes = pattern(16, 4096);
+        faults.inject(SystemCallFaults.first(REFUSALS, -errno));
+        assertThat(result(TestIo.write(8, bytes))).as("with nothing else in flight").isEqualTo(4096);
+        assertThat(faults.injected()).isEqualTo(REFUSALS);
+
+        faults.inject(SystemCallFaults.first(REFUSALS, -errno));
+        TestIo[] batch = new TestIo[CAPACITY];
+        for (int i = 0; i < CAPACITY; i++) {
+            batch[i] = i == 0 ? TestIo.flush() : TestIo.read(8, 4096);
+        }
+        submit(rig().queue, batch);
+        assertThat(batch[0].await()).isZero();
+        for (TestIo io : Arrays.copyOfRange(batch, 1, CAPACITY)) {
+            assertThat(io.await()).isEqualTo(4096);
+            assertThat(io.data()).isEqualTo(bytes);
+        }
+        assertThat(faults.injected()).isEqualTo(REFUSALS);
+    }
+
+    @Test
+    void shouldPauseWhenTheKernelRefusesAgainAndAgain() {
+        int refusals = 11;
+        faults.inject(SystemCallFaults.first(refusals, -Errno.EAGAIN));
+        long before = System.nanoTime();
+        assertThat(result(TestIo.read(0, 512))).isEqualTo(512);
+        assertThat(System.nanoTime() - before).as("nanoseconds for %d refusals", refusals).isGreaterThan(5_000_000L);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.ENOMEM})
+    void shouldTellWhatTheKernelFailedWithAndGoOn(int errno) {
+        for (SystemCallFaults.Call call : List.of(SystemCallFaults.Call.READ, SystemCallFaults.Call.WRITE, SystemCallFaults.Call.SYNC)) {
+            faults.inject(SystemCallFaults.always(call, -errno));
+            assertThat(result(asked(call))).as("%s failing with %s", call, Errno.name(errno)).isEqualTo(-errno);
+            faults.inject(SystemCallFaults.NONE);
+            assertThat(result(asked(call))).as("%s afterwards", call).isGreaterThanOrEqualTo(0);
+        }
+    }
+
+    private static TestIo asked(SystemCallFaults.Call call) {
+        return switch (call) {
+            case READ -> TestIo.read(0, SECTOR);
+            case WRITE -> TestIo.write(0, new byte[SECTOR]);
+            case SYNC -> TestIo.flush();
+            case ALLOCATE -> TestIo.writeZeroes(0, SECTOR);
+        };
+    }
+
+    @Test
+    void shouldFailOneRequestOfABatchAndNoOther() {
+        faults.inject(SystemCallFaults.first(1, -Errno.EIO));
+        TestIo[] batch = new TestIo[CAPACITY];
+        for (int i = 0; i < CAPACITY; i++) {
+            batch[i] = TestIo.read(8L * i, 4096);
+        }
+        submit(rig().queue, batch);
+        assertThat(Arrays.stream(batch).mapToInt(TestIo::await)).containsOnlyOnce(-Errno.EIO).filteredOn(result -> result == 4096).hasSize(CAPACITY - 1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void shouldWriteTheZeroesItselfWhereTheFileSystemCannot(boolean unmapping) {
+        byte[] bytes = pattern(17, 12288);
+        assertThat(result(TestIo.write(8, bytes))).isEqualTo(12288);
+        faults.inject(SystemCallFaults.always(SystemCallFaults.Call.ALLOCATE, -Errno.EOPNOTSUPP));
+        TestIo zeroes = TestIo.writeZeroes(16, 4096);
+        int result = result(unmapping ? zeroes.asUnmapping() : zeroes);
+        if (rig().backend.geometry().writeZeroes()) {
+            assertThat(result).isGreaterThanOrEqualTo(0);
+            Arrays.fill(bytes, 4096, 8192, (byte) 0);
+        } else {
+            assertThat(result).isEqualTo(-Errno.EOPNOTSUPP);
+        }
+        assertThat(read(8, 12288)).isEqualTo(bytes);
+    }
+
+    @Test
+    void shouldSayThatItCannotDiscardWhereTheFileSystemCannot() {
+        byte[] bytes = pattern(18, 12288);
+        assertThat(result(TestIo.write(8, bytes))).isEqualTo(12288);
+        faults.inject(SystemCallFaults.always(SystemCallFaults.Call.ALLOCATE, -Errno.EOPNOTSUPP));
+        assertThat(result(TestIo.discard(16, 4096))).isEqualTo(-Errno.EOPNOTSUPP);
+        assertThat(Arrays.copyOf(read(8, 12288), 4096)).isEqualTo(Arrays.copyOf(bytes, 4096));
+        assertThat(Arrays.copyOfRange(read(8, 12288), 8192, 12288)).isEqualTo(Arrays.copyOfRange(bytes, 8192, 12288));
+    }
+
+    @Test
+    void shouldRefuseChangesToAReadOnlyImage() throws Exception {
+        close();
+        open(true);
+        assertThat(rig().backend.geometry().readOnly()).isTrue();
+        for (TestIo change : List.of(TestIo.write(0, pattern(19, 4096)), TestIo.discard(0, 4096), TestIo.writeZeroes(0, 4096))) {
+            assertThat(result(change)).as("%s", change).isEqualTo(-Errno.EROFS);
+        }
+        assertThat(result(TestIo.flush())).isZero();
+        assertThat(read(0, 4096)).containsOnly(0);
+    }
+
+    @Test
+    void shouldAnswerOnceWhatWasCancelledInFlight() {
+        faults.inject(SystemCallFaults.unreliable(SEED));
+        List<TestIo> ios = new ArrayList<>();
+        run(() -> {
+            for (int i = 0; i < CAPACITY; i++) {
+                TestIo io = i % 2 == 0 ? TestIo.read(8L * i, 4096) : TestIo.write(8L * i, new byte[4096]);
+                ios.add(io);
+                assertThat(rig().sink.submit(parsed(rig().queue, io))).isTrue();
+            }
+            rig().sink.flush();
+            rig().queue.abandonAll();
+        });
+        ios.forEach(TestIo::await);
+        run(() -> assertThat(rig().sink.inFlight()).isZero());
+        assertThat(ios).as("seed %d", SEED).allMatch(io -> io.answers() == 1 && io.abandoned());
+    }
+
+    @Test
+    void shouldAnswerWhatTheKernelStillRefusesWhenItIsClosed() {
+        faults.inject(SystemCallFaults.unreliable(SEED));
+        List<TestIo> ios = new ArrayList<>();
+        run(() -> {
+            for (int i = 0; i < CAPACITY; i++) {
+                TestIo io = i % 2 == 0 ? TestIo.read(32L * i, 16384) : TestIo.write(32L * i, new byte[16384]);
+                ios.add(io);
+                assertThat(rig().sink.submit(parsed(rig().queue, io))).isTrue();
+            }
+            rig().sink.close();
+        });
+        ios.forEach(TestIo::await);
+        run(() -> assertThat(rig().sink.inFlight()).isZero());
+        assertThat(ios).as("seed %d", SEED).allMatch(io -> io.answers() == 1 && io.result() == 16384);
+    }
+
+    @Test
+    void shouldAgreeWithAnArrayWhateverTheKernelDoes() {
+        SplittableRandom random = new SplittableRandom(SEED);
+        faults.inject(SystemCallFaults.unreliable(random.nextLong()));
+        byte[] expected = new byte[DISK_BYTES];
+        int part = DISK_BYTES / CAPACITY;
+        for (int round = 0; round < 60; round++) {
+            TestIo[] batch = new TestIo[CAPACITY];
+            for (int i = 0; i < CAPACITY; i++) {
+                int length = SECTOR * (1 + random.nextInt(32));
+                int offset = i * part + SECTOR * random.nextInt((part - length) / SECTOR + 1);
+                batch[i] = any(random, expected, offset, length);
+            }
+            submit(rig().queue, batch);
+            for (TestIo io : batch) {
+                String what = io + " in round " + round + ", seed " + SEED;
+                boolean transfer = io.op() == BlockOp.READ || io.op() == BlockOp.WRITE;
+                assertThat(io.await()).as(what).isEqualTo(transfer ? (int) io.lengthBytes() : 0);
+                assertThat(io.answers()).as(what).isEqualTo(1);
+                if (io.op() == BlockOp.READ) {
+                    int offset = (int) io.sector() * SECTOR;
+                    assertThat(io.data()).as(what).isEqualTo(Arrays.copyOfRange(expected, offset, offset + (int) io.lengthBytes()));
+                }
+            }
+        }
+        assertThat(faults.injected()).as("faults, seed %d", SEED).isGreaterThan(60);
+    }
+
+    private TestIo any(SplittableRandom random, byte[] expected, int offset, int length) {
+        switch (random.nextInt(8)) {
+            case 0 -> {
+                return TestIo.flush();
+            }
+            case 1, 2, 3 -> {
+                byte[] bytes = pattern(random.nextLong(), length);
+                System.arraycopy(bytes, 0, expected, offset, length);
+                TestIo write = TestIo.write(offset / SECTOR, bytes);
+                return random.nextInt(4) == 0 ? write.asDurable() : write;
+            }
+            case 4 -> {
+                if (rig().backend.geometry().writeZeroes()) {
+                    Arrays.fill(expected, offset, offset + length, (byte) 0);
+                    TestIo zeroes = TestIo.writeZeroes(offset / SECTOR, length);
+                    return random.nextBoolean() ? zeroes.asUnmapping() : zeroes;
+                }
+            }
+            default -> {}
+        }
+        return TestIo.read(offset / SECTOR, length);
     }
 }

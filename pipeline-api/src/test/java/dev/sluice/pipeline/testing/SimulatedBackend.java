@@ -30,10 +30,15 @@ public final class SimulatedBackend implements BlockBackend {
     private boolean closed;
 
     public SimulatedBackend(BlockGeometry geometry, int sinkCapacity, SimulatedFaults faults) {
+        this(geometry, sinkCapacity, faults, new SystemCallFaults());
+    }
+
+    /** A disk whose "system calls" give what a test decides, beside faults by chance. */
+    public SimulatedBackend(BlockGeometry geometry, int sinkCapacity, SimulatedFaults faults, SystemCallFaults calls) {
         this.geometry = geometry;
         this.sinkCapacity = sinkCapacity;
         this.faults = faults;
-        this.disk = new SimulatedDisk(geometry);
+        this.disk = new SimulatedDisk(geometry, calls);
     }
 
     /** A writable disk with DISCARD and WRITE_ZEROES on which everything goes well. */

@@ -24,9 +24,11 @@ final class SimulatedDisk implements AutoCloseable {
     private final NativeBlock visible;
     private final NativeBlock durable;
     private final BitSet dirtySectors = new BitSet();
+    private final SystemCallFaults calls;
 
-    SimulatedDisk(BlockGeometry geometry) {
+    SimulatedDisk(BlockGeometry geometry, SystemCallFaults calls) {
         this.geometry = geometry;
+        this.calls = calls;
         visible = NativeMemory.allocate(geometry.sizeBytes(), ALIGNMENT);
         durable = NativeMemory.allocate(geometry.sizeBytes(), ALIGNMENT);
     }
@@ -61,37 +63,73 @@ final class SimulatedDisk implements AutoCloseable {
         };
     }
 
-    /** Does what a request asks for; returns its result. */
-    int perform(BlockRequest request) {
-        int result = switch (request.op()) {
-            case READ, WRITE -> transfer(request, request.lengthBytes());
-            case DISCARD, WRITE_ZEROES -> zero(request);
-            case FLUSH, GET_ID -> 0;
+    /**
+     * Makes one "system call" for a request.
+     *
+     * @param doneBytes what earlier calls have moved of a READ or WRITE
+     * @return what the call gave: bytes moved, zero, or a negative errno
+     */
+    int call(BlockRequest request, long doneBytes) {
+        return switch (request.op()) {
+            case READ -> calls.result(SystemCallFaults.Call.READ, transfer(request, doneBytes, request.lengthBytes()));
+            case WRITE -> synced(request, calls.result(SystemCallFaults.Call.WRITE, transfer(request, doneBytes, request.lengthBytes())));
+            case FLUSH -> sync();
+            case DISCARD -> {
+                int result = calls.result(SystemCallFaults.Call.ALLOCATE, 0);
+                yield result < 0 ? result : synced(request, zero(request));
+            }
+            case WRITE_ZEROES -> {
+                int result = calls.result(SystemCallFaults.Call.ALLOCATE, 0);
+                yield result < 0 && result != -Errno.EOPNOTSUPP ? result : synced(request, zero(request));
+            }
+            case GET_ID -> -Errno.EOPNOTSUPP;
         };
-        if (request.op() == BlockOp.FLUSH || request.durable()) {
+    }
+
+    private int synced(BlockRequest request, int result) {
+        if (result >= 0 && request.durable()) {
             makeDurable();
         }
         return result;
     }
 
-    /** Moves the first bytes of a READ or WRITE; returns how many. */
-    int transfer(BlockRequest request, long bytes) {
+    private int sync() {
+        int result = calls.result(SystemCallFaults.Call.SYNC, 0);
+        if (result == 0) {
+            makeDurable();
+        }
+        return result;
+    }
+
+    /** Moves the bytes of a READ or WRITE between two places of its data; returns how many. */
+    int transfer(BlockRequest request, long from, long to) {
         long image = visible.address() + request.offsetBytes();
-        long moved = 0;
-        for (int i = 0; i < request.iovecCount() && moved < bytes; i++) {
-            long base = Iovec.base(request.iovecsAddress(), i);
-            long length = Math.min(Iovec.length(request.iovecsAddress(), i), bytes - moved);
-            if (request.op() == BlockOp.READ) {
-                NativeMemory.copy(image + moved, base, length);
-            } else {
-                NativeMemory.copy(base, image + moved, length);
+        long at = 0;
+        for (int i = 0; i < request.iovecCount() && at < to; i++) {
+            long length = Iovec.length(request.iovecsAddress(), i);
+            long first = Math.max(at, from);
+            long part = Math.min(at + length, to) - first;
+            if (part > 0) {
+                long memory = Iovec.base(request.iovecsAddress(), i) + first - at;
+                NativeMemory.copy(request.op() == BlockOp.READ ? image + first : memory, request.op() == BlockOp.READ ? memory : image + first, part);
             }
-            moved += length;
+            at += length;
         }
-        if (request.op() == BlockOp.WRITE && moved > 0) {
-            dirty(request.offsetBytes(), moved);
+        if (request.op() == BlockOp.WRITE && to > from) {
+            dirty(request.offsetBytes() + from, to - from);
         }
-        return Math.toIntExact(moved);
+        return Math.toIntExact(Math.max(0, to - from));
+    }
+
+    /** What is behind the end of a file reads as zeroes. */
+    void zeroRest(BlockRequest request, long from) {
+        long at = 0;
+        for (int i = 0; i < request.iovecCount(); i++) {
+            long length = Iovec.length(request.iovecsAddress(), i);
+            long done = Math.clamp(from - at, 0, length);
+            NativeMemory.fill(Iovec.base(request.iovecsAddress(), i) + done, length - done, (byte) 0);
+            at += length;
+        }
     }
 
     private int zero(BlockRequest request) {
@@ -103,7 +141,8 @@ final class SimulatedDisk implements AutoCloseable {
     }
 
     private synchronized void dirty(long offsetBytes, long lengthBytes) {
-        dirtySectors.set(Math.toIntExact(offsetBytes / SECTOR_BYTES), Math.toIntExact((offsetBytes + lengthBytes + SECTOR_BYTES - 1) / SECTOR_BYTES));
+        dirtySectors.set(Math.toIntExact(offsetBytes / SECTOR_BYTES),
+                Math.toIntExact((offsetBytes + lengthBytes + SECTOR_BYTES - 1) / SECTOR_BYTES));
     }
 
     private synchronized void makeDurable() {

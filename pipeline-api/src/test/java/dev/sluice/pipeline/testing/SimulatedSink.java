@@ -10,7 +10,11 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * A loop's way into a {@link SimulatedBackend}: works in rounds, one a tick, and completes requests with the faults it was given. The data is
+ * A sink for whoever writes stages, operators or queues: a loop's way into a {@link SimulatedBackend}. Put a pipeline on that backend, submit
+ * through a {@link TestQueue}, and look at what the stage made of it; {@link SimulatedFaults} decide by chance, {@link SystemCallFaults} and
+ * {@link #hold} by the test's word what goes wrong. {@code SimulatedSinkTest} has examples.
+ *
+ * <p>It works in rounds, one a tick, and completes requests with the faults it was given. The data is
  * moved when a request completes and not before, so that whoever reuses the buffers too early is found out.
  *
  * <p>Completions may be {@linkplain #hold held}; then the test lets them go one by one and in any order.
@@ -27,6 +31,14 @@ public final class SimulatedSink implements BlockSink {
     }
 
     private static final int NO_OVERRIDE = 0;
+    private static final int NOT_DONE = Integer.MIN_VALUE;
+
+    /** The round of a request that waits for a timer. */
+    private static final long LATER = Long.MAX_VALUE;
+
+    private static final int TRIES_AT_ONCE = 4;
+    private static final long FIRST_PAUSE_NANOS = 1_000_000;
+    private static final int MOST_DOUBLINGS = 7;
 
     private static final class Entry {
         BlockRequest request;
@@ -34,6 +46,8 @@ public final class SimulatedSink implements BlockSink {
         boolean secondPieceLeft;
         boolean held;
         int errno;
+        long doneBytes;
+        int refusals;
 
         Entry(BlockRequest request) {
             this.request = request;
@@ -208,6 +222,8 @@ public final class SimulatedSink implements BlockSink {
             entry.dueRound += 1 + random.nextInt(faults.delayRounds());
         }
         entry.secondPieceLeft = chance(faults.shortPercent());
+        entry.doneBytes = 0;
+        entry.refusals = 0;
     }
 
     private boolean chance(int percent) {
@@ -222,7 +238,7 @@ public final class SimulatedSink implements BlockSink {
 
     private boolean anyToCome() {
         for (int i = 0; i < flushed; i++) {
-            if (!entries.get(i).held) {
+            if (!entries.get(i).held && entries.get(i).dueRound != LATER) {
                 return true;
             }
         }
@@ -235,9 +251,10 @@ public final class SimulatedSink implements BlockSink {
         int kept = 0;
         for (int i = 0; i < taken; i++) {
             Entry entry = entries.get(i);
-            if (i < flushed && isDue(entry)) {
+            int result = i < flushed && isDue(entry) ? attempt(entry) : NOT_DONE;
+            if (result != NOT_DONE) {
                 dueRequests[due] = entry.request;
-                dueResults[due++] = entry.errno != 0 ? -entry.errno : disk.perform(entry.request);
+                dueResults[due++] = result;
             } else {
                 entries.set(i, entries.get(kept));
                 entries.set(kept++, entry);
@@ -262,11 +279,58 @@ public final class SimulatedSink implements BlockSink {
             entry.secondPieceLeft = false;
             entry.dueRound = round + 1;
             if (movesData(entry.request) && entry.errno == 0) {
-                disk.transfer(entry.request, entry.request.lengthBytes() / 2);
+                long _ = disk.transfer(entry.request, 0, entry.request.lengthBytes() / 2);
             }
             return false;
         }
         return true;
+    }
+
+    /** One call, and what it means: the result of the request, or {@link #NOT_DONE}. */
+    private int attempt(Entry entry) {
+        BlockRequest request = entry.request;
+        if (entry.errno != 0) {
+            return -entry.errno;
+        }
+        if (movesData(request) && request.lengthBytes() == 0) {
+            return 0;
+        }
+        int result = disk.call(request, entry.doneBytes);
+        if (result == -Errno.EAGAIN || result == -Errno.EINTR) {
+            tryAgain(entry);
+            return NOT_DONE;
+        }
+        return result < 0 || !movesData(request) ? result : moved(entry, result);
+    }
+
+    private int moved(Entry entry, int bytes) {
+        BlockRequest request = entry.request;
+        if (bytes == 0 && request.op() == BlockOp.WRITE) {
+            return -Errno.ENOSPC;
+        }
+        if (bytes == 0) {
+            disk.zeroRest(request, entry.doneBytes);
+            return (int) request.lengthBytes();
+        }
+        entry.doneBytes += bytes;
+        if (entry.doneBytes < request.lengthBytes()) {
+            entry.dueRound = round + 1;
+            return NOT_DONE;
+        }
+        return (int) request.lengthBytes();
+    }
+
+    private void tryAgain(Entry entry) {
+        int tries = ++entry.refusals;
+        if (tries <= TRIES_AT_ONCE) {
+            entry.dueRound = round + 1;
+            return;
+        }
+        entry.dueRound = LATER;
+        loop.schedule(() -> {
+            entry.dueRound = round;
+            loop.requestTurn(rounds);
+        }, FIRST_PAUSE_NANOS << Math.min(tries - TRIES_AT_ONCE - 1, MOST_DOUBLINGS));
     }
 
     private static boolean movesData(BlockRequest request) {

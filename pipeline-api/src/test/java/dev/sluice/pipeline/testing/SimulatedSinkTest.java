@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
+@TestsSink(SimulatedSink.class)
 class SimulatedSinkTest extends BlockSinkContract {
     private @Nullable SimulatedBackend opened;
 
@@ -25,8 +26,9 @@ class SimulatedSinkTest extends BlockSinkContract {
     }
 
     @Override
-    protected BlockBackend openBackend(long sizeBytes, int sinkCapacity) {
-        SimulatedBackend backend = SimulatedBackend.of(sizeBytes, sinkCapacity, new SimulatedFaults(5, 0, 40, 40, 4, true));
+    protected BlockBackend openBackend(long sizeBytes, int sinkCapacity, boolean readOnly, SystemCallFaults faults) {
+        BlockGeometry geometry = new BlockGeometry(sizeBytes, 512, 4096, 0, readOnly, true, true);
+        SimulatedBackend backend = new SimulatedBackend(geometry, sinkCapacity, new SimulatedFaults(5, 0, 40, 40, 4, true), faults);
         opened = backend;
         return backend;
     }

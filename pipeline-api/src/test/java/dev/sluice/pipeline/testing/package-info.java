@@ -5,7 +5,9 @@
  * <p>Reading order: {@link dev.sluice.pipeline.testing.ManualLoop} and {@link dev.sluice.pipeline.testing.PollLoop} (the
  * thread), {@link dev.sluice.pipeline.testing.TestIo}, {@link dev.sluice.pipeline.testing.TestQueue} and
  * {@link dev.sluice.pipeline.testing.TestRequest} (the guest), {@link dev.sluice.pipeline.testing.SimulatedBackend},
- * {@link dev.sluice.pipeline.testing.SimulatedSink} and {@link dev.sluice.pipeline.testing.SimulatedFaults} (the disk).
+ * {@link dev.sluice.pipeline.testing.SimulatedSink}, {@link dev.sluice.pipeline.testing.SimulatedFaults} and
+ * {@link dev.sluice.pipeline.testing.SystemCallFaults} (the disk); {@link dev.sluice.pipeline.testing.BlockSinkContract} with
+ * {@link dev.sluice.pipeline.testing.TestsSink} and {@link dev.sluice.pipeline.testing.SinkContracts} (what every sink is held to).
  */
 @NullMarked
 package dev.sluice.pipeline.testing;

@@ -1,4 +1,4 @@
-package dev.sluice.examples;
+package dev.sluice.examples.disk;
 
 import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.BlockGeometry;

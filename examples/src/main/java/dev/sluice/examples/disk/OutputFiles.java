@@ -1,4 +1,4 @@
-package dev.sluice.examples;
+package dev.sluice.examples.disk;
 
 import java.io.IOException;
 import java.nio.file.FileSystemException;
@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /** Files that a command is asked to write. */
-final class OutputFiles {
+public final class OutputFiles {
     private OutputFiles() {}
 
     /**
@@ -15,7 +15,7 @@ final class OutputFiles {
      *
      * @throws IOException in one line that names the option and what to do
      */
-    static void check(String option, Path path) throws IOException {
+    public static void check(String option, Path path) throws IOException {
         try {
             Files.writeString(path, "", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         } catch (FileSystemException refused) {

@@ -1,8 +1,9 @@
-package dev.sluice.examples;
+package dev.sluice.examples.disk;
 
 import dev.sluice.linux.CallingThread;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,7 +19,7 @@ final class LoopLayout {
      *
      * @throws LaunchException where it is not that, or names a queue twice
      */
-    static Map<Integer, Integer> queueToLoop(String text, int queues, int loops) {
+    static Map<Integer, Integer> queueToLoop(String text) {
         Map<Integer, Integer> map = new LinkedHashMap<>();
         if (text.isEmpty()) {
             return map;
@@ -28,8 +29,8 @@ final class LoopLayout {
             if (colon < 0) {
                 throw new LaunchException("--queue-loop-map: '" + pair + "' is not QUEUE:LOOP");
             }
-            int queue = number("--queue-loop-map", "queue", pair.substring(0, colon), queues);
-            int loop = number("--queue-loop-map", "loop", pair.substring(colon + 1), loops);
+            int queue = number("--queue-loop-map", "queue", pair.substring(0, colon), VhostUserServer.MAX_QUEUES);
+            int loop = number("--queue-loop-map", "loop", pair.substring(colon + 1), LoopSpec.MAX_LOOPS);
             if (map.put(queue, loop) != null) {
                 throw new LaunchException("--queue-loop-map names queue " + queue + " twice");
             }
@@ -78,14 +79,19 @@ final class LoopLayout {
     }
 
     private static int number(String option, String what, String text, int limit) {
-        try {
-            int value = Integer.parseInt(text.strip());
-            if (value >= 0 && value < limit) {
-                return value;
-            }
-        } catch (NumberFormatException notANumber) {
-            // Told below, as a number out of range is.
+        int value = parsed(text);
+        if (value >= 0 && value < limit) {
+            return value;
         }
         throw new LaunchException(option + ": " + what + " '" + text + "' is not from 0 to " + (limit - 1));
+    }
+
+    /** A number from 0 on, -1 where it is none. */
+    private static int parsed(String text) {
+        try {
+            return Integer.parseInt(text.strip());
+        } catch (NumberFormatException notANumber) {
+            return -1;
+        }
     }
 }

@@ -1,4 +1,4 @@
-package dev.sluice.examples;
+package dev.sluice.examples.disk;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -17,11 +17,14 @@ import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import java.util.function.ToLongFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What only the backend itself knows, for whoever measures it from outside: a line of JSON a second, cumulative since the start.
+ * What only the backend itself knows, for whoever measures it from outside: a line of JSON a second, cumulative since the start,
+ * all disks together; what a disk did that is not served any more is not in it.
  *
  * <p>Fields: {@code time}, {@code heapBytes} (allocated by the loops' threads), {@code ticks}, {@code enters}, {@code submissions},
  * {@code completions}, {@code requests}, {@code bytes}, {@code errors}, {@code kicks}, {@code calls}, {@code callsSuppressed}.
@@ -34,16 +37,16 @@ final class StatsFile implements AutoCloseable {
 
     private final Path path;
     private final List<IoLoop> loops;
-    private final SluiceMetrics metrics;
+    private final Supplier<List<SluiceMetrics>> disks;
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private final ObjectMapper json = new ObjectMapper();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Thread thread;
 
-    private StatsFile(Path path, List<IoLoop> loops, SluiceMetrics metrics) {
+    private StatsFile(Path path, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) {
         this.path = path;
         this.loops = loops;
-        this.metrics = metrics;
+        this.disks = disks;
         this.thread = Thread.ofPlatform().name("sluice-stats").daemon().unstarted(this::run);
     }
 
@@ -52,8 +55,8 @@ final class StatsFile implements AutoCloseable {
      *
      * @throws IOException where the file cannot be written
      */
-    static StatsFile start(Path path, List<IoLoop> loops, SluiceMetrics metrics) throws IOException {
-        StatsFile file = new StatsFile(path, List.copyOf(loops), metrics);
+    static StatsFile start(Path path, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) throws IOException {
+        StatsFile file = new StatsFile(path, List.copyOf(loops), disks);
         OutputFiles.check("--stats", path);
         file.thread.start();
         return file;
@@ -88,7 +91,7 @@ final class StatsFile implements AutoCloseable {
             submissions += counters.submissions();
             completions += counters.completions();
         }
-        MetricsSnapshot seen = metrics.snapshot();
+        List<MetricsSnapshot> seen = disks.get().stream().map(SluiceMetrics::snapshot).toList();
         ObjectNode line = json.createObjectNode()
                 .put("time", Instant.now().toString())
                 .put("heapBytes", heapBytes)
@@ -96,13 +99,17 @@ final class StatsFile implements AutoCloseable {
                 .put("enters", enters)
                 .put("submissions", submissions)
                 .put("completions", completions)
-                .put("requests", seen.requests())
-                .put("bytes", seen.bytes())
-                .put("errors", seen.errors())
-                .put("kicks", seen.kicks())
-                .put("calls", seen.calls())
-                .put("callsSuppressed", seen.callsSuppressed());
+                .put("requests", sum(seen, MetricsSnapshot::requests))
+                .put("bytes", sum(seen, MetricsSnapshot::bytes))
+                .put("errors", sum(seen, MetricsSnapshot::errors))
+                .put("kicks", sum(seen, MetricsSnapshot::kicks))
+                .put("calls", sum(seen, MetricsSnapshot::calls))
+                .put("callsSuppressed", sum(seen, MetricsSnapshot::callsSuppressed));
         return json.writeValueAsString(line) + "\n";
+    }
+
+    private static long sum(List<MetricsSnapshot> seen, ToLongFunction<MetricsSnapshot> count) {
+        return seen.stream().mapToLong(count).sum();
     }
 
     /** Writes a last line and ends. Idempotent. */

@@ -1,0 +1,79 @@
+package dev.sluice.examples.disk;
+
+import dev.sluice.aio.nothing.NullBackend;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** The options that describe a disk, mixed into every command that serves one. Filled by picocli, then read. */
+public final class DiskOptions {
+    /** Stands for the image where there is none. */
+    private static final Path NO_IMAGE = Path.of("nothing");
+
+    @Option(names = "--blk-file", paramLabel = "IMAGE", description = "Raw image: a regular file or a block device. Its format is never probed.")
+    private @Nullable Path blkFile;
+
+    @Option(names = "--read-only", description = "Refuse everything that changes the image.")
+    private boolean readOnly;
+
+    @Option(names = "--num-queues", paramLabel = "N", defaultValue = "1", description = "Queues offered, 1 to 256 (default: ${DEFAULT-VALUE}).")
+    private int numQueues;
+
+    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "256", description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
+    private int queueSize;
+
+    @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")
+    private int segMax;
+
+    @Option(names = "--backend", paramLabel = "NAME", defaultValue = "io_uring", description = "How the image is read and written (default: ${DEFAULT-VALUE}).")
+    private String backend;
+
+    @Option(names = "--buffered", description = "Go through the host's page cache instead of O_DIRECT.")
+    private boolean buffered;
+
+    @Option(names = "--serial", paramLabel = "TEXT", defaultValue = "", description = "Serial of the disk, at most 20 bytes.")
+    private String serial;
+
+    @Option(names = "--stage", paramLabel = "NAME[:ARGS]", description = "Put a stage before the image; repeatable, in order.")
+    private List<String> stages = List.of();
+
+    @Option(names = "--allow-file-memory", description = "Accept guest memory in files that are neither memfd, tmpfs nor hugetlbfs.")
+    private boolean allowFileMemory;
+
+    @Option(names = "--queue-loop-map", paramLabel = "Q:L,...", defaultValue = "", description = "Serve queue Q on loop L, both from 0, instead of in turns.")
+    private String queueLoopMap;
+
+    @Mixin
+    private MeasurementOptions measuring;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    public DiskOptions() {}
+
+    /** The image, null where the option was not given and is needed. */
+    public @Nullable Path image() {
+        return blkFile == null && backend.equals(NullBackend.NAME) ? NO_IMAGE : blkFile;
+    }
+
+    /**
+     * The disk that the options describe.
+     *
+     * @throws IllegalArgumentException naming the value and its bounds
+     */
+    public DiskSpec spec(Path image, Endpoint endpoint) {
+        return DiskSpec.of(image, endpoint)
+                .backend(backend)
+                .readOnly(readOnly)
+                .direct(!buffered)
+                .serial(serial)
+                .queues(numQueues)
+                .queueSize(queueSize)
+                .segMax(segMax)
+                .stages(stages)
+                .allowFileMemory(allowFileMemory)
+                .loopOfQueue(LoopLayout.queueToLoop(queueLoopMap))
+                .measurement(measuring.measurement())
+                .build();
+    }
+}

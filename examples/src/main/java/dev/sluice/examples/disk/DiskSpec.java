@@ -1,0 +1,178 @@
+package dev.sluice.examples.disk;
+
+import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.virtio.vhostuser.VhostUserServer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one disk is to be: the only description that all launchers share. Immutable; two that are equal describe the same disk.
+ *
+ * @param name for logs and metrics; unique in its process
+ * @param image a raw file or block device
+ * @param endpoint where front ends connect
+ * @param backend name of a backend
+ * @param readOnly whether everything that changes the image is refused
+ * @param direct whether the page cache is bypassed
+ * @param serial what the guest reads as the disk's serial, at most 20 bytes
+ * @param queues how many are offered, 1 to 256
+ * @param queueSize the largest queue that is accepted, a power of two from 2 to 32768
+ * @param segMax data segments of a request, 1 to 1022
+ * @param stages {@code NAME[:ARGS]} of the stages before the image, in order
+ * @param allowFileMemory whether guest memory may be in ordinary files
+ * @param loopOfQueue which loop serves which queue, both from 0; the others take turns
+ * @param measurement how it differs from a disk to be used
+ */
+public record DiskSpec(
+        String name,
+        Path image,
+        Endpoint endpoint,
+        String backend,
+        boolean readOnly,
+        boolean direct,
+        String serial,
+        int queues,
+        int queueSize,
+        int segMax,
+        List<String> stages,
+        boolean allowFileMemory,
+        Map<Integer, Integer> loopOfQueue,
+        Measurement measurement) {
+
+    private static final int MAX_QUEUE_SIZE = 32768;
+    private static final int MAX_SEG_MAX = 1022;
+
+    public DiskSpec {
+        stages = List.copyOf(stages);
+        loopOfQueue = Map.copyOf(loopOfQueue);
+        if ((measurement.nullBytes() > 0) != backend.equals(NullBackend.NAME)) {
+            throw new IllegalArgumentException("--backend null and --size go together");
+        }
+        within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
+        within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
+        within("seg_max", segMax, 1, MAX_SEG_MAX);
+        if (Integer.bitCount(queueSize) != 1) {
+            throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
+        }
+        int serialBytes = serial.getBytes(StandardCharsets.UTF_8).length;
+        if (serialBytes > BlockPipeline.SERIAL_BYTES) {
+            throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the most is " + BlockPipeline.SERIAL_BYTES);
+        }
+    }
+
+    private static void within(String what, int value, int least, int most) {
+        if (value < least || value > most) {
+            throw new IllegalArgumentException(what + " " + value + " is not from " + least + " to " + most);
+        }
+    }
+
+    /** A disk with an image at an endpoint; everything else has a default. */
+    public static Builder of(Path image, Endpoint endpoint) {
+        return new Builder(image, endpoint);
+    }
+
+    BackendOptions backendOptions() {
+        return BackendOptions.of(image).withReadOnly(readOnly).withDirect(direct);
+    }
+
+    /** Not thread safe. */
+    public static final class Builder {
+        private final Path image;
+        private final Endpoint endpoint;
+        private @Nullable String name;
+        private String backend = "io_uring";
+        private boolean readOnly;
+        private boolean direct = true;
+        private String serial = "";
+        private int queues = 1;
+        private int queueSize = 256;
+        private int segMax = 126;
+        private List<String> stages = List.of();
+        private boolean allowFileMemory;
+        private Map<Integer, Integer> loopOfQueue = Map.of();
+        private Measurement measurement = Measurement.NONE;
+
+        private Builder(Path image, Endpoint endpoint) {
+            this.image = image;
+            this.endpoint = endpoint;
+        }
+
+        /** The image's file name unless told. */
+        public Builder name(String name) {
+            this.name = name;
+            return this;
+        }
+
+        public Builder backend(String backend) {
+            this.backend = backend;
+            return this;
+        }
+
+        public Builder readOnly(boolean readOnly) {
+            this.readOnly = readOnly;
+            return this;
+        }
+
+        public Builder direct(boolean direct) {
+            this.direct = direct;
+            return this;
+        }
+
+        public Builder serial(String serial) {
+            this.serial = serial;
+            return this;
+        }
+
+        public Builder queues(int queues) {
+            this.queues = queues;
+            return this;
+        }
+
+        public Builder queueSize(int queueSize) {
+            this.queueSize = queueSize;
+            return this;
+        }
+
+        public Builder segMax(int segMax) {
+            this.segMax = segMax;
+            return this;
+        }
+
+        public Builder stages(List<String> stages) {
+            this.stages = stages;
+            return this;
+        }
+
+        public Builder allowFileMemory(boolean allowFileMemory) {
+            this.allowFileMemory = allowFileMemory;
+            return this;
+        }
+
+        public Builder loopOfQueue(Map<Integer, Integer> loopOfQueue) {
+            this.loopOfQueue = loopOfQueue;
+            return this;
+        }
+
+        public Builder measurement(Measurement measurement) {
+            this.measurement = measurement;
+            return this;
+        }
+
+        /**
+         * The description.
+         *
+         * @throws IllegalArgumentException naming the value and its bounds
+         */
+        public DiskSpec build() {
+            String chosen = Objects.requireNonNullElseGet(name, () -> image.getFileName() == null ? "disk" : image.getFileName().toString());
+            return new DiskSpec(
+                    chosen, image, endpoint, backend, readOnly, direct, serial, queues, queueSize, segMax, stages, allowFileMemory, loopOfQueue, measurement);
+        }
+    }
+}

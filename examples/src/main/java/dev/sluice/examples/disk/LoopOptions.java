@@ -1,0 +1,27 @@
+package dev.sluice.examples.disk;
+
+import picocli.CommandLine.Option;
+
+/** The options that describe the threads of a serving process. Filled by picocli, then read. */
+public final class LoopOptions {
+    @Option(names = "--loops", paramLabel = "M", defaultValue = "1", description = "Threads that serve the queues, in turns, 1 to 64 (default: ${DEFAULT-VALUE}).")
+    private int loops;
+
+    @Option(names = "--loop-cpus", paramLabel = "LIST", defaultValue = "", description = "Pin the loops to these CPUs, one each: 0,1 or 2-5.")
+    private String loopCpus;
+
+    @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")
+    private long pollMaxNanos;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    public LoopOptions() {}
+
+    /**
+     * The loops that the options describe.
+     *
+     * @throws IllegalArgumentException naming the value and its bounds
+     */
+    public LoopSpec spec() {
+        return new LoopSpec(loops, LoopLayout.cpus(loopCpus), pollMaxNanos);
+    }
+}

@@ -1,0 +1,130 @@
+package dev.sluice.examples.disk;
+
+import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.metrics.SluiceMetrics;
+import dev.sluice.pipeline.BlockBackend;
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.virtio.vhostuser.VhostUserServer;
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+
+/**
+ * A disk as its description says, on loops that it is given.
+ *
+ * <p><b>Threading:</b> any thread but a loop's. <b>Ownership:</b> the image, the pipeline and the server are this object's; the loops are the caller's,
+ * may serve other disks as well, and outlive it. <b>Failure:</b> {@link #open} and {@link #start} throw one line that says what to do, and leave
+ * nothing behind once {@link #close} was called.
+ */
+public final class ServedDisk implements AutoCloseable {
+    private final DiskSpec spec;
+    private final List<IoLoop> loops;
+    private final BlockBackend backend;
+    private final BlockPipeline pipeline;
+    private final VhostUserServer server;
+    private final SluiceMetrics metrics;
+
+    private ServedDisk(
+            DiskSpec spec, List<IoLoop> loops, BlockBackend backend, BlockPipeline pipeline, VhostUserServer server, SluiceMetrics metrics) {
+        this.spec = spec;
+        this.loops = loops;
+        this.backend = backend;
+        this.pipeline = pipeline;
+        this.server = server;
+        this.metrics = metrics;
+    }
+
+    /**
+     * Opens the image, locks it and puts everything together; nobody can connect before {@link #start}.
+     *
+     * @throws IOException where the image cannot be opened
+     * @throws LaunchException where there is no such backend or stage, or it cannot work here
+     */
+    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops) throws IOException {
+        BlockBackend backend = openBackend(spec);
+        try {
+            SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics)
+                    .shortcuts(spec.measurement().shortcuts());
+            for (String stage : spec.stages()) {
+                pipeline.stage(Providers.stage(stage, backend.geometry()));
+            }
+            BlockPipeline built = pipeline.build();
+            VhostUserServer.Builder server = VhostUserServer.builder()
+                    .pipeline(built)
+                    .loops(loops)
+                    .loopOfQueue(spec.loopOfQueue())
+                    .numQueues(spec.queues())
+                    .queueSize(spec.queueSize())
+                    .segMax(spec.segMax())
+                    .allowFileMemory(spec.allowFileMemory());
+            spec.endpoint().configure(server);
+            return new ServedDisk(spec, loops, backend, built, server.build(), metrics);
+        } catch (Throwable failed) {
+            backend.close();
+            throw failed;
+        }
+    }
+
+    private static BlockBackend openBackend(DiskSpec spec) throws IOException {
+        Measurement measurement = spec.measurement();
+        return measurement.nullBytes() > 0
+                ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacity())
+                : Providers.backend(spec.backend()).open(spec.backendOptions());
+    }
+
+    /** Opens the endpoint. When this returns front ends can connect. */
+    public void start() throws IOException {
+        server.start();
+    }
+
+    public DiskSpec spec() {
+        return spec;
+    }
+
+    public VhostUserServer server() {
+        return server;
+    }
+
+    public BlockPipeline pipeline() {
+        return pipeline;
+    }
+
+    public SluiceMetrics metrics() {
+        return metrics;
+    }
+
+    /** Image, size, shape and endpoint, for people. */
+    public String description() {
+        BlockGeometry geometry = backend.geometry();
+        return spec.image() + " (" + size(geometry.sizeBytes()) + (geometry.readOnly() ? ", read-only" : "") + ", " + spec.queues()
+                + (spec.queues() == 1 ? " queue, " : " queues, ") + backend.name() + ") on " + spec.endpoint();
+    }
+
+    private static String size(long bytes) {
+        double mib = bytes / 1048576.0;
+        return mib < 1024 ? String.format(Locale.ROOT, "%.1f MiB", mib) : String.format(Locale.ROOT, "%.1f GiB", mib / 1024);
+    }
+
+    /** First no more requests, then none in flight, the image and its lock last. The loops go on. Idempotent. */
+    @Override
+    public synchronized void close() {
+        server.close();
+        pipeline.close();
+        loops.forEach(ServedDisk::settle);
+        backend.close();
+    }
+
+    /** Waits until a loop has done what it was asked to before, as to close its sink. */
+    private static void settle(IoLoop loop) {
+        try {
+            CompletableFuture.runAsync(() -> {}, loop).join();
+        } catch (RejectedExecutionException ended) {
+            // Then everything on it has ended.
+        }
+    }
+}
