@@ -39,6 +39,14 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private @Nullable BlockRequest[] seen;
 
     private long polled;
+    private long told;
+    private TurnListener turnListener = (taken, inFlight) -> {};
+
+    /** Hears of turns that took requests. */
+    @FunctionalInterface
+    interface TurnListener {
+        void taken(int requests, int inFlight);
+    }
 
     public QueueSource(IoLoop loop, RequestQueue queue) {
         this.loop = loop;
@@ -102,6 +110,11 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
     int turnBudget() {
         return turnBudget;
+    }
+
+    /** Who hears of turns; must not throw. */
+    void turnListener(TurnListener listener) {
+        turnListener = listener;
     }
 
     /** Requests polled so far. */
@@ -206,6 +219,12 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                 requestTurn();
             }
             throw fatal;
+        } finally {
+            if (polled != told) {
+                int taken = (int) (polled - told);
+                told = polled;
+                turnListener.taken(taken, queue.inFlight());
+            }
         }
     }
 
