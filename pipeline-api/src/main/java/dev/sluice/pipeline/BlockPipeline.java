@@ -72,6 +72,12 @@ public final class BlockPipeline implements AutoCloseable {
         new QueueSubscriber(source, sink, this).subscribe();
     }
 
+    /** What the pipeline's sink on a loop has done; {@link SinkCounters#NONE} where it has none there. */
+    public SinkCounters sinkCounters(IoLoop loop) {
+        SharedSink sink = sinks.get(loop);
+        return sink == null ? SinkCounters.NONE : sink.counters();
+    }
+
     /** The operators over a queue; what they drop goes to {@code discarded}. */
     Flux<BlockRequest> assemble(QueueSource source, Consumer<BlockRequest> discarded) {
         Flux<BlockRequest> flux = source;

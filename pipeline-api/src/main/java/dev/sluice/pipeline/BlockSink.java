@@ -3,7 +3,7 @@ package dev.sluice.pipeline;
 /**
  * One loop's way into a backend: its own ring entries or its own AIO context.
  *
- * <p><b>Threading:</b> the loop's thread only. <b>Ownership:</b> from {@link #submit} to its completion a request, its iovecs and its
+ * <p><b>Threading:</b> the loop's thread only, but for {@link #counters}. <b>Ownership:</b> from {@link #submit} to its completion a request, its iovecs and its
  * data belong to the sink. <b>Failure:</b> a failed request is completed with a negative errno; no method throws
  * for a request. <b>Allocation:</b> none per request in steady state.
  */
@@ -25,6 +25,11 @@ public interface BlockSink extends AutoCloseable {
 
     /** Requests taken and not yet completed. */
     int inFlight();
+
+    /** What it has done so far. Any thread. */
+    default SinkCounters counters() {
+        return SinkCounters.NONE;
+    }
 
     /**
      * Frees what the sink holds, after a {@link #flush} of what was submitted since the last one. With requests in flight it closes once the

@@ -11,6 +11,7 @@ package dev.sluice.pipeline;
  * @param submissions operations handed to the kernel
  * @param completions completions reaped
  * @param tasks tasks run for other threads
+ * @param busyNanos time not spent waiting in the kernel, as far as the loop has got
  * @param threadId {@link Thread#threadId} of the loop's thread, to ask the platform for its CPU time and its allocation
  */
-public record LoopCounters(long ticks, long enters, long submissions, long completions, long tasks, long threadId) {}
+public record LoopCounters(long ticks, long enters, long submissions, long completions, long tasks, long busyNanos, long threadId) {}

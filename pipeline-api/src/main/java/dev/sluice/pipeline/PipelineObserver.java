@@ -4,7 +4,7 @@ package dev.sluice.pipeline;
  * What happens in a pipeline, as callbacks with primitive arguments.
  *
  * <p><b>Threading:</b> calls for one queue come from the one loop that serves it; calls for different queues may come from different loops at
- * once. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data path.
+ * once, connection events from the thread that serves the connection. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data path.
  */
 public interface PipelineObserver {
     /** Sees nothing. */
@@ -23,6 +23,17 @@ public interface PipelineObserver {
         BROKEN
     }
 
+    /** Something that happened to the connection of a front end. Each CONNECTED is followed by exactly one of the others. */
+    enum ConnectionEvent {
+        CONNECTED,
+        /** The front end has gone, or the server was closed. */
+        DISCONNECTED,
+        /** The front end broke a rule of the protocol and was cut off. */
+        VIOLATION,
+        /** An error of the socket or an error of ours has ended it. */
+        FAILED
+    }
+
     /**
      * A request was answered.
      *
@@ -34,6 +45,14 @@ public interface PipelineObserver {
      */
     default void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {}
 
+    /**
+     * A queue had its turn and took requests from its ring.
+     *
+     * @param requests how many, at least 1
+     * @param inFlight how many of the queue are out now, these included
+     */
+    default void taken(int queue, int requests, int inFlight) {}
+
     /** The other side kicked (several kicks may be seen as one). */
     default void kicked(int queue) {}
 
@@ -41,4 +60,11 @@ public interface PipelineObserver {
     default void published(int queue, int elements, boolean called) {}
 
     default void queueEvent(int queue, QueueEvent event) {}
+
+    /**
+     * A front end came or went.
+     *
+     * @param peerPid its process, 0 where that is not visible here
+     */
+    default void connectionEvent(ConnectionEvent event, int peerPid) {}
 }

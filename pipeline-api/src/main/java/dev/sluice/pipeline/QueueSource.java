@@ -38,6 +38,14 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private @Nullable BlockRequest[] seen;
 
     private long polled;
+    private long told;
+    private TurnListener turnListener = (taken, inFlight) -> {};
+
+    /** Hears of turns that took requests. */
+    @FunctionalInterface
+    interface TurnListener {
+        void taken(int requests, int inFlight);
+    }
 
     public QueueSource(IoLoop loop, RequestQueue queue) {
         this.loop = loop;
@@ -92,6 +100,11 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     /** Who hears of requests that end before {@link BlockRequest#take}. */
     void untakenListener(BlockRequest.CompletionListener listener) {
         untaken = listener;
+    }
+
+    /** Who hears of turns; must not throw. */
+    void turnListener(TurnListener listener) {
+        turnListener = listener;
     }
 
     /** Requests polled so far. */
@@ -196,6 +209,12 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                 requestTurn();
             }
             throw fatal;
+        } finally {
+            if (polled != told) {
+                int taken = (int) (polled - told);
+                told = polled;
+                turnListener.taken(taken, queue.inFlight());
+            }
         }
     }
 

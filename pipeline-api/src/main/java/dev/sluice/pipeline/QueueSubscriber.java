@@ -55,6 +55,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
 
     void subscribe() {
         source.untakenListener(this::lost);
+        source.turnListener(this::turnTaken);
         Passage begun = new Passage();
         passage = begun;
         if (fenced) {
@@ -237,9 +238,21 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
                     flags);
         } catch (RuntimeException failed) {
             // The guest gets its answer whatever becomes of the statistics.
-            if (failures.admits()) {
-                LOG.error("the observer of the pipeline failed", failed);
-            }
+            observerFailed(failed);
+        }
+    }
+
+    private void turnTaken(int requests, int inFlight) {
+        try {
+            observer.taken(source.queue().index(), requests, inFlight);
+        } catch (RuntimeException failed) {
+            observerFailed(failed);
+        }
+    }
+
+    private void observerFailed(RuntimeException failed) {
+        if (failures.admits()) {
+            LOG.error("the observer of the pipeline failed", failed);
         }
     }
 

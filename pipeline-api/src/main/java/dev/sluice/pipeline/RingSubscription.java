@@ -49,6 +49,11 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         if (!begun || done || cancelled || source.stopped()) {
             return false;
         }
+        BrokenQueueException found = source.failure();
+        if (found != null) {
+            end(found);
+            return false;
+        }
         try {
             if (fused) {
                 fusedBudget = QueueSource.TURN_BUDGET;
@@ -157,9 +162,14 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         return first != null ? first : pollWithinBudget();
     }
 
-    /** Whoever polls without end gets its next share in the next tick, when all others have had theirs. */
+    /**
+     * Whoever polls without end gets its next share in the next tick, when all others have had theirs.
+     *
+     * <p>A broken ring is told in a turn of its own and not thrown: an operator in the middle of its drain loop, which some of Reactor's
+     * never leave in order then, would keep the terminal signal to itself for good.
+     */
     private @Nullable BlockRequest pollWithinBudget() {
-        if (!begun || done || cancelled || source.stopped()) {
+        if (!begun || done || cancelled || source.ended()) {
             return null;
         }
         if (fusedBudget == 0) {
@@ -167,7 +177,12 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
             return null;
         }
         fusedBudget--;
-        return source.pollOrEnableKicks();
+        try {
+            return source.pollOrEnableKicks();
+        } catch (BrokenQueueException kept) {
+            source.requestTurn();
+            return null;
+        }
     }
 
     @Override

@@ -26,6 +26,11 @@ final class SharedSink {
         return sink.capacity();
     }
 
+    /** Any thread. */
+    SinkCounters counters() {
+        return sink.counters();
+    }
+
     void submit(BlockRequest request) {
         if (closed) {
             refuse(request);

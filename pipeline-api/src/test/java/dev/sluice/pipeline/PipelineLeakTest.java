@@ -30,9 +30,12 @@ class PipelineLeakTest {
         ELSEWHERE.dispose();
     }
 
+    /** What earlier runs have found. */
+    private static final long[] FOUND = {10448557212251L, 1000211, 1000873, 1001227, 1001568};
+
     /** Sixty that are always the same, and one that never is. */
     static LongStream seeds() {
-        return LongStream.concat(LongStream.range(0, 60), LongStream.of(System.nanoTime()));
+        return LongStream.concat(LongStream.concat(LongStream.range(0, 60), LongStream.of(FOUND)), LongStream.of(System.nanoTime()));
     }
 
     @ParameterizedTest

@@ -36,6 +36,20 @@ class PipelineOperatorsTest {
     }
 
     @Test
+    void shouldTellTheObserverHowManyRequestsEachTurnTook() {
+        try (PipelineRig rig = rig(flux -> flux)) {
+            rig.sink().hold();
+            rig.submitReads(5);
+            rig.settle();
+            rig.submitReads(2);
+            rig.settle();
+            assertThat(rig.turns).containsExactly(new PipelineRig.Turn(0, 5, 5), new PipelineRig.Turn(0, 2, 7));
+            rig.sink().releaseAll();
+            rig.settle();
+        }
+    }
+
+    @Test
     void shouldFailWhatAFilterDropsAndServeTheRest() {
         try (PipelineRig rig = rig(flux -> flux.filter(request -> !odd(request)))) {
             List<TestIo> reads = rig.submitReads(100);

@@ -22,6 +22,10 @@ final class PipelineRig implements AutoCloseable {
     /** One call of {@link PipelineObserver#requestCompleted}. */
     record Seen(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {}
 
+    /** One call of {@link PipelineObserver#taken}. */
+    record Turn(int queue, int requests, int inFlight) {}
+
+    final List<Turn> turns = new ArrayList<>();
     final ManualLoop loop = new ManualLoop();
     final List<Seen> seen = new ArrayList<>();
     final SimulatedBackend backend;
@@ -39,6 +43,11 @@ final class PipelineRig implements AutoCloseable {
             @Override
             public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
                 seen.add(new Seen(queue, op, bytes, errno, waitNanos, deviceNanos, flags));
+            }
+
+            @Override
+            public void taken(int queue, int requests, int inFlight) {
+                turns.add(new Turn(queue, requests, inFlight));
             }
         });
         configuration.accept(builder);

@@ -151,6 +151,25 @@ class QueueSourceFusionTest {
     }
 
     @Test
+    void shouldEndAnOperatorThatFindsTheRingBrokenBetweenTwoRequests() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            QueueSource source = queue.feed(new QueueSource(loop, queue));
+            Recorder subscriber = new Recorder();
+            source.concatMapIterable(List::of).subscribe(subscriber);
+            subscriber.request(2);
+            queue.submit(TestIo.flush());
+            loop.tickUntilIdle();
+            assertThat(subscriber.error).isNull();
+            queue.breakRing("made up");
+            subscriber.request(1);
+            loop.tickUntilIdle();
+            assertThat(subscriber.error).isInstanceOf(BrokenQueueException.class);
+            subscriber.completeAll();
+        }
+    }
+
+    @Test
     void shouldServeOperatorsThatFuseAndOthersAlike() throws InterruptedException {
         Scheduler elsewhere = Schedulers.newSingle("elsewhere", true);
         try {

@@ -198,6 +198,7 @@ public final class IoUringLoop implements IoLoop {
             started.completeExceptionally(noRing);
             return;
         }
+        counts.begun(System.nanoTime());
         started.complete(null);
         while (!mayEnd()) {
             guardedTick(ring);
@@ -214,8 +215,9 @@ public final class IoUringLoop implements IoLoop {
     }
 
     private void tick(IoHandler ring) {
-        enter(ring);
+        boolean waited = enter(ring);
         tickNanos = System.nanoTime();
+        counts.awake(waited ? wait.leftNanos() : tickNanos, tickNanos);
         handles.drain(this);
         counts.tasks += mailbox.runAll(this, MAX_TASKS_PER_TICK);
         if (!timers.isEmpty()) {
@@ -226,7 +228,8 @@ public final class IoUringLoop implements IoLoop {
         counts.tickEnded();
     }
 
-    private void enter(IoHandler ring) {
+    /** True where the loop had leave to wait. */
+    private boolean enter(IoHandler ring) {
         counts.entering();
         int handled = 0;
         try {
@@ -235,7 +238,9 @@ public final class IoUringLoop implements IoLoop {
             failed("entering the kernel", failure);
             LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS);
         }
-        counts.entered(handled, wait.over());
+        boolean waited = wait.over();
+        counts.entered(handled, waited);
+        return waited;
     }
 
     // ---- ending

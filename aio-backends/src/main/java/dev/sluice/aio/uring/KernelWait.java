@@ -16,6 +16,7 @@ final class KernelWait implements IoHandlerContext {
     private final Timers timers;
     private final Mailbox mailbox;
     private boolean waited;
+    private long leftNanos;
 
     KernelWait(TurnList turns, Timers timers, Mailbox mailbox) {
         this.turns = turns;
@@ -29,6 +30,9 @@ final class KernelWait implements IoHandlerContext {
             return false;
         }
         waited = mailbox.mayWait();
+        if (waited) {
+            leftNanos = System.nanoTime();
+        }
         return waited;
     }
 
@@ -44,6 +48,11 @@ final class KernelWait implements IoHandlerContext {
         }
         long due = timers.firstDueNanos();
         return due == NEVER ? due + 1 : due;
+    }
+
+    /** When the loop was last given leave to wait. */
+    long leftNanos() {
+        return leftNanos;
     }
 
     /** The loop is back; whether it had leave to wait. */

@@ -24,12 +24,26 @@ final class LoopCounts {
     private long submissions;
     private long completions;
 
+    private long busyNanos;
+    private long busySinceNanos;
+
     private long completionsBefore;
     private int unsubmitted;
 
     LoopCounts(long threadId, int submissionEntries) {
         this.threadId = threadId;
         this.submissionEntries = submissionEntries;
+    }
+
+    /** The loop's thread has begun. */
+    void begun(long nowNanos) {
+        busySinceNanos = nowNanos;
+    }
+
+    /** The loop is back from the kernel. What passed between {@code leftNanos} and now was waiting; without a wait the two are the same. */
+    void awake(long leftNanos, long nowNanos) {
+        busyNanos += leftNanos - busySinceNanos;
+        busySinceNanos = nowNanos;
     }
 
     void submissionAdded() {
@@ -79,6 +93,6 @@ final class LoopCounts {
     LoopCounters snapshot() {
         // Pairs with the release fence of tickEnded.
         VarHandle.acquireFence();
-        return new LoopCounters(ticks, enters, submissions, completions, tasks, threadId);
+        return new LoopCounters(ticks, enters, submissions, completions, tasks, busyNanos, threadId);
     }
 }

@@ -313,4 +313,25 @@ class IoUringLoopTest {
         assertThatThrownBy(() -> new IoUringLoopOptions(1000, 4096, true)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("1000 submission entries");
         assertThatThrownBy(() -> new IoUringLoopOptions(1024, 512, true)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("512 completion entries");
     }
+
+    @Test
+    void shouldCountTheTimeThatItWorksAndNotTheTimeThatItWaits() {
+        long begunNanos = System.nanoTime();
+        onLoop(() -> spin(TimeUnit.MILLISECONDS.toNanos(20)));
+        CompletableFuture<Boolean> later = new CompletableFuture<>();
+        onLoop(() -> loop.schedule(() -> later.complete(true), TimeUnit.MILLISECONDS.toNanos(200)));
+        await(later);
+        onLoop(() -> {});
+        onLoop(() -> {});
+        long busyNanos = loop.counters().busyNanos();
+        assertThat(busyNanos).isGreaterThanOrEqualTo(TimeUnit.MILLISECONDS.toNanos(20));
+        assertThat(busyNanos).isLessThanOrEqualTo(System.nanoTime() - begunNanos - TimeUnit.MILLISECONDS.toNanos(50));
+    }
+
+    private static void spin(long nanos) {
+        long end = System.nanoTime() + nanos;
+        while (System.nanoTime() - end < 0) {
+            Thread.onSpinWait();
+        }
+    }
 }

@@ -189,7 +189,7 @@ public final class ManualLoop implements IoLoop {
 
     @Override
     public LoopCounters counters() {
-        return new LoopCounters(ticks, ticks, 0, fires, work.tasks(), thread.threadId());
+        return new LoopCounters(ticks, ticks, 0, fires, work.tasks(), 0, thread.threadId());
     }
 
     /**

@@ -279,7 +279,7 @@ public final class PollLoop implements IoLoop {
 
     @Override
     public LoopCounters counters() {
-        return new LoopCounters(ticks, enters, 0, fires, work.tasks(), thread.threadId());
+        return new LoopCounters(ticks, enters, 0, fires, work.tasks(), 0, thread.threadId());
     }
 
     /**

@@ -2,12 +2,15 @@ package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
+import dev.sluice.linux.PeerCredentials;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.SplitRing;
@@ -56,6 +59,7 @@ public final class VhostUserServer implements AutoCloseable {
     private final Builder settings;
     private final BlockPipeline pipeline;
     private final VirtioBlkDevice device;
+    private final GuardedObserver observer;
     private final String address;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
@@ -73,6 +77,7 @@ public final class VhostUserServer implements AutoCloseable {
         this.pipeline = pipeline;
         this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax);
         Path path = settings.socketPath;
+        this.observer = new GuardedObserver(pipeline.observer(), GuardedObserver.NO_QUEUE);
         this.address = path == null ? "fd " + settings.fd : path.toString();
     }
 
@@ -86,11 +91,23 @@ public final class VhostUserServer implements AutoCloseable {
      * @param address socket path, or {@code fd N}
      * @param connected whether a front end is there
      * @param peerPid its process, 0 where there is none or it is not visible here
+     * @param peerUid its user, meaningless where there is no front end
+     * @param offeredFeatures the feature bits that drivers may accept
      * @param acceptedFeatures the feature bits that the driver has accepted
+     * @param protocolFeatures the vhost-user protocol features that the front end has accepted
      * @param needsReset whether a queue is broken
      * @param rings the queues; empty where no front end is there
      */
-    public record State(String address, boolean connected, int peerPid, long acceptedFeatures, boolean needsReset, List<RingSnapshot> rings) {}
+    public record State(
+            String address,
+            boolean connected,
+            int peerPid,
+            int peerUid,
+            long offeredFeatures,
+            long acceptedFeatures,
+            long protocolFeatures,
+            boolean needsReset,
+            List<RingSnapshot> rings) {}
 
     /**
      * A queue at one moment.
@@ -102,7 +119,7 @@ public final class VhostUserServer implements AutoCloseable {
     public record RingSnapshot(int index, RingState state, int size, String loopName, boolean broken) {}
 
     /** What the control thread shows of a connection: settled between messages, but for the queues that break meanwhile. */
-    private record Connection(int peerPid, List<Supplier<RingSnapshot>> rings) {}
+    private record Connection(PeerCredentials peer, long protocolFeatures, List<Supplier<RingSnapshot>> rings) {}
 
     // ---- life
 
@@ -162,12 +179,15 @@ public final class VhostUserServer implements AutoCloseable {
     public State state() {
         Connection current = connection;
         return current == null
-                ? new State(address, false, 0, 0, false, List.of())
+                ? new State(address, false, 0, 0, device.offered(), 0, 0, false, List.of())
                 : new State(
                         address,
                         true,
-                        current.peerPid(),
+                        current.peer().pid(),
+                        current.peer().uid(),
+                        device.offered(),
                         device.accepted(),
+                        current.protocolFeatures(),
                         device.needsReset(),
                         current.rings().stream().map(Supplier::get).toList());
     }
@@ -302,18 +322,26 @@ public final class VhostUserServer implements AutoCloseable {
             return;
         }
         device.reset();
+        int pid = 0;
+        boolean told = false;
+        ConnectionEvent end = ConnectionEvent.FAILED;
         try (connection;
                 VhostUserSession session = session(connection, woken.number())) {
-            int peer = connection.peerCredentials().pid();
-            LOG.info("{}: front end connected, process {}", address, peer);
+            PeerCredentials peer = connection.peerCredentials();
+            pid = peer.pid();
+            LOG.info("{}: front end connected, process {}", address, pid);
+            told = true;
+            observer.connectionEvent(ConnectionEvent.CONNECTED, pid);
             boolean more = true;
             while (more && !closing) {
-                this.connection = new Connection(peer, session.ringSnapshots());
+                this.connection = new Connection(peer, session.protocolFeatures(), session.ringSnapshots());
                 more = session.serveNext();
             }
             LOG.info("{}: front end disconnected", address);
+            end = ConnectionEvent.DISCONNECTED;
         } catch (ProtocolViolation violation) {
             LOG.warn("{}: {}; the connection ends", address, violation.rule());
+            end = ConnectionEvent.VIOLATION;
         } catch (IOException broken) {
             LOG.warn("{}: the connection ends: {}", address, broken.getMessage());
         } catch (OutOfMemoryError none) {
@@ -324,6 +352,9 @@ public final class VhostUserServer implements AutoCloseable {
         } finally {
             this.connection = null;
             device.reset();
+            if (told) {
+                observer.connectionEvent(end, pid);
+            }
         }
     }
 

@@ -65,6 +65,11 @@ final class VhostUserSession implements AutoCloseable {
         this.memory = new MemoryTable(allowFileMemory);
     }
 
+    /** What the front end has accepted of the protocol. */
+    long protocolFeatures() {
+        return protocolFeatures;
+    }
+
     /** The rings as they are between two messages; each tells when asked whether it has broken since. */
     List<Supplier<VhostUserServer.RingSnapshot>> ringSnapshots() {
         return rings.stream().map(Vring::snapshot).toList();

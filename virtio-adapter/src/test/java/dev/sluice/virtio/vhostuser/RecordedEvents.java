@@ -1,6 +1,8 @@
 package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.pipeline.PipelineObserver;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Counts what an observer is told. Any thread reads. */
@@ -13,6 +15,21 @@ public final class RecordedEvents implements PipelineObserver {
     public final AtomicLong broken = new AtomicLong();
     public final AtomicLong started = new AtomicLong();
     public final AtomicLong stopped = new AtomicLong();
+
+    public final AtomicLong taken = new AtomicLong();
+    public final List<ConnectionEvent> connections = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void taken(int queue, int requests, int inFlight) {
+        taken.addAndGet(requests);
+    }
+
+    @Override
+    public void connectionEvent(ConnectionEvent event, int peerPid) {
+        if (peerPid == ProcessHandle.current().pid()) {
+            connections.add(event);
+        }
+    }
 
     @Override
     public void kicked(int queue) {

@@ -124,6 +124,16 @@ final class ServerFailureTest {
         public void queueEvent(int queue, QueueEvent event) {
             throw new AssertionError(event);
         }
+
+        @Override
+        public void taken(int queue, int requests, int inFlight) {
+            throw new IllegalStateException("taken");
+        }
+
+        @Override
+        public void connectionEvent(ConnectionEvent event, int peerPid) {
+            throw new AssertionError(event);
+        }
     };
 
     @Test

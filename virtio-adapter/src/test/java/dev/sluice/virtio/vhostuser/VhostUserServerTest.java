@@ -3,16 +3,20 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import dev.sluice.virtio.driver.BlockingDisk;
 import dev.sluice.virtio.driver.DriverQueue;
 import dev.sluice.virtio.driver.VerifyingLoad;
+import dev.sluice.virtio.driver.VhostUserFrontend;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
@@ -46,6 +50,33 @@ final class VhostUserServerTest {
             assertThat(read).containsOnly(0);
             assertThat(disk.id()).isEqualTo("sluice-test-serial");
             assertThat(driver.config().capacityBytes()).isEqualTo(ServerFixture.DISK_BYTES);
+        }
+    }
+
+    @Test
+    void shouldTellWhoIsConnectedAndWhenItGoes() throws Exception {
+        try (ServerFixture fixture = ServerFixture.start(2)) {
+            VhostUserServer.State before = fixture.server.state();
+            assertThat(before.connected()).isFalse();
+            assertThat(before.offeredFeatures() & VirtioFeatures.BLK_MQ).isNotZero();
+            try (BlockDriver driver = fixture.open(2)) {
+                driver.disk(1).write(0, MemorySegment.ofArray(new byte[4096]));
+                VhostUserServer.State state = fixture.server.state();
+                assertThat(state.peerPid()).isEqualTo((int) ProcessHandle.current().pid());
+                assertThat(state.peerUid()).isEqualTo(Files.getAttribute(fixture.directory, "unix:uid"));
+                assertThat(state.acceptedFeatures() & VirtioFeatures.VERSION_1).isNotZero();
+                assertThat(state.acceptedFeatures() & ~state.offeredFeatures()).isZero();
+                assertThat(state.protocolFeatures() & VhostUser.PROTOCOL_F_CONFIG).isNotZero();
+                assertThat(fixture.events.connections).containsExactly(ConnectionEvent.CONNECTED);
+                assertThat(fixture.events.taken).hasValue(1);
+            }
+            ServerFixture.await("the end of the connection", () -> fixture.events.connections.size() == 2);
+            assertThat(fixture.events.connections).containsExactly(ConnectionEvent.CONNECTED, ConnectionEvent.DISCONNECTED);
+            try (VhostUserFrontend liar = VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(20))) {
+                liar.setFeatures(1L << 60);
+                ServerFixture.await("the liar is cut off", () -> fixture.events.connections.size() == 4);
+            }
+            assertThat(fixture.events.connections).endsWith(ConnectionEvent.CONNECTED, ConnectionEvent.VIOLATION);
         }
     }
 
