@@ -8,6 +8,7 @@ import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.RequestQueue;
+import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.DescriptorChain;
@@ -53,6 +54,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final VirtioBlkRequest[] requests;
     private final NativeBlock scratch;
     private final CallBatch calls;
+    private final Shortcuts shortcuts;
     private final GuardedObserver observer;
     private final ChainLog chainLog;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
@@ -60,6 +62,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private Runnable wake = () -> {};
     private int callFd = NO_FD;
     private int errFd = NO_FD;
+    /** A call was due while there was no eventfd for it, or may have been before this queue took the ring over. */
+    private boolean callOwed;
 
     /** Ended and not yet shown to the driver, in the order in which they ended. */
     private final int[] ended;
@@ -67,6 +71,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private int endedCount;
     private int inFlight;
     private boolean hooked;
+    private boolean started;
     private boolean enabled;
     private boolean polled;
     private boolean waitingForIovecs;
@@ -81,8 +86,15 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
 
     /** A queue over a ring that was located and not yet {@linkplain #start started}. */
     public VirtioBlkQueue(
-            IoLoop loop, int index, VirtioBlkDevice device, SplitRing ring, GuestMemory memory, CallBatch calls, PipelineObserver observer) {
-        this(loop, index, device, ring, memory, calls, observer, MAX_LARGE_REQUESTS);
+            IoLoop loop,
+            int index,
+            VirtioBlkDevice device,
+            SplitRing ring,
+            GuestMemory memory,
+            CallBatch calls,
+            PipelineObserver observer,
+            Shortcuts shortcuts) {
+        this(loop, index, device, ring, memory, calls, observer, shortcuts, MAX_LARGE_REQUESTS);
     }
 
     VirtioBlkQueue(
@@ -93,12 +105,14 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             GuestMemory memory,
             CallBatch calls,
             PipelineObserver observer,
+            Shortcuts shortcuts,
             int largeRequests) {
         this.loop = loop;
         this.index = index;
         this.device = device;
         this.ring = ring;
         this.calls = calls;
+        this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
         this.chain = new DescriptorChain(ring, memory, device.segMax());
         this.chainLog = new ChainLog(index);
@@ -131,11 +145,22 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.wake = wake;
         chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
         try {
-            ring.start(device.accepted(VirtioFeatures.EVENT_IDX));
+            boolean used = ring.start(device.accepted(VirtioFeatures.EVENT_IDX)) != 0;
             NativeMemory.surfaceFault();
+            callOwed &= used;
+            started = true;
+            payOwedCall();
         } catch (InternalError fault) {
             fail(memoryLost(fault));
         }
+    }
+
+    /**
+     * Before {@link #start}: whoever served the ring until now may have ended between showing the driver what was used and calling it, so a ring that
+     * was used before is called once.
+     */
+    public void callMayBeOwed() {
+        callOwed = true;
     }
 
     /** The driver's features have changed while the queue runs. */
@@ -174,12 +199,30 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.polled = polled;
     }
 
-    /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
+    /**
+     * Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns; a new one
+     * is signalled at once where a call was due meanwhile: its driver may wait for nothing else.
+     */
     public void eventFds(int callFd, int errFd) {
         loop.assertInLoop();
         calls.flush();
         this.callFd = callFd;
         this.errFd = errFd;
+        if (started) {
+            payOwedCall();
+        }
+    }
+
+    private void payOwedCall() {
+        if (callOwed && callFd != NO_FD) {
+            callOwed = false;
+            calls.add(callFd);
+        }
+    }
+
+    /** Whether a call was due that could not be made for want of an eventfd. */
+    public boolean callOwed() {
+        return callOwed;
     }
 
     public int lastAvail() {
@@ -204,6 +247,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         loop.assertInLoop();
         if (inFlight != 0) {
             throw new IllegalStateException("queue " + index + " has " + inFlight + " requests out");
+        }
+        for (VirtioBlkRequest request : requests) {
+            request.retire();
         }
         slab.close();
         scratch.close();
@@ -273,6 +319,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             if (request.out()) {
                 throw new BrokenQueueException(index, "VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
             }
+            if (!shortcuts.pool()) {
+                request = replace(head);
+            }
             unproven = request;
             chain.walk(head);
             descriptorsRead += 1 + chain.descriptorsRead();
@@ -297,6 +346,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         // Others on this loop come first; we go on in the next tick.
         yielded = true;
         return null;
+    }
+
+    /** Without a pool: the request of a head is made anew each time. */
+    private VirtioBlkRequest replace(int head) {
+        requests[head].retire();
+        requests[head] = VirtioBlkRequest.unpooled(this, slab, head);
+        return requests[head];
     }
 
     @Override
@@ -361,7 +417,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             return;
         }
         ended[endedCount++] = request.slot();
-        if (!hooked) {
+        if (!shortcuts.batch()) {
+            publishNow();
+        } else if (!hooked) {
             hooked = true;
             loop.atTickEnd(endOfTick);
         }
@@ -395,6 +453,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         boolean called = call && callFd != NO_FD;
         if (called) {
             calls.add(callFd);
+        } else if (call) {
+            callOwed = true;
         }
         observer.published(count, called);
     }
