@@ -79,6 +79,7 @@ public enum SluiceMeter implements MeterDocumentation {
     private final Meter.Type type;
     private final @Nullable String unit;
     private final String description;
+    @SuppressWarnings("ImmutableEnumChecker") // of this enum's own, and never given away
     private final SluiceKey[] keys;
 
     SluiceMeter(String name, Meter.Type type, @Nullable String unit, String description, SluiceKey... keys) {
