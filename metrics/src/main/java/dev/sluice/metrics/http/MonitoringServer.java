@@ -9,6 +9,7 @@ import io.prometheus.metrics.expositionformats.ExpositionFormats;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -71,7 +72,18 @@ public final class MonitoringServer implements AutoCloseable {
         Answer answer(Headers request) throws IOException;
     }
 
-    private record Answer(int status, String contentType, byte[] body) {
+    /** Its bytes are shared by all who get it. */
+    private static final class Answer {
+        final int status;
+        final String contentType;
+        final byte[] body;
+
+        Answer(int status, String contentType, byte[] body) {
+            this.status = status;
+            this.contentType = contentType;
+            this.body = body;
+        }
+
         static Answer text(int status, String line) {
             return new Answer(status, TEXT, (line + "\n").getBytes(StandardCharsets.UTF_8));
         }
@@ -82,7 +94,7 @@ public final class MonitoringServer implements AutoCloseable {
         long interval = settings.pageInterval.toNanos();
         PrometheusMeterRegistry registry = settings.registry;
         if (registry != null) {
-            routes.put("/metrics", metrics(registry, interval));
+            routes.put("/metrics", metrics(registry, settings.beforeScrape, interval));
         }
         put("/healthz", interval, () -> verdict(settings.health));
         put("/readyz", interval, () -> verdict(settings.readiness));
@@ -114,20 +126,21 @@ public final class MonitoringServer implements AutoCloseable {
 
     // ---- what is served
 
-    private static Route metrics(PrometheusMeterRegistry registry, long interval) {
+    private static Route metrics(PrometheusMeterRegistry registry, Runnable before, long interval) {
         ExpositionFormats formats = ExpositionFormats.init();
         ExpositionFormatWriter openMetrics = formats.getOpenMetricsTextFormatWriter();
-        Shared<Answer> asText = scrape(registry, formats.getPrometheusTextFormatWriter(), interval);
-        Shared<Answer> asOpenMetrics = scrape(registry, openMetrics, interval);
+        Shared<Answer> asText = scrape(registry, before, formats.getPrometheusTextFormatWriter(), interval);
+        Shared<Answer> asOpenMetrics = scrape(registry, before, openMetrics, interval);
         return request -> {
             String accept = request.getFirst("Accept");
             return (accept != null && openMetrics.accepts(accept) ? asOpenMetrics : asText).value();
         };
     }
 
-    private static Shared<Answer> scrape(PrometheusMeterRegistry registry, ExpositionFormatWriter format, long interval) {
+    private static Shared<Answer> scrape(PrometheusMeterRegistry registry, Runnable before, ExpositionFormatWriter format, long interval) {
         return new Shared<>(
                 () -> {
+                    before.run();
                     ByteArrayOutputStream page = new ByteArrayOutputStream(1 << 16);
                     registry.scrape(page, format.getContentType());
                     return new Answer(200, format.getContentType(), page.toByteArray());
@@ -144,16 +157,16 @@ public final class MonitoringServer implements AutoCloseable {
     private void handle(HttpExchange exchange) throws IOException {
         try (exchange) {
             Answer answer = answer(exchange);
-            exchange.getResponseHeaders().set("Content-Type", answer.contentType());
+            exchange.getResponseHeaders().set("Content-Type", answer.contentType);
             exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
             if (exchange.getRequestMethod().equals("HEAD")) {
-                exchange.getResponseHeaders().set("Content-Length", Integer.toString(answer.body().length));
-                exchange.sendResponseHeaders(answer.status(), -1);
+                exchange.getResponseHeaders().set("Content-Length", Integer.toString(answer.body.length));
+                exchange.sendResponseHeaders(answer.status, -1);
                 return;
             }
-            exchange.sendResponseHeaders(answer.status(), answer.body().length == 0 ? -1 : answer.body().length);
+            exchange.sendResponseHeaders(answer.status, answer.body.length == 0 ? -1 : answer.body.length);
             try (OutputStream body = exchange.getResponseBody()) {
-                body.write(answer.body());
+                body.write(answer.body);
             }
         }
     }
@@ -182,8 +195,9 @@ public final class MonitoringServer implements AutoCloseable {
 
     /** Settings of a server. Not thread safe; used once. */
     public static final class Builder {
-        private InetSocketAddress address = new InetSocketAddress("127.0.0.1", 0);
+        private InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         private @Nullable PrometheusMeterRegistry registry;
+        private Runnable beforeScrape = () -> {};
         private Supplier<Optional<String>> health = Optional::empty;
         private Supplier<Optional<String>> readiness = Optional::empty;
         private final Map<String, Supplier<byte[]>> json = new HashMap<>();
@@ -200,6 +214,12 @@ public final class MonitoringServer implements AutoCloseable {
         /** What {@code /metrics} shows; without one there is no such page. */
         public Builder registry(PrometheusMeterRegistry registry) {
             this.registry = registry;
+            return this;
+        }
+
+        /** Runs before {@code /metrics} is made, to bring the registry up to date. */
+        public Builder beforeScrape(Runnable beforeScrape) {
+            this.beforeScrape = beforeScrape;
             return this;
         }
 
