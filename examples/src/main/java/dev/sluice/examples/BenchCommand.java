@@ -2,6 +2,7 @@ package dev.sluice.examples;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import dev.sluice.examples.disk.ByteSize;
 import dev.sluice.examples.disk.LaunchException;
 import dev.sluice.examples.disk.OutputFiles;
 import dev.sluice.examples.load.BackendProcess;
@@ -9,15 +10,20 @@ import dev.sluice.examples.load.BackendStats;
 import dev.sluice.examples.load.Load;
 import dev.sluice.examples.load.LoadPlan;
 import dev.sluice.examples.load.LoadReport;
+import dev.sluice.examples.load.LoadedDisk;
+import dev.sluice.examples.matrix.Matrix;
+import dev.sluice.examples.matrix.MatrixSettings;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.virtio.driver.BlockDriver;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
@@ -28,15 +34,25 @@ import picocli.CommandLine.Spec;
         name = "bench",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Put load on the vhost-user-blk disk behind a socket and measure it.",
+        description = "Put load on the vhost-user-blk disk behind a socket and measure it; or measure all of Sluice with --matrix.",
         footer = {
             "",
             "A job is a driver thread; the queues are split among the jobs; the depth is per queue. Latency counts from the submission of a",
             "request to the driver's pass that reaped it. CPU is that of the whole backend process, its kernel workers included."
         })
 final class BenchCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "SOCKET", description = "The backend's socket. What is on the disk is overwritten unless only reads are asked for.")
-    private Path socket;
+    /** What the matrix leaves to its user; the rest of a load is a row's own. */
+    private static final Set<String> ALSO_FOR_MATRIX =
+            Set.of("--matrix", "--rounds", "--rows", "--out", "--dir", "--ram-dir", "--image-size", "--seconds", "--warm-up");
+
+    private static final double SECONDS = 5;
+    private static final double WARM_UP_SECONDS = 2;
+
+    @Parameters(
+            paramLabel = "SOCKET",
+            arity = "0..1",
+            description = "The backend's socket. What is on the disk is overwritten unless only reads are asked for.")
+    private @Nullable Path socket;
 
     @Option(names = "--queues", paramLabel = "N", defaultValue = "1", description = "Queues to use (default: ${DEFAULT-VALUE}).")
     private int queues;
@@ -56,11 +72,11 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--read-percent", paramLabel = "P", description = "Share of reads in rw and randrw (default: 50).")
     private @Nullable Integer readPercent;
 
-    @Option(names = "--seconds", paramLabel = "S", defaultValue = "5", description = "Length of the measurement (default: ${DEFAULT-VALUE}).")
-    private double seconds;
+    @Option(names = "--seconds", paramLabel = "S", description = "Length of the measurement (default: 5).")
+    private @Nullable Double seconds;
 
-    @Option(names = "--warm-up", paramLabel = "S", defaultValue = "2", description = "Load before it (default: ${DEFAULT-VALUE}).")
-    private double warmUp;
+    @Option(names = "--warm-up", paramLabel = "S", description = "Load before it (default: 2).")
+    private @Nullable Double warmUp;
 
     @Option(names = "--verify", description = "Writes carry a pattern; reads of what this run wrote are checked, and all of it is read back at the end.")
     private boolean verify;
@@ -80,6 +96,9 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--json", paramLabel = "FILE", description = "Write the figures to this file as well.")
     private @Nullable Path json;
 
+    @Mixin
+    private MatrixOptions matrix;
+
     @Spec
     private CommandSpec spec;
 
@@ -88,6 +107,13 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        if (matrix.wanted()) {
+            return runMatrix();
+        }
+        Path disk = socket;
+        if (disk == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required parameter: 'SOCKET', or '--matrix'");
+        }
         LoadPlan plan = plan();
         LinuxPlatform.ensureAvailable();
         if (json != null) {
@@ -95,8 +121,11 @@ final class BenchCommand implements Callable<Integer> {
         }
         BackendStats backendStats = stats == null ? BackendStats.NONE : BackendStats.in(stats);
         LoadReport report;
-        try (BlockDriver driver = Disks.open(socket, plan)) {
+        try (BlockDriver driver = LoadedDisk.open(disk, plan)) {
             BackendProcess backend = new BackendProcess(pid != null ? pid : driver.backendPid());
+            if (pid != null && backend.cpuSeconds().isEmpty()) {
+                throw new LaunchException("--pid " + pid + ": there is no such process");
+            }
             report = new Load(plan, driver, backend, backendStats).run();
         }
         System.out.print(report.table());
@@ -110,6 +139,29 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
+    private int runMatrix() throws IOException, InterruptedException {
+        for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+            if (!ALSO_FOR_MATRIX.contains(option.longestName())) {
+                throw new ParameterException(spec.commandLine(), option.longestName() + " has no meaning with --matrix, whose rows say what is done");
+            }
+        }
+        if (socket != null) {
+            throw new ParameterException(spec.commandLine(), "--matrix starts its own backends: it takes no SOCKET ('" + socket + "')");
+        }
+        MatrixSettings settings;
+        try {
+            String typed = "sluice bench " + String.join(" ", spec.commandLine().getParseResult().originalArgs().stream().skip(1).toList());
+            settings = matrix.settings(seconds, warmUp, typed);
+        } catch (IllegalArgumentException wrong) {
+            throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
+        }
+        LinuxPlatform.ensureAvailable();
+        if (!new Matrix(settings, System.out).run()) {
+            throw new LaunchException("rows of the matrix failed; the tables say which and why");
+        }
+        return 0;
+    }
+
     private LoadPlan plan() {
         boolean sequential = !kind.startsWith("rand");
         int reads = switch (kind) {
@@ -119,21 +171,19 @@ final class BenchCommand implements Callable<Integer> {
             default -> throw new ParameterException(
                     spec.commandLine(), "--rw '" + kind + "' is none of read, write, rw, randread, randwrite, randrw");
         };
+        if (readPercent != null && !kind.endsWith("rw")) {
+            throw new ParameterException(spec.commandLine(), "--read-percent goes with --rw rw or randrw, not with " + kind);
+        }
         try {
-            return new LoadPlan(queues, depth, jobs, bytes(blockSize), reads, sequential, warmUp, seconds, verify, poll, seed);
+            return new LoadPlan(
+                    queues, depth, jobs, blockBytes(), reads, sequential,
+                    warmUp == null ? WARM_UP_SECONDS : warmUp, seconds == null ? SECONDS : seconds, verify, poll, seed);
         } catch (IllegalArgumentException wrong) {
             throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
         }
     }
 
-    /** 512, 4k, 1m. */
-    private static int bytes(String text) {
-        String number = text.toLowerCase(Locale.ROOT).strip();
-        int factor = number.endsWith("k") ? 1024 : number.endsWith("m") ? 1024 * 1024 : 1;
-        try {
-            return Math.multiplyExact(Integer.parseInt(factor == 1 ? number : number.substring(0, number.length() - 1)), factor);
-        } catch (ArithmeticException | NumberFormatException wrong) {
-            throw new IllegalArgumentException("block size '" + text + "' is not a number of bytes such as 512, 4k or 1m", wrong);
-        }
+    private int blockBytes() {
+        return (int) Math.min(Integer.MAX_VALUE, ByteSize.parse("--bs", blockSize));
     }
 }

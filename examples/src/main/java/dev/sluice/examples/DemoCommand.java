@@ -12,6 +12,7 @@ import dev.sluice.examples.load.BackendStats;
 import dev.sluice.examples.load.Load;
 import dev.sluice.examples.load.LoadPlan;
 import dev.sluice.examples.load.LoadReport;
+import dev.sluice.examples.load.LoadedDisk;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.virtio.driver.BlockDriver;
 import java.io.IOException;
@@ -85,7 +86,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static LoadReport load(ServeProcess serve, LoadPlan plan) throws IOException, InterruptedException {
-        try (BlockDriver driver = Disks.open(serve.socket(), plan)) {
+        try (BlockDriver driver = LoadedDisk.open(serve.socket(), plan)) {
             Load load = new Load(plan, driver, new BackendProcess((int) serve.pid()), BackendStats.in(serve.stats()));
             LoadReport report;
             try (LiveLine _ = LiveLine.start(load)) {

@@ -8,6 +8,7 @@ import dev.sluice.examples.disk.LoopOptions;
 import dev.sluice.examples.disk.ServedDisk;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -72,6 +73,9 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--stats", paramLabel = "FILE", description = "Append a line of JSON with cumulative counts to this file each second.")
     private @Nullable Path stats;
 
+    @Option(names = "--stats-interval", paramLabel = "S", defaultValue = "1", description = "Seconds between the lines of --stats, 0.05 to 3600 (default: ${DEFAULT-VALUE}).")
+    private double statsIntervalSeconds;
+
     @Spec
     private CommandSpec spec;
 
@@ -92,6 +96,9 @@ final class ServeCommand implements Callable<Integer> {
         if (image == null) {
             throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE'");
         }
+        if (!(statsIntervalSeconds >= 0.05 && statsIntervalSeconds <= 3600)) {
+            throw new ParameterException(spec.commandLine(), "--stats-interval " + statsIntervalSeconds + " is not from 0.05 to 3600");
+        }
         DiskSpec wanted = disk.spec(image, where);
         try (DiskHost host = DiskHost.start(loops.spec())) {
             // The hook first: from the moment that the socket is there, somebody may have requests in flight.
@@ -99,7 +106,7 @@ final class ServeCommand implements Callable<Integer> {
             Runtime.getRuntime().addShutdownHook(onSignal);
             try {
                 if (stats != null) {
-                    host.writeStats(stats);
+                    host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
                 ServedDisk served = host.add(wanted);
                 System.out.println("ready: " + served.description());

@@ -1,13 +1,13 @@
 package dev.sluice.examples;
 
 import dev.sluice.examples.disk.LaunchException;
+import dev.sluice.examples.load.SluiceCommandLine;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -62,20 +62,14 @@ final class ServeProcess implements AutoCloseable {
     }
 
     private static List<String> command(Path directory, int queues, int queueSize) {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of(
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
-                "-XX:+UseSerialGC", "-Xms64m", "-Xmx512m", "-XX:-UsePerfData",
-                "-Dorg.slf4j.simpleLogger.log.dev.sluice=warn",
-                "-cp", System.getProperty("java.class.path"), SluiceCommand.class.getName(), "serve",
+        return SluiceCommandLine.of(List.of(
+                "serve",
                 "--socket-path", directory.resolve("disk.sock").toString(),
                 "--blk-file", directory.resolve("disk.img").toString(),
                 "--stats", directory.resolve("stats.json").toString(),
                 "--serial", "sluice-demo",
                 "--num-queues", Integer.toString(queues),
                 "--queue-size", Integer.toString(queueSize)));
-        return command;
     }
 
     String readyLine() {

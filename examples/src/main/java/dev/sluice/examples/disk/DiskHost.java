@@ -5,6 +5,7 @@ import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -64,8 +65,8 @@ public final class DiskHost implements AutoCloseable {
     }
 
     /** Appends statistics of all disks to a file from now on. */
-    public synchronized void writeStats(Path file) throws IOException {
-        stats = StatsFile.start(file, loops, this::metrics);
+    public synchronized void writeStats(Path file, Duration interval) throws IOException {
+        stats = StatsFile.start(file, interval, loops, this::metrics);
     }
 
     public List<IoLoop> loops() {

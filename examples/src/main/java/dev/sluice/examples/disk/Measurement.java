@@ -8,10 +8,13 @@ import dev.sluice.pipeline.Shortcuts;
  * @param nullBytes size of a disk without an image, which does nothing; 0 where there is an image
  * @param readZeroes whether reads of that disk give zeroes, in place of what is in the guest's buffers
  * @param shortcuts what the pipeline leaves out to be fast
+ * @param operators Flux operators that do nothing, in front of the stages
  */
-public record Measurement(long nullBytes, boolean readZeroes, Shortcuts shortcuts) {
+public record Measurement(long nullBytes, boolean readZeroes, Shortcuts shortcuts, int operators) {
     /** A disk to be used. */
-    public static final Measurement NONE = new Measurement(0, false, Shortcuts.ALL);
+    public static final Measurement NONE = new Measurement(0, false, Shortcuts.ALL, 0);
+
+    private static final int MOST_OPERATORS = 64;
 
     public Measurement {
         if (nullBytes < 0) {
@@ -19,6 +22,9 @@ public record Measurement(long nullBytes, boolean readZeroes, Shortcuts shortcut
         }
         if (readZeroes && nullBytes == 0) {
             throw new IllegalArgumentException("--read-zeroes goes with --backend null");
+        }
+        if (operators < 0 || operators > MOST_OPERATORS) {
+            throw new IllegalArgumentException("--operators " + operators + " is not from 0 to " + MOST_OPERATORS);
         }
     }
 }

@@ -1,14 +1,11 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.pipeline.Shortcuts;
-import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The options that are for measuring only. Filled by picocli, then read. */
 public final class MeasurementOptions {
-    private static final String UNITS = "kmgt";
-
     @Option(names = "--size", paramLabel = "BYTES", description = "Size of the disk of --backend null, which has no image: 512, 4k, 2G.")
     private @Nullable String size;
 
@@ -24,6 +21,9 @@ public final class MeasurementOptions {
     @Option(names = "--no-batch", description = "For measuring: one request a queue and tick, each answer shown and signalled by itself.")
     private boolean noBatch;
 
+    @Option(names = "--operators", paramLabel = "N", defaultValue = "0", description = "For measuring: N Flux operators that do nothing see every request, 0 to 64.")
+    private int operators;
+
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public MeasurementOptions() {}
 
@@ -34,18 +34,6 @@ public final class MeasurementOptions {
      */
     Measurement measurement() {
         String text = size;
-        return new Measurement(text == null ? 0 : bytes(text), readZeroes, new Shortcuts(!noBypass, !noPool, !noBatch));
-    }
-
-    /** 512, 4k, 1m, 2G. */
-    private static long bytes(String text) {
-        String number = text.toLowerCase(Locale.ROOT).strip();
-        int unit = number.isEmpty() ? -1 : UNITS.indexOf(number.charAt(number.length() - 1));
-        try {
-            long value = Long.parseLong(unit < 0 ? number : number.substring(0, number.length() - 1));
-            return Math.multiplyExact(value, 1L << (10 * (unit + 1)));
-        } catch (ArithmeticException | NumberFormatException wrong) {
-            throw new IllegalArgumentException("--size '" + text + "' is not a number of bytes such as 512, 4k, 1m or 2G", wrong);
-        }
+        return new Measurement(text == null ? 0 : ByteSize.parse("--size", text), readZeroes, new Shortcuts(!noBypass, !noPool, !noBatch), operators);
     }
 }

@@ -52,6 +52,9 @@ public final class ServedDisk implements AutoCloseable {
             SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
             BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics)
                     .shortcuts(spec.measurement().shortcuts());
+            for (int i = 0; i < spec.measurement().operators(); i++) {
+                pipeline.operator(flux -> flux.map(request -> request));
+            }
             for (String stage : spec.stages()) {
                 pipeline.stage(Providers.stage(stage, backend.geometry()));
             }

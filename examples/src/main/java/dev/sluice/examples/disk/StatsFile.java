@@ -13,6 +13,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -23,7 +24,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What only the backend itself knows, for whoever measures it from outside: a line of JSON a second, cumulative since the start,
+ * What only the backend itself knows, for whoever measures it from outside: a line of JSON an interval, cumulative since the start,
  * all disks together; what a disk did that is not served any more is not in it.
  *
  * <p>Fields: {@code time}, {@code heapBytes} (allocated by the loops' threads), {@code ticks}, {@code enters}, {@code submissions},
@@ -36,6 +37,7 @@ final class StatsFile implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StatsFile.class);
 
     private final Path path;
+    private final Duration interval;
     private final List<IoLoop> loops;
     private final Supplier<List<SluiceMetrics>> disks;
     private final ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -43,8 +45,9 @@ final class StatsFile implements AutoCloseable {
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Thread thread;
 
-    private StatsFile(Path path, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) {
+    private StatsFile(Path path, Duration interval, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) {
         this.path = path;
+        this.interval = interval;
         this.loops = loops;
         this.disks = disks;
         this.thread = Thread.ofPlatform().name("sluice-stats").daemon().unstarted(this::run);
@@ -55,8 +58,8 @@ final class StatsFile implements AutoCloseable {
      *
      * @throws IOException where the file cannot be written
      */
-    static StatsFile start(Path path, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) throws IOException {
-        StatsFile file = new StatsFile(path, List.copyOf(loops), disks);
+    static StatsFile start(Path path, Duration interval, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) throws IOException {
+        StatsFile file = new StatsFile(path, interval, List.copyOf(loops), disks);
         OutputFiles.check("--stats", path);
         file.thread.start();
         return file;
@@ -66,7 +69,7 @@ final class StatsFile implements AutoCloseable {
         try (Writer out = Files.newBufferedWriter(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND)) {
             boolean last;
             do {
-                last = closed.await(1, TimeUnit.SECONDS);
+                last = closed.await(interval.toNanos(), TimeUnit.NANOSECONDS);
                 out.write(line());
                 out.flush();
             } while (!last);

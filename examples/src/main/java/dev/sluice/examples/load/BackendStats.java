@@ -53,7 +53,8 @@ public final class BackendStats {
         return new BackendStats(file);
     }
 
-    Sample sample() {
+    /** What the file says now. */
+    public Sample sample() {
         Path path = file;
         if (path == null) {
             return new Sample(null);
@@ -73,7 +74,8 @@ public final class BackendStats {
         }
     }
 
-    Window since(Sample before) {
+    /** What happened since then, up to now. */
+    public Window since(Sample before) {
         JsonNode from = before.line();
         JsonNode to = sample().line();
         if (from == null || to == null) {

@@ -25,6 +25,7 @@ public final class Load {
     }
 
     private final LoadPlan plan;
+    private final BlockDriver driver;
     private final BackendProcess backend;
     private final BackendStats stats;
     private final List<QueueLoad> queues = new ArrayList<>();
@@ -36,6 +37,7 @@ public final class Load {
 
     public Load(LoadPlan plan, BlockDriver driver, BackendProcess backend, BackendStats stats) {
         this.plan = plan;
+        this.driver = driver;
         this.backend = backend;
         this.stats = stats;
         this.phase = new CyclicBarrier(plan.jobs() + 1);
@@ -103,6 +105,11 @@ public final class Load {
 
     boolean stopped() {
         return stopped || failed;
+    }
+
+    /** Whether there is nobody left to answer. Any thread. */
+    boolean backendHungUp() {
+        return driver.backendHungUp();
     }
 
     void failed() {

@@ -15,10 +15,14 @@ final class LoadJob implements Runnable {
     private static final int SILENCE_SECONDS = 30;
     private static final int AWAIT_MILLIS = 50;
 
+    /** A silence that makes a look at the connection worth its system call, and how often. */
+    private static final long SUSPICIOUS_NANOS = 200_000_000L;
+
     private final LoadPlan plan;
     private final List<QueueLoad> queues;
     private final CyclicBarrier phase;
     private final Load load;
+    private long nextLookNanos;
     private volatile @Nullable Throwable failure;
 
     LoadJob(LoadPlan plan, List<QueueLoad> queues, CyclicBarrier phase, Load load) {
@@ -66,6 +70,7 @@ final class LoadJob implements Runnable {
 
     private void runFor(double seconds, CallSet calls) {
         long start = System.nanoTime();
+        nextLookNanos = start;
         long length = (long) (seconds * 1e9);
         long lastAnswer = start;
         long now = start;
@@ -87,6 +92,7 @@ final class LoadJob implements Runnable {
 
     private void untilIdle(CallSet calls) {
         long lastAnswer = System.nanoTime();
+        nextLookNanos = lastAnswer;
         boolean idle;
         do {
             long now = System.nanoTime();
@@ -120,8 +126,16 @@ final class LoadJob implements Runnable {
         }
     }
 
-    private static void checkSilence(long now, long lastAnswer) {
-        if (now - lastAnswer > SILENCE_SECONDS * 1_000_000_000L) {
+    private void checkSilence(long now, long lastAnswer) {
+        long silence = now - lastAnswer;
+        if (silence < SUSPICIOUS_NANOS || now - nextLookNanos < 0) {
+            return;
+        }
+        nextLookNanos = now + SUSPICIOUS_NANOS;
+        if (load.backendHungUp()) {
+            throw new IllegalStateException("the backend has closed the connection");
+        }
+        if (silence > SILENCE_SECONDS * 1_000_000_000L) {
             throw new IllegalStateException("the disk has not answered for " + SILENCE_SECONDS + " s");
         }
     }

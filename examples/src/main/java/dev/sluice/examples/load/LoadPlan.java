@@ -31,12 +31,18 @@ public record LoadPlan(
     public LoadPlan {
         within("queues", queues, 1, 256);
         within("depth", depth, 1, 32768);
-        within("jobs", jobs, 1, queues);
+        within("jobs", jobs, 1, 256);
+        if (jobs > queues) {
+            throw new IllegalArgumentException("jobs " + jobs + " are more than queues " + queues + ": a queue is one job's");
+        }
         within("block size", blockBytes, 512, 1 << 22);
         if (blockBytes % 512 != 0) {
             throw new IllegalArgumentException("block size " + blockBytes + " is not a multiple of 512");
         }
         within("read percent", readPercent, 0, 100);
+        if (verify && readPercent == 100) {
+            throw new IllegalArgumentException("a load that only reads has written nothing to verify: let it write as well, with rw, randrw, write or randwrite");
+        }
         if (!(seconds > 0) || seconds > 86400 || !(warmUpSeconds >= 0) || warmUpSeconds > 3600) {
             throw new IllegalArgumentException("seconds " + seconds + " (warm-up " + warmUpSeconds + ") are not above 0 and at most a day");
         }

@@ -1,0 +1,87 @@
+package dev.sluice.examples;
+
+import dev.sluice.examples.disk.ByteSize;
+import dev.sluice.examples.matrix.MatrixSettings;
+import dev.sluice.examples.matrix.Section;
+import java.nio.file.Path;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The options of {@code sluice bench --matrix}. Filled by picocli, then read. */
+final class MatrixOptions {
+    /** With these, all sections take some twenty minutes. */
+    private static final double SECONDS = 2;
+
+    private static final double WARM_UP_SECONDS = 2;
+
+    @Option(
+            names = "--matrix",
+            paramLabel = "SECTIONS",
+            arity = "0..1",
+            fallbackValue = "all",
+            description = "No SOCKET: measure what each part of Sluice is worth and its peers beside it, on backends that this command starts and ends: ablation,"
+                    + " peers, scaling, guest, several with commas, or all. About 20 minutes for all. Of the options above it takes --seconds (here by default 2)"
+                    + " and --warm-up.")
+    private @Nullable String sections;
+
+    @Option(names = "--rounds", paramLabel = "N", defaultValue = "3", description = "How often the matrix measures every row, in turns (default: ${DEFAULT-VALUE}).")
+    private int rounds;
+
+    @Option(names = "--rows", paramLabel = "REGEX", defaultValue = "", description = "Only rows of the matrix in whose 'title / name' this is found.")
+    private String rows;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            defaultValue = "docs/benchmarks",
+            description = "Where the matrix writes its table (.md), figures (.json) and plot (.svg) (default: ${DEFAULT-VALUE}).")
+    private Path out;
+
+    @Option(names = "--dir", paramLabel = "DIR", defaultValue = "/var/tmp", description = "Where the matrix makes its image on a disk (default: ${DEFAULT-VALUE}).")
+    private Path diskDirectory;
+
+    @Option(names = "--ram-dir", paramLabel = "DIR", defaultValue = "/dev/shm", description = "Where it makes its image in memory (default: ${DEFAULT-VALUE}).")
+    private Path ramDirectory;
+
+    @Option(names = "--image-size", paramLabel = "BYTES", defaultValue = "1g", description = "Size of each of these images (default: ${DEFAULT-VALUE}).")
+    private String imageSize;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    MatrixOptions() {}
+
+    boolean wanted() {
+        return sections != null;
+    }
+
+    /**
+     * What was asked for.
+     *
+     * @param seconds null for the matrix's own
+     * @param warmUpSeconds null for the matrix's own
+     * @param command as typed
+     * @throws IllegalArgumentException naming the value and its bounds
+     */
+    MatrixSettings settings(@Nullable Double seconds, @Nullable Double warmUpSeconds, String command) {
+        return new MatrixSettings(
+                Section.parse(sections == null ? "all" : sections),
+                pattern(),
+                rounds,
+                seconds == null ? SECONDS : seconds,
+                warmUpSeconds == null ? WARM_UP_SECONDS : warmUpSeconds,
+                diskDirectory,
+                ramDirectory,
+                ByteSize.parse("--image-size", imageSize),
+                out,
+                command);
+    }
+
+    private Pattern pattern() {
+        try {
+            return Pattern.compile(rows);
+        } catch (PatternSyntaxException wrong) {
+            throw new IllegalArgumentException("--rows '" + rows + "' is no regular expression: " + wrong.getDescription(), wrong);
+        }
+    }
+}

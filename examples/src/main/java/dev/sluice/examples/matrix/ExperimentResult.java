@@ -1,0 +1,23 @@
+package dev.sluice.examples.matrix;
+
+import java.util.List;
+import java.util.Optional;
+
+/** A table that is being filled. */
+record ExperimentResult(Section section, Experiment experiment, List<RowResult> rows) {
+    static ExperimentResult empty(Section section, Experiment experiment) {
+        return new ExperimentResult(section, experiment, experiment.rows().stream().map(RowResult::new).toList());
+    }
+
+    /**
+     * How many times as many requests a CPU second as the first row, 1 for the same; empty where one of the two is not known or the
+     * table does not compare.
+     */
+    Optional<Double> gain(RowResult row) {
+        if (!experiment.gains() || row == rows.getFirst()) {
+            return Optional.empty();
+        }
+        Optional<Spread> first = rows.getFirst().spread(Metric.PER_CPU_SECOND);
+        return row.spread(Metric.PER_CPU_SECOND).flatMap(own -> first.map(base -> own.median() / base.median()));
+    }
+}

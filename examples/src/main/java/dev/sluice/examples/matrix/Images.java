@@ -1,0 +1,95 @@
+package dev.sluice.examples.matrix;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+
+/**
+ * The images that the backends serve in turns, made when the first one asks: full of random bytes, because a hole in a file is read
+ * without its disk.
+ *
+ * <p><b>Threading:</b> one thread. <b>Failure:</b> an image that cannot be made is tried once; every row on it is told why.
+ */
+final class Images {
+    private static final int CHUNK_BYTES = 1 << 20;
+    private static final long ROOM_TO_SPARE_BYTES = 256L << 20;
+    private static final String TMPFS = "tmpfs";
+
+    private final MatrixSettings settings;
+    private final Workspace workspace;
+    private final Map<Medium, Path> made = new EnumMap<>(Medium.class);
+    private final Map<Medium, String> refused = new EnumMap<>(Medium.class);
+
+    Images(MatrixSettings settings, Workspace workspace) {
+        this.settings = settings;
+        this.workspace = workspace;
+    }
+
+    /** Whether it was asked for before. */
+    boolean tried(Medium medium) {
+        return made.containsKey(medium) || refused.containsKey(medium);
+    }
+
+    /** The image on a medium, full. */
+    Path on(Medium medium) throws IOException {
+        Path existing = made.get(medium);
+        if (existing != null) {
+            return existing;
+        }
+        String reason = refused.get(medium);
+        if (reason != null) {
+            throw new IOException(reason);
+        }
+        try {
+            Path image = make(medium);
+            made.put(medium, image);
+            return image;
+        } catch (IOException failed) {
+            String why = "no image for the " + medium.text() + ": " + failed.getMessage();
+            refused.put(medium, why);
+            throw new IOException(why, failed);
+        }
+    }
+
+    private Path make(Medium medium) throws IOException {
+        boolean ram = medium == Medium.RAM;
+        Path directory = ram ? settings.ramDirectory() : settings.diskDirectory();
+        String option = ram ? "--ram-dir" : "--dir";
+        if (!Files.isDirectory(directory)) {
+            throw new IOException(directory + " is no directory; name one with " + option);
+        }
+        String type = Files.getFileStore(directory).type();
+        if (ram != type.equals(TMPFS)) {
+            throw new IOException(directory + " is on " + type + ", which is " + (ram ? "not in memory" : "in memory") + "; name another with " + option);
+        }
+        long room = Files.getFileStore(directory).getUsableSpace();
+        if (room < settings.imageBytes() + ROOM_TO_SPARE_BYTES) {
+            throw new IOException(directory + " has room for " + (room >> 20) + " MiB, not for " + (settings.imageBytes() >> 20)
+                    + " and some to spare; name another with " + option + ", or a smaller --image-size");
+        }
+        Path image = workspace.directoryIn(directory).resolve("disk.img");
+        fill(image, settings.imageBytes());
+        return image;
+    }
+
+    private static void fill(Path image, long bytes) throws IOException {
+        SplittableRandom random = new SplittableRandom(1);
+        byte[] content = new byte[CHUNK_BYTES];
+        try (FileChannel file = FileChannel.open(image, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            for (long at = 0; at < bytes; at += CHUNK_BYTES) {
+                random.nextBytes(content);
+                ByteBuffer chunk = ByteBuffer.wrap(content);
+                while (chunk.hasRemaining()) {
+                    int _ = file.write(chunk);
+                }
+            }
+            file.force(true);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+package dev.sluice.examples.matrix;
+
+import dev.sluice.examples.load.BackendProcess;
+import dev.sluice.examples.load.BackendStats;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A backend that serves: a process of its own with its socket, log and statistics.
+ *
+ * <p><b>Threading:</b> one thread. <b>Ownership:</b> who starts it closes it and has then the image for the next one. <b>Failure:</b> an
+ * {@code IOException} whose message has what the process said last.
+ */
+final class RunningBackend implements AutoCloseable {
+    private static final long START_SECONDS = 30;
+    private static final long LOOK_MILLIS = 10;
+    private static final int SIGTERM_STATUS = 128 + 15;
+
+    private final Workspace workspace;
+    private final BackendSpec spec;
+    private final Places places;
+    private final Path log;
+    private final Process process;
+    private boolean closed;
+
+    private RunningBackend(Workspace workspace, BackendSpec spec, Places places, Path log, Process process) {
+        this.workspace = workspace;
+        this.spec = spec;
+        this.places = places;
+        this.log = log;
+        this.process = process;
+    }
+
+    /** Starts the process and waits until its socket is there. */
+    static RunningBackend start(BackendSpec spec, Path image, Workspace workspace) throws IOException, InterruptedException {
+        Path directory = Files.createTempDirectory(workspace.directory(), "backend-");
+        Places places = new Places(directory.resolve("disk.sock"), image, directory.resolve("stats.json"));
+        Path log = directory.resolve("log");
+        Process process = workspace.start(new ProcessBuilder(spec.command(places)).redirectErrorStream(true).redirectOutput(log.toFile()));
+        process.getOutputStream().close();
+        RunningBackend backend = new RunningBackend(workspace, spec, places, log, process);
+        try {
+            backend.awaitSocket();
+            return backend;
+        } catch (IOException | InterruptedException | RuntimeException failed) {
+            boolean _ = workspace.end(process);
+            throw failed;
+        }
+    }
+
+    private void awaitSocket() throws IOException, InterruptedException {
+        long start = System.nanoTime();
+        while (!Files.exists(places.socket())) {
+            if (process.waitFor(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
+                throw new IOException("the backend ended with " + process.exitValue() + " instead of serving: " + lastWords());
+            }
+            if (System.nanoTime() - start > TimeUnit.SECONDS.toNanos(START_SECONDS)) {
+                throw new IOException("the backend has made no socket within " + START_SECONDS + " s: " + lastWords());
+            }
+        }
+    }
+
+    Path socket() {
+        return places.socket();
+    }
+
+    BackendProcess process() {
+        return new BackendProcess((int) process.pid());
+    }
+
+    BackendStats stats() throws IOException {
+        return spec.hasStats() ? BackendStats.in(places.stats()) : BackendStats.NONE;
+    }
+
+    /** What the process complained of: its last line that speaks of an error, or its first line; behind that comes how to use it. */
+    String lastWords() {
+        try {
+            List<String> lines = Files.readAllLines(log, StandardCharsets.UTF_8).stream().filter(line -> !line.isBlank()).toList();
+            List<String> errors = lines.stream().filter(line -> line.toLowerCase(Locale.ROOT).contains("error")).toList();
+            return lines.isEmpty() ? "it said nothing" : (errors.isEmpty() ? lines.getFirst() : errors.getLast()).strip();
+        } catch (IOException unreadable) {
+            return "what it said cannot be read (" + unreadable.getMessage() + ")";
+        }
+    }
+
+    /**
+     * Ends the process; the image is free when this returns. Idempotent.
+     *
+     * @throws IOException where it had ended before, did not end when asked to, or ended with an error
+     */
+    @Override
+    public void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        boolean alive = process.isAlive();
+        boolean ended;
+        try {
+            ended = workspace.end(process);
+        } catch (InterruptedException interrupted) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+            return;
+        }
+        int status = process.exitValue();
+        // A program without a handler of its own ends by the signal.
+        if (!alive || !ended || (status != 0 && status != SIGTERM_STATUS)) {
+            throw new IOException("the backend " + (!alive ? "ended by itself" : !ended ? "did not end on SIGTERM" : "ended badly")
+                    + ", with " + status + ": " + lastWords());
+        }
+    }
+}

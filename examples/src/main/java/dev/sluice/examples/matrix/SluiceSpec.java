@@ -1,0 +1,70 @@
+package dev.sluice.examples.matrix;
+
+import dev.sluice.examples.load.SluiceCommandLine;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * {@code sluice serve} of this build.
+ *
+ * @param options besides socket, image and statistics
+ */
+record SluiceSpec(Medium medium, List<String> options) implements BackendSpec {
+    /** Often enough that what a window of a second or two shows is not what was before it. */
+    private static final String STATS_SECONDS = "0.25";
+
+    SluiceSpec {
+        options = List.copyOf(options);
+    }
+
+    static SluiceSpec on(Medium medium, String... options) {
+        return new SluiceSpec(medium, List.of(options));
+    }
+
+    /** The same with more options behind these. */
+    SluiceSpec with(String... more) {
+        List<String> all = new ArrayList<>(options);
+        all.addAll(List.of(more));
+        return new SluiceSpec(medium, all);
+    }
+
+    @Override
+    public List<String> command(Places places) {
+        return SluiceCommandLine.of(arguments(places));
+    }
+
+    private List<String> arguments(Places places) {
+        List<String> arguments = new ArrayList<>(List.of("serve", "--socket-path", places.socket().toString()));
+        arguments.addAll(medium.hasImage()
+                ? List.of("--blk-file", places.image().toString())
+                : List.of("--backend", "null", "--size", NULL_SIZE_BYTES));
+        arguments.addAll(options);
+        arguments.addAll(List.of("--stats", places.stats().toString(), "--stats-interval", STATS_SECONDS));
+        return arguments;
+    }
+
+    @Override
+    public String display() {
+        return "./sluice " + String.join(" ", arguments(Places.WORDS));
+    }
+
+    @Override
+    public String missing() {
+        return "";
+    }
+
+    @Override
+    public boolean hasStats() {
+        return true;
+    }
+
+    @Override
+    public boolean compilesWhileRunning() {
+        return true;
+    }
+
+    @Override
+    public double startAndStopSeconds() {
+        return 1.5;
+    }
+}

@@ -1,0 +1,18 @@
+package dev.sluice.examples.matrix;
+
+import java.util.Collection;
+import java.util.Optional;
+
+/** The middle of some figures, and their ends. Immutable. */
+record Spread(double median, double least, double most) {
+    /** Empty where there are none. The median of an even number of figures is the mean of the middle two. */
+    static Optional<Spread> of(Collection<Double> figures) {
+        if (figures.isEmpty()) {
+            return Optional.empty();
+        }
+        double[] sorted = figures.stream().mapToDouble(Double::doubleValue).sorted().toArray();
+        int middle = sorted.length / 2;
+        double median = sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+        return Optional.of(new Spread(median, sorted[0], sorted[sorted.length - 1]));
+    }
+}

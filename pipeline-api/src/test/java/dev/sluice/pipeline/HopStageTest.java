@@ -1,0 +1,31 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.pipeline.stage.HopStageProvider;
+import dev.sluice.pipeline.testing.ManualLoop;
+import java.util.concurrent.atomic.AtomicReference;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
+
+class HopStageTest {
+    @Test
+    void shouldPassARequestOnFromAnotherThread() {
+        BlockStage hop = new HopStageProvider().create("", new BlockGeometry(512, 512, 512, 0, false, false, false));
+        AtomicReference<BlockRequest> passedOn = new AtomicReference<>();
+        AtomicReference<Thread> by = new AtomicReference<>();
+        try (ManualLoop loop = new ManualLoop()) {
+            BlockRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ);
+            Mono<BlockStatus> outcome = hop.handle(request, lent -> Mono.fromSupplier(() -> {
+                passedOn.set(lent);
+                by.set(Thread.currentThread());
+                return BlockStatus.OK;
+            }));
+            assertThat(passedOn.get()).as("before somebody subscribes").isNull();
+            assertThat(outcome.block()).isEqualTo(BlockStatus.OK);
+            assertThat(passedOn.get()).isSameAs(request);
+            assertThat(hop.interestedIn(request)).isTrue();
+        }
+        assertThat(by.get()).isNotSameAs(Thread.currentThread());
+    }
+}
