@@ -35,7 +35,9 @@ final class LoopHandles {
         awaiting[awaitingCount++] = handle;
     }
 
-    void drain(TickLoop loop) {
+    /** True where there was something to act on. */
+    boolean drain(TickLoop loop) {
+        int drained = awaitingCount;
         for (int i = 0; i < awaitingCount; i++) {
             LoopHandle handle = awaiting[i];
             awaiting[i] = null;
@@ -52,6 +54,7 @@ final class LoopHandles {
             }
         }
         awaitingCount = 0;
+        return drained > 0;
     }
 
     void loopEnding(TickLoop loop) {

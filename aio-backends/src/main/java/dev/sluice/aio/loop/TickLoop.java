@@ -22,6 +22,7 @@ import reactor.core.scheduler.Schedulers;
  *   <li>completions, noted while the kernel's queues are walked, acted on afterwards ({@link LoopHandle})
  *   <li>tasks of other threads
  *   <li>timers that are due
+ *   <li>looks at what is {@linkplain #lookAt looked at}, where the loop spins
  *   <li>turns, each once
  *   <li>tick-end hooks, until none is left
  * </ol>
@@ -46,6 +47,8 @@ public abstract class TickLoop implements IoLoop {
     private final TurnList turns = new TurnList();
     private final TickEndHooks hooks = new TickEndHooks();
     private final LoopHandles handles = new LoopHandles();
+    private final PollList polls = new PollList();
+    private final PollWindow window;
     private final LoopWait wait;
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
@@ -54,12 +57,17 @@ public abstract class TickLoop implements IoLoop {
     private boolean closing;
     private long closeLimitNanos;
 
-    /** A loop that has not started. */
+    /**
+     * A loop that has not started.
+     *
+     * @param pollMaxNanos how long it spins at most before it sleeps, 0 for not at all
+     */
     @SuppressWarnings("this-escape") // Nobody calls back before startThread.
-    protected TickLoop(String name, boolean daemon) {
+    protected TickLoop(String name, boolean daemon, long pollMaxNanos) {
         this.name = name;
         this.mailbox = new Mailbox(name, this::wakeUp);
-        this.wait = new LoopWait(turns, timers, mailbox);
+        this.window = new PollWindow(pollMaxNanos);
+        this.wait = new LoopWait(this, turns, timers, mailbox, window, polls);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
         this.thread = Thread.ofPlatform().name(name).daemon(daemon).unstarted(this::runThread);
@@ -128,6 +136,16 @@ public abstract class TickLoop implements IoLoop {
     public final void atTickEnd(TickEndHook hook) {
         assertInLoop();
         hooks.add(hook);
+    }
+
+    @Override
+    public final boolean lookAt(Polled polled) {
+        assertInLoop();
+        if (!window.enabled()) {
+            return false;
+        }
+        polls.add(polled);
+        return true;
     }
 
     @Override
@@ -201,10 +219,15 @@ public abstract class TickLoop implements IoLoop {
         enter();
         tickNanos = System.nanoTime();
         counts.awake(wait.leftNanos(tickNanos), tickNanos);
-        handles.drain(this);
-        counts.tasks += mailbox.runAll(this, MAX_TASKS_PER_TICK);
+        boolean worked = handles.drain(this);
+        int tasks = mailbox.runAll(this, MAX_TASKS_PER_TICK);
+        counts.tasks += tasks;
         if (!timers.isEmpty()) {
             timers.runDue(this, tickNanos);
+        }
+        polls.look(this);
+        if (worked || tasks > 0 || !turns.isEmpty()) {
+            window.worked();
         }
         turns.runAll(this);
         hooks.runAll(this);

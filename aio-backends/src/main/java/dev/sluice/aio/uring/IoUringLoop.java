@@ -20,7 +20,7 @@ public final class IoUringLoop extends NettyLoop {
     private final RingEnters enters;
 
     private IoUringLoop(String name, IoUringLoopOptions options) {
-        super(name, options.daemon());
+        super(name, options.daemon(), options.pollMaxNanos());
         this.options = options;
         this.enters = new RingEnters(options.submissionEntries());
     }

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sluice.aio.loop;
+
+import org.jspecify.annotations.NullMarked;
