@@ -63,6 +63,16 @@ final class LoopHandles {
         }
     }
 
+    /** True where the kernel may have something to say soon, of which no other thread would tell. */
+    boolean anyAwaitsKernel() {
+        for (int i = 0; i < all.size(); i++) {
+            if (all.get(i).awaitsKernel()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     boolean anyBusy() {
         for (int i = 0; i < all.size(); i++) {
             if (all.get(i).busy()) {

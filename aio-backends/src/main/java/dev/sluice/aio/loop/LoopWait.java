@@ -27,7 +27,7 @@ public final class LoopWait {
 
     /** Whether there is nothing else to do and the loop has spun long enough. From a yes on, whoever posts a task wakes the loop up. */
     public boolean mayWait() {
-        if (!turns.isEmpty() || (!timers.isEmpty() && timers.firstDueNanos() - System.nanoTime() <= 0)) {
+        if (!turns.isEmpty() || timerIsDue(System.nanoTime())) {
             return false;
         }
         if (window.enabled()) {
@@ -44,6 +44,10 @@ public final class LoopWait {
             leftNanos = System.nanoTime();
         }
         return waited;
+    }
+
+    boolean timerIsDue(long nowNanos) {
+        return !timers.isEmpty() && timers.firstDueNanos() - nowNanos <= 0;
     }
 
     /** Whether the wait has an end, which is {@link #deadlineNanos}. */

@@ -35,6 +35,8 @@ public abstract class TickLoop implements IoLoop {
     private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
     private static final int MAX_TASKS_PER_TICK = 4096;
     private static final long ENTER_FAILED_PAUSE_NANOS = 1_000_000;
+    /** How long a kick may go unheard while the loop is busy with what needs no system call. */
+    private static final long LONGEST_STAY_NANOS = 100_000;
     /** How long a closing loop waits for its requests in the kernel. A disk that hangs for longer doesn't keep the process. */
     private static final long CLOSE_LIMIT_NANOS = 10_000_000_000L;
 
@@ -54,6 +56,7 @@ public abstract class TickLoop implements IoLoop {
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
 
     private long tickNanos = System.nanoTime();
+    private long enteredNanos = tickNanos;
     private boolean closing;
     private long closeLimitNanos;
 
@@ -89,6 +92,11 @@ public abstract class TickLoop implements IoLoop {
 
     /** Opens what the loop waits with. Called first, and only this where it throws. */
     protected abstract void openKernel() throws Exception;
+
+    /** Whether something was queued that the next {@link #enterKernel} would submit. A kind of loop that always says yes enters in every tick. */
+    protected boolean submissionsWait() {
+        return true;
+    }
 
     /** Enters the kernel once, waits where {@code wait} allows it, calls {@link LoopWait#over} afterwards, notes completions. */
     protected abstract void enterKernel(LoopWait wait) throws Exception;
@@ -216,9 +224,9 @@ public abstract class TickLoop implements IoLoop {
     }
 
     private void tick() {
-        enter();
+        boolean entered = enter();
         tickNanos = System.nanoTime();
-        counts.awake(wait.leftNanos(tickNanos), tickNanos);
+        counts.awake(entered ? wait.leftNanos(tickNanos) : tickNanos, tickNanos);
         boolean worked = handles.drain(this);
         int tasks = mailbox.runAll(this, MAX_TASKS_PER_TICK);
         counts.tasks += tasks;
@@ -234,13 +242,45 @@ public abstract class TickLoop implements IoLoop {
         counts.tickEnded();
     }
 
-    private void enter() {
+    /**
+     * Enters the kernel, but for ticks that would neither submit anything nor hear of anything but kicks: some of them leave it out. Kicks are then heard
+     * of by the next that doesn't.
+     */
+    private boolean enter() {
+        if (mayStay()) {
+            return false;
+        }
         try {
             enterKernel(wait);
+            enteredNanos = System.nanoTime();
         } catch (Throwable failure) {
             failed("entering the kernel", failure);
             LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS);
         }
+        return true;
+    }
+
+    private boolean mayStay() {
+        if (closing || submissionsWait() || handles.anyAwaitsKernel()) {
+            return false;
+        }
+        return turns.isEmpty() ? spin() : System.nanoTime() - enteredNanos < LONGEST_STAY_NANOS;
+    }
+
+    /** Looks again and again at queues and mailbox alone. True where there is something to do for which the kernel need not be entered. */
+    private boolean spin() {
+        while (turns.isEmpty()) {
+            long now = System.nanoTime();
+            if (!window.enabled() || !window.spins(now) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
+                return false;
+            }
+            if (!mailbox.isEmpty()) {
+                return true;
+            }
+            Thread.onSpinWait();
+            polls.look(this);
+        }
+        return true;
     }
 
     // ---- ending

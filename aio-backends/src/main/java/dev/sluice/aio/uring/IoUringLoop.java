@@ -68,6 +68,11 @@ public final class IoUringLoop extends NettyLoop {
     }
 
     @Override
+    protected boolean submissionsWait() {
+        return enters.unsubmitted();
+    }
+
+    @Override
     protected void entering() {
         enters.entering();
     }
