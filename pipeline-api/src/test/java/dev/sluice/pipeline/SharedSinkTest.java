@@ -99,7 +99,7 @@ class SharedSinkTest {
                 QueueSource source = queue.feed(new QueueSource(loop, queue));
                 pipeline.connect(source);
                 queue.generate(request -> {
-                    request.parse(TestIo.read(0, 512));
+                    request.parse(BlockOp.READ, 0, 512);
                     return true;
                 });
                 all.add(queue);
