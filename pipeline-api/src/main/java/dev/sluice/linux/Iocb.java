@@ -59,6 +59,12 @@ public final class Iocb {
         NativeMemory.putInt(iocb + RW_FLAGS_OFFSET, rwFlags);
     }
 
+    /** Fills a PREAD or PWRITE; every other field becomes zero. */
+    public static void setBuffer(long iocb, short opcode, int fd, long address, long bytes, long offset, int rwFlags, long data) {
+        set(iocb, opcode, fd, address, bytes, offset, data);
+        NativeMemory.putInt(iocb + RW_FLAGS_OFFSET, rwFlags);
+    }
+
     /** Fills an FDSYNC; every other field becomes zero. */
     public static void setDataSync(long iocb, int fd, long data) {
         set(iocb, IOCB_CMD_FDSYNC, fd, 0, 0, 0, data);

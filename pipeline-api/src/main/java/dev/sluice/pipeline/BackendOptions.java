@@ -8,14 +8,16 @@ import java.nio.file.Path;
  * @param image a regular file or a block device; never probed for a format, always raw
  * @param readOnly open it for reading only
  * @param direct bypass the page cache (O_DIRECT)
- * @param sinkCapacity requests in flight per loop, 1 to 32768
+ * @param sinkCapacity requests in flight per loop, 1 to 32768, or {@link #DEFAULT_SINK_CAPACITY}
  */
 public record BackendOptions(Path image, boolean readOnly, boolean direct, int sinkCapacity) {
-    public static final int DEFAULT_SINK_CAPACITY = 4096;
+    /** What suits the kind of backend. */
+    public static final int DEFAULT_SINK_CAPACITY = 0;
+
     public static final int MAX_SINK_CAPACITY = 32768;
 
     public BackendOptions {
-        if (sinkCapacity < 1 || sinkCapacity > MAX_SINK_CAPACITY) {
+        if (sinkCapacity != DEFAULT_SINK_CAPACITY && (sinkCapacity < 1 || sinkCapacity > MAX_SINK_CAPACITY)) {
             throw new IllegalArgumentException("sink capacity " + sinkCapacity + " is not from 1 to " + MAX_SINK_CAPACITY);
         }
     }
@@ -31,5 +33,14 @@ public record BackendOptions(Path image, boolean readOnly, boolean direct, int s
 
     public BackendOptions withDirect(boolean direct) {
         return new BackendOptions(image, readOnly, direct, sinkCapacity);
+    }
+
+    public BackendOptions withSinkCapacity(int sinkCapacity) {
+        return new BackendOptions(image, readOnly, direct, sinkCapacity);
+    }
+
+    /** For backends: the capacity that was asked for, else theirs. */
+    public int sinkCapacityOr(int own) {
+        return sinkCapacity == DEFAULT_SINK_CAPACITY ? own : sinkCapacity;
     }
 }

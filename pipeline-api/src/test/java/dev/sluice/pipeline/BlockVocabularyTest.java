@@ -84,7 +84,9 @@ class BlockVocabularyTest {
         Path image = Path.of("disk.img");
         BackendOptions options = BackendOptions.of(image).withReadOnly(true).withDirect(false);
         assertThat(options).isEqualTo(new BackendOptions(image, true, false, BackendOptions.DEFAULT_SINK_CAPACITY));
-        assertThatThrownBy(() -> new BackendOptions(image, false, true, 0)).hasMessageContaining("capacity 0");
+        assertThat(options.sinkCapacityOr(256)).isEqualTo(256);
+        assertThat(options.withSinkCapacity(7).sinkCapacityOr(256)).isEqualTo(7);
+        assertThatThrownBy(() -> new BackendOptions(image, false, true, -1)).hasMessageContaining("capacity -1");
         assertThatThrownBy(() -> new BackendOptions(image, false, true, BackendOptions.MAX_SINK_CAPACITY + 1)).hasMessageContaining("32769");
     }
 }

@@ -342,6 +342,11 @@ public abstract class TickLoop implements IoLoop {
         handles.awaitDrain(handle);
     }
 
+    /** So many completions came, which somebody acts on without {@link LoopHandle#drain}. */
+    public final void completionsSeen(int many) {
+        counts.completions += many;
+    }
+
     /** An operation went to the kernel by a system call of its own, and is done. */
     public final void calledDirectly() {
         counts.submissions++;

@@ -9,6 +9,8 @@ import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.SinkCounters;
+import dev.sluice.pipeline.SinkCounts;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -37,6 +39,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private static final long MEMORY_BYTES_PER_TICK = 1 << 20;
 
     final BouncePool bounceBuffers;
+    final SinkCounts counts = new SinkCounts();
 
     /** What the file system has said it can't do, so that it's asked once. */
     boolean punchUnsupported;
@@ -68,6 +71,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private final IoLoop.TickEndHook flushAtTickEnd = this::flushAtTickEnd;
     private final IoLoop.Turn drainCalls = this::drainCalls;
     private final IoLoop.Turn flushRest = this::flushRest;
+    private int started;
     private long memoryBytesLeft;
     private boolean flushAsked;
     private boolean flushScheduled;
@@ -151,8 +155,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
 
     @Override
     public final void flush() {
+        started = 0;
         startBatch();
         endBatch();
+        counts.batch(started);
+        counts.publish();
     }
 
     private void startBatch() {
@@ -165,13 +172,16 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
             int slot = batch.peek();
             int outcome = issue(slot);
             if (outcome == SinkOperation.KERNEL_REFUSES) {
+                counts.retried();
                 flushSoon();
                 return;
             }
             batch.poll();
-            if (outcome == SinkOperation.NEEDS_BUFFER) {
+            if (outcome == SinkOperation.GOES_ON) {
+                started++;
+            } else if (outcome == SinkOperation.NEEDS_BUFFER) {
                 bufferless.add(slot);
-            } else if (outcome != SinkOperation.GOES_ON) {
+            } else {
                 endLater(slot, outcome);
             }
         }
@@ -203,6 +213,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     @Override
     public final int capacity() {
         return operations.length;
+    }
+
+    @Override
+    public final SinkCounters counters() {
+        return counts.snapshot();
     }
 
     @Override
@@ -254,8 +269,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private boolean called(int slot, long result) {
         loop.calledDirectly();
         memoryBytesLeft -= Math.max(0, result);
-        collect(slot, (int) result);
-        loop.requestTurn(drainCalls);
+        collectLater(slot, (int) result);
         return true;
     }
 
@@ -282,6 +296,12 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     protected final void collect(int slot, int result) {
         collectedSlots[collectedCount] = slot;
         collectedResults[collectedCount++] = result;
+    }
+
+    /** As {@link #collect}, from inside a flush; acted on in the next tick. */
+    protected final void collectLater(int slot, int result) {
+        collect(slot, result);
+        loop.requestTurn(drainCalls);
     }
 
     @Override
@@ -316,7 +336,13 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         }
     }
 
+    /** A call was refused for now and stays where it is. */
+    protected final void refusedForNow() {
+        counts.retried();
+    }
+
     private void tryAgain(SinkOperation operation) {
+        counts.retried();
         long pauseNanos = operation.refusals.next(loop.tickNanos());
         if (pauseNanos == Refusals.AT_ONCE) {
             continueInThisTick(operation.slot);

@@ -161,6 +161,7 @@ final class SinkOperation {
             if (bounceAddress == 0) {
                 return NEEDS_BUFFER;
             }
+            sink.counts.bounced();
         }
         if (reads) {
             return GOES_ON;
@@ -230,6 +231,9 @@ final class SinkOperation {
             return (int) Math.min(length, Integer.MAX_VALUE);
         }
         cursor.advance(result);
+        if (step == Step.VECTOR || result < Math.min(length - doneBytes + result, BouncePool.BUFFER_BYTES)) {
+            sink.counts.continued();
+        }
         return GOES_ON;
     }
 

@@ -12,6 +12,9 @@ import java.util.Optional;
 public final class IoUringBackendProvider implements BlockBackendProvider {
     static final String NAME = "io_uring";
 
+    /** Requests in flight for each loop and image, unless configured. */
+    private static final int DEFAULT_CAPACITY = 4096;
+
     @Override
     public String name() {
         return NAME;
@@ -28,6 +31,6 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
     }
 
     static BlockBackend open(BackendOptions options, CompletionSeam seam) throws IOException {
-        return new UringBackend(RawImage.open(options), options.sinkCapacity(), seam);
+        return new UringBackend(RawImage.open(options), options.sinkCapacityOr(DEFAULT_CAPACITY), seam);
     }
 }

@@ -21,6 +21,8 @@ import java.util.concurrent.RejectedExecutionException;
  * nothing behind once {@link #close} was called.
  */
 public final class ServedDisk implements AutoCloseable {
+    private static final int NULL_SINK_CAPACITY = 4096;
+
     private final DiskSpec spec;
     private final List<IoLoop> loops;
     private final BlockBackend backend;
@@ -73,7 +75,7 @@ public final class ServedDisk implements AutoCloseable {
     private static BlockBackend openBackend(DiskSpec spec) throws IOException {
         Measurement measurement = spec.measurement();
         return measurement.nullBytes() > 0
-                ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacity())
+                ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacityOr(NULL_SINK_CAPACITY))
                 : Providers.backend(spec.backend()).open(spec.backendOptions());
     }
 

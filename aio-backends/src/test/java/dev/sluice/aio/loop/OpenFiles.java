@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -6,10 +6,10 @@ import java.nio.file.Path;
 import java.util.stream.Stream;
 
 /** What this process has open: leak tests compare before and after. */
-final class OpenFiles {
+public final class OpenFiles {
     private OpenFiles() {}
 
-    static long count() throws IOException {
+    public static long count() throws IOException {
         try (Stream<Path> files = Files.list(Path.of("/proc/self/fd"))) {
             return files.count();
         }

@@ -1,0 +1,101 @@
+package dev.sluice.aio.epoll;
+
+import dev.sluice.aio.netty.NettyLoop;
+import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.linux.LinuxUnavailableException;
+import io.netty.channel.IoHandle;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.IoRegistration;
+import io.netty.channel.epoll.Epoll;
+import io.netty.channel.epoll.EpollIoHandler;
+import java.io.IOException;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A loop that waits in epoll, for machines and containers without io_uring. It submits nothing itself: sinks that work on it bring a system
+ * call of their own and an eventfd.
+ *
+ * <p><b>Threading</b>, <b>Ownership</b>, <b>Allocation:</b> as {@link dev.sluice.aio.loop.TickLoop} says. <b>Failure:</b> {@link #start} throws where
+ * there can be no epoll; after that nothing ends the loop but {@link #close}.
+ */
+public final class EpollLoop extends NettyLoop {
+    private EpollLoop(String name, boolean daemon, long pollMaxNanos) {
+        super(name, daemon, pollMaxNanos);
+    }
+
+    /**
+     * Starts a loop.
+     *
+     * @param name of the loop and its thread
+     * @param daemon whether the thread lets the JVM exit
+     * @throws IOException with one line that says why there can be no loop, and what to do
+     */
+    public static EpollLoop start(String name, boolean daemon) throws IOException {
+        return start(name, daemon, 0);
+    }
+
+    /**
+     * Starts a loop that spins for up to {@code pollMaxNanos} before it sleeps.
+     *
+     * @throws IOException as {@link #start(String, boolean)}
+     */
+    public static EpollLoop start(String name, boolean daemon, long pollMaxNanos) throws IOException {
+        Optional<String> unavailable = unavailable();
+        if (unavailable.isPresent()) {
+            throw new IOException(unavailable.get());
+        }
+        EpollLoop loop = new EpollLoop(name, daemon, pollMaxNanos);
+        Throwable failed = loop.startThread();
+        if (failed != null) {
+            throw new IOException(explain(failed), failed);
+        }
+        return loop;
+    }
+
+    /** Why there can be no loop of this kind on this machine, in one line with advice; empty where there can. */
+    public static Optional<String> unavailable() {
+        try {
+            LinuxPlatform.ensureAvailable();
+            return Epoll.isAvailable() ? Optional.empty() : Optional.of(explain(Epoll.unavailabilityCause()));
+        } catch (LinuxUnavailableException notHere) {
+            return Optional.of(String.valueOf(notHere.getMessage()));
+        } catch (LinkageError broken) {
+            return Optional.of(explain(broken));
+        }
+    }
+
+    static String explain(@Nullable Throwable cause) {
+        String text = cause == null ? "unknown cause" : String.valueOf(cause.getMessage()).lines().findFirst().orElse("unknown cause");
+        if (text.contains("Too many open files")) {
+            return "epoll cannot be opened (" + text + "): raise the limit of open files (ulimit -n)";
+        }
+        if (cause instanceof LinkageError) {
+            return "epoll is not available: Netty's classes or native library do not load (" + text + "): put netty-transport-native-epoll for this architecture ("
+                    + System.getProperty("os.arch") + ") on the class path, with java.io.tmpdir on a file system that allows exec";
+        }
+        return "epoll is not available: " + text + ": choose another loop";
+    }
+
+    @Override
+    public Watch onReadable(int fd, Runnable onReadable) {
+        assertInLoop();
+        EpollWatch watch = new EpollWatch(this, fd, onReadable);
+        watch.register();
+        return watch;
+    }
+
+    @Override
+    protected IoHandlerFactory handlerFactory() {
+        return EpollIoHandler.newFactory();
+    }
+
+    @Override
+    protected void entered(int handled, boolean waited) {
+        entered(1);
+    }
+
+    IoRegistration register(IoHandle entry) {
+        return registerHandle(entry);
+    }
+}

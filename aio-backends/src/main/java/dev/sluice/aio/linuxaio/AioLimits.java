@@ -1,0 +1,87 @@
+package dev.sluice.aio.linuxaio;
+
+import dev.sluice.linux.ErrnoException;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.Iocb;
+import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.linux.LinuxUnavailableException;
+import dev.sluice.linux.Memfd;
+import dev.sluice.pipeline.Errno;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/** What the kernel gives of Linux AIO, and why it gives no more, in one line for a person. Any thread; set-up only. Source: io_setup(2), aio-nr in sysctl/fs.rst. */
+final class AioLimits {
+    private static final Path IN_USE = Path.of("/proc/sys/fs/aio-nr");
+    private static final Path MOST = Path.of("/proc/sys/fs/aio-max-nr");
+
+    private AioLimits() {}
+
+    static Optional<String> unavailable() {
+        try {
+            LinuxPlatform.ensureAvailable();
+            AioContext.open(1, AioCalls.KERNEL).destroy();
+            return Optional.empty();
+        } catch (LinuxUnavailableException notHere) {
+            return Optional.of(String.valueOf(notHere.getMessage()));
+        } catch (ErrnoException refused) {
+            return Optional.of(String.valueOf(refused.getMessage()));
+        }
+    }
+
+    static String advice(int errno) {
+        return switch (Math.abs(errno)) {
+            case Errno.EAGAIN -> exhausted(number(IN_USE), number(MOST));
+            case Errno.ENOSYS -> "this kernel has no Linux AIO (CONFIG_AIO): choose another backend";
+            case Errno.EPERM, Errno.EACCES -> "Linux AIO is forbidden to this process, usually by a container's seccomp profile: allow io_setup, io_submit, "
+                    + "io_getevents and io_destroy, or choose another backend";
+            default -> "choose another backend, or fewer events";
+        };
+    }
+
+    static String exhausted(String inUse, String most) {
+        return "the machine's AIO events are used up: fs.aio-nr = " + inUse + " of fs.aio-max-nr = " + most
+                + ": raise it as root ('sysctl fs.aio-max-nr=1048576'), ask for fewer events, or choose another backend";
+    }
+
+    private static String number(Path sysctl) {
+        try {
+            return Files.readString(sysctl).strip();
+        } catch (IOException unreadable) {
+            return "unknown";
+        }
+    }
+
+    /**
+     * Whether the kernel has FDSYNC (Linux 4.18), asked of a file in memory, where there is nothing to wait for.
+     *
+     * @throws ErrnoException where the kernel gives no context at all
+     */
+    static boolean kernelSyncs() throws ErrnoException {
+        AioContext context = AioContext.open(1, AioCalls.KERNEL);
+        int file = Memfd.create("sluice-aio-probe", Memfd.MFD_CLOEXEC);
+        if (file < 0) {
+            context.destroy();
+            throw new ErrnoException("memfd_create", "", file, "raise the limit of open files (ulimit -n)");
+        }
+        try (Fd probed = Fd.adopt(file)) {
+            Iocb.setDataSync(context.take(0), probed.number(), 0);
+            boolean[] taken = {true};
+            int entered = context.submit(new AioContext.Ends() {
+                @Override
+                public void refused(int slot, int errno) {
+                    taken[0] = false;
+                }
+
+                @Override
+                public void completed(int slot, int result) {}
+            });
+            return taken[0] && entered > 0;
+        } finally {
+            // Waits for the sync.
+            context.destroy();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+package dev.sluice.aio.linuxaio;
+
+import dev.sluice.aio.loop.TickLoop;
+import dev.sluice.aio.raw.RawImage;
+import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.aio.sink.RawBackend;
+import dev.sluice.linux.ErrnoException;
+import dev.sluice.pipeline.BlockSink;
+import dev.sluice.pipeline.IoLoop;
+
+/** A raw image served through an AIO context for each loop. <b>Threading</b>, <b>Ownership:</b> as {@link RawBackend} says. */
+final class LinuxAioBackend extends RawBackend {
+    private final int capacity;
+    private final boolean kernelSyncs;
+    private final BlockingCalls blockingCalls = new BlockingCalls("sluice-aio-");
+    private final AioCalls calls;
+    private final CompletionSeam seam;
+
+    LinuxAioBackend(RawImage image, int capacity, boolean kernelSyncs, AioCalls calls, CompletionSeam seam) {
+        super(LinuxAioBackendProvider.NAME, image);
+        this.capacity = capacity;
+        this.kernelSyncs = kernelSyncs;
+        this.calls = calls;
+        this.seam = seam;
+    }
+
+    RawImage rawImage() {
+        return image();
+    }
+
+    int capacity() {
+        return capacity;
+    }
+
+    /** Whether fdatasync can be given to the kernel as other requests are. */
+    boolean kernelSyncs() {
+        return kernelSyncs;
+    }
+
+    BlockingCalls blockingCalls() {
+        return blockingCalls;
+    }
+
+    @Override
+    protected BlockSink makeSink(IoLoop loop) {
+        if (!(loop instanceof TickLoop tickLoop)) {
+            throw new IllegalArgumentException(
+                    "the linux-aio backend needs an epoll or io_uring loop; " + loop.name() + " is a " + loop.getClass().getSimpleName());
+        }
+        tickLoop.assertInLoop();
+        try {
+            return LinuxAioSink.open(this, tickLoop, calls, seam, this::sinkClosed);
+        } catch (ErrnoException refused) {
+            throw new IllegalStateException(this + ": " + refused.getMessage(), refused);
+        }
+    }
+
+    @Override
+    protected void release() {
+        blockingCalls.close();
+    }
+}

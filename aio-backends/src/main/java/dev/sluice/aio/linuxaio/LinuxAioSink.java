@@ -1,0 +1,233 @@
+package dev.sluice.aio.linuxaio;
+
+import dev.sluice.aio.loop.TickLoop;
+import dev.sluice.aio.raw.RawImage;
+import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.aio.sink.RawSink;
+import dev.sluice.linux.ErrnoException;
+import dev.sluice.linux.EventFd;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.Iocb;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.Errno;
+import dev.sluice.pipeline.IoLoop;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.function.IntSupplier;
+
+/**
+ * A raw image through an AIO context of its own: one io_submit a tick, completions read from the kernel's ring when its eventfd wakes the loop.
+ *
+ * <p>What io_submit does not take (EAGAIN, whether at the first or in the middle of a batch) stays where it is, in order, and is
+ * submitted again after the next completion; with nothing in the kernel, after a pause that doubles from 1 ms to 128 ms. It is never an
+ * error of a request.
+ *
+ * <p>fallocate has no opcode, and a request that must go through the page cache of an image that is otherwise direct would block in io_submit:
+ * both run on {@link BlockingCalls} and come back through the loop's mailbox.
+ *
+ * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure:</b> as {@link RawSink} says. <b>Allocation:</b> none per request, but for those on other threads.
+ */
+final class LinuxAioSink extends RawSink implements AioContext.Ends {
+    private static final long FIRST_PAUSE_NANOS = 1_000_000;
+    private static final int MOST_DOUBLINGS = 7;
+
+    private final TickLoop loop;
+    private final RawImage image;
+    private final AioContext context;
+    private final BlockingCalls blocking;
+    private final Fd completions;
+    private final IoLoop.Watch watch;
+    private final IoLoop.Turn reapAgain = this::reapAgain;
+    private boolean syncsOnThreads;
+
+    private int onThreads;
+    /** The kernel takes no more until something has changed. */
+    private boolean full;
+    private boolean pausing;
+    private int pauses;
+
+    private LinuxAioSink(LinuxAioBackend backend, TickLoop loop, AioContext context, Fd completions, CompletionSeam seam, Runnable onClosed) {
+        super(loop, backend.rawImage(), backend.capacity(), seam, onClosed);
+        this.loop = loop;
+        this.image = backend.rawImage();
+        this.context = context;
+        this.blocking = backend.blockingCalls();
+        this.syncsOnThreads = !backend.kernelSyncs();
+        this.completions = completions;
+        loop.add(this);
+        this.watch = loop.onReadable(completions.number(), this::reap);
+    }
+
+    /** A sink on a loop; {@code onClosed} is its backend's to hear of the end. */
+    static LinuxAioSink open(LinuxAioBackend backend, TickLoop loop, AioCalls calls, CompletionSeam seam, Runnable onClosed) throws ErrnoException {
+        AioContext context = AioContext.open(backend.capacity(), calls);
+        int eventFd = EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK);
+        if (eventFd < 0) {
+            context.destroy();
+            throw new ErrnoException("eventfd", "", eventFd, "raise the limit of open files (ulimit -n)");
+        }
+        Fd completions = Fd.adopt(eventFd);
+        try {
+            return new LinuxAioSink(backend, loop, context, completions, seam, onClosed);
+        } catch (Throwable refused) {
+            completions.close();
+            context.destroy();
+            throw refused;
+        }
+    }
+
+    // ---- starting calls
+
+    @Override
+    protected boolean startVector(int slot, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
+        if (blocksAtSubmission(fd)) {
+            return onThread(slot, reads
+                    ? () -> (int) LinuxFile.preadv2(fd, iovecs, iovecCount, offset, 0)
+                    : () -> (int) LinuxFile.pwritev2(fd, iovecs, iovecCount, offset, rwFlags));
+        }
+        long iocb = context.take(slot);
+        Iocb.setVectored(iocb, reads ? Iocb.IOCB_CMD_PREADV : Iocb.IOCB_CMD_PWRITEV, fd, iovecs, iovecCount, offset, rwFlags, slot);
+        return taken(iocb);
+    }
+
+    @Override
+    protected boolean startBuffer(int slot, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
+        if (blocksAtSubmission(fd) && rwFlags == 0) {
+            return onThread(slot, reads ? () -> (int) LinuxFile.pread(fd, address, bytes, offset) : () -> (int) LinuxFile.pwrite(fd, address, bytes, offset));
+        }
+        long iocb = context.take(slot);
+        Iocb.setBuffer(iocb, reads ? Iocb.IOCB_CMD_PREAD : Iocb.IOCB_CMD_PWRITE, fd, address, bytes, offset, rwFlags, slot);
+        return taken(iocb);
+    }
+
+    @Override
+    protected boolean startSync(int slot, int fd) {
+        if (syncsOnThreads) {
+            return onThread(slot, () -> LinuxFile.fdatasync(fd));
+        }
+        long iocb = context.take(slot);
+        Iocb.setDataSync(iocb, fd, slot);
+        return taken(iocb);
+    }
+
+    @Override
+    protected boolean startFallocate(int slot, int fd, int mode, long offset, long bytes) {
+        return onThread(slot, () -> LinuxFile.fallocate(fd, mode, offset, bytes));
+    }
+
+    private boolean blocksAtSubmission(int fd) {
+        return fd != image.fd();
+    }
+
+    private boolean taken(long iocb) {
+        Iocb.setResultFd(iocb, completions.number());
+        loop.submissionAdded();
+        return true;
+    }
+
+    private boolean onThread(int slot, IntSupplier call) {
+        onThreads++;
+        loop.submissionAdded();
+        blocking.run(() -> {
+            int result = call.getAsInt();
+            try {
+                loop.execute(() -> cameBack(slot, result));
+            } catch (RejectedExecutionException ended) {
+                // The loop has given up waiting for it, loudly.
+            }
+        });
+        return true;
+    }
+
+    private void cameBack(int slot, int result) {
+        onThreads--;
+        loop.completionsSeen(1);
+        collect(slot, result);
+        drain();
+    }
+
+    // ---- io_submit
+
+    @Override
+    protected void endBatch() {
+        if (context.waiting() > 0 && !full) {
+            submitWaiting();
+        }
+    }
+
+    private void submitWaiting() {
+        int entered = context.submit(this);
+        loop.entered(Math.abs(entered));
+        full = entered < 0;
+        if (!full) {
+            pauses = 0;
+            return;
+        }
+        refusedForNow();
+        if (context.inKernel() == 0 && !pausing) {
+            pausing = true;
+            loop.schedule(this::pauseOver, FIRST_PAUSE_NANOS << Math.min(pauses++, MOST_DOUBLINGS));
+        }
+    }
+
+    private void pauseOver() {
+        pausing = false;
+        full = false;
+        endBatch();
+    }
+
+    @Override
+    public void refused(int slot, int errno) {
+        if (context.opcode(slot) == Iocb.IOCB_CMD_FDSYNC && errno == -Errno.EINVAL) {
+            // This file's kind has no asynchronous sync.
+            syncsOnThreads = true;
+            boolean _ = onThread(slot, () -> LinuxFile.fdatasync(image.fd()));
+            return;
+        }
+        loop.completionsSeen(1);
+        collectLater(slot, errno);
+    }
+
+    // ---- completions
+
+    private void reap() {
+        int reaped = context.reap(this);
+        if (!context.readsRing()) {
+            loop.entered(1);
+        }
+        if (reaped < 0) {
+            loop.requestTurn(reapAgain);
+            return;
+        }
+        loop.completionsSeen(reaped);
+        if (reaped > 0 && full) {
+            full = false;
+            askForFlush();
+        }
+        drain();
+    }
+
+    private boolean reapAgain() {
+        reap();
+        return false;
+    }
+
+    @Override
+    public void completed(int slot, int result) {
+        collect(slot, result);
+    }
+
+    // ---- ending
+
+    @Override
+    protected int inKernel() {
+        return context.waiting() + context.inKernel() + onThreads;
+    }
+
+    @Override
+    protected void release() {
+        watch.close();
+        completions.close();
+        loop.remove(this);
+        blocking.run(context::destroy);
+    }
+}
