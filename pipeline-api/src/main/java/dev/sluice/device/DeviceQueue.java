@@ -189,6 +189,11 @@ final class DeviceQueue implements RequestQueue {
     }
 
     @Override
+    public boolean available() {
+        return freeCount > 0 && !ring.isEmpty();
+    }
+
+    @Override
     public boolean enableKicks() {
         // Volatile; pairs with kick.
         kicksWanted = true;

@@ -116,9 +116,10 @@ public final class BlockPipeline implements AutoCloseable {
         });
     }
 
+    /** What requests pass through, and which operations bypass the stages and why. */
     @Override
     public String toString() {
-        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages + " -> " + backend.name();
+        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages + " -> " + backend.name() + " (" + stages.describeBypass() + ")";
     }
 
     /** Assembles a pipeline. Not thread safe; used once. */

@@ -1,5 +1,7 @@
 package dev.sluice.pipeline;
 
+import java.util.EnumSet;
+import java.util.Set;
 import reactor.core.publisher.Mono;
 
 /**
@@ -25,7 +27,22 @@ public interface BlockStage {
 
     Mono<BlockStatus> handle(BlockRequest request, Chain chain);
 
-    /** Whether this stage needs to see a request. Pure, fast, allocation free: it is asked for every request. */
+    /**
+     * The operations among which this stage wants to see requests. It is never asked about others, which the description of a pipeline can therefore
+     * say. Asked once, when the pipeline is built.
+     */
+    default Set<BlockOp> operations() {
+        return EnumSet.allOf(BlockOp.class);
+    }
+
+    /**
+     * Whether this stage needs to see a request. Fast, allocation free, without effect: it is asked for every request of its {@link #operations}.
+     *
+     * <p>This is also how a stage says that a request must not overtake another one. Requests that are in flight together have no order, so whoever is
+     * not seen may overtake whoever is. A stage that answers a request <em>before</em> the sink has completed it (a write-back cache, say) has made an
+     * order that did not exist: until it has caught up it must be interested in every request that could tell the difference, that is each FLUSH
+     * and whatever touches the same sectors.
+     */
     default boolean interestedIn(BlockRequest request) {
         return true;
     }

@@ -30,6 +30,18 @@ public interface IoLoop extends Executor, AutoCloseable {
         void run();
     }
 
+    /** Something that a loop can look at while it spins, in place of being woken for it. */
+    interface Polled {
+        /** Looks for work, cheaply, and asks for a turn where there is some. True where it need not be looked at any more. */
+        boolean look();
+
+        /**
+         * The loop is about to sleep: asks for a notification of the next work. True where there is some already, and a turn was asked for; then it need
+         * not be looked at any more and the loop does not sleep.
+         */
+        boolean beforeSleep();
+    }
+
     /** Interest in a file descriptor. Closing it (loop thread only) ends the interest; the descriptor stays its owner's. */
     interface Watch extends AutoCloseable {
         /** Idempotent. The handler is not called any more once this returns; the kernel may still hold the file until the next tick. */
@@ -80,6 +92,16 @@ public interface IoLoop extends Executor, AutoCloseable {
      * read by the loop, several writes may give one call, one write gives at least one.
      */
     Watch onReadable(int fd, Runnable onReadable);
+
+    /**
+     * Takes on something to look at in every tick from the next one on, until it says that it need not be. The caller sees to it that it is not there
+     * already.
+     *
+     * @return false where this loop never spins: then it is not looked at, and asks for its notifications itself
+     */
+    default boolean lookAt(Polled polled) {
+        return false;
+    }
 
     /** {@link System#nanoTime} as it was when this tick woke up: read once a tick and shared by its requests. */
     long tickNanos();

@@ -26,10 +26,13 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final IoLoop loop;
     private final RequestQueue queue;
     private final IoLoop.Turn turn = this::takeTurn;
+    private final IoLoop.Polled ring = new Ring();
     private final AtomicReference<@Nullable RingSubscription> subscription = new AtomicReference<>();
 
     private int turnBudget = TURN_BUDGET;
     private boolean turnRequested;
+    /** The loop looks at the ring, so that kicks are needed only while it sleeps. */
+    private boolean lookedAt;
     private boolean stopped;
     private @Nullable BrokenQueueException failure;
     private @Nullable Runnable whenDrained;
@@ -228,7 +231,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         }
     }
 
-    /** The next request, or null with kicks enabled. */
+    /** The next request, or null with kicks enabled or a loop that looks by itself. */
     @Nullable BlockRequest pollOrEnableKicks() {
         try {
             while (true) {
@@ -239,6 +242,10 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                     remember(request);
                     return request;
                 }
+                if (lookedAt || loop.lookAt(ring)) {
+                    lookedAt = true;
+                    return null;
+                }
                 if (!queue.enableKicks()) {
                     return null;
                 }
@@ -247,6 +254,30 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         } catch (BrokenQueueException broken) {
             failure = broken;
             throw broken;
+        }
+    }
+
+    /** How a loop that spins sees the queue. */
+    private final class Ring implements IoLoop.Polled {
+        @Override
+        public boolean look() {
+            return ended() ? leave() : queue.available() && work();
+        }
+
+        @Override
+        public boolean beforeSleep() {
+            return ended() ? leave() : queue.enableKicks() && work();
+        }
+
+        private boolean work() {
+            queue.disableKicks();
+            requestTurn();
+            return leave();
+        }
+
+        private boolean leave() {
+            lookedAt = false;
+            return true;
         }
     }
 

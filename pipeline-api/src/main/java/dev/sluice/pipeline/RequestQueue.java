@@ -30,6 +30,14 @@ public interface RequestQueue {
     @Nullable BlockRequest poll();
 
     /**
+     * Whether {@link #poll} is worth while, found out without asking the other side for anything. For loops that look at queues instead of
+     * waiting for kicks. A queue that always says no is found by {@link #enableKicks} before the loop sleeps.
+     */
+    default boolean available() {
+        return false;
+    }
+
+    /**
      * Asks the other side for a kick with its next request, after {@link #poll} returned null.
      *
      * @return true where something became available meanwhile, so that the caller polls again instead of waiting for a kick

@@ -1,9 +1,7 @@
 package dev.sluice.pipeline;
 
-import java.util.ArrayDeque;
-
 /**
- * A loop's sink as its queues share it: asks for one flush a tick and keeps, in order, what a full sink could not take.
+ * A loop's sink as its queues share it: asks for one flush a tick and keeps what a full sink could not take, from where queues get their turns.
  *
  * <p>Once it is closed, requests that still come, and those that wait, fail with ESHUTDOWN.
  *
@@ -12,7 +10,7 @@ import java.util.ArrayDeque;
 final class SharedSink {
     private final IoLoop loop;
     private final BlockSink sink;
-    private final ArrayDeque<BlockRequest> waiting = new ArrayDeque<>();
+    private final WaitingLine waiting = new WaitingLine();
     private final IoLoop.TickEndHook endOfTick = this::endTick;
     private boolean hooked;
     private boolean closed;
@@ -74,8 +72,7 @@ final class SharedSink {
     void close() {
         if (!closed) {
             closed = true;
-            waiting.forEach(this::refuse);
-            waiting.clear();
+            waiting.clear(this::refuse);
             sink.flush();
             sink.close();
         }

@@ -1,6 +1,9 @@
 package dev.sluice.pipeline;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.StringJoiner;
 import java.util.stream.Collectors;
 import reactor.core.publisher.Mono;
 
@@ -9,9 +12,28 @@ final class StageChain {
     private final BlockStage[] stages;
     private final boolean bypass;
 
+    /** For each stage a bit for each operation that it may want to see, and at the end those that any does. */
+    private final int[] operations;
+
+    private final int anyOperation;
+
     StageChain(List<BlockStage> stages, boolean bypass) {
         this.bypass = bypass;
         this.stages = stages.toArray(BlockStage[]::new);
+        this.operations = new int[this.stages.length];
+        int any = 0;
+        for (int i = 0; i < operations.length; i++) {
+            for (BlockOp op : this.stages[i].operations()) {
+                operations[i] |= bit(op);
+            }
+            any |= operations[i];
+        }
+        this.anyOperation = any;
+    }
+
+    @SuppressWarnings("EnumOrdinal") // bits that live and die with this object
+    private static int bit(BlockOp op) {
+        return 1 << op.ordinal();
     }
 
     /** Index of the first stage from {@code from} on that wants to see the request, or -1. Allocates nothing. */
@@ -19,8 +41,12 @@ final class StageChain {
         if (!bypass) {
             return from < stages.length ? from : -1;
         }
+        int op = bit(request.op());
+        if ((anyOperation & op) == 0) {
+            return -1;
+        }
         for (int i = from; i < stages.length; i++) {
-            if (stages[i].interestedIn(request)) {
+            if ((operations[i] & op) != 0 && stages[i].interestedIn(request)) {
                 return i;
             }
         }
@@ -44,10 +70,47 @@ final class StageChain {
         return stages[stage].name();
     }
 
+    /** Which operations go past the stages, and why. */
+    String describeBypass() {
+        if (!bypass) {
+            return "nothing bypasses the stages: the bypass is turned off";
+        }
+        if (stages.length == 0) {
+            return "every request bypasses: there are no stages";
+        }
+        StringJoiner never = new StringJoiner(", ");
+        Map<String, StringJoiner> asked = new LinkedHashMap<>();
+        for (BlockOp op : BlockOp.values()) {
+            String names = namesOfThoseThatSee(op);
+            if (op == BlockOp.GET_ID) {
+                continue;
+            }
+            if (names.isEmpty()) {
+                never.add(op.name());
+            } else {
+                asked.computeIfAbsent(names, key -> new StringJoiner(", ")).add(op.name());
+            }
+        }
+        StringJoiner all = new StringJoiner("; ");
+        if (never.length() > 0) {
+            all.add(never + " bypass: no stage sees them");
+        }
+        asked.forEach((names, ops) -> all.add(ops + " bypass where " + names + (names.contains(",") ? " are" : " is") + " not interested"));
+        return all + "; GET_ID is answered by the pipeline";
+    }
+
+    private String namesOfThoseThatSee(BlockOp op) {
+        StringJoiner names = new StringJoiner(", ");
+        for (int i = 0; i < stages.length; i++) {
+            if ((operations[i] & bit(op)) != 0) {
+                names.add(stages[i].name());
+            }
+        }
+        return names.toString();
+    }
+
     @Override
     public String toString() {
-        return stages.length == 0
-                ? "no stages (every request bypasses)"
-                : List.of(stages).stream().map(BlockStage::name).collect(Collectors.joining(" -> "));
+        return stages.length == 0 ? "no stages" : List.of(stages).stream().map(BlockStage::name).collect(Collectors.joining(" -> "));
     }
 }

@@ -51,6 +51,74 @@ class SharedSinkTest {
         }
     }
 
+    @Test
+    void shouldGiveWhatBecomesFreeToQueuesInTurns() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 4, SimulatedFaults.NONE);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
+                TestQueue greedy = new TestQueue(loop, 0, 32);
+                TestQueue modest = new TestQueue(loop, 9, 32)) {
+            pipeline.connect(greedy.feed(new QueueSource(loop, greedy)));
+            pipeline.connect(modest.feed(new QueueSource(loop, modest)));
+            SimulatedSink sink = backend.sinkOf(loop);
+            sink.hold();
+            List<TestIo> many = new ArrayList<>();
+            for (int i = 0; i < 40; i++) {
+                many.add(greedy.submit(TestIo.read(i, 512)));
+            }
+            loop.tickUntilIdle();
+            List<TestIo> few = new ArrayList<>();
+            for (int i = 100; i < 104; i++) {
+                few.add(modest.submit(TestIo.read(i, 512)));
+            }
+            loop.tickUntilIdle();
+            int releases = 0;
+            while (!few.stream().allMatch(TestIo::answered)) {
+                sink.release(sink.held().getFirst());
+                loop.tickUntilIdle();
+                releases++;
+            }
+            // Four of the greedy one's are in the sink already; then one of each in turns, and what is taken in last comes out last.
+            assertThat(releases).as("requests completed before the modest queue had its four").isLessThanOrEqualTo(4 + 2 * 4);
+            sink.releaseAll();
+            loop.tickUntilIdle();
+            assertThat(many).allMatch(io -> io.result() == 512);
+        }
+    }
+
+    @Test
+    void shouldServeSaturatedQueuesOfALoopEvenly() {
+        int queues = 4;
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 32, SimulatedFaults.NONE);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build()) {
+            List<TestQueue> all = new ArrayList<>();
+            List<QueueSource> sources = new ArrayList<>();
+            for (int i = 0; i < queues; i++) {
+                TestQueue queue = new TestQueue(loop, i, 128);
+                QueueSource source = queue.feed(new QueueSource(loop, queue));
+                pipeline.connect(source);
+                queue.generate(request -> {
+                    request.parse(BlockOp.READ, 0, 512);
+                    return true;
+                });
+                all.add(queue);
+                sources.add(source);
+            }
+            for (int tick = 0; tick < 1000; tick++) {
+                loop.tick();
+            }
+            long least = all.stream().mapToLong(TestQueue::answers).min().orElse(0);
+            long most = all.stream().mapToLong(TestQueue::answers).max().orElse(0);
+            assertThat(least).isPositive();
+            assertThat(most).as("answers of the queue that got most").isLessThanOrEqualTo(least + least / 10);
+            all.forEach(queue -> queue.generate(request -> false));
+            sources.forEach(source -> source.stop(() -> {}));
+            loop.tickUntilIdle();
+            all.forEach(TestQueue::close);
+        }
+    }
+
     private static List<Long> sectors(SimulatedSink sink) {
         return sink.held().stream().map(BlockRequest::sector).toList();
     }

@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  * there can be no epoll; after that nothing ends the loop but {@link #close}.
  */
 public final class EpollLoop extends NettyLoop {
-    private EpollLoop(String name, boolean daemon) {
-        super(name, daemon);
+    private EpollLoop(String name, boolean daemon, long pollMaxNanos) {
+        super(name, daemon, pollMaxNanos);
     }
 
     /**
@@ -32,11 +32,20 @@ public final class EpollLoop extends NettyLoop {
      * @throws IOException with one line that says why there can be no loop, and what to do
      */
     public static EpollLoop start(String name, boolean daemon) throws IOException {
+        return start(name, daemon, 0);
+    }
+
+    /**
+     * Starts a loop that spins for up to {@code pollMaxNanos} before it sleeps.
+     *
+     * @throws IOException as {@link #start(String, boolean)}
+     */
+    public static EpollLoop start(String name, boolean daemon, long pollMaxNanos) throws IOException {
         Optional<String> unavailable = unavailable();
         if (unavailable.isPresent()) {
             throw new IOException(unavailable.get());
         }
-        EpollLoop loop = new EpollLoop(name, daemon);
+        EpollLoop loop = new EpollLoop(name, daemon, pollMaxNanos);
         Throwable failed = loop.startThread();
         if (failed != null) {
             throw new IOException(explain(failed), failed);

@@ -20,4 +20,9 @@ public abstract class LoopHandle {
 
     /** True while the loop must not end yet. */
     protected abstract boolean busy();
+
+    /** True while the kernel is at work for this handle, so that entering it again is worth while. Not for kicks, which the loop can do without for a while. */
+    protected boolean awaitsKernel() {
+        return busy();
+    }
 }

@@ -35,7 +35,9 @@ final class LoopHandles {
         awaiting[awaitingCount++] = handle;
     }
 
-    void drain(TickLoop loop) {
+    /** True where there was something to act on. */
+    boolean drain(TickLoop loop) {
+        int drained = awaitingCount;
         for (int i = 0; i < awaitingCount; i++) {
             LoopHandle handle = awaiting[i];
             awaiting[i] = null;
@@ -52,12 +54,23 @@ final class LoopHandles {
             }
         }
         awaitingCount = 0;
+        return drained > 0;
     }
 
     void loopEnding(TickLoop loop) {
         for (LoopHandle handle : List.copyOf(all)) {
             loop.runGuarded("closing a sink or watch", handle::loopEnding);
         }
+    }
+
+    /** True where the kernel may have something to say soon, of which no other thread would tell. */
+    boolean anyAwaitsKernel() {
+        for (int i = 0; i < all.size(); i++) {
+            if (all.get(i).awaitsKernel()) {
+                return true;
+            }
+        }
+        return false;
     }
 
     boolean anyBusy() {

@@ -9,26 +9,45 @@ public final class LoopWait {
     private final TurnList turns;
     private final Timers timers;
     private final Mailbox mailbox;
+    private final PollWindow window;
+    private final PollList polls;
+    private final TickLoop loop;
     private boolean waited;
     private boolean hadLeave;
     private long leftNanos;
 
-    LoopWait(TurnList turns, Timers timers, Mailbox mailbox) {
+    LoopWait(TickLoop loop, TurnList turns, Timers timers, Mailbox mailbox, PollWindow window, PollList polls) {
+        this.loop = loop;
+        this.window = window;
+        this.polls = polls;
         this.turns = turns;
         this.timers = timers;
         this.mailbox = mailbox;
     }
 
-    /** Whether there is nothing else to do. From a yes on, whoever posts a task wakes the loop up. */
+    /** Whether there is nothing else to do and the loop has spun long enough. From a yes on, whoever posts a task wakes the loop up. */
     public boolean mayWait() {
-        if (!turns.isEmpty() || (!timers.isEmpty() && timers.firstDueNanos() - System.nanoTime() <= 0)) {
+        if (!turns.isEmpty() || timerIsDue(System.nanoTime())) {
             return false;
+        }
+        if (window.enabled()) {
+            if (window.spins(System.nanoTime())) {
+                Thread.onSpinWait();
+                return false;
+            }
+            if (polls.beforeSleep(loop) || !turns.isEmpty()) {
+                return false;
+            }
         }
         waited = mailbox.mayWait();
         if (waited) {
             leftNanos = System.nanoTime();
         }
         return waited;
+    }
+
+    boolean timerIsDue(long nowNanos) {
+        return !timers.isEmpty() && timers.firstDueNanos() - nowNanos <= 0;
     }
 
     /** Whether the wait has an end, which is {@link #deadlineNanos}. */
@@ -46,6 +65,9 @@ public final class LoopWait {
         mailbox.awake();
         hadLeave = waited;
         waited = false;
+        if (hadLeave && window.enabled()) {
+            window.slept(System.nanoTime());
+        }
         return hadLeave;
     }
 

@@ -22,6 +22,7 @@ import reactor.core.scheduler.Schedulers;
  *   <li>completions, noted while the kernel's queues are walked, acted on afterwards ({@link LoopHandle})
  *   <li>tasks of other threads
  *   <li>timers that are due
+ *   <li>looks at what is {@linkplain #lookAt looked at}, where the loop spins
  *   <li>turns, each once
  *   <li>tick-end hooks, until none is left
  * </ol>
@@ -34,6 +35,8 @@ public abstract class TickLoop implements IoLoop {
     private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
     private static final int MAX_TASKS_PER_TICK = 4096;
     private static final long ENTER_FAILED_PAUSE_NANOS = 1_000_000;
+    /** How long a kick may go unheard while the loop is busy with what needs no system call. */
+    private static final long LONGEST_STAY_NANOS = 100_000;
     /** How long a closing loop waits for its requests in the kernel. A disk that hangs for longer doesn't keep the process. */
     private static final long CLOSE_LIMIT_NANOS = 10_000_000_000L;
 
@@ -46,20 +49,28 @@ public abstract class TickLoop implements IoLoop {
     private final TurnList turns = new TurnList();
     private final TickEndHooks hooks = new TickEndHooks();
     private final LoopHandles handles = new LoopHandles();
+    private final PollList polls = new PollList();
+    private final PollWindow window;
     private final LoopWait wait;
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
 
     private long tickNanos = System.nanoTime();
+    private long enteredNanos = tickNanos;
     private boolean closing;
     private long closeLimitNanos;
 
-    /** A loop that has not started. */
+    /**
+     * A loop that has not started.
+     *
+     * @param pollMaxNanos how long it spins at most before it sleeps, 0 for not at all
+     */
     @SuppressWarnings("this-escape") // Nobody calls back before startThread.
-    protected TickLoop(String name, boolean daemon) {
+    protected TickLoop(String name, boolean daemon, long pollMaxNanos) {
         this.name = name;
         this.mailbox = new Mailbox(name, this::wakeUp);
-        this.wait = new LoopWait(turns, timers, mailbox);
+        this.window = new PollWindow(pollMaxNanos);
+        this.wait = new LoopWait(this, turns, timers, mailbox, window, polls);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
         this.thread = Thread.ofPlatform().name(name).daemon(daemon).unstarted(this::runThread);
@@ -81,6 +92,11 @@ public abstract class TickLoop implements IoLoop {
 
     /** Opens what the loop waits with. Called first, and only this where it throws. */
     protected abstract void openKernel() throws Exception;
+
+    /** Whether something was queued that the next {@link #enterKernel} would submit. A kind of loop that always says yes enters in every tick. */
+    protected boolean submissionsWait() {
+        return true;
+    }
 
     /** Enters the kernel once, waits where {@code wait} allows it, calls {@link LoopWait#over} afterwards, notes completions. */
     protected abstract void enterKernel(LoopWait wait) throws Exception;
@@ -128,6 +144,16 @@ public abstract class TickLoop implements IoLoop {
     public final void atTickEnd(TickEndHook hook) {
         assertInLoop();
         hooks.add(hook);
+    }
+
+    @Override
+    public final boolean lookAt(Polled polled) {
+        assertInLoop();
+        if (!window.enabled()) {
+            return false;
+        }
+        polls.add(polled);
+        return true;
     }
 
     @Override
@@ -198,26 +224,63 @@ public abstract class TickLoop implements IoLoop {
     }
 
     private void tick() {
-        enter();
+        boolean entered = enter();
         tickNanos = System.nanoTime();
-        counts.awake(wait.leftNanos(tickNanos), tickNanos);
-        handles.drain(this);
-        counts.tasks += mailbox.runAll(this, MAX_TASKS_PER_TICK);
+        counts.awake(entered ? wait.leftNanos(tickNanos) : tickNanos, tickNanos);
+        boolean worked = handles.drain(this);
+        int tasks = mailbox.runAll(this, MAX_TASKS_PER_TICK);
+        counts.tasks += tasks;
         if (!timers.isEmpty()) {
             timers.runDue(this, tickNanos);
+        }
+        polls.look(this);
+        if (worked || tasks > 0 || !turns.isEmpty()) {
+            window.worked();
         }
         turns.runAll(this);
         hooks.runAll(this);
         counts.tickEnded();
     }
 
-    private void enter() {
+    /**
+     * Enters the kernel, but for ticks that would neither submit anything nor hear of anything but kicks: some of them leave it out. Kicks are then heard
+     * of by the next that doesn't.
+     */
+    private boolean enter() {
+        if (mayStay()) {
+            return false;
+        }
         try {
             enterKernel(wait);
+            enteredNanos = System.nanoTime();
         } catch (Throwable failure) {
             failed("entering the kernel", failure);
             LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS);
         }
+        return true;
+    }
+
+    private boolean mayStay() {
+        if (closing || submissionsWait() || handles.anyAwaitsKernel()) {
+            return false;
+        }
+        return turns.isEmpty() ? spin() : System.nanoTime() - enteredNanos < LONGEST_STAY_NANOS;
+    }
+
+    /** Looks again and again at queues and mailbox alone. True where there is something to do for which the kernel need not be entered. */
+    private boolean spin() {
+        while (turns.isEmpty()) {
+            long now = System.nanoTime();
+            if (!window.enabled() || !window.spins(now) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
+                return false;
+            }
+            if (!mailbox.isEmpty()) {
+                return true;
+            }
+            Thread.onSpinWait();
+            polls.look(this);
+        }
+        return true;
     }
 
     // ---- ending

@@ -21,8 +21,8 @@ public abstract class NettyLoop extends TickLoop {
     private volatile @Nullable IoHandler handler;
     private @Nullable NettyWait nettyWait;
 
-    protected NettyLoop(String name, boolean daemon) {
-        super(name, daemon);
+    protected NettyLoop(String name, boolean daemon, long pollMaxNanos) {
+        super(name, daemon, pollMaxNanos);
     }
 
     /** Makes the handler. Called once, on the loop's thread. */

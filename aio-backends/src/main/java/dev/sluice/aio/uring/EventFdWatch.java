@@ -116,6 +116,11 @@ final class EventFdWatch extends LoopHandle implements IoLoop.Watch {
     }
 
     @Override
+    protected boolean awaitsKernel() {
+        return false;
+    }
+
+    @Override
     protected boolean busy() {
         return ring.inKernel() > 0;
     }

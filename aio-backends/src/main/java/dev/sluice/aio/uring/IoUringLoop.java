@@ -20,7 +20,7 @@ public final class IoUringLoop extends NettyLoop {
     private final RingEnters enters;
 
     private IoUringLoop(String name, IoUringLoopOptions options) {
-        super(name, options.daemon());
+        super(name, options.daemon(), options.pollMaxNanos());
         this.options = options;
         this.enters = new RingEnters(options.submissionEntries());
     }
@@ -65,6 +65,11 @@ public final class IoUringLoop extends NettyLoop {
         IoUringIoHandlerConfig config =
                 new IoUringIoHandlerConfig().setRingSize(options.submissionEntries()).setCqSize(options.completionEntries());
         return IoUringIoHandler.newFactory(config);
+    }
+
+    @Override
+    protected boolean submissionsWait() {
+        return enters.unsubmitted();
     }
 
     @Override

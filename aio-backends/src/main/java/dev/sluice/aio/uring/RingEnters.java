@@ -28,6 +28,11 @@ final class RingEnters {
         unsubmitted++;
     }
 
+    /** Whether something waits for the next enter. */
+    boolean unsubmitted() {
+        return unsubmitted > 0;
+    }
+
     void reaped() {
         completions++;
     }

@@ -1,4 +1,3 @@
-/** What every loop does; the tests of a kind of loop extend {@code IoLoopContract} and {@code WatchContract}. */
 @NullMarked
 package dev.sluice.aio.loop;
 

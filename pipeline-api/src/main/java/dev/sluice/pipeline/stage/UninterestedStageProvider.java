@@ -1,10 +1,12 @@
 package dev.sluice.pipeline.stage;
 
 import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
 import dev.sluice.pipeline.BlockStatus;
+import java.util.Set;
 import reactor.core.publisher.Mono;
 
 /** {@code --stage uninterested}: a stage that needs to see no request, as most stages are to most requests. Everything bypasses it. */
@@ -25,6 +27,11 @@ public final class UninterestedStageProvider implements BlockStageProvider {
         @Override
         public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
+        }
+
+        @Override
+        public Set<BlockOp> operations() {
+            return Set.of();
         }
 
         @Override

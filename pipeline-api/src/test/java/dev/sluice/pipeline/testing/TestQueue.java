@@ -210,6 +210,12 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
     }
 
     @Override
+    public boolean available() {
+        loop.assertInLoop();
+        return broken != null || (!ring.isEmpty() && !free.isEmpty());
+    }
+
+    @Override
     public boolean enableKicks() {
         loop.assertInLoop();
         // Pairs with submit: it adds, then looks at kicksEnabled; here the other way round. One of both sees the other.

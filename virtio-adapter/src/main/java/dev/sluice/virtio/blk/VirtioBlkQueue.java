@@ -356,6 +356,27 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     }
 
     @Override
+    public boolean available() {
+        if (failure != null || !enabled || waitingForIovecs) {
+            return false;
+        }
+        if (yielded) {
+            yielded = false;
+            descriptorsRead = 0;
+            return true;
+        }
+        try {
+            boolean more = ring.hasNext();
+            NativeMemory.surfaceFault();
+            return more;
+        } catch (InternalError fault) {
+            // The caller polls and hears of it.
+            fail(memoryLost(fault));
+            return true;
+        }
+    }
+
+    @Override
     public boolean enableKicks() {
         if (failure != null || !enabled || waitingForIovecs) {
             return false;

@@ -147,6 +147,11 @@ public final class SplitRing {
         return head;
     }
 
+    /** Whether there is a head, or something else that {@link #nextHead} has to see. */
+    public boolean hasNext() {
+        return lastAvail != seenAvail || VirtqAvail.idxAcquire(avail, 0) != lastAvail;
+    }
+
     public void headTaken() {
         lastAvail = (lastAvail + 1) & INDEX_MASK;
     }

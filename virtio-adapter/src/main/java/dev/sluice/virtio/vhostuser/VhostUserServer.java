@@ -139,6 +139,7 @@ public final class VhostUserServer implements AutoCloseable {
         ServerSocket opened = path != null ? ServerSocket.listenAt(path) : ServerSocket.inherited(settings.fd);
         try {
             openShared();
+            LOG.info("{}: {}", address, pipeline);
             thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened));
         } catch (Throwable failed) {
             // Also where there is no memory or no thread to be had.

@@ -1,0 +1,65 @@
+package dev.sluice.aio.loop;
+
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.IoLoop.Polled;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a loop looks at in every tick: rings whose other sides have been told that they need not kick.
+ *
+ * <p><b>Threading:</b> the loop's thread. <b>Failure:</b> what throws is not looked at any more. <b>Allocation:</b> none once the array has grown to the
+ * number of queues.
+ */
+final class PollList {
+    private @Nullable Polled[] all = new Polled[16];
+    private int count;
+
+    void add(Polled polled) {
+        if (count == all.length) {
+            all = Arrays.copyOf(all, count * 2);
+        }
+        all[count++] = polled;
+    }
+
+    void look(TickLoop loop) {
+        visit(loop, false);
+    }
+
+    /** True where one of them has work already. */
+    boolean beforeSleep(TickLoop loop) {
+        return visit(loop, true);
+    }
+
+    private boolean visit(TickLoop loop, boolean beforeSleep) {
+        boolean work = false;
+        int kept = 0;
+        int before = count;
+        for (int i = 0; i < before; i++) {
+            Polled polled = all[i];
+            if (polled == null) {
+                continue;
+            }
+            boolean done = true;
+            try {
+                done = beforeSleep ? polled.beforeSleep() : polled.look();
+                // A fault in shared memory is thrown late (see NativeMemory): here, where it is this one's.
+                NativeMemory.surfaceFault();
+            } catch (Throwable failure) {
+                loop.failed("looking at a queue", failure);
+            }
+            if (done) {
+                work = true;
+            } else {
+                all[kept++] = polled;
+            }
+        }
+        // What was added meanwhile.
+        for (int i = before; i < count; i++) {
+            all[kept++] = all[i];
+        }
+        Arrays.fill(all, kept, count, null);
+        count = kept;
+        return work;
+    }
+}

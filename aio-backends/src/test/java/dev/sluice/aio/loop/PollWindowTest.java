@@ -1,0 +1,84 @@
+package dev.sluice.aio.loop;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+class PollWindowTest {
+    private static final long MAX = 32_768;
+
+    private long now = 1_000_000;
+
+    /** The loop is idle for so long, spinning as the window allows; returns how long it spun. */
+    private long idle(PollWindow window, long nanos) {
+        long from = now;
+        long spun = 0;
+        while (now - from < nanos && window.spins(now)) {
+            now += 100;
+            spun = now - from;
+        }
+        if (now - from < nanos) {
+            now = from + nanos;
+            window.slept(now);
+        }
+        window.worked();
+        return spun;
+    }
+
+    @Test
+    void shouldNotSpinBeforeItHasSeenThatWorkComesSoon() {
+        PollWindow window = new PollWindow(MAX);
+        assertThat(idle(window, 10_000)).isZero();
+        assertThat(window.windowNanos()).isEqualTo(4_000);
+    }
+
+    @Test
+    void shouldGrowUntilTheWorkComesWhileItSpins() {
+        PollWindow window = new PollWindow(MAX);
+        for (int i = 0; i < 10; i++) {
+            idle(window, 10_000);
+        }
+        assertThat(window.windowNanos()).isEqualTo(16_000);
+        assertThat(idle(window, 10_000)).as("all of the wait was spent spinning").isEqualTo(10_000);
+    }
+
+    @Test
+    void shouldNeverSpinLongerThanItsBound() {
+        PollWindow window = new PollWindow(MAX);
+        for (int i = 0; i < 100; i++) {
+            assertThat(idle(window, MAX - 1)).isLessThan(MAX + 100);
+        }
+        assertThat(window.windowNanos()).isEqualTo(MAX);
+    }
+
+    @Test
+    void shouldGiveUpWhereWorkComesLate() {
+        PollWindow window = new PollWindow(MAX);
+        for (int i = 0; i < 10; i++) {
+            idle(window, 10_000);
+        }
+        idle(window, MAX * 10);
+        assertThat(window.windowNanos()).isZero();
+        assertThat(idle(window, MAX * 10)).isZero();
+    }
+
+    @Test
+    void shouldStartTheClockAnewAfterWork() {
+        PollWindow window = new PollWindow(MAX);
+        idle(window, 10_000);
+        assertThat(window.spins(now)).isTrue();
+        now += 3_000;
+        window.worked();
+        assertThat(window.spins(now)).isTrue();
+        now += 3_000;
+        assertThat(window.spins(now)).as("3 us since the work, not 6").isTrue();
+        now += 1_000;
+        assertThat(window.spins(now)).isFalse();
+    }
+
+    @Test
+    void shouldNotSpinWithoutABound() {
+        PollWindow window = new PollWindow(0);
+        assertThat(window.enabled()).isFalse();
+    }
+}

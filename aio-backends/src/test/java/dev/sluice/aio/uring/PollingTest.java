@@ -1,0 +1,105 @@
+package dev.sluice.aio.uring;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.QueueSource;
+import dev.sluice.pipeline.testing.TestIo;
+import dev.sluice.pipeline.testing.TestQueue;
+import java.io.IOException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A loop that spins, with a queue on it: what is seen without a kick, and what is not missed for want of one. */
+class PollingTest {
+    private static final int PATIENCE_SECONDS = 30;
+    private static final long MAX_NANOS = 1_000_000_000L;
+
+    private final NullBackend backend = new NullBackend(1 << 20, false, false, 64);
+    private final BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
+    private final IoUringLoop loop = startLoop();
+    private final TestQueue queue = new TestQueue(loop, 0, 16);
+    private final QueueSource source = queue.feed(new QueueSource(loop, queue));
+
+    private static IoUringLoop startLoop() {
+        try {
+            return IoUringLoop.start("spinning", IoUringLoopOptions.DEFAULT.withDaemon(true).withPollMaxNanos(MAX_NANOS));
+        } catch (IOException refused) {
+            throw new AssertionError(refused);
+        }
+    }
+
+    private static void await(CompletableFuture<?> future) {
+        future.orTimeout(PATIENCE_SECONDS, TimeUnit.SECONDS).join();
+    }
+
+    private static void await(BooleanSupplier condition) {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime() - deadline).as("it did not happen").isNegative();
+            Thread.onSpinWait();
+        }
+    }
+
+    @BeforeEach
+    void connect() {
+        await(CompletableFuture.runAsync(() -> pipeline.connect(source), loop));
+    }
+
+    @AfterEach
+    void close() {
+        CompletableFuture<Boolean> drained = new CompletableFuture<>();
+        loop.execute(() -> source.stop(() -> drained.complete(true)));
+        await(drained);
+        pipeline.close();
+        loop.close();
+        queue.close();
+    }
+
+    @Test
+    void shouldSeeRequestsWithoutKicksWhileItSpins() {
+        for (int i = 0; i < 1000; i++) {
+            TestIo io = queue.submit(TestIo.read(0, 512));
+            await(io::answered);
+        }
+        assertThat(queue.kicks()).as("kicks for 1000 requests").isLessThan(900);
+    }
+
+    @Test
+    void shouldSleepWhenNothingComesAndBeWokenByAKick() {
+        for (int i = 0; i < 3; i++) {
+            await(queue::kicksEnabled);
+            TestIo io = queue.submit(TestIo.read(0, 512));
+            await(io::answered);
+            assertThat(io.result()).isEqualTo(512);
+        }
+        assertThat(queue.kicks()).isGreaterThanOrEqualTo(3);
+    }
+
+    @Test
+    void shouldRunTasksWhileItSpins() {
+        TestIo io = queue.submit(TestIo.read(0, 512));
+        await(io::answered);
+        for (int i = 0; i < 100; i++) {
+            await(CompletableFuture.runAsync(() -> {}, loop));
+        }
+    }
+
+    @Test
+    void shouldForgetAQueueThatStops() {
+        CompletableFuture<Boolean> drained = new CompletableFuture<>();
+        loop.execute(() -> source.stop(() -> drained.complete(true)));
+        await(drained);
+        long polls = queue.polls();
+        queue.submit(TestIo.read(0, 512));
+        for (int i = 0; i < 100; i++) {
+            await(CompletableFuture.runAsync(() -> {}, loop));
+        }
+        assertThat(queue.polls()).isEqualTo(polls);
+    }
+}

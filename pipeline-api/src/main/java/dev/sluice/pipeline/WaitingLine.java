@@ -1,0 +1,88 @@
+package dev.sluice.pipeline;
+
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Requests that wait for room in a sink: in order within a queue, in turns between queues, so that a queue that has filled the sink gets no more of what
+ * becomes free than any other.
+ *
+ * <p>Loop thread only. No allocation once the lines have grown to the most that their queues can have out.
+ */
+final class WaitingLine {
+    /** By queue index. */
+    private @Nullable ArrayDeque<BlockRequest>[] lines = lines(8);
+    /** Queues with somebody waiting, in the order of their turns: a circle of {@code waitingQueues} from {@code first} on. */
+    private int[] turns = new int[8];
+
+    private int first;
+    private int waitingQueues;
+
+    @SuppressWarnings({"unchecked", "rawtypes"})
+    private static @Nullable ArrayDeque<BlockRequest>[] lines(int count) {
+        return new ArrayDeque[count];
+    }
+
+    boolean isEmpty() {
+        return waitingQueues == 0;
+    }
+
+    void add(BlockRequest request) {
+        ArrayDeque<BlockRequest> line = line(request.queueIndex());
+        if (line.isEmpty()) {
+            queueHasTurn(request.queueIndex());
+        }
+        line.add(request);
+    }
+
+    private ArrayDeque<BlockRequest> line(int queue) {
+        if (queue >= lines.length) {
+            lines = Arrays.copyOf(lines, Math.max(queue + 1, lines.length * 2));
+        }
+        ArrayDeque<BlockRequest> line = lines[queue];
+        if (line == null) {
+            line = new ArrayDeque<>();
+            lines[queue] = line;
+        }
+        return line;
+    }
+
+    private void queueHasTurn(int queue) {
+        if (waitingQueues == turns.length) {
+            int[] larger = new int[turns.length * 2];
+            for (int i = 0; i < waitingQueues; i++) {
+                larger[i] = turns[(first + i) % turns.length];
+            }
+            turns = larger;
+            first = 0;
+        }
+        turns[(first + waitingQueues++) % turns.length] = queue;
+    }
+
+    /** Whose turn it is, or null. */
+    @Nullable BlockRequest peek() {
+        return waitingQueues == 0 ? null : line(turns[first]).peek();
+    }
+
+    /** Takes the one whose turn it is; its queue comes again behind all others. */
+    void remove() {
+        int queue = turns[first];
+        first = (first + 1) % turns.length;
+        waitingQueues--;
+        ArrayDeque<BlockRequest> line = line(queue);
+        line.remove();
+        if (!line.isEmpty()) {
+            queueHasTurn(queue);
+        }
+    }
+
+    /** Takes all. */
+    void clear(Consumer<BlockRequest> each) {
+        for (BlockRequest next = peek(); next != null; next = peek()) {
+            remove();
+            each.accept(next);
+        }
+    }
+}
