@@ -23,6 +23,12 @@ class AioArchitectureTest {
             .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.metrics..", "dev.sluice.examples..");
 
     @ArchTest
+    static final ArchRule THE_PORTABLE_BACKEND_NEEDS_THE_JDK_ALONE = noClasses()
+            .that().resideInAPackage("dev.sluice.aio.nio..")
+            .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.linux..", "io.netty..", "dev.sluice.aio.raw..", "dev.sluice.aio.uring..", "dev.sluice.aio.loop..", "dev.sluice.aio.sink..")
+            .because("it has to load where there is no Linux");
+
+    @ArchTest
     static final ArchRule IMAGES_KNOW_NO_RING = noClasses()
             .that().resideInAPackage("dev.sluice.aio.raw..")
             .should().dependOnClassesThat().resideInAPackage("dev.sluice.aio.uring..");

@@ -2,6 +2,7 @@ package dev.sluice.examples;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import dev.sluice.examples.device.DevicePlan;
 import dev.sluice.examples.disk.LaunchException;
 import dev.sluice.examples.disk.OutputFiles;
 import dev.sluice.examples.load.BackendProcess;
@@ -14,9 +15,11 @@ import dev.sluice.virtio.driver.BlockDriver;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -28,15 +31,18 @@ import picocli.CommandLine.Spec;
         name = "bench",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Put load on the vhost-user-blk disk behind a socket and measure it.",
+        description = "Put load on the vhost-user-blk disk behind a socket, or with --device on a file, and measure it.",
         footer = {
             "",
             "A job is a driver thread; the queues are split among the jobs; the depth is per queue. Latency counts from the submission of a",
             "request to the driver's pass that reaped it. CPU is that of the whole backend process, its kernel workers included."
         })
 final class BenchCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "SOCKET", description = "The backend's socket. What is on the disk is overwritten unless only reads are asked for.")
-    private Path socket;
+    @Parameters(paramLabel = "SOCKET", arity = "0..1", description = "The backend's socket. What is on the disk is overwritten unless only reads are asked for.")
+    private @Nullable Path socket;
+
+    @Mixin
+    private DeviceBenchOptions onDevice;
 
     @Option(names = "--queues", paramLabel = "N", defaultValue = "1", description = "Queues to use (default: ${DEFAULT-VALUE}).")
     private int queues;
@@ -88,14 +94,21 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        LoadPlan plan = plan();
-        LinuxPlatform.ensureAvailable();
+        if ((socket == null) == (onDevice.device() == null)) {
+            throw new ParameterException(spec.commandLine(), "Missing required parameter: 'SOCKET', or '--device=PATH' instead of it");
+        }
         if (json != null) {
             OutputFiles.check("--json", json);
         }
+        if (onDevice.device() != null) {
+            onDevice.run(devicePlan(onDevice.device()), json);
+            return 0;
+        }
+        LoadPlan plan = plan();
+        LinuxPlatform.ensureAvailable();
         BackendStats backendStats = stats == null ? BackendStats.NONE : BackendStats.in(stats);
         LoadReport report;
-        try (BlockDriver driver = Disks.open(socket, plan)) {
+        try (BlockDriver driver = Disks.open(Objects.requireNonNull(socket), plan)) {
             BackendProcess backend = new BackendProcess(pid != null ? pid : driver.backendPid());
             report = new Load(plan, driver, backend, backendStats).run();
         }
@@ -110,17 +123,31 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
-    private LoadPlan plan() {
-        boolean sequential = !kind.startsWith("rand");
-        int reads = switch (kind) {
+    private boolean sequential() {
+        return !kind.startsWith("rand");
+    }
+
+    private int reads() {
+        return switch (kind) {
             case "read", "randread" -> 100;
             case "write", "randwrite" -> 0;
             case "rw", "randrw" -> readPercent == null ? 50 : readPercent;
             default -> throw new ParameterException(
                     spec.commandLine(), "--rw '" + kind + "' is none of read, write, rw, randread, randwrite, randrw");
         };
+    }
+
+    private DevicePlan devicePlan(Path device) {
         try {
-            return new LoadPlan(queues, depth, jobs, bytes(blockSize), reads, sequential, warmUp, seconds, verify, poll, seed);
+            return new DevicePlan(device, onDevice.direct(), depth, bytes(blockSize), reads(), sequential(), warmUp, seconds, seed);
+        } catch (IllegalArgumentException wrong) {
+            throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
+        }
+    }
+
+    private LoadPlan plan() {
+        try {
+            return new LoadPlan(queues, depth, jobs, bytes(blockSize), reads(), sequential(), warmUp, seconds, verify, poll, seed);
         } catch (IllegalArgumentException wrong) {
             throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
         }

@@ -106,6 +106,11 @@ public final class IoUringLoop implements IoLoop {
     }
 
     @Override
+    public String kind() {
+        return IoUringBackendProvider.NAME;
+    }
+
+    @Override
     public boolean inLoop() {
         return Thread.currentThread().equals(thread);
     }

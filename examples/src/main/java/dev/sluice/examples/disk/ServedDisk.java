@@ -5,6 +5,7 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
 import java.util.List;
@@ -40,11 +41,10 @@ public final class ServedDisk implements AutoCloseable {
     /**
      * Opens the image, locks it and puts everything together; nobody can connect before {@link #start}.
      *
-     * @throws IOException where the image cannot be opened
-     * @throws LaunchException where there is no such backend or stage, or it cannot work here
+     * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
     public static ServedDisk open(DiskSpec spec, List<IoLoop> loops) throws IOException {
-        BlockBackend backend = Providers.backend(spec.backend()).open(spec.backendOptions());
+        BlockBackend backend = Providers.backend(spec.backend(), loops.getFirst().kind()).open(spec.backendOptions());
         try {
             SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
             BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics);
