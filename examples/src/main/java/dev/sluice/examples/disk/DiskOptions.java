@@ -17,7 +17,7 @@ public final class DiskOptions {
     @Option(names = "--num-queues", paramLabel = "N", defaultValue = "1", description = "Queues offered, 1 to 256 (default: ${DEFAULT-VALUE}).")
     private int numQueues;
 
-    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "256", description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "1024", description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
     private int queueSize;
 
     @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")

@@ -60,6 +60,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private Runnable wake = () -> {};
     private int callFd = NO_FD;
     private int errFd = NO_FD;
+    /** A call was due while there was no eventfd for it, or may have been before this queue took the ring over. */
+    private boolean callOwed;
 
     /** Ended and not yet shown to the driver, in the order in which they ended. */
     private final int[] ended;
@@ -67,6 +69,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private int endedCount;
     private int inFlight;
     private boolean hooked;
+    private boolean started;
     private boolean enabled;
     private boolean polled;
     private boolean waitingForIovecs;
@@ -131,11 +134,22 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.wake = wake;
         chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
         try {
-            ring.start(device.accepted(VirtioFeatures.EVENT_IDX));
+            boolean used = ring.start(device.accepted(VirtioFeatures.EVENT_IDX)) != 0;
             NativeMemory.surfaceFault();
+            callOwed &= used;
+            started = true;
+            payOwedCall();
         } catch (InternalError fault) {
             fail(memoryLost(fault));
         }
+    }
+
+    /**
+     * Before {@link #start}: whoever served the ring until now may have ended between showing the driver what was used and calling it, so a ring that
+     * was used before is called once.
+     */
+    public void callMayBeOwed() {
+        callOwed = true;
     }
 
     /** The driver's features have changed while the queue runs. */
@@ -174,12 +188,30 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.polled = polled;
     }
 
-    /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
+    /**
+     * Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns; a new one
+     * is signalled at once where a call was due meanwhile: its driver may wait for nothing else.
+     */
     public void eventFds(int callFd, int errFd) {
         loop.assertInLoop();
         calls.flush();
         this.callFd = callFd;
         this.errFd = errFd;
+        if (started) {
+            payOwedCall();
+        }
+    }
+
+    private void payOwedCall() {
+        if (callOwed && callFd != NO_FD) {
+            callOwed = false;
+            calls.add(callFd);
+        }
+    }
+
+    /** Whether a call was due that could not be made for want of an eventfd. */
+    public boolean callOwed() {
+        return callOwed;
     }
 
     public int lastAvail() {
@@ -395,6 +427,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         boolean called = call && callFd != NO_FD;
         if (called) {
             calls.add(callFd);
+        } else if (call) {
+            callOwed = true;
         }
         observer.published(count, called);
     }

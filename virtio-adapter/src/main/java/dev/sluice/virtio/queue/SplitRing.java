@@ -86,11 +86,16 @@ public final class SplitRing {
         return found;
     }
 
-    /** Goes on where the used ring says that a device has stopped, and settles who is told of what. Once, before anything else. */
-    public void start(boolean eventIdx) {
+    /**
+     * Goes on where the used ring says that a device has stopped, and settles who is told of what. Once, before anything else.
+     *
+     * @return the used index found
+     */
+    public int start(boolean eventIdx) {
         nextUsed = VirtqUsed.idxAcquire(used, 0);
         publishedUsed = nextUsed;
         eventIdx(eventIdx);
+        return nextUsed;
     }
 
     /** VIRTIO_F_EVENT_IDX takes effect here: both sides' wishes are expressed anew. */

@@ -22,6 +22,12 @@ final class MemoryTable implements AutoCloseable {
     /** Regions that a front end may add one by one; a look-up is logarithmic in them. */
     static final int MAX_SLOTS = 256;
 
+    /**
+     * Address space that a front end may take: far more than any guest has, far less than a process has. With all of it taken the virtual machine
+     * would die of its own next allocation.
+     */
+    static final long MAX_MAPPED_BYTES = 1L << 44;
+
     /** Another map, and what is to be unmapped once nobody uses the old one. */
     record Change(GuestMemory memory, List<Slot> next, List<Slot> superfluous) {}
 
@@ -44,7 +50,7 @@ final class MemoryTable implements AutoCloseable {
         List<Slot> next = new ArrayList<>();
         try {
             for (int i = 0; i < regions.size(); i++) {
-                next.add(map(regions.get(i), files.get(i)));
+                next.add(map(regions.get(i), files.get(i), next));
             }
             return change(next, slots);
         } catch (Throwable refused) {
@@ -57,7 +63,7 @@ final class MemoryTable implements AutoCloseable {
         if (slots.size() == MAX_SLOTS) {
             throw ProtocolViolation.refused("ADD_MEM_REG: all " + MAX_SLOTS + " memory slots are in use");
         }
-        Slot added = map(region, file);
+        Slot added = map(region, file, slots);
         List<Slot> next = new ArrayList<>(slots);
         next.add(added);
         try {
@@ -99,7 +105,8 @@ final class MemoryTable implements AutoCloseable {
         change.superfluous().forEach(slot -> slot.mapping().close());
     }
 
-    private Slot map(FrontEndMessage.Region region, Fd file) throws ProtocolViolation {
+    /** Maps a region beside others that stay. */
+    private Slot map(FrontEndMessage.Region region, Fd file, List<Slot> others) throws ProtocolViolation {
         try {
             MemoryRegion.requireRange("guest physical", region.guestAddress(), region.sizeBytes());
             MemoryRegion.requireRange("front-end virtual", region.userAddress(), region.sizeBytes());
@@ -109,7 +116,13 @@ final class MemoryTable implements AutoCloseable {
                         + region.sizeBytes() + " bytes ends beyond any file");
             }
             // From offset 0: hugetlbfs maps whole huge pages only, and the region may start within one.
-            Mapping mapping = Mapping.shared(file.number(), 0, mappedBytes(file, end));
+            long mappedBytes = mappedBytes(file, end);
+            long othersBytes = others.stream().mapToLong(slot -> slot.mapping().bytes()).sum();
+            if (mappedBytes > MAX_MAPPED_BYTES - othersBytes) {
+                throw ProtocolViolation.refused("memory region of " + mappedBytes + " bytes, from the start of its file, is more than "
+                        + (MAX_MAPPED_BYTES - othersBytes) + ", which is what is left of " + MAX_MAPPED_BYTES);
+            }
+            Mapping mapping = Mapping.shared(file.number(), 0, mappedBytes);
             return new Slot(region, mapping, new MemoryRegion(region.guestAddress(), region.userAddress(), mapping.view(region.mmapOffset(), region.sizeBytes())));
         } catch (IllegalArgumentException empty) {
             throw ProtocolViolation.refused(String.valueOf(empty.getMessage()));

@@ -122,6 +122,11 @@ final class RunningRing {
         return queue.broken();
     }
 
+    /** Once stopped: whether the driver has not been told of all that was used. */
+    boolean callOwed() {
+        return queue.callOwed();
+    }
+
     /**
      * Takes nothing new, waits for what is in flight, shows the driver the last of it and frees the queue. Completes with the index of the
      * next head to take; nothing touches guest memory or the descriptors afterwards. Completes exceptionally where something has failed on the way,

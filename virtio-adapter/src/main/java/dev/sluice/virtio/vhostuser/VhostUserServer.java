@@ -384,7 +384,7 @@ public final class VhostUserServer implements AutoCloseable {
 
     /** Settings of a server. Not thread safe; used once. */
     public static final class Builder {
-        private static final int DEFAULT_QUEUE_SIZE = 256;
+        private static final int DEFAULT_QUEUE_SIZE = 1024;
         private static final int DEFAULT_SEG_MAX = 126;
         private static final int MAX_SEG_MAX = 1022;
         private static final int NO_FD = -1;

@@ -84,21 +84,29 @@ final class VhostUserSession implements AutoCloseable {
         if (!stream.receive()) {
             return false;
         }
-        boolean ackWanted = stream.needsReply() && (protocolFeatures & VhostUser.PROTOCOL_F_REPLY_ACK) != 0;
         try {
             handle(FrontEndMessage.decode(stream.request(), stream.payload(), stream.payloadBytes(), stream.fds().count()));
-            // vhost-user, "VHOST_USER_PROTOCOL_F_REPLY_ACK": messages that have a reply of their own get no other.
-            if (ackWanted && !FrontEndMessage.hasReplyOfItsOwn(stream.request())) {
+            if (ackWanted()) {
                 stream.replyWith(ACK_OK);
             }
         } catch (ProtocolViolation violation) {
-            if (violation.isFatal() || !ackWanted || FrontEndMessage.hasReplyOfItsOwn(stream.request()) || ++refusals > MAX_REFUSALS) {
+            if (violation.isFatal() || !ackWanted() || ++refusals > MAX_REFUSALS) {
                 throw violation;
             }
             LOG.warn("{}; the message is refused", violation.rule());
             stream.replyWith(ACK_REFUSED);
         }
         return true;
+    }
+
+    /**
+     * Asked when the message has been handled: the one that turns REPLY_ACK on may itself ask for a reply. vhost-user, "VHOST_USER_PROTOCOL_F_REPLY_ACK":
+     * messages that have a reply of their own get no other.
+     */
+    private boolean ackWanted() {
+        return stream.needsReply()
+                && (protocolFeatures & VhostUser.PROTOCOL_F_REPLY_ACK) != 0
+                && !FrontEndMessage.hasReplyOfItsOwn(stream.request());
     }
 
     private void handle(FrontEndMessage message) throws IOException, ProtocolViolation {

@@ -40,6 +40,8 @@ final class Vring {
     private @Nullable Fd call;
     private @Nullable Fd err;
     private boolean wantsEnabled;
+    /** At first nobody knows: a back end that has crashed may have left it owing. */
+    private boolean callOwed = true;
     private @Nullable RunningRing running;
 
     Vring(int index, IoLoop loop, CallBatch calls, VirtioBlkDevice device, BlockPipeline pipeline, int maxSize) {
@@ -182,7 +184,11 @@ final class Vring {
         }
         try {
             SplitRing ring = SplitRing.locate(memory, where, index, size, base);
-            RunningRing started = over(new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer()));
+            VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer());
+            if (callOwed) {
+                queue.callMayBeOwed();
+            }
+            RunningRing started = over(queue);
             started.start(pipeline, number(kick), number(call), number(err), wantsEnabled);
             running = started;
             state = state.to(wantsEnabled ? RingState.ENABLED : RingState.DISABLED);
@@ -234,7 +240,9 @@ final class Vring {
         try {
             base = OnLoop.await(stopping, "queue " + index);
         } finally {
-            if (running != null) {
+            RunningRing ring = running;
+            if (ring != null) {
+                callOwed = ring.callOwed();
                 running = null;
                 state = state.to(RingState.STOPPED);
             }

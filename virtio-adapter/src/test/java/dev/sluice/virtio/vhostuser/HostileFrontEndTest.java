@@ -290,6 +290,33 @@ final class HostileFrontEndTest {
         }
     }
 
+    /** With the whole address space taken the virtual machine would end with its own next mapping. */
+    @Test
+    void shouldRefuseMoreMemoryThanAProcessCanSpare() throws IOException {
+        try (RawFrontEnd front = new RawFrontEnd(fixture);
+                Fd vast = Fd.adopt(Memfd.create("vast", Memfd.MFD_CLOEXEC))) {
+            front.negotiate(RawFrontEnd.FEATURES, RawFrontEnd.PROTOCOL_FEATURES);
+            assertThat(LinuxFile.ftruncate(vast.number(), 1L << 60)).isZero();
+            long half = MemoryTable.MAX_MAPPED_BYTES / 2;
+            int fd = vast.number();
+            refused(front, VhostUser.SET_MEM_TABLE, payload(1, 0, 2 * half + 1, 0, 0), fd);
+            // What lies before a region in its file is mapped with it.
+            refused(front, VhostUser.SET_MEM_TABLE, payload(1, 0, 0x1000, 0, 2 * half), fd);
+            refused(front, VhostUser.SET_MEM_TABLE, payload(2, 0, half, 0, 0, half, half + 1, half, 0), fd, fd);
+            accepted(front, VhostUser.ADD_MEM_REG, payload(0, 0, half, 0, 0), fd);
+            refused(front, VhostUser.ADD_MEM_REG, payload(0, half, half + 0x1000, half, 0), fd);
+            accepted(front, VhostUser.ADD_MEM_REG, payload(0, half, half, half, 0), fd);
+            refused(front, VhostUser.ADD_MEM_REG, payload(0, 2 * half, 0x1000, 2 * half, 0), fd);
+            accepted(front, VhostUser.REM_MEM_REG, payload(0, half, half, half, 0));
+            accepted(front, VhostUser.ADD_MEM_REG, payload(0, 2 * half, 0x1000, 2 * half, 0), fd);
+        }
+    }
+
+    private static void accepted(RawFrontEnd front, int request, MemorySegment payload, int... fds) throws IOException {
+        front.frontend.send(request, ACKED, payload, fds);
+        assertThat(front.frontend.receive().u64()).as("request %d", request).isZero();
+    }
+
     @Test
     void shouldRefuseMemoryInAnOrdinaryFileUnlessAllowed() throws IOException {
         Path file = Files.createTempFile(Path.of("/var/tmp"), "sluice", "memory");

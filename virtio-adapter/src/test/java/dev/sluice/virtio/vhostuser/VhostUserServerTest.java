@@ -181,6 +181,20 @@ final class VhostUserServerTest {
     }
 
     @Test
+    void shouldAcknowledgeTheVeryMessageThatTurnsAcknowledgementsOn() throws IOException {
+        int wanted = VhostUser.VERSION | VhostUser.FLAG_NEED_REPLY;
+        try (ServerFixture fixture = ServerFixture.start(1);
+                RawFrontEnd front = new RawFrontEnd(fixture)) {
+            front.frontend.send(VhostUser.SET_PROTOCOL_FEATURES, wanted, MemorySegment.ofArray(new long[] {VhostUser.PROTOCOL_F_REPLY_ACK}));
+            assertThat(front.frontend.receive().u64()).isZero();
+            // Off again, nobody is asked; a message that has a reply of its own has no other.
+            front.frontend.send(VhostUser.SET_PROTOCOL_FEATURES, wanted, MemorySegment.ofArray(new long[] {0}));
+            front.frontend.send(VhostUser.GET_QUEUE_NUM, wanted, MemorySegment.ofArray(new long[0]));
+            assertThat(front.frontend.receive().u64()).isEqualTo(1);
+        }
+    }
+
+    @Test
     void shouldServeTheNextFrontEndWhenOneHasGone() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(2)) {
             for (int i = 0; i < 5; i++) {
