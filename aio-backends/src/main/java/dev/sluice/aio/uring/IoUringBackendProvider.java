@@ -19,7 +19,7 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
 
     @Override
     public Optional<String> unavailable() {
-        return IoUringLoop.unavailable();
+        return IoUringAvailability.reason();
     }
 
     @Override

@@ -1,7 +1,5 @@
 package dev.sluice.examples.device;
 
-import java.util.function.ToDoubleFunction;
-
 /**
  * What one round of a contender showed. Times are in microseconds; what is unknown is NaN.
  *
@@ -19,19 +17,17 @@ record DeviceFigures(
 
     /** The figures that are compared, by the names they have in JSON. */
     enum Figure {
-        IOPS("iops", DeviceFigures::iops),
-        CPU("cpuMicrosPerRequest", DeviceFigures::cpuMicros),
-        P50("p50Micros", DeviceFigures::p50Micros),
-        P99("p99Micros", DeviceFigures::p99Micros),
-        P999("p999Micros", DeviceFigures::p999Micros),
-        HEAP("heapBytesPerRequest", DeviceFigures::heapBytes);
+        IOPS("iops"),
+        CPU("cpuMicrosPerRequest"),
+        P50("p50Micros"),
+        P99("p99Micros"),
+        P999("p999Micros"),
+        HEAP("heapBytesPerRequest");
 
         private final String json;
-        private final transient ToDoubleFunction<DeviceFigures> of;
 
-        Figure(String json, ToDoubleFunction<DeviceFigures> of) {
+        Figure(String json) {
             this.json = json;
-            this.of = of;
         }
 
         String json() {
@@ -39,7 +35,14 @@ record DeviceFigures(
         }
 
         double of(DeviceFigures figures) {
-            return of.applyAsDouble(figures);
+            return switch (this) {
+                case IOPS -> figures.iops;
+                case CPU -> figures.cpuMicros;
+                case P50 -> figures.p50Micros;
+                case P99 -> figures.p99Micros;
+                case P999 -> figures.p999Micros;
+                case HEAP -> figures.heapBytes;
+            };
         }
     }
 }
