@@ -8,6 +8,7 @@ import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
 import dev.sluice.pipeline.testing.SinkContracts;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** The borders of this module, and what its sinks are held to. */
@@ -41,6 +42,6 @@ class AioArchitectureTest {
 
     @Test
     void shouldHoldEverySinkToTheContractOfSinks() {
-        assertThat(SinkContracts.assertEverySinkIsTested()).isNotEmpty();
+        assertThat(SinkContracts.assertEverySinkIsTestedBut(Set.of("dev.sluice.aio.nothing.NullSink"))).isNotEmpty();
     }
 }
