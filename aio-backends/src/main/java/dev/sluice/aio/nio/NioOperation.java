@@ -116,6 +116,9 @@ final class NioOperation implements Runnable {
                 if (moved == 0) {
                     return reads ? endOfFile(asked, i, at) : -Errno.ENOSPC;
                 }
+                if (moved < rest.byteSize()) {
+                    sink.continued();
+                }
                 at += moved;
                 offset += moved;
             }
@@ -155,6 +158,7 @@ final class NioOperation implements Runnable {
             if (outcome != -Errno.EAGAIN && outcome != -Errno.EINTR) {
                 return outcome;
             }
+            sink.retried();
             if (tries == 0) {
                 began = System.nanoTime();
             } else if (System.nanoTime() - began > REFUSAL_LIMIT_NANOS) {

@@ -3,11 +3,13 @@ package dev.sluice.aio.nio;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.SinkCounters;
 import java.util.ArrayDeque;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,7 +17,7 @@ import org.slf4j.LoggerFactory;
  * One loop's way to threads that do blocking I/O. Requests go to them at {@link #flush}; what they have done comes back through the loop's mailbox, as much of
  * it at once as there is.
  *
- * <p><b>Threading:</b> the loop's thread, but for {@link #finished}. <b>Ownership:</b> as {@link BlockSink} says. <b>Failure:</b> negative errnos of requests.
+ * <p><b>Threading:</b> the loop's thread, but for {@link #finished}, {@link #retried} and {@link #continued}. <b>Ownership:</b> as {@link BlockSink} says. <b>Failure:</b> negative errnos of requests.
  * <b>Allocation:</b> a request costs views of its segments and nodes of two queues.
  */
 final class NioSink implements BlockSink {
@@ -29,6 +31,10 @@ final class NioSink implements BlockSink {
     private final ConcurrentLinkedQueue<NioOperation> finished = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean signalled = new AtomicBoolean();
     private final Runnable completeFinished = this::completeFinished;
+    private final LongAdder retries = new LongAdder();
+    private final LongAdder continuations = new LongAdder();
+    private volatile long batches;
+    private volatile long operations;
     private int freeCount;
     private boolean closing;
     private boolean closed;
@@ -58,13 +64,19 @@ final class NioSink implements BlockSink {
     }
 
     @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
     public void flush() {
+        long before = operations;
         for (NioOperation next = batch.poll(); next != null; next = batch.poll()) {
             if (next.needsNoThread()) {
                 finished(next);
             } else {
+                operations++;
                 threads.execute(next);
             }
+        }
+        if (operations > before) {
+            batches++;
         }
     }
 
@@ -76,6 +88,21 @@ final class NioSink implements BlockSink {
     @Override
     public int inFlight() {
         return free.length - freeCount;
+    }
+
+    @Override
+    public SinkCounters counters() {
+        return new SinkCounters(batches, operations, retries.sum(), continuations.sum(), 0);
+    }
+
+    /** A call was refused for now. Any thread. */
+    void retried() {
+        retries.increment();
+    }
+
+    /** A transfer stopped short and goes on. Any thread. */
+    void continued() {
+        continuations.increment();
     }
 
     /** An operation has its result. Any thread. */
