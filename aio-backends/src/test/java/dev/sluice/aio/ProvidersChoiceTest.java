@@ -4,9 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.uring.IoUringLoop;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Which backend and loop are taken on this machine. */
 class ProvidersChoiceTest {
@@ -27,7 +32,15 @@ class ProvidersChoiceTest {
         Providers.Choice choice = Providers.choose(Providers.AUTO, "thread");
         assertThat(choice.backend().name()).isEqualTo("nio");
         assertThat(choice.loop().name()).isEqualTo("thread");
-        assertThat(Providers.backend(Providers.AUTO, "thread").name()).isEqualTo("nio");
+    }
+
+    @Test
+    void shouldOpenAnImageWithABackendThatRunsOnTheLoopThereIs(@TempDir Path directory) throws IOException {
+        BackendOptions options = BackendOptions.of(Files.write(directory.resolve("disk.img"), new byte[4096]));
+        try (BlockBackend backend = Providers.open(Providers.AUTO, "thread", options)) {
+            assertThat(backend.name()).isEqualTo("nio");
+        }
+        assertThatThrownBy(() -> Providers.open("io_uring", "thread", options)).isInstanceOf(IOException.class).hasMessageContaining("io_uring");
     }
 
     @Test

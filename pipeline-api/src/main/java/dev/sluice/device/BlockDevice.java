@@ -71,7 +71,7 @@ public final class BlockDevice implements AutoCloseable {
     public static BlockDevice open(Path image, BlockDeviceOptions options) throws IOException {
         Providers.Choice choice = Providers.choose(options.backend(), options.loop());
         BackendOptions backendOptions = new BackendOptions(image, options.readOnly(), options.direct(), options.queueDepth());
-        BlockBackend backend = choice.backend().open(backendOptions);
+        BlockBackend backend = choice.open(backendOptions);
         List<IoLoop> loops = new ArrayList<>();
         try {
             for (int i = 0; i < options.loops(); i++) {

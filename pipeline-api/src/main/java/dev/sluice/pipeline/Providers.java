@@ -26,8 +26,23 @@ public final class Providers {
 
     private Providers() {}
 
-    /** A backend and the loop to run it on. */
-    public record Choice(BlockBackendProvider backend, IoLoopProvider loop) {}
+    /**
+     * A backend and the loop to run it on.
+     *
+     * @param passedOver what would have been taken before them, and why it was not
+     */
+    public record Choice(BlockBackendProvider backend, IoLoopProvider loop, List<String> passedOver) {
+        public Choice {
+            passedOver = List.copyOf(passedOver);
+        }
+
+        /** Opens an image with the backend, and logs what was taken. */
+        public BlockBackend open(BackendOptions options) throws IOException {
+            BlockBackend opened = backend.open(options);
+            tell(options.image() + ": backend " + backend.name() + " on loop " + loop.name(), passedOver);
+            return opened;
+        }
+    }
 
     /**
      * A backend and a loop that fit one another, for a program's own use.
@@ -43,8 +58,7 @@ public final class Providers {
             }
             Optional<IoLoopProvider> fitting = loopFor(candidate, loop, passedOver);
             if (fitting.isPresent()) {
-                tell("backend " + candidate.name() + " on loop " + fitting.get().name(), passedOver);
-                return new Choice(candidate, fitting.get());
+                return new Choice(candidate, fitting.get(), passedOver);
             }
         }
         throw nothing("backend '" + backend + "' with loop '" + loop + "'", passedOver);
@@ -84,7 +98,9 @@ public final class Providers {
                     ? candidate.unavailable()
                     : Optional.of("it cannot watch the descriptors that guests kick with; it serves BlockDevice only");
             if (reason.isEmpty()) {
-                tell("loop " + candidate.name(), passedOver);
+                if (!passedOver.isEmpty()) {
+                    tell("loop " + candidate.name(), passedOver);
+                }
                 return candidate;
             }
             passedOver.add(candidate.name() + ": " + reason.get());
@@ -93,20 +109,21 @@ public final class Providers {
     }
 
     /**
-     * A backend that runs on a loop.
+     * Opens an image with a backend that runs on a loop, and logs what was taken.
      *
      * @param name or {@value #AUTO}
      * @param loop {@link IoLoop#kind} of the loop that there is; where that is empty, any backend is taken to run on it
      */
-    public static BlockBackendProvider backend(String name, String loop) throws IOException {
+    public static BlockBackend open(String name, String loop, BackendOptions options) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
             if (!usable(candidate, name, passedOver)) {
                 continue;
             }
             if (fits(candidate, loop)) {
-                tell("backend " + candidate.name() + " on loop " + loop, passedOver);
-                return candidate;
+                BlockBackend opened = candidate.open(options);
+                tell(options.image() + ": backend " + candidate.name() + (loop.isEmpty() ? "" : " on loop " + loop), passedOver);
+                return opened;
             }
             passedOver.add(candidate.name() + ": it runs on " + String.join(" and ", candidate.loops()) + ", not on " + loop);
         }

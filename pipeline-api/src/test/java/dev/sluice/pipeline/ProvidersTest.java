@@ -3,6 +3,7 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 /** Without any provider on the class path; {@code ProvidersChoiceTest} of the backends' module has them. */
@@ -15,7 +16,7 @@ class ProvidersTest {
                 .isInstanceOf(IOException.class)
                 .hasMessage("no backend 'auto' with loop 'auto' can be used; none is on the class path: add sluice-aio-backends");
         assertThatThrownBy(() -> Providers.loop("io_uring")).isInstanceOf(IOException.class).hasMessageContaining("no loop 'io_uring'");
-        assertThatThrownBy(() -> Providers.backend("tape", "")).isInstanceOf(IOException.class).hasMessageContaining("no backend 'tape'");
+        assertThatThrownBy(() -> Providers.open("tape", "", BackendOptions.of(Path.of("/nowhere")))).isInstanceOf(IOException.class).hasMessageContaining("no backend 'tape'");
         assertThatThrownBy(() -> Providers.stage("xts:key", DISK)).isInstanceOf(IOException.class).hasMessage("there is no stage 'xts'; on the class path: none");
     }
 }

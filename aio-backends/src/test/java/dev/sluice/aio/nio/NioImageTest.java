@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 class NioImageTest {
     private static final int SIZE = 1 << 20;
 
-    private Path path = Path.of("/");
+    private Path path = Path.of("not made yet");
 
     @BeforeEach
     void makeImage() throws IOException {

@@ -30,7 +30,7 @@ final class SinkContender implements Contender {
     @Override
     public DeviceFigures run(DevicePlan plan) throws IOException, InterruptedException {
         BackendOptions options = new BackendOptions(plan.path(), plan.readsOnly(), plan.direct(), plan.depth());
-        try (BlockBackend backend = choice.backend().open(options);
+        try (BlockBackend backend = choice.open(options);
                 IoLoop loop = choice.loop().start("sluice-bench")) {
             DeviceLoad load = new DeviceLoad(plan, backend.geometry().sizeBytes());
             BlockSink sink = on(loop, () -> backend.openSink(loop));

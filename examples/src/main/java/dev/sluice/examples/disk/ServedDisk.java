@@ -74,7 +74,7 @@ public final class ServedDisk implements AutoCloseable {
         Measurement measurement = spec.measurement();
         return measurement.nullBytes() > 0
                 ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacity())
-                : Providers.backend(spec.backend(), loop).open(spec.backendOptions());
+                : Providers.open(spec.backend(), loop, spec.backendOptions());
     }
 
     /** Opens the endpoint. When this returns front ends can connect. */

@@ -22,7 +22,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DeviceBenchTest {
     private static final int SIZE = 8 << 20;
 
-    private Path file = Path.of("/");
+    private Path file = Path.of("not made yet");
 
     @BeforeEach
     void makeFile() throws IOException {
