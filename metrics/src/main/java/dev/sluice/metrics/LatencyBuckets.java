@@ -1,27 +1,57 @@
 package dev.sluice.metrics;
 
 /**
- * Powers of two of nanoseconds: bucket 0 holds what took up to 1024 ns, bucket {@code i} what took up to 2<sup>10+i</sup> ns and longer than the
- * bucket before, the last one everything longer than 17 s.
+ * The buckets of latency histograms: 1, 2 and 5 of every decade from 10 us to 10 s, and one for all that took longer.
  *
  * <p>Layout only. <b>Threading</b>: any. <b>Allocation</b>: none.
  */
 public final class LatencyBuckets {
-    private static final int FIRST_BITS = 10;
-    private static final int LAST_BITS = 34;
+    private static final long[] UPPER_BOUNDS = upperBounds();
 
     /** The bounded buckets and the one without a bound. */
-    public static final int COUNT = LAST_BITS - FIRST_BITS + 2;
+    public static final int COUNT = UPPER_BOUNDS.length + 1;
+
+    /** By the bits of a duration: the first bucket that one of so many bits may be in; two steps further at the most it is found. */
+    private static final byte[] FIRST_OF_BITS = firstOfBits();
 
     private LatencyBuckets() {}
 
+    private static long[] upperBounds() {
+        long[] steps = {1, 2, 5};
+        long[] bounds = new long[19];
+        long decade = 10_000;
+        for (int i = 0; i < bounds.length; i++) {
+            bounds[i] = decade * steps[i % steps.length];
+            if (i % steps.length == steps.length - 1) {
+                decade *= 10;
+            }
+        }
+        return bounds;
+    }
+
+    private static byte[] firstOfBits() {
+        byte[] first = new byte[Long.SIZE + 1];
+        for (int bits = 1; bits <= Long.SIZE; bits++) {
+            long least = 1L << (bits - 1);
+            byte index = 0;
+            while (index < UPPER_BOUNDS.length && (least < 0 || least > UPPER_BOUNDS[index])) {
+                index++;
+            }
+            first[bits] = index;
+        }
+        return first;
+    }
+
     /** The bucket of a duration; one below zero is taken for zero. */
     public static int indexOf(long nanos) {
-        if (nanos <= 1L << FIRST_BITS) {
+        if (nanos <= 0) {
             return 0;
         }
-        int bits = Long.SIZE - Long.numberOfLeadingZeros(nanos - 1);
-        return Math.min(bits - FIRST_BITS, COUNT - 1);
+        int index = FIRST_OF_BITS[Long.SIZE - Long.numberOfLeadingZeros(nanos)];
+        while (index < UPPER_BOUNDS.length && nanos > UPPER_BOUNDS[index]) {
+            index++;
+        }
+        return index;
     }
 
     /** The longest duration in a bucket; {@code Long.MAX_VALUE} for the last. */
@@ -29,6 +59,12 @@ public final class LatencyBuckets {
         if (index < 0 || index >= COUNT) {
             throw new IndexOutOfBoundsException("bucket " + index + " is not from 0 to " + (COUNT - 1));
         }
-        return index == COUNT - 1 ? Long.MAX_VALUE : 1L << (FIRST_BITS + index);
+        return index == COUNT - 1 ? Long.MAX_VALUE : UPPER_BOUNDS[index];
+    }
+
+    /** The same in seconds; positive infinity for the last. */
+    public static double upperBoundSeconds(int index) {
+        long nanos = upperBoundNanos(index);
+        return index == COUNT - 1 ? Double.POSITIVE_INFINITY : nanos / 1e9;
     }
 }

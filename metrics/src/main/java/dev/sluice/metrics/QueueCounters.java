@@ -1,12 +1,12 @@
 package dev.sluice.metrics;
 
 import dev.sluice.pipeline.BlockOp;
-import dev.sluice.pipeline.BlockStatus;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 
 /**
- * The counters of one queue, in one array of longs: for every op the {@code OP_} fields and the latency buckets, then the {@code QUEUE_} fields.
+ * The counters of one queue, in one array of longs: for every op the {@code OP_} fields, the latency buckets and the errnos, then the
+ * {@code QUEUE_} fields.
  *
  * <p><b>Threading:</b> one writer, the loop that serves the queue; when another one takes over, whoever hands the queue over orders the two.
  * Read by any thread. Values are stored and loaded opaque: a reader sees each counter whole and never going back, but two
@@ -21,12 +21,11 @@ final class QueueCounters {
     /** Bytes of the requests that were answered with OK. */
     static final int OP_BYTES = 2;
 
-    static final int OP_IOERR = 3;
-    static final int OP_UNSUPP = 4;
-    static final int OP_WAIT_NANOS = 5;
-    static final int OP_DEVICE_NANOS = 6;
-    private static final int OP_BUCKETS = 7;
-    private static final int OP_FIELDS = OP_BUCKETS + LatencyBuckets.COUNT;
+    static final int OP_WAIT_NANOS = 3;
+    static final int OP_DEVICE_NANOS = 4;
+    private static final int OP_BUCKETS = 5;
+    private static final int OP_ERRNOS = OP_BUCKETS + LatencyBuckets.COUNT;
+    private static final int OP_FIELDS = OP_ERRNOS + CountedErrnos.COUNT;
 
     static final int QUEUE_KICKS = 0;
     static final int QUEUE_CALLS = 1;
@@ -35,42 +34,39 @@ final class QueueCounters {
     static final int QUEUE_MALFORMED = 4;
     static final int QUEUE_BROKEN = 5;
     static final int QUEUE_RUNNING = 6;
-    private static final int QUEUE_FIELDS = 7;
+    /** Turns that took requests. */
+    static final int QUEUE_TURNS = 7;
+    /** Requests that turns took. */
+    static final int QUEUE_TAKEN = 8;
+    /** Requests that were out when a turn had taken some, summed up over turns. */
+    static final int QUEUE_DEPTH = 9;
+    private static final int QUEUE_FIELDS = 10;
 
     /** Two cache lines in front and behind, for processors that fetch them in pairs: no two loops write to the same ones. */
     private static final int PADDING = 16;
 
-    private static final int OPS = BlockOp.values().length;
-    private static final int FIRST_QUEUE_FIELD = PADDING + OPS * OP_FIELDS;
+    private static final BlockOp[] OPS = BlockOp.values();
+    private static final int FIRST_QUEUE_FIELD = PADDING + OPS.length * OP_FIELDS;
     private static final VarHandle LONGS = MethodHandles.arrayElementVarHandle(long[].class);
 
-    private final int queue;
     private final long[] values = new long[FIRST_QUEUE_FIELD + QUEUE_FIELDS + PADDING];
-
-    QueueCounters(int queue) {
-        this.queue = queue;
-    }
-
-    int queue() {
-        return queue;
-    }
 
     // ---- the loop writes
 
-    void requestCompleted(BlockOp op, long bytes, BlockStatus status, long waitNanos, long deviceNanos, boolean bypassed) {
+    void requestCompleted(BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, boolean bypassed) {
         int base = base(op);
         add(base + (bypassed ? OP_BYPASSED : OP_STAGED), 1);
-        switch (status) {
-            case OK -> add(base + OP_BYTES, bytes);
-            case IOERR -> add(base + OP_IOERR, 1);
-            case UNSUPP -> add(base + OP_UNSUPP, 1);
+        if (errno == 0) {
+            add(base + OP_BYTES, bytes);
+        } else {
+            add(base + OP_ERRNOS + CountedErrnos.indexOf(errno), 1);
         }
         add(base + OP_WAIT_NANOS, waitNanos);
         add(base + OP_DEVICE_NANOS, deviceNanos);
         add(base + OP_BUCKETS + LatencyBuckets.indexOf(waitNanos + deviceNanos), 1);
     }
 
-    void add(int index, long amount) {
+    private void add(int index, long amount) {
         long next = values[index] + amount;
         // Pairs with the opaque loads of readers: whole, and in the end seen.
         LONGS.setOpaque(values, index, next);
@@ -94,17 +90,27 @@ final class QueueCounters {
         return ofOp(op, OP_BYPASSED) + ofOp(op, OP_STAGED);
     }
 
-    /** Requests that took no longer than the bucket's upper bound. */
-    long upTo(BlockOp op, int bucket) {
-        long sum = 0;
-        for (int i = 0; i <= bucket; i++) {
-            sum += ofOp(op, OP_BUCKETS + i);
-        }
-        return sum;
+    /** Requests whose latency is in a bucket; not cumulative. */
+    long inBucket(BlockOp op, int bucket) {
+        return ofOp(op, OP_BUCKETS + bucket);
+    }
+
+    /** Requests that failed with one of the {@link CountedErrnos}. */
+    long failed(BlockOp op, int errnoIndex) {
+        return ofOp(op, OP_ERRNOS + errnoIndex);
     }
 
     long ofQueue(int field) {
         return read(FIRST_QUEUE_FIELD + field);
+    }
+
+    /** Taken and not answered. The two are a request or so apart, and a queue that is not told of turns has taken none. */
+    long inFlight() {
+        long completed = 0;
+        for (BlockOp op : OPS) {
+            completed += requests(op);
+        }
+        return Math.max(0, ofQueue(QUEUE_TAKEN) - completed);
     }
 
     private long read(int index) {

@@ -4,66 +4,96 @@ import dev.sluice.metrics.MetricsSnapshot.OpTotals;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.pipeline.PipelineObserver;
-import io.micrometer.core.instrument.FunctionCounter;
-import io.micrometer.core.instrument.FunctionTimer;
-import io.micrometer.core.instrument.Gauge;
-import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
-import io.micrometer.core.instrument.binder.MeterBinder;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.time.Duration;
+import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.concurrent.TimeUnit;
-import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 
 /**
- * The metrics of one device: counts what its pipeline tells, and shows it to Micrometer when it is scraped.
+ * The metrics of one device: counts what its pipeline tells, and shows it to Micrometer when it is scraped. {@link SluiceMeter} says which meters there are.
  *
- * <pre>
- * meter                         tags (beside device)      what
- * sluice.requests               queue, op, path           requests answered; path is bypassed or staged
- * sluice.request.bytes          queue, op                 bytes of the requests answered with OK
- * sluice.request.errors         queue, op, status         requests answered with ioerr or unsupp
- * sluice.request.wait           queue, op                 timer: from being seen to being submitted
- * sluice.request.device         queue, op                 timer: from being submitted to being completed
- * sluice.request.latency.bucket op, le                    requests that took up to le seconds, wait and device together
- * sluice.queue.kicks            queue
- * sluice.queue.calls            queue
- * sluice.queue.calls.suppressed queue
- * sluice.queue.elements         queue                     used elements published
- * sluice.queue.malformed        queue                     malformed chains
- * sluice.queue.broken           queue                     times that the ring was broken
- * sluice.queue.running          queue                     gauge: 1 between start and end
- * </pre>
+ * <p>Every counter is kept a queue and, where it belongs to requests, an operation. The first 64 queues have series of their own, the others of
+ * a device share some, so that no device has more than some 3,300 series; errors by errno and histograms are a device's and an operation's.
  *
- * <p>The buckets are cumulative, so that {@code histogram_quantile(0.99, sum by (le) (rate(sluice_request_latency_bucket_total[1m])))} works.
+ * <p>For Java Flight Recorder there are {@code dev.sluice.SlowRequest}, for requests slower than a threshold, and {@code dev.sluice.DeviceState}.
  *
  * <p><b>Threading:</b> the observer's methods as in {@link PipelineObserver}, one writer a queue; all others from any thread.
  * <b>Ownership:</b> Micrometer refers to the counters weakly: whoever binds this keeps it, which the pipeline does that it observes.
- * <b>Failure:</b> what is told of a queue beyond the device's is not counted. <b>Allocation:</b> none in the observer's methods.
+ * <b>Failure:</b> what is told of a queue beyond the device's is not counted. <b>Allocation:</b> none in the observer's methods, but for an event for
+ * a slow request.
  */
-public final class SluiceMetrics implements PipelineObserver, MeterBinder {
-    private static final String INFINITY = "+Inf";
+public final class SluiceMetrics extends SluiceBinder implements PipelineObserver {
+    /** Queues with series of their own. */
+    static final int MAX_QUEUE_SERIES = 64;
+
+    private static final long NEVER_SLOW = Long.MAX_VALUE;
+    private static final double NANOS = 1e9;
 
     private final String device;
+    private final long slowNanos;
     private final QueueCounters[] queues;
+    private final List<QueueSeries> series;
+    private final ConnectionCounters connections = new ConnectionCounters();
+
+    /** Queues that are shown as one. */
+    private record QueueSeries(String label, List<QueueCounters> queues) {
+        double sum(ToLongFunction<QueueCounters> value) {
+            long sum = 0;
+            for (QueueCounters counters : queues) {
+                sum += value.applyAsLong(counters);
+            }
+            return sum;
+        }
+    }
 
     /**
-     * Metrics of a device.
+     * Metrics of a device, without events for slow requests.
      *
      * @param device its name, the value of the tag {@code device}
      * @param queueCount how many queues it has
      */
     public SluiceMetrics(String device, int queueCount) {
+        this(device, queueCount, NEVER_SLOW);
+    }
+
+    /**
+     * Metrics of a device, with an event for Java Flight Recorder for each request that takes longer than this.
+     *
+     * @throws IllegalArgumentException where the device has no queues or the duration is not positive
+     */
+    public SluiceMetrics(String device, int queueCount, Duration slowerThan) {
+        this(device, queueCount, slowerThan.toNanos());
+    }
+
+    private SluiceMetrics(String device, int queueCount, long slowNanos) {
         if (queueCount < 1) {
             throw new IllegalArgumentException("a device with " + queueCount + " queues has nothing to count; the least is 1");
         }
-        this.device = device;
-        this.queues = new QueueCounters[queueCount];
-        for (int i = 0; i < queueCount; i++) {
-            queues[i] = new QueueCounters(i);
+        if (slowNanos <= 0) {
+            throw new IllegalArgumentException("requests slower than " + slowNanos + " ns are all requests; the least is 1 ns");
         }
+        this.device = device;
+        this.slowNanos = slowNanos;
+        this.queues = new QueueCounters[queueCount];
+        Arrays.setAll(queues, index -> new QueueCounters());
+        this.series = series(queues);
+    }
+
+    private static List<QueueSeries> series(QueueCounters[] queues) {
+        int alone = Math.min(queues.length, MAX_QUEUE_SERIES);
+        QueueSeries[] made = new QueueSeries[alone + (queues.length > alone ? 1 : 0)];
+        for (int i = 0; i < alone; i++) {
+            made[i] = new QueueSeries(Integer.toString(i), List.of(queues[i]));
+        }
+        if (queues.length > alone) {
+            made[alone] = new QueueSeries("other", List.of(Arrays.copyOfRange(queues, alone, queues.length)));
+        }
+        return List.of(made);
     }
 
     public String device() {
@@ -74,8 +104,25 @@ public final class SluiceMetrics implements PipelineObserver, MeterBinder {
 
     @Override
     public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+        if (!known(queue)) {
+            return;
+        }
+        boolean bypassed = (flags & BYPASSED) != 0;
+        long waited = Math.max(0, waitNanos);
+        long served = Math.max(0, deviceNanos);
+        queues[queue].requestCompleted(op, bytes, errno, waited, served, bypassed);
+        if (waited + served > slowNanos) {
+            new SlowRequestEvent(device, queue, op.name(), bytes, errno, waited, served, bypassed).commit();
+        }
+    }
+
+    @Override
+    public void taken(int queue, int requests, int inFlight) {
         if (known(queue)) {
-            queues[queue].requestCompleted(op, bytes, BlockStatus.ofResult(-errno), waitNanos, deviceNanos, (flags & BYPASSED) != 0);
+            QueueCounters counters = queues[queue];
+            counters.addToQueue(QueueCounters.QUEUE_TURNS, 1);
+            counters.addToQueue(QueueCounters.QUEUE_TAKEN, requests);
+            counters.addToQueue(QueueCounters.QUEUE_DEPTH, inFlight);
         }
     }
 
@@ -98,12 +145,23 @@ public final class SluiceMetrics implements PipelineObserver, MeterBinder {
         switch (event) {
             case STARTED -> queues[queue].running(true);
             case STOPPED -> queues[queue].running(false);
-            case MALFORMED_CHAIN -> count(queue, QueueCounters.QUEUE_MALFORMED, 1);
+            case MALFORMED_CHAIN -> {
+                // A guest may make as many as it likes: no event for each.
+                count(queue, QueueCounters.QUEUE_MALFORMED, 1);
+                return;
+            }
             case BROKEN -> {
                 queues[queue].running(false);
                 count(queue, QueueCounters.QUEUE_BROKEN, 1);
             }
         }
+        new DeviceStateEvent(device, queue, event.name(), 0).commit();
+    }
+
+    @Override
+    public void connectionEvent(ConnectionEvent event, int peerPid) {
+        connections.count(event);
+        new DeviceStateEvent(device, DeviceStateEvent.NO_QUEUE, event.name(), peerPid).commit();
     }
 
     private void count(int queue, int field, long amount) {
@@ -128,8 +186,8 @@ public final class SluiceMetrics implements PipelineObserver, MeterBinder {
                     bypassed + sum(counters -> counters.ofOp(op, QueueCounters.OP_STAGED)),
                     bypassed,
                     sum(counters -> counters.ofOp(op, QueueCounters.OP_BYTES)),
-                    sum(counters -> counters.ofOp(op, QueueCounters.OP_IOERR)),
-                    sum(counters -> counters.ofOp(op, QueueCounters.OP_UNSUPP)),
+                    failed(op, BlockStatus.IOERR),
+                    failed(op, BlockStatus.UNSUPP),
                     sum(counters -> counters.ofOp(op, QueueCounters.OP_WAIT_NANOS)),
                     sum(counters -> counters.ofOp(op, QueueCounters.OP_DEVICE_NANOS))));
         }
@@ -142,6 +200,40 @@ public final class SluiceMetrics implements PipelineObserver, MeterBinder {
                 sumOfQueues(QueueCounters.QUEUE_MALFORMED),
                 sumOfQueues(QueueCounters.QUEUE_BROKEN),
                 ops);
+    }
+
+    /** Requests taken from their rings and not answered, all queues together. */
+    public long inFlight() {
+        return sum(QueueCounters::inFlight);
+    }
+
+    private long failed(BlockOp op, BlockStatus status) {
+        long failed = 0;
+        for (int i = 0; i < CountedErrnos.COUNT; i++) {
+            if (CountedErrnos.status(i) == status) {
+                failed += failed(op, i);
+            }
+        }
+        return failed;
+    }
+
+    private long failed(BlockOp op, int errnoIndex) {
+        return sum(counters -> counters.failed(op, errnoIndex));
+    }
+
+    /** Requests by their latency, bucket by bucket. */
+    long[] buckets(BlockOp op) {
+        long[] counts = new long[LatencyBuckets.COUNT];
+        Arrays.setAll(counts, bucket -> sum(counters -> counters.inBucket(op, bucket)));
+        return counts;
+    }
+
+    double seconds(BlockOp op) {
+        return sum(counters -> nanos(counters, op)) / NANOS;
+    }
+
+    private static long nanos(QueueCounters counters, BlockOp op) {
+        return counters.ofOp(op, QueueCounters.OP_WAIT_NANOS) + counters.ofOp(op, QueueCounters.OP_DEVICE_NANOS);
     }
 
     private long sumOfQueues(int field) {
@@ -159,69 +251,81 @@ public final class SluiceMetrics implements PipelineObserver, MeterBinder {
     // ---- Micrometer reads
 
     @Override
-    public void bindTo(MeterRegistry registry) {
-        for (QueueCounters counters : queues) {
-            Tags queue = Tags.of("device", device, "queue", Integer.toString(counters.queue()));
+    void register(Registration registration) {
+        Tags ofDevice = Tags.of(SluiceKey.DEVICE.asString(), device);
+        for (QueueSeries queue : series) {
+            Tags ofQueue = ofDevice.and(SluiceKey.QUEUE.asString(), queue.label());
             for (BlockOp op : BlockOp.values()) {
-                bindOp(registry, counters, op, queue.and("op", tagValue(op)));
+                registerOp(registration, queue, op, ofQueue.and(SluiceKey.OP.asString(), tagValue(op)));
             }
-            bindQueue(registry, counters, queue);
+            registerQueue(registration, queue, ofQueue);
         }
         for (BlockOp op : BlockOp.values()) {
-            for (int bucket = 0; bucket < LatencyBuckets.COUNT; bucket++) {
-                bindBucket(registry, op, bucket);
+            registerErrors(registration, op, ofDevice.and(SluiceKey.OP.asString(), tagValue(op)));
+        }
+        registerHistograms(registration, ofDevice);
+        connections.register(registration, ofDevice);
+    }
+
+    private static void registerOp(Registration registration, QueueSeries queue, BlockOp op, Tags tags) {
+        String path = SluiceKey.PATH.asString();
+        registration.counter(SluiceMeter.REQUESTS, tags.and(path, "bypassed"), queue, of -> of.sum(q -> q.ofOp(op, QueueCounters.OP_BYPASSED)));
+        registration.counter(SluiceMeter.REQUESTS, tags.and(path, "staged"), queue, of -> of.sum(q -> q.ofOp(op, QueueCounters.OP_STAGED)));
+        registration.counter(SluiceMeter.REQUEST_BYTES, tags, queue, of -> of.sum(q -> q.ofOp(op, QueueCounters.OP_BYTES)));
+        registration.counter(SluiceMeter.REQUEST_TIME, tags, queue, of -> of.sum(q -> nanos(q, op)) / NANOS);
+        registration.counter(SluiceMeter.REQUEST_WAIT_TIME, tags, queue, of -> of.sum(q -> q.ofOp(op, QueueCounters.OP_WAIT_NANOS)) / NANOS);
+        registration.counter(SluiceMeter.REQUEST_DEVICE_TIME, tags, queue, of -> of.sum(q -> q.ofOp(op, QueueCounters.OP_DEVICE_NANOS)) / NANOS);
+    }
+
+    private static void registerQueue(Registration registration, QueueSeries queue, Tags tags) {
+        counter(registration, SluiceMeter.QUEUE_TURNS, queue, tags, QueueCounters.QUEUE_TURNS);
+        counter(registration, SluiceMeter.QUEUE_TURN_REQUESTS, queue, tags, QueueCounters.QUEUE_TAKEN);
+        counter(registration, SluiceMeter.QUEUE_TURN_DEPTH, queue, tags, QueueCounters.QUEUE_DEPTH);
+        counter(registration, SluiceMeter.QUEUE_KICKS, queue, tags, QueueCounters.QUEUE_KICKS);
+        counter(registration, SluiceMeter.QUEUE_CALLS, queue, tags, QueueCounters.QUEUE_CALLS);
+        counter(registration, SluiceMeter.QUEUE_CALLS_SUPPRESSED, queue, tags, QueueCounters.QUEUE_CALLS_SUPPRESSED);
+        counter(registration, SluiceMeter.QUEUE_ELEMENTS, queue, tags, QueueCounters.QUEUE_ELEMENTS);
+        counter(registration, SluiceMeter.QUEUE_MALFORMED, queue, tags, QueueCounters.QUEUE_MALFORMED);
+        counter(registration, SluiceMeter.QUEUE_BROKEN, queue, tags, QueueCounters.QUEUE_BROKEN);
+        registration.gauge(SluiceMeter.QUEUE_IN_FLIGHT, tags, queue, of -> of.sum(QueueCounters::inFlight));
+        registration.gauge(SluiceMeter.QUEUE_RUNNING, tags, queue, of -> of.sum(q -> q.ofQueue(QueueCounters.QUEUE_RUNNING)));
+    }
+
+    private static void counter(Registration registration, SluiceMeter meter, QueueSeries queue, Tags tags, int field) {
+        registration.counter(meter, tags, queue, of -> of.sum(q -> q.ofQueue(field)));
+    }
+
+    private void registerErrors(Registration registration, BlockOp op, Tags tags) {
+        for (int i = 0; i < CountedErrnos.COUNT; i++) {
+            int errno = i;
+            String status = CountedErrnos.status(errno).name().toLowerCase(Locale.ROOT);
+            Tags ofErrno = tags.and(SluiceKey.STATUS.asString(), status, SluiceKey.ERRNO.asString(), CountedErrnos.name(errno));
+            registration.counter(SluiceMeter.REQUEST_ERRORS, ofErrno, this, of -> of.failed(op, errno));
+        }
+    }
+
+    private void registerHistograms(Registration registration, Tags tags) {
+        if (registration.registry() instanceof PrometheusMeterRegistry prometheus) {
+            RequestHistograms histograms = RequestHistograms.of(prometheus);
+            histograms.add(this);
+            registration.whenClosed(() -> histograms.remove(this));
+            return;
+        }
+        for (BlockOp op : BlockOp.values()) {
+            for (int i = 0; i < LatencyBuckets.COUNT; i++) {
+                int bucket = i;
+                double bound = LatencyBuckets.upperBoundSeconds(bucket);
+                Tags upTo = tags.and(SluiceKey.OP.asString(), tagValue(op), SluiceKey.LE.asString(), Double.isInfinite(bound) ? "+Inf" : Double.toString(bound));
+                registration.counter(SluiceMeter.REQUEST_DURATION_BUCKET, upTo, this, of -> of.upTo(op, bucket));
             }
         }
     }
 
-    private static void bindOp(MeterRegistry registry, QueueCounters counters, BlockOp op, Tags tags) {
-        String requests = "Requests answered, whatever their status";
-        counter(registry, counters, "sluice.requests", requests, "requests", tags.and("path", "bypassed"), of -> of.ofOp(op, QueueCounters.OP_BYPASSED));
-        counter(registry, counters, "sluice.requests", requests, "requests", tags.and("path", "staged"), of -> of.ofOp(op, QueueCounters.OP_STAGED));
-        counter(registry, counters, "sluice.request.bytes", "Bytes of requests answered with OK", "bytes", tags, of -> of.ofOp(op, QueueCounters.OP_BYTES));
-        String errors = "Requests answered with an error";
-        counter(registry, counters, "sluice.request.errors", errors, "requests", tags.and("status", "ioerr"), of -> of.ofOp(op, QueueCounters.OP_IOERR));
-        counter(registry, counters, "sluice.request.errors", errors, "requests", tags.and("status", "unsupp"), of -> of.ofOp(op, QueueCounters.OP_UNSUPP));
-        timer(registry, counters, "sluice.request.wait", "From being seen to being submitted", tags, op, QueueCounters.OP_WAIT_NANOS);
-        timer(registry, counters, "sluice.request.device", "From being submitted to being completed", tags, op, QueueCounters.OP_DEVICE_NANOS);
+    private long upTo(BlockOp op, int bucket) {
+        return Arrays.stream(buckets(op), 0, bucket + 1).sum();
     }
 
-    private static void bindQueue(MeterRegistry registry, QueueCounters counters, Tags tags) {
-        counter(registry, counters, "sluice.queue.kicks", "Kicks seen", "kicks", tags, of -> of.ofQueue(QueueCounters.QUEUE_KICKS));
-        counter(registry, counters, "sluice.queue.calls", "Calls of the other side", "calls", tags, of -> of.ofQueue(QueueCounters.QUEUE_CALLS));
-        counter(registry, counters, "sluice.queue.calls.suppressed", "Calls that the other side did not want", "calls", tags, of -> of.ofQueue(QueueCounters.QUEUE_CALLS_SUPPRESSED));
-        counter(registry, counters, "sluice.queue.elements", "Used elements published", "elements", tags, of -> of.ofQueue(QueueCounters.QUEUE_ELEMENTS));
-        counter(registry, counters, "sluice.queue.malformed", "Malformed chains", "chains", tags, of -> of.ofQueue(QueueCounters.QUEUE_MALFORMED));
-        counter(registry, counters, "sluice.queue.broken", "Times that the ring was broken", "times", tags, of -> of.ofQueue(QueueCounters.QUEUE_BROKEN));
-        Gauge.builder("sluice.queue.running", counters, of -> of.ofQueue(QueueCounters.QUEUE_RUNNING))
-                .description("1 while the queue is served")
-                .tags(tags)
-                .register(registry);
-    }
-
-    private void bindBucket(MeterRegistry registry, BlockOp op, int bucket) {
-        boolean last = bucket == LatencyBuckets.COUNT - 1;
-        String bound = last ? INFINITY : Double.toString(LatencyBuckets.upperBoundNanos(bucket) / 1e9);
-        FunctionCounter.builder("sluice.request.latency.bucket", this, of -> of.sum(counters -> counters.upTo(op, bucket)))
-                .description("Requests that took no longer than le seconds")
-                .baseUnit("requests")
-                .tags(Tags.of("device", device, "op", tagValue(op), "le", bound))
-                .register(registry);
-    }
-
-    private static void counter(
-            MeterRegistry registry, QueueCounters counters, String name, String description, String unit, Tags tags, ToDoubleFunction<QueueCounters> value) {
-        FunctionCounter.builder(name, counters, value).description(description).baseUnit(unit).tags(tags).register(registry);
-    }
-
-    private static void timer(MeterRegistry registry, QueueCounters counters, String name, String description, Tags tags, BlockOp op, int field) {
-        FunctionTimer.builder(name, counters, of -> of.requests(op), of -> of.ofOp(op, field), TimeUnit.NANOSECONDS)
-                .description(description)
-                .tags(tags)
-                .register(registry);
-    }
-
-    private static String tagValue(BlockOp op) {
+    static String tagValue(BlockOp op) {
         return op.name().toLowerCase(Locale.ROOT);
     }
 }

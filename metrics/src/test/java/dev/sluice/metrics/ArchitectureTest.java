@@ -19,7 +19,14 @@ class ArchitectureTest {
     @Test
     void shouldSeeOnlyThePipelineAndMicrometer() {
         classes().should().onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "io.micrometer.core.instrument..", "org.jspecify..", "java..")
+                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "io.micrometer..", "io.prometheus..", "org.jspecify..", "java..", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKnowOfHttpInOnePackage() {
+        noClasses().that().resideOutsideOfPackage("dev.sluice.metrics.http").should().dependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.metrics.http", "com.sun.net.httpserver..", "java.net..", "org.slf4j..")
                 .check(MAIN);
     }
 

@@ -19,6 +19,10 @@ class LatencyBucketsTest {
             agrees(1L << bits);
             agrees((1L << bits) + 1);
         }
+        for (int bucket = 0; bucket < LatencyBuckets.COUNT - 1; bucket++) {
+            agrees(LatencyBuckets.upperBoundNanos(bucket));
+            agrees(LatencyBuckets.upperBoundNanos(bucket) + 1);
+        }
         agrees(Long.MAX_VALUE);
         agrees(Long.MIN_VALUE);
         agrees(-1);
@@ -33,9 +37,13 @@ class LatencyBucketsTest {
     }
 
     @Test
-    void shouldDoubleFromAMicrosecondToSeventeenSeconds() {
-        assertThat(LatencyBuckets.upperBoundNanos(0)).isEqualTo(1024);
-        assertThat(LatencyBuckets.upperBoundNanos(LatencyBuckets.COUNT - 2)).isEqualTo(1L << 34);
+    void shouldGoFromTenMicrosecondsToTenSecondsInTwentyBuckets() {
+        assertThat(LatencyBuckets.COUNT).isEqualTo(20);
+        assertThat(LatencyBuckets.upperBoundNanos(0)).isEqualTo(10_000);
+        assertThat(LatencyBuckets.upperBoundNanos(5)).isEqualTo(500_000);
+        assertThat(LatencyBuckets.upperBoundSeconds(6)).isEqualTo(0.001);
+        assertThat(LatencyBuckets.upperBoundNanos(LatencyBuckets.COUNT - 2)).isEqualTo(10_000_000_000L);
+        assertThat(LatencyBuckets.upperBoundSeconds(LatencyBuckets.COUNT - 1)).isInfinite();
         assertThat(LatencyBuckets.upperBoundNanos(LatencyBuckets.COUNT - 1)).isEqualTo(Long.MAX_VALUE);
         assertThatThrownBy(() -> LatencyBuckets.upperBoundNanos(LatencyBuckets.COUNT)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> LatencyBuckets.upperBoundNanos(-1)).isInstanceOf(IndexOutOfBoundsException.class);

@@ -9,6 +9,7 @@ import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
 import dev.sluice.pipeline.QueueSource;
 import dev.sluice.pipeline.testing.ManualLoop;
@@ -44,34 +45,98 @@ class SluiceMetricsTest {
         metrics.requestCompleted(1, BlockOp.READ, 8192, Errno.EIO, 0, 10, 0);
         metrics.requestCompleted(3, BlockOp.DISCARD, 1 << 20, Errno.EOPNOTSUPP, 0, 0, PipelineObserver.BYPASSED);
 
-        assertThat(counted("sluice.requests", "queue", "1", "op", "read", "path", "bypassed")).isEqualTo(1);
-        assertThat(counted("sluice.requests", "queue", "1", "op", "read", "path", "staged")).isEqualTo(2);
-        assertThat(counted("sluice.requests", "queue", "0", "op", "read", "path", "bypassed")).isZero();
+        assertThat(counted("sluice.requests.completed", "queue", "1", "op", "read", "path", "bypassed")).isEqualTo(1);
+        assertThat(counted("sluice.requests.completed", "queue", "1", "op", "read", "path", "staged")).isEqualTo(2);
+        assertThat(counted("sluice.requests.completed", "queue", "0", "op", "read", "path", "bypassed")).isZero();
         assertThat(counted("sluice.request.bytes", "queue", "1", "op", "read")).as("of those that succeeded").isEqualTo(4608);
-        assertThat(counted("sluice.request.errors", "queue", "1", "op", "read", "status", "ioerr")).isEqualTo(1);
-        assertThat(counted("sluice.request.errors", "queue", "1", "op", "read", "status", "unsupp")).isZero();
-        assertThat(counted("sluice.request.errors", "queue", "3", "op", "discard", "status", "unsupp")).isEqualTo(1);
         assertThat(counted("sluice.request.bytes", "queue", "3", "op", "discard")).isZero();
+        assertThat(counted("sluice.request.wait.time", "queue", "1", "op", "read")).isEqualTo(3_000 / 1e9);
+        assertThat(counted("sluice.request.device.time", "queue", "1", "op", "read")).isEqualTo(150_010 / 1e9);
+        assertThat(counted("sluice.request.time", "queue", "1", "op", "read")).isEqualTo(153_010 / 1e9);
+    }
 
-        var waited = registry.get("sluice.request.wait").tags("queue", "1", "op", "read").functionTimer();
-        var served = registry.get("sluice.request.device").tags("queue", "1", "op", "read").functionTimer();
-        assertThat(waited.count()).isEqualTo(3);
-        assertThat(waited.totalTime(TimeUnit.NANOSECONDS)).isEqualTo(3_000);
-        assertThat(served.count()).isEqualTo(3);
-        assertThat(served.totalTime(TimeUnit.NANOSECONDS)).isEqualTo(150_010);
+    @Test
+    void shouldShowErrorsByStatusAndErrno() {
+        metrics.bindTo(registry);
+        metrics.requestCompleted(1, BlockOp.READ, 8192, Errno.EIO, 0, 10, 0);
+        metrics.requestCompleted(2, BlockOp.READ, 8192, Errno.EIO, 0, 10, 0);
+        metrics.requestCompleted(3, BlockOp.READ, 8192, Errno.EMFILE, 0, 10, 0);
+        metrics.requestCompleted(3, BlockOp.DISCARD, 1 << 20, Errno.EOPNOTSUPP, 0, 0, PipelineObserver.BYPASSED);
+        assertThat(counted("sluice.request.errors", "op", "read", "status", "ioerr", "errno", "EIO")).isEqualTo(2);
+        assertThat(counted("sluice.request.errors", "op", "read", "status", "ioerr", "errno", "other")).isEqualTo(1);
+        assertThat(counted("sluice.request.errors", "op", "write", "status", "ioerr", "errno", "EIO")).isZero();
+        assertThat(counted("sluice.request.errors", "op", "discard", "status", "unsupp", "errno", "EOPNOTSUPP")).isEqualTo(1);
+        assertThat(metrics.snapshot().op(BlockOp.READ).ioErrors()).isEqualTo(3);
+        assertThat(metrics.snapshot().op(BlockOp.DISCARD).unsupported()).isEqualTo(1);
+    }
+
+    @Test
+    void shouldCountTheUntoldTimeOfRequestsThatWereNeverSubmittedAsNone() {
+        metrics.requestCompleted(0, BlockOp.READ, 512, Errno.ECANCELED, -5, Long.MIN_VALUE, 0);
+        assertThat(metrics.snapshot().op(BlockOp.READ)).isEqualTo(new OpTotals(1, 0, 0, 1, 0, 0, 0));
+    }
+
+    @Test
+    void shouldShowTurnsDepthAndWhatIsInFlight() {
+        metrics.bindTo(registry);
+        metrics.taken(1, 8, 8);
+        metrics.taken(1, 2, 10);
+        metrics.requestCompleted(1, BlockOp.READ, 512, 0, 1, 1, 0);
+        assertThat(counted("sluice.queue.turns", "queue", "1")).isEqualTo(2);
+        assertThat(counted("sluice.queue.turn.requests", "queue", "1")).isEqualTo(10);
+        assertThat(counted("sluice.queue.turn.depth", "queue", "1")).isEqualTo(18);
+        assertThat(registry.get("sluice.queue.inflight").tag("queue", "1").gauge().value()).isEqualTo(9);
+        assertThat(metrics.inFlight()).isEqualTo(9);
+    }
+
+    @Test
+    void shouldShowConnectionsAndHowTheyEnd() {
+        metrics.bindTo(registry);
+        metrics.connectionEvent(ConnectionEvent.CONNECTED, 1);
+        metrics.connectionEvent(ConnectionEvent.VIOLATION, 1);
+        metrics.connectionEvent(ConnectionEvent.CONNECTED, 2);
+        assertThat(counted("sluice.connections", "event", "connected")).isEqualTo(2);
+        assertThat(counted("sluice.connections", "event", "violation")).isEqualTo(1);
+        assertThat(counted("sluice.connections", "event", "disconnected")).isZero();
+        assertThat(registry.get("sluice.device.connected").gauge().value()).isEqualTo(1);
+        metrics.connectionEvent(ConnectionEvent.DISCONNECTED, 2);
+        assertThat(registry.get("sluice.device.connected").gauge().value()).isZero();
+    }
+
+    @Test
+    void shouldShowQueuesAboveThe64thTogether() {
+        SluiceMetrics many = new SluiceMetrics("wide", 256);
+        many.bindTo(registry);
+        many.kicked(63);
+        many.kicked(64);
+        many.kicked(255);
+        assertThat(registry.get("sluice.queue.kicks").tags("device", "wide", "queue", "63").functionCounter().count()).isEqualTo(1);
+        assertThat(registry.get("sluice.queue.kicks").tags("device", "wide", "queue", "other").functionCounter().count()).isEqualTo(2);
+        assertThat(registry.find("sluice.queue.kicks").functionCounters()).hasSize(65);
+        assertThat(registry.getMeters()).hasSizeLessThan(3_500);
+    }
+
+    @Test
+    void shouldLeaveARegistryAsItWas() {
+        metrics.bindTo(registry);
+        metrics.bindTo(registry);
+        assertThat(registry.getMeters()).isNotEmpty();
+        metrics.unbindFrom(registry);
+        assertThat(registry.getMeters()).isEmpty();
+        metrics.unbindFrom(registry);
     }
 
     @Test
     void shouldShowCumulativeLatencyBucketsOfAllQueues() {
         metrics.bindTo(registry);
-        metrics.requestCompleted(0, BlockOp.WRITE, 512, 0, 500, 524, 0);
-        metrics.requestCompleted(1, BlockOp.WRITE, 512, 0, 1_000, 1_000, 0);
+        metrics.requestCompleted(0, BlockOp.WRITE, 512, 0, 500, 9_500, 0);
+        metrics.requestCompleted(1, BlockOp.WRITE, 512, 0, 500, 9_501, 0);
         metrics.requestCompleted(2, BlockOp.WRITE, 512, 0, 0, TimeUnit.MINUTES.toNanos(1), 0);
-        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "1.024E-6")).isEqualTo(1);
-        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "2.048E-6")).isEqualTo(2);
-        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "17.179869184")).isEqualTo(2);
-        assertThat(counted("sluice.request.latency.bucket", "op", "write", "le", "+Inf")).isEqualTo(3);
-        assertThat(counted("sluice.request.latency.bucket", "op", "read", "le", "+Inf")).isZero();
+        assertThat(counted("sluice.request.duration.bucket", "op", "write", "le", "1.0E-5")).isEqualTo(1);
+        assertThat(counted("sluice.request.duration.bucket", "op", "write", "le", "2.0E-5")).isEqualTo(2);
+        assertThat(counted("sluice.request.duration.bucket", "op", "write", "le", "10.0")).isEqualTo(2);
+        assertThat(counted("sluice.request.duration.bucket", "op", "write", "le", "+Inf")).isEqualTo(3);
+        assertThat(counted("sluice.request.duration.bucket", "op", "read", "le", "+Inf")).isZero();
     }
 
     @Test
@@ -96,7 +161,7 @@ class SluiceMetricsTest {
         assertThat(counted("sluice.queue.calls", "queue", "2")).isEqualTo(1);
         assertThat(counted("sluice.queue.calls.suppressed", "queue", "2")).isEqualTo(1);
         assertThat(counted("sluice.queue.elements", "queue", "2")).isEqualTo(10);
-        assertThat(counted("sluice.queue.malformed", "queue", "2")).isEqualTo(1);
+        assertThat(counted("sluice.queue.malformed.chains", "queue", "2")).isEqualTo(1);
         assertThat(counted("sluice.queue.broken", "queue", "2")).isEqualTo(1);
         assertThat(counted("sluice.queue.broken", "queue", "1")).isZero();
 
@@ -159,7 +224,7 @@ class SluiceMetricsTest {
         assertThat(snapshot.calls()).isEqualTo(QUEUES * each / 2);
         assertThat(snapshot.callsSuppressed()).isEqualTo(QUEUES * each / 2);
         for (int queue = 0; queue < QUEUES; queue++) {
-            assertThat(counted("sluice.requests", "queue", Integer.toString(queue), "op", "read", "path", "bypassed")).isEqualTo((double) each);
+            assertThat(counted("sluice.requests.completed", "queue", Integer.toString(queue), "op", "read", "path", "bypassed")).isEqualTo((double) each);
         }
     }
 
@@ -180,6 +245,7 @@ class SluiceMetricsTest {
         BlockOp[] ops = BlockOp.values();
         for (int i = 0; i < requests; i++) {
             metrics.kicked(i & 3);
+            metrics.taken(i & 3, 1, 1);
             metrics.requestCompleted(i & 3, ops[i % ops.length], 4096, i % 100 == 0 ? Errno.EIO : 0, i, i * 3L, i & 1);
             metrics.published(i & 3, 1, true);
             metrics.queueEvent(i & 3, QueueEvent.MALFORMED_CHAIN);

@@ -1,0 +1,44 @@
+package dev.sluice.metrics;
+
+import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import io.micrometer.core.instrument.Tags;
+import java.util.Locale;
+import java.util.concurrent.atomic.AtomicLongArray;
+
+/**
+ * The connections of one device, counted by what happens to them.
+ *
+ * <p><b>Threading:</b> any thread; connections are seldom.
+ */
+final class ConnectionCounters {
+    private static final ConnectionEvent[] EVENTS = ConnectionEvent.values();
+
+    private final AtomicLongArray counts = new AtomicLongArray(EVENTS.length);
+
+    @SuppressWarnings("EnumOrdinal") // the array lives and dies with this process
+    void count(ConnectionEvent event) {
+        counts.incrementAndGet(event.ordinal());
+    }
+
+    @SuppressWarnings("EnumOrdinal")
+    private long counted(ConnectionEvent event) {
+        return counts.get(event.ordinal());
+    }
+
+    /** How many have come and not gone. */
+    private long open() {
+        long open = 0;
+        for (ConnectionEvent event : EVENTS) {
+            open += event == ConnectionEvent.CONNECTED ? counted(event) : -counted(event);
+        }
+        return Math.max(0, open);
+    }
+
+    void register(Registration registration, Tags tags) {
+        for (ConnectionEvent event : EVENTS) {
+            Tags ofEvent = tags.and(SluiceKey.EVENT.asString(), event.name().toLowerCase(Locale.ROOT));
+            registration.counter(SluiceMeter.CONNECTIONS, ofEvent, this, of -> of.counted(event));
+        }
+        registration.gauge(SluiceMeter.DEVICE_CONNECTED, tags, this, ConnectionCounters::open);
+    }
+}

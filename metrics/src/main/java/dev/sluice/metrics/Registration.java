@@ -1,0 +1,56 @@
+package dev.sluice.metrics;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tags;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+
+/**
+ * The meters that one binder has put into one registry, so that they can be taken out again.
+ *
+ * <p><b>Threading:</b> one thread at a time. <b>Ownership:</b> Micrometer refers to what is counted weakly: its owner keeps it.
+ */
+final class Registration implements AutoCloseable {
+    private final MeterRegistry registry;
+    private final List<Meter> meters = new ArrayList<>();
+    private final List<Runnable> whenClosed = new ArrayList<>();
+
+    Registration(MeterRegistry registry) {
+        this.registry = registry;
+    }
+
+    MeterRegistry registry() {
+        return registry;
+    }
+
+    <T> void counter(SluiceMeter meter, Tags tags, T counted, ToDoubleFunction<T> value) {
+        meters.add(FunctionCounter.builder(meter.getName(), counted, value)
+                .description(meter.description())
+                .baseUnit(meter.getBaseUnit())
+                .tags(tags)
+                .register(registry));
+    }
+
+    <T> void gauge(SluiceMeter meter, Tags tags, T measured, ToDoubleFunction<T> value) {
+        meters.add(Gauge.builder(meter.getName(), measured, value)
+                .description(meter.description())
+                .baseUnit(meter.getBaseUnit())
+                .tags(tags)
+                .register(registry));
+    }
+
+    /** Something that is no meter of Micrometer's. */
+    void whenClosed(Runnable undo) {
+        whenClosed.add(undo);
+    }
+
+    @Override
+    public void close() {
+        meters.forEach(registry::remove);
+        whenClosed.forEach(Runnable::run);
+    }
+}

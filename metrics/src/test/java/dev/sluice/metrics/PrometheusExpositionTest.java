@@ -1,0 +1,74 @@
+package dev.sluice.metrics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.SimulatedBackend;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** What Prometheus reads. */
+class PrometheusExpositionTest {
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT).throwExceptionOnRegistrationFailure();
+    private final SluiceMetrics metrics = new SluiceMetrics("disk0", 2);
+
+    private List<String> lines() {
+        return registry.scrape().lines().toList();
+    }
+
+    @Test
+    void shouldShowARealHistogram() {
+        metrics.bindTo(registry);
+        metrics.requestCompleted(0, BlockOp.READ, 4096, 0, 1_000, 14_000, PipelineObserver.BYPASSED);
+        metrics.requestCompleted(1, BlockOp.READ, 4096, 0, 0, 3_000_000, PipelineObserver.BYPASSED);
+        assertThat(lines()).contains(
+                "# TYPE sluice_request_duration_seconds histogram",
+                "sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"1.0E-5\"} 0",
+                "sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"2.0E-5\"} 1",
+                "sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"0.005\"} 2",
+                "sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"+Inf\"} 2",
+                "sluice_request_duration_seconds_count{device=\"disk0\",op=\"read\"} 2",
+                "sluice_request_duration_seconds_sum{device=\"disk0\",op=\"read\"} 0.003015");
+    }
+
+    @Test
+    void shouldShowTwoDevicesAndForgetOne() {
+        SluiceMetrics other = new SluiceMetrics("disk1", 1);
+        metrics.bindTo(registry);
+        other.bindTo(registry);
+        metrics.requestCompleted(1, BlockOp.WRITE, 512, 0, 0, 500_000_000, 0);
+        assertThat(lines()).contains(
+                "sluice_requests_completed_total{device=\"disk0\",op=\"write\",path=\"staged\",queue=\"1\"} 1.0",
+                "sluice_request_bytes_total{device=\"disk0\",op=\"write\",queue=\"1\"} 512.0",
+                "sluice_request_time_seconds_total{device=\"disk0\",op=\"write\",queue=\"1\"} 0.5",
+                "sluice_requests_completed_total{device=\"disk1\",op=\"write\",path=\"staged\",queue=\"0\"} 0.0",
+                "sluice_request_duration_seconds_count{device=\"disk1\",op=\"write\"} 0");
+        metrics.unbindFrom(registry);
+        assertThat(lines()).noneMatch(line -> line.contains("disk0")).anyMatch(line -> line.contains("device=\"disk1\""));
+        metrics.bindTo(registry);
+        assertThat(lines()).contains("sluice_request_duration_seconds_count{device=\"disk0\",op=\"write\"} 1");
+    }
+
+    @Test
+    void shouldShowPipelinesAndLoops() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(backend).observer(metrics).build()) {
+            new PipelineMetrics("disk0", backend.name(), pipeline, List.of(loop)).bindTo(registry);
+            new LoopMetrics(List.of(loop)).bindTo(registry);
+            loop.tick();
+            assertThat(lines())
+                    .contains("sluice_device_size_bytes{device=\"disk0\"} 1048576.0")
+                    .contains("sluice_sink_retries_total{device=\"disk0\",loop=\"" + loop.name() + "\"} 0.0")
+                    .anyMatch(line -> line.startsWith("sluice_device_description{backend=\"" + backend.name() + "\",device=\"disk0\",pipeline=\"queue"))
+                    .anyMatch(line -> line.startsWith("sluice_loop_cpu_time_seconds_total{loop="))
+                    .anyMatch(line -> line.startsWith("sluice_loop_busy_time_seconds_total{loop="))
+                    .contains("sluice_loop_ticks_total{loop=\"" + loop.name() + "\"} " + (double) loop.counters().ticks());
+        }
+    }
+}
