@@ -12,6 +12,9 @@ import java.util.Optional;
 public final class NioBackendProvider implements BlockBackendProvider {
     static final String NAME = "nio";
 
+    /** Requests of a loop, unless configured; more of them would wait for the {@value NioBackend#THREADS} threads than are with them. */
+    private static final int SINK_CAPACITY = 1024;
+
     @Override
     public String name() {
         return NAME;
@@ -28,6 +31,7 @@ public final class NioBackendProvider implements BlockBackendProvider {
     }
 
     static BlockBackend open(BackendOptions options, CallSeam seam) throws IOException {
-        return new NioBackend(NioImage.open(options), options.sinkCapacity(), seam);
+        int capacity = options.sinkCapacity() > 0 ? options.sinkCapacity() : SINK_CAPACITY;
+        return new NioBackend(NioImage.open(options), capacity, seam);
     }
 }
