@@ -150,4 +150,22 @@ class RawImageTest {
             return files.count();
         }
     }
+
+    @Test
+    void shouldGrowAndShrinkAFile() throws IOException {
+        Path path = image(SIZE);
+        try (RawImage image = RawImage.open(BackendOptions.of(path))) {
+            image.resize(2 * SIZE);
+            assertThat(image.geometry().sizeBytes()).isEqualTo(2 * SIZE);
+            assertThat(Files.size(path)).isEqualTo(2 * SIZE);
+            image.resize(4096);
+            assertThat(image.geometry().sectors()).isEqualTo(8);
+            assertThat(Files.size(path)).isEqualTo(4096);
+            assertThatThrownBy(() -> image.resize(1000)).isInstanceOf(IllegalArgumentException.class);
+            assertThat(Files.size(path)).isEqualTo(4096);
+        }
+        try (RawImage image = RawImage.open(BackendOptions.of(path).withReadOnly(true))) {
+            assertThatThrownBy(() -> image.resize(SIZE)).isInstanceOf(IOException.class).hasMessageContaining("EROFS");
+        }
+    }
 }

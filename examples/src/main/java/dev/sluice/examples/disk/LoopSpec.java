@@ -16,7 +16,7 @@ import org.slf4j.LoggerFactory;
  *
  * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number, unless it says otherwise
  * @param cpus which the loops are pinned to, one each and from the first again; empty where they are not
- * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second; of loops on io_uring
+ * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second
  * @param kind {@code io_uring}, {@code epoll}, or {@code auto}: io_uring, and epoll where there is none
  */
 public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String kind) {
@@ -62,7 +62,7 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
                 String name = "sluice-loop-" + i;
                 loops.add(onRing
                         ? IoUringLoop.start(name, IoUringLoopOptions.DEFAULT.withPollMaxNanos(pollMaxNanos))
-                        : EpollLoop.start(name, false));
+                        : EpollLoop.start(name, false, pollMaxNanos));
             }
             LoopLayout.pin(loops, cpus);
         } catch (Throwable failed) {
