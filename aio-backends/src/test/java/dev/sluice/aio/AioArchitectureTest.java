@@ -14,9 +14,19 @@ import org.junit.jupiter.api.Test;
 @AnalyzeClasses(packages = "dev.sluice.aio", importOptions = ImportOption.DoNotIncludeTests.class)
 class AioArchitectureTest {
     @ArchTest
-    static final ArchRule NETTY_IS_SEEN_BY_ONE_PACKAGE = noClasses()
-            .that().resideOutsideOfPackage("dev.sluice.aio.uring")
+    static final ArchRule NETTY_IS_SEEN_BY_LOOPS = noClasses()
+            .that().resideOutsideOfPackages("dev.sluice.aio.netty", "dev.sluice.aio.uring", "dev.sluice.aio.epoll")
             .should().dependOnClassesThat().resideInAPackage("io.netty..");
+
+    @ArchTest
+    static final ArchRule THE_RING_TRANSPORT_IS_SEEN_BY_ONE_PACKAGE = noClasses()
+            .that().resideOutsideOfPackage("dev.sluice.aio.uring")
+            .should().dependOnClassesThat().resideInAPackage("io.netty.channel.uring..");
+
+    @ArchTest
+    static final ArchRule THE_EPOLL_TRANSPORT_IS_SEEN_BY_ONE_PACKAGE = noClasses()
+            .that().resideOutsideOfPackage("dev.sluice.aio.epoll")
+            .should().dependOnClassesThat().resideInAPackage("io.netty.channel.epoll..");
 
     @ArchTest
     static final ArchRule BACKENDS_KNOW_NO_ADAPTER = noClasses()
@@ -25,7 +35,12 @@ class AioArchitectureTest {
     @ArchTest
     static final ArchRule IMAGES_KNOW_NO_RING = noClasses()
             .that().resideInAPackage("dev.sluice.aio.raw..")
-            .should().dependOnClassesThat().resideInAPackage("dev.sluice.aio.uring..");
+            .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio.sink..", "dev.sluice.aio.loop..", "dev.sluice.aio.uring..", "dev.sluice.aio.linuxaio..", "dev.sluice.aio.epoll..");
+
+    @ArchTest
+    static final ArchRule WHAT_IS_COMMON_KNOWS_NO_KIND = noClasses()
+            .that().resideInAnyPackage("dev.sluice.aio.sink..", "dev.sluice.aio.loop..", "dev.sluice.aio.netty..")
+            .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio.uring..", "dev.sluice.aio.linuxaio..", "dev.sluice.aio.epoll..");
 
     @ArchTest
     static final ArchRule NATIVE_CALLS_BELONG_TO_THE_LINUX_PACKAGE = noClasses()

@@ -12,7 +12,8 @@ import java.lang.foreign.ValueLayout;
  * {@link #pin}. Source: gettid(2), sched_setaffinity(2), sched_getcpu(3).
  */
 public final class CallingThread {
-    private static final int MAX_CPUS = 1024;
+    /** CPUs that {@link #pin} can name. */
+    public static final int MAX_CPUS = 1024;
 
     private static final Libc.Call0 GETTID = new Libc.Call0(Libc.returningInt("gettid", 0));
     private static final Libc.Call0 SCHED_GETCPU = new Libc.Call0(Libc.returningInt("sched_getcpu", 0));

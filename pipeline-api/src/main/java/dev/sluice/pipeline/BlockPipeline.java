@@ -33,15 +33,17 @@ public final class BlockPipeline implements AutoCloseable {
     private final StageChain stages;
     private final byte[] serial;
     private final PipelineObserver observer;
+    private final Shortcuts shortcuts;
     private final Map<IoLoop, SharedSink> sinks = new ConcurrentHashMap<>();
     private volatile boolean closed;
 
     private BlockPipeline(Builder builder, BlockBackend backend) {
         this.backend = backend;
         this.operators = List.copyOf(builder.operators);
-        this.stages = new StageChain(builder.stages);
+        this.stages = new StageChain(builder.stages, builder.shortcuts.bypass());
         this.serial = builder.serial.getBytes(StandardCharsets.UTF_8);
         this.observer = builder.observer;
+        this.shortcuts = builder.shortcuts;
     }
 
     public static Builder builder() {
@@ -54,6 +56,10 @@ public final class BlockPipeline implements AutoCloseable {
 
     public PipelineObserver observer() {
         return observer;
+    }
+
+    public Shortcuts shortcuts() {
+        return shortcuts;
     }
 
     /**
@@ -69,6 +75,7 @@ public final class BlockPipeline implements AutoCloseable {
             throw new IllegalStateException("the pipeline is closed");
         }
         SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
+        source.turnBudget(shortcuts.batch() ? QueueSource.TURN_BUDGET : 1);
         new QueueSubscriber(source, sink, this).subscribe();
     }
 
@@ -121,6 +128,7 @@ public final class BlockPipeline implements AutoCloseable {
         private @Nullable BlockBackend backend;
         private String serial = "";
         private PipelineObserver observer = PipelineObserver.NONE;
+        private Shortcuts shortcuts = Shortcuts.ALL;
 
         private Builder() {}
 
@@ -166,6 +174,12 @@ public final class BlockPipeline implements AutoCloseable {
 
         public Builder observer(PipelineObserver observer) {
             this.observer = observer;
+            return this;
+        }
+
+        /** Leaves out what makes the pipeline fast, to measure what it is worth. */
+        public Builder shortcuts(Shortcuts shortcuts) {
+            this.shortcuts = shortcuts;
             return this;
         }
 

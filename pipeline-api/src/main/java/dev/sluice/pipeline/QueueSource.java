@@ -28,6 +28,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final IoLoop.Turn turn = this::takeTurn;
     private final AtomicReference<@Nullable RingSubscription> subscription = new AtomicReference<>();
 
+    private int turnBudget = TURN_BUDGET;
     private boolean turnRequested;
     private boolean stopped;
     private @Nullable BrokenQueueException failure;
@@ -100,6 +101,15 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     /** Who hears of requests that end before {@link BlockRequest#take}. */
     void untakenListener(BlockRequest.CompletionListener listener) {
         untaken = listener;
+    }
+
+    /** Requests of a turn, at least 1. */
+    void turnBudget(int requests) {
+        turnBudget = requests;
+    }
+
+    int turnBudget() {
+        return turnBudget;
     }
 
     /** Who hears of turns; must not throw. */

@@ -187,10 +187,12 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             request.complete(-Errno.EIO);
             return;
         }
-        if (stage < 0) {
+        if (stage >= 0) {
+            new StagedRequest(request, this, sink).run(stages, stage);
+        } else if (stages.bypass()) {
             sink.submit(request);
         } else {
-            new StagedRequest(request, this, sink).run(stages, stage);
+            new StagedRequest(request, this, sink).runWithoutStages();
         }
     }
 

@@ -56,12 +56,12 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         }
         try {
             if (fused) {
-                fusedBudget = QueueSource.TURN_BUDGET;
+                fusedBudget = source.turnBudget();
                 // Reactor's fusion protocol: "come and poll".
                 actual.onNext(null);
                 return false;
             }
-            for (int budget = QueueSource.TURN_BUDGET; budget > 0; budget--) {
+            for (int budget = source.turnBudget(); budget > 0; budget--) {
                 if (demand == 0) {
                     return false;
                 }

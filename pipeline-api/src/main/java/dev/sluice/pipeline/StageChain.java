@@ -7,13 +7,18 @@ import reactor.core.publisher.Mono;
 /** The stages of a pipeline in their order. Immutable, shared by all its queues. */
 final class StageChain {
     private final BlockStage[] stages;
+    private final boolean bypass;
 
-    StageChain(List<BlockStage> stages) {
+    StageChain(List<BlockStage> stages, boolean bypass) {
+        this.bypass = bypass;
         this.stages = stages.toArray(BlockStage[]::new);
     }
 
     /** Index of the first stage from {@code from} on that wants to see the request, or -1. Allocates nothing. */
     int firstInterested(BlockRequest request, int from) {
+        if (!bypass) {
+            return from < stages.length ? from : -1;
+        }
         for (int i = from; i < stages.length; i++) {
             if (stages[i].interestedIn(request)) {
                 return i;
@@ -28,6 +33,11 @@ final class StageChain {
             int next = firstInterested(passedOn, stage + 1);
             return next < 0 ? sink.proceed(passedOn) : handle(next, passedOn, sink);
         });
+    }
+
+    /** True where a request that no stage wants to see skips the Monos; see {@link Shortcuts}. */
+    boolean bypass() {
+        return bypass;
     }
 
     String name(int stage) {

@@ -48,6 +48,11 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
         }
     }
 
+    /** What a request costs that has its Mono and no stage. */
+    void runWithoutStages() {
+        sinkMono(request).subscribe(this);
+    }
+
     /** The end of the chain: submits on subscription, emits the sink's status. */
     private Mono<BlockStatus> sinkMono(BlockRequest passedOn) {
         if (passedOn != request) {

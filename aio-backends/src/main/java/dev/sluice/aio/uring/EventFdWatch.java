@@ -1,5 +1,6 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.aio.loop.LoopHandle;
 import dev.sluice.linux.Poll;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
@@ -15,15 +16,17 @@ import java.io.IOException;
  * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> the descriptor stays its owner's; the kernel holds the file until the
  * cancellation has been submitted and done. <b>Allocation:</b> none per event.
  */
-final class EventFdWatch extends RingHandle implements IoLoop.Watch {
+final class EventFdWatch extends LoopHandle implements IoLoop.Watch {
     private static final short POLL = 0;
     private static final short CANCEL = 1;
     private static final int TROUBLE = Poll.POLLERR | Poll.POLLHUP | Poll.POLLNVAL;
     private static final long REFUSED_PAUSE_NANOS = 1_000_000;
     private static final long TROUBLE_PAUSE_NANOS = 100_000_000;
 
+    private final IoUringLoop loop;
     private final int fd;
     private final Runnable onReadable;
+    private final RingEntry ring;
 
     private boolean closed;
     /** Of the poll in the kernel, or 0. */
@@ -33,23 +36,27 @@ final class EventFdWatch extends RingHandle implements IoLoop.Watch {
     private int endResult;
 
     EventFdWatch(IoUringLoop loop, int fd, Runnable onReadable) {
-        super(loop);
+        this.loop = loop;
         this.fd = fd;
         this.onReadable = onReadable;
+        this.ring = new RingEntry(loop, this, this::collect, this::close);
+    }
+
+    void register() {
+        ring.register();
     }
 
     void arm() {
         if (closed) {
             return;
         }
-        pollId = submit(RingOps.pollMultishot(fd, Poll.POLLIN, POLL));
+        pollId = ring.submit(RingOps.pollMultishot(fd, Poll.POLLIN, POLL));
         if (pollId == 0) {
             loop.schedule(this::arm, REFUSED_PAUSE_NANOS);
         }
     }
 
-    @Override
-    void collect(int result, int flags, byte opcode, short data) {
+    private void collect(int result, int flags, byte opcode, short data) {
         if (data != POLL) {
             return;
         }
@@ -62,7 +69,7 @@ final class EventFdWatch extends RingHandle implements IoLoop.Watch {
     }
 
     @Override
-    void drain() {
+    protected void drain() {
         if (closed) {
             return;
         }
@@ -96,20 +103,20 @@ final class EventFdWatch extends RingHandle implements IoLoop.Watch {
     }
 
     private void cancelPoll() {
-        if (pollId != 0 && submit(RingOps.cancel(pollId, CANCEL)) == 0) {
+        if (pollId != 0 && ring.submit(RingOps.cancel(pollId, CANCEL)) == 0) {
             loop.schedule(this::cancelPoll, REFUSED_PAUSE_NANOS);
             return;
         }
-        unregister();
+        ring.unregister();
     }
 
     @Override
-    void loopEnding() {
+    protected void loopEnding() {
         close();
     }
 
     @Override
-    boolean busy() {
-        return inKernel() > 0;
+    protected boolean busy() {
+        return ring.inKernel() > 0;
     }
 }

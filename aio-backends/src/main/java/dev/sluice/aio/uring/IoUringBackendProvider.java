@@ -1,6 +1,7 @@
 package dev.sluice.aio.uring;
 
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;

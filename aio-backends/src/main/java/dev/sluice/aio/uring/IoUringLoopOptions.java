@@ -9,11 +9,13 @@ package dev.sluice.aio.uring;
  *     Best no smaller than what the loop's sinks and watches can have in flight: beyond that the kernel keeps completions in a list
  *     and nothing is lost, but it is slow
  * @param daemon whether the thread lets the JVM exit
+ * @param pollMaxNanos how long the loop spins at most before it sleeps, from 0 (not at all) to a second
  */
-public record IoUringLoopOptions(int submissionEntries, int completionEntries, boolean daemon) {
+public record IoUringLoopOptions(int submissionEntries, int completionEntries, boolean daemon, long pollMaxNanos) {
     private static final int MIN_ENTRIES = 16;
     private static final int MAX_SUBMISSION_ENTRIES = 32768;
     private static final int MAX_COMPLETION_ENTRIES = 65536;
+    private static final long MAX_POLL_NANOS = 1_000_000_000L;
 
     /** 1024 submission entries (64 KiB), 16384 completion entries (256 KiB), a thread that keeps the JVM alive. */
     public static final IoUringLoopOptions DEFAULT = new IoUringLoopOptions(1024, 16384, false);
@@ -21,6 +23,14 @@ public record IoUringLoopOptions(int submissionEntries, int completionEntries, b
     public IoUringLoopOptions {
         check("submission", submissionEntries, MIN_ENTRIES, MAX_SUBMISSION_ENTRIES);
         check("completion", completionEntries, submissionEntries, MAX_COMPLETION_ENTRIES);
+        if (pollMaxNanos < 0 || pollMaxNanos > MAX_POLL_NANOS) {
+            throw new IllegalArgumentException(pollMaxNanos + " nanoseconds of polling are not from 0 to " + MAX_POLL_NANOS);
+        }
+    }
+
+    /** A loop that never spins. */
+    public IoUringLoopOptions(int submissionEntries, int completionEntries, boolean daemon) {
+        this(submissionEntries, completionEntries, daemon, 0);
     }
 
     private static void check(String queue, int entries, int least, int most) {
@@ -31,10 +41,14 @@ public record IoUringLoopOptions(int submissionEntries, int completionEntries, b
     }
 
     public IoUringLoopOptions withDaemon(boolean daemon) {
-        return new IoUringLoopOptions(submissionEntries, completionEntries, daemon);
+        return new IoUringLoopOptions(submissionEntries, completionEntries, daemon, pollMaxNanos);
+    }
+
+    public IoUringLoopOptions withPollMaxNanos(long pollMaxNanos) {
+        return new IoUringLoopOptions(submissionEntries, completionEntries, daemon, pollMaxNanos);
     }
 
     public IoUringLoopOptions withEntries(int submissionEntries, int completionEntries) {
-        return new IoUringLoopOptions(submissionEntries, completionEntries, daemon);
+        return new IoUringLoopOptions(submissionEntries, completionEntries, daemon, pollMaxNanos);
     }
 }

@@ -1,363 +1,66 @@
 package dev.sluice.aio.uring;
 
 import dev.sluice.aio.raw.RawImage;
-import dev.sluice.linux.Iovec;
-import dev.sluice.linux.LinuxFile;
-import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.pipeline.BlockSink;
-import dev.sluice.pipeline.Errno;
-import dev.sluice.pipeline.IoLoop;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.aio.sink.RawSink;
 
 /**
- * One loop's way to a raw image through that loop's ring.
+ * A raw image through a loop's ring: a batch becomes entries of Netty's submission queue, without a system call; the loop's next enter submits
+ * them together with everything else of the tick.
  *
- * <p>{@link #submit} gives a request a slot and puts the slot into the batch; {@link #flush} turns the batch into entries of Netty's submission
- * queue, without a system call: the loop's next enter submits them together with everything else of the tick. What a request
- * needs after its first call (the rest of a short read, a second try) joins the batch of the tick that learned of it.
- *
- * <p>An image in memory (tmpfs) is read and written by plain system calls in {@link #flush} instead, a limited number of bytes a tick: tmpfs has no
- * non-blocking reads, so io_uring would hand each request to a worker thread, and the two wake-ups cost more than the copy
- * (measured by SinkBenchmark: 2.9 us CPU a 4 KiB read then, 1.6 us so). The completions still come in the next tick.
- *
- * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> as {@link BlockSink} says; slots, batch and buffers are made once.
- * <b>Failure:</b> negative errnos of requests; a completion listener that throws harms nobody else's completion. <b>Allocation:</b> none per
+ * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure:</b> as {@link RawSink} says. <b>Allocation:</b> none per
  * request but Netty's operation object, which escape analysis removes.
  */
-final class UringSink extends RingHandle implements BlockSink {
-    private static final Logger LOG = LoggerFactory.getLogger(UringSink.class);
-    private static final long RING_REFUSED_PAUSE_NANOS = 1_000_000;
-    private static final int MIN_BOUNCE_ALIGNMENT = 4096;
-
-    /** What a tick copies at most from or to an image in memory, give or take a request: some 200 us, then others have their turn. */
-    private static final long MEMORY_BYTES_PER_TICK = 1 << 20;
-
-    final BouncePool bounceBuffers;
-
-    /** What the file system has said it can't do, so that it's asked once. */
-    boolean punchUnsupported;
-
-    boolean zeroRangeUnsupported;
-
-    private final Runnable onClosed;
-    private final CompletionSeam seam;
-    private final boolean inMemory;
-    private final SinkOperation[] operations;
-    private final int[] freeSlots;
-    private int freeCount;
-
-    /** Slots with a call to be queued. */
-    private final SlotFifo batch;
-    /** Slots that wait for a bounce buffer, in the order of arrival. */
-    private final SlotFifo bufferless;
-
-    private final int[] collectedSlots;
-    private final int[] collectedResults;
-    private int collectedCount;
-
-    /** Slots that have ended without the kernel, answered in the next tick. */
-    private final SlotFifo ended;
-    private final int[] endedResults;
-
-    private final IoLoop.Turn answerEnded = this::answerEnded;
-    private final IoLoop.TickEndHook flushAtTickEnd = this::flushAtTickEnd;
-    private final IoLoop.Turn drainCalls = this::drainCalls;
-    private final IoLoop.Turn flushRest = this::flushRest;
-    private long memoryBytesLeft;
-    private boolean flushAsked;
-    private boolean flushScheduled;
-    private boolean warnedOfDirect;
-    private boolean closing;
-    private boolean closed;
+final class UringSink extends RawSink {
+    private final RingEntry ring;
 
     UringSink(IoUringLoop loop, RawImage image, int capacity, CompletionSeam seam, Runnable onClosed) {
-        super(loop);
-        this.onClosed = onClosed;
-        this.seam = seam;
-        this.inMemory = image.inMemory();
-        this.bounceBuffers = new BouncePool(Math.max(MIN_BOUNCE_ALIGNMENT, Math.max(image.alignment().memoryBytes(), image.alignment().offsetBytes())));
-        this.punchUnsupported = !image.geometry().discard();
-        this.operations = new SinkOperation[capacity];
-        this.freeSlots = new int[capacity];
-        for (int slot = 0; slot < capacity; slot++) {
-            operations[slot] = new SinkOperation(this, image, slot);
-            freeSlots[capacity - 1 - slot] = slot;
-        }
-        this.freeCount = capacity;
-        this.batch = new SlotFifo(capacity);
-        this.bufferless = new SlotFifo(capacity);
-        this.ended = new SlotFifo(capacity);
-        this.endedResults = new int[capacity];
-        this.collectedSlots = new int[capacity];
-        this.collectedResults = new int[capacity];
+        super(loop, image, capacity, seam, onClosed);
+        this.ring = new RingEntry(loop, this, this::collect, this::loopEnding);
+    }
+
+    void register() {
+        ring.register();
     }
 
     @Override
-    public boolean submit(BlockRequest request) {
-        assert loop.inLoop() : "a sink belongs to its loop";
-        if (freeCount == 0 || closing) {
-            return false;
-        }
-        int slot = freeSlots[--freeCount];
-        request.submitted();
-        int outcome = operations[slot].begin(request);
-        if (outcome == SinkOperation.GOES_ON) {
-            batch.add(slot);
-        } else {
-            endLater(slot, outcome);
-        }
-        return true;
+    protected boolean startVector(int slot, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
+        short data = (short) slot;
+        return ring.submit(reads ? RingOps.readv(fd, iovecs, iovecCount, offset, data) : RingOps.writev(fd, iovecs, iovecCount, offset, rwFlags, data)) != 0;
     }
 
     @Override
-    public void flush() {
-        memoryBytesLeft = MEMORY_BYTES_PER_TICK;
-        while (!batch.isEmpty()) {
-            if (memoryBytesLeft <= 0) {
-                loop.requestTurn(flushRest);
-                return;
-            }
-            int slot = batch.peek();
-            int outcome = issue(slot);
-            if (outcome == SinkOperation.RING_REFUSES) {
-                flushSoon();
-                return;
-            }
-            batch.poll();
-            if (outcome == SinkOperation.NEEDS_BUFFER) {
-                bufferless.add(slot);
-            } else if (outcome != SinkOperation.GOES_ON) {
-                endLater(slot, outcome);
-            }
-        }
-    }
-
-    private void flushSoon() {
-        if (!flushScheduled) {
-            flushScheduled = true;
-            loop.schedule(
-                    () -> {
-                        flushScheduled = false;
-                        flush();
-                    },
-                    RING_REFUSED_PAUSE_NANOS);
-        }
-    }
-
-    private int issue(int slot) {
-        int before = inKernel();
-        try {
-            return operations[slot].issue();
-        } catch (Throwable bug) {
-            loop.failed("submitting a request", bug);
-            // Where the kernel has it already, only the kernel may end it.
-            return inKernel() == before ? -Errno.EIO : SinkOperation.GOES_ON;
-        }
+    protected boolean startBuffer(int slot, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
+        short data = (short) slot;
+        return ring.submit(reads ? RingOps.read(fd, address, bytes, offset, data) : RingOps.write(fd, address, bytes, offset, rwFlags, data)) != 0;
     }
 
     @Override
-    public int capacity() {
-        return operations.length;
+    protected boolean startFallocate(int slot, int fd, int mode, long offset, long bytes) {
+        return ring.submit(RingOps.fallocate(fd, mode, offset, bytes, (short) slot)) != 0;
     }
 
     @Override
-    public int inFlight() {
-        return operations.length - freeCount;
+    protected boolean startSync(int slot, int fd) {
+        return ring.submit(RingOps.fdatasync(fd, (short) slot)) != 0;
     }
 
     @Override
-    public void close() {
-        loop.assertInLoop();
-        closing = true;
-        flush();
-        closeIfIdle();
-    }
-
-    // ---- what operations ask of the ring; false where it takes no more
-
-    boolean queueVector(SinkOperation operation, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
-        short data = (short) operation.slot;
-        if (inMemory) {
-            return called(reads ? RingOps.OP_READV : RingOps.OP_WRITEV, data, moveInMemory(reads, fd, iovecs, iovecCount, offset));
-        }
-        return submit(reads ? RingOps.readv(fd, iovecs, iovecCount, offset, data) : RingOps.writev(fd, iovecs, iovecCount, offset, rwFlags, data)) != 0;
-    }
-
-    /**
-     * Moves at most {@link #MEMORY_BYTES_PER_TICK}: less than was asked for is a short transfer, which goes on in the next tick, so that no request
-     * holds the loop for longer than any other. RWF_DSYNC means nothing in memory.
-     */
-    private static long moveInMemory(boolean reads, int fd, long iovecs, int iovecCount, long offset) {
-        int whole = 0;
-        long bytes = 0;
-        while (whole < iovecCount && bytes + Iovec.length(iovecs, whole) <= MEMORY_BYTES_PER_TICK) {
-            bytes += Iovec.length(iovecs, whole++);
-        }
-        if (whole == 0) {
-            long first = Iovec.base(iovecs, 0);
-            return reads ? LinuxFile.pread(fd, first, MEMORY_BYTES_PER_TICK, offset) : LinuxFile.pwrite(fd, first, MEMORY_BYTES_PER_TICK, offset);
-        }
-        return reads ? LinuxFile.preadv2(fd, iovecs, whole, offset, 0) : LinuxFile.pwritev2(fd, iovecs, whole, offset, 0);
-    }
-
-    boolean queueBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
-        short data = (short) operation.slot;
-        if (inMemory && rwFlags == 0) {
-            long result = reads ? LinuxFile.pread(fd, address, bytes, offset) : LinuxFile.pwrite(fd, address, bytes, offset);
-            return called(reads ? RingOps.OP_READ : RingOps.OP_WRITE, data, result);
-        }
-        return submit(reads ? RingOps.read(fd, address, bytes, offset, data) : RingOps.write(fd, address, bytes, offset, rwFlags, data)) != 0;
-    }
-
-    boolean queueFallocate(SinkOperation operation, int fd, int mode, long offset, long bytes) {
-        return submit(RingOps.fallocate(fd, mode, offset, bytes, (short) operation.slot)) != 0;
-    }
-
-    boolean queueSync(SinkOperation operation, int fd) {
-        return submit(RingOps.fdatasync(fd, (short) operation.slot)) != 0;
-    }
-
-    private boolean called(byte opcode, short data, long result) {
-        loop.calledDirectly();
-        memoryBytesLeft -= Math.max(0, result);
-        collect((int) result, 0, opcode, data);
-        loop.requestTurn(drainCalls);
-        return true;
-    }
-
-    private boolean drainCalls() {
-        drain();
-        return false;
-    }
-
-    private boolean flushRest() {
-        flush();
-        return false;
-    }
-
-    void directRefused(BlockRequest request) {
-        if (!warnedOfDirect) {
-            warnedOfDirect = true;
-            LOG.warn("{}: the file system refuses O_DIRECT for {} although its stated alignment allows it; such requests go through the page cache", loop.name(), request);
-        }
-    }
-
-    // ---- completions
-
-    @Override
-    void collect(int result, int flags, byte opcode, short data) {
-        collectedSlots[collectedCount] = Short.toUnsignedInt(data);
-        collectedResults[collectedCount++] = seam.result(opcode, result);
+    protected void endBatch() {
+        // The loop's next enter submits.
     }
 
     @Override
-    void drain() {
-        for (int i = 0; i < collectedCount; i++) {
-            int slot = collectedSlots[i];
-            try {
-                reaped(slot, collectedResults[i]);
-            } catch (Throwable bug) {
-                loop.failed("a completion", bug);
-                if (operations[slot].hasRequest()) {
-                    finish(slot, -Errno.EIO);
-                }
-            }
-        }
-        collectedCount = 0;
-        closeIfIdle();
-    }
-
-    private void reaped(int slot, int result) {
-        SinkOperation operation = operations[slot];
-        if (Refusals.isRefusal(result)) {
-            tryAgain(operation);
-            return;
-        }
-        int outcome = operation.completed(result);
-        if (outcome == SinkOperation.GOES_ON) {
-            continueInThisTick(slot);
-        } else {
-            finish(slot, outcome);
-        }
-    }
-
-    private void tryAgain(SinkOperation operation) {
-        long pauseNanos = operation.refusals.next(loop.tickNanos());
-        if (pauseNanos == Refusals.AT_ONCE) {
-            continueInThisTick(operation.slot);
-        } else if (pauseNanos == Refusals.NEVER) {
-            finish(operation.slot, -Errno.EIO);
-        } else {
-            loop.schedule(() -> continueInThisTick(operation.slot), pauseNanos);
-        }
-    }
-
-    private void continueInThisTick(int slot) {
-        batch.add(slot);
-        askForFlush();
-    }
-
-    private void askForFlush() {
-        if (!flushAsked) {
-            flushAsked = true;
-            loop.atTickEnd(flushAtTickEnd);
-        }
-    }
-
-    private void flushAtTickEnd() {
-        flushAsked = false;
-        flush();
-    }
-
-    private void endLater(int slot, int result) {
-        endedResults[slot] = result;
-        ended.add(slot);
-        loop.requestTurn(answerEnded);
-    }
-
-    /** Answers what has ended so far; what the answers bring with them waits for the next tick. */
-    private boolean answerEnded() {
-        for (int left = ended.size(); left > 0; left--) {
-            int slot = ended.poll();
-            finish(slot, endedResults[slot]);
-        }
-        closeIfIdle();
-        return !ended.isEmpty();
-    }
-
-    private void finish(int slot, int result) {
-        BlockRequest request = operations[slot].end();
-        // The slot first: whoever hears of the completion may submit again.
-        freeSlots[freeCount++] = slot;
-        if (!bufferless.isEmpty() && bounceBuffers.available()) {
-            continueInThisTick(bufferless.poll());
-        }
-        try {
-            request.complete(result);
-        } catch (Throwable failure) {
-            loop.failed("completing a request", failure);
-        }
-    }
-
-    // ---- closing
-
-    @Override
-    void loopEnding() {
-        close();
+    protected int inKernel() {
+        return ring.inKernel();
     }
 
     @Override
-    boolean busy() {
-        return inFlight() > 0;
+    protected void release() {
+        ring.unregister();
     }
 
-    private void closeIfIdle() {
-        if (closing && !closed && inFlight() == 0) {
-            closed = true;
-            bounceBuffers.close();
-            unregister();
-            onClosed.run();
-        }
+    private void collect(int result, int flags, byte opcode, short data) {
+        collect(Short.toUnsignedInt(data), result);
     }
 }

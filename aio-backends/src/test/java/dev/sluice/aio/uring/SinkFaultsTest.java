@@ -2,6 +2,7 @@ package dev.sluice.aio.uring;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.Errno;
@@ -21,12 +22,12 @@ class SinkFaultsTest {
 
     /** Refuses one call in eight, and shortens one transfer in three to any number of bytes. */
     private static CompletionSeam unreliable(SplittableRandom random, AtomicInteger faults) {
-        return (opcode, result) -> {
+        return (call, result) -> {
             if (random.nextInt(8) == 0) {
                 faults.incrementAndGet();
                 return random.nextBoolean() ? -Errno.EAGAIN : -Errno.EINTR;
             }
-            boolean transfer = opcode != RingOps.OP_FSYNC && opcode != RingOps.OP_FALLOCATE;
+            boolean transfer = call == CompletionSeam.Call.READ || call == CompletionSeam.Call.WRITE;
             if (transfer && result > 1 && random.nextInt(3) == 0) {
                 faults.incrementAndGet();
                 int unit = random.nextBoolean() ? 1 : 512;

@@ -2,6 +2,7 @@ package dev.sluice.aio.uring;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;

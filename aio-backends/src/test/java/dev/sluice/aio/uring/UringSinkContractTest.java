@@ -58,17 +58,7 @@ class UringSinkContractTest {
                 file.setLength(sizeBytes);
             }
             BackendOptions options = new BackendOptions(image, readOnly, true, sinkCapacity);
-            return IoUringBackendProvider.open(options, (opcode, result) -> faults.result(call(opcode), result));
-        }
-
-        private static SystemCallFaults.Call call(byte opcode) {
-            return switch (opcode) {
-                case RingOps.OP_READ, RingOps.OP_READV -> SystemCallFaults.Call.READ;
-                case RingOps.OP_WRITE, RingOps.OP_WRITEV -> SystemCallFaults.Call.WRITE;
-                case RingOps.OP_FSYNC -> SystemCallFaults.Call.SYNC;
-                case RingOps.OP_FALLOCATE -> SystemCallFaults.Call.ALLOCATE;
-                default -> throw new AssertionError("opcode " + opcode);
-            };
+            return IoUringBackendProvider.open(options, (call, result) -> faults.result(SystemCallFaults.Call.valueOf(call.name()), result));
         }
 
         @Override

@@ -25,6 +25,12 @@ class UringSinkTest {
     private static final int SIZE = 8 << 20;
     private static final int BLOCK = 4096;
 
+    /** What a sink has of each; some more makes requests wait, and cuts them into pieces. */
+    private static final int BOUNCE_BUFFERS = 16;
+
+    private static final int BOUNCE_BUFFER_BYTES = 256 * 1024;
+    private static final int ZERO_BUFFER_BYTES = 256 * 1024;
+
     enum Medium {
         TMPFS_DIRECT(true, true),
         DISK_DIRECT(false, true),
@@ -131,9 +137,9 @@ class UringSinkTest {
 
     @Test
     void shouldBounceALongRequestPieceByPieceWhenManyWaitForBuffers() throws IOException {
-        int length = BouncePool.BUFFER_BYTES + BLOCK;
+        int length = BOUNCE_BUFFER_BYTES + BLOCK;
         byte[] written = bytes(length);
-        int count = BouncePool.BUFFERS * 2;
+        int count = BOUNCE_BUFFERS * 2;
         try (SinkFixture fixture = new SinkFixture(options())) {
             TestRequest[] requests = new TestRequest[count];
             for (int i = 0; i < count; i++) {
@@ -200,7 +206,7 @@ class UringSinkTest {
 
     @Test
     void shouldWriteZeroesWithAndWithoutUnmapping() throws IOException {
-        int length = 3 * ZeroBuffer.BYTES + 512;
+        int length = 3 * ZERO_BUFFER_BYTES + 512;
         try (SinkFixture fixture = new SinkFixture(options());
                 TestRequest unmapping = fixture.make(0);
                 TestRequest keeping = fixture.make(0);

@@ -1,12 +1,17 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.aio.nothing.NullBackend;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The options that describe a disk, mixed into every command that serves one. Filled by picocli, then read. */
 public final class DiskOptions {
+    /** Stands for the image where there is none. */
+    private static final Path NO_IMAGE = Path.of("nothing");
+
     @Option(names = "--blk-file", paramLabel = "IMAGE", description = "Raw image: a regular file or a block device. Its format is never probed.")
     private @Nullable Path blkFile;
 
@@ -37,12 +42,18 @@ public final class DiskOptions {
     @Option(names = "--allow-file-memory", description = "Accept guest memory in files that are neither memfd, tmpfs nor hugetlbfs.")
     private boolean allowFileMemory;
 
+    @Option(names = "--queue-loop-map", paramLabel = "Q:L,...", defaultValue = "", description = "Serve queue Q on loop L, both from 0, instead of in turns.")
+    private String queueLoopMap;
+
+    @Mixin
+    private MeasurementOptions measuring;
+
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public DiskOptions() {}
 
-    /** The image, null where the option was not given. */
+    /** The image, null where the option was not given and is needed. */
     public @Nullable Path image() {
-        return blkFile;
+        return blkFile == null && backend.equals(NullBackend.NAME) ? NO_IMAGE : blkFile;
     }
 
     /**
@@ -61,6 +72,8 @@ public final class DiskOptions {
                 .segMax(segMax)
                 .stages(stages)
                 .allowFileMemory(allowFileMemory)
+                .loopOfQueue(LoopLayout.queueToLoop(queueLoopMap))
+                .measurement(measuring.measurement())
                 .build();
     }
 }

@@ -1,11 +1,13 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -24,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  * @param segMax data segments of a request, 1 to 1022
  * @param stages {@code NAME[:ARGS]} of the stages before the image, in order
  * @param allowFileMemory whether guest memory may be in ordinary files
+ * @param loopOfQueue which loop serves which queue, both from 0; the others take turns
+ * @param measurement how it differs from a disk to be used
  */
 public record DiskSpec(
         String name,
@@ -37,13 +41,19 @@ public record DiskSpec(
         int queueSize,
         int segMax,
         List<String> stages,
-        boolean allowFileMemory) {
+        boolean allowFileMemory,
+        Map<Integer, Integer> loopOfQueue,
+        Measurement measurement) {
 
     private static final int MAX_QUEUE_SIZE = 32768;
     private static final int MAX_SEG_MAX = 1022;
 
     public DiskSpec {
         stages = List.copyOf(stages);
+        loopOfQueue = Map.copyOf(loopOfQueue);
+        if ((measurement.nullBytes() > 0) != backend.equals(NullBackend.NAME)) {
+            throw new IllegalArgumentException("--backend null and --size go together");
+        }
         within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
         within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
         within("seg_max", segMax, 1, MAX_SEG_MAX);
@@ -85,6 +95,8 @@ public record DiskSpec(
         private int segMax = 126;
         private List<String> stages = List.of();
         private boolean allowFileMemory;
+        private Map<Integer, Integer> loopOfQueue = Map.of();
+        private Measurement measurement = Measurement.NONE;
 
         private Builder(Path image, Endpoint endpoint) {
             this.image = image;
@@ -142,6 +154,16 @@ public record DiskSpec(
             return this;
         }
 
+        public Builder loopOfQueue(Map<Integer, Integer> loopOfQueue) {
+            this.loopOfQueue = loopOfQueue;
+            return this;
+        }
+
+        public Builder measurement(Measurement measurement) {
+            this.measurement = measurement;
+            return this;
+        }
+
         /**
          * The description.
          *
@@ -150,7 +172,7 @@ public record DiskSpec(
         public DiskSpec build() {
             String chosen = Objects.requireNonNullElseGet(name, () -> image.getFileName() == null ? "disk" : image.getFileName().toString());
             return new DiskSpec(
-                    chosen, image, endpoint, backend, readOnly, direct, serial, queues, queueSize, segMax, stages, allowFileMemory);
+                    chosen, image, endpoint, backend, readOnly, direct, serial, queues, queueSize, segMax, stages, allowFileMemory, loopOfQueue, measurement);
         }
     }
 }

@@ -7,6 +7,12 @@ public final class LoopOptions {
     @Option(names = "--loops", paramLabel = "M", defaultValue = "1", description = "Threads that serve the queues, in turns, 1 to 64 (default: ${DEFAULT-VALUE}).")
     private int loops;
 
+    @Option(names = "--loop-cpus", paramLabel = "LIST", defaultValue = "", description = "Pin the loops to these CPUs, one each: 0,1 or 2-5.")
+    private String loopCpus;
+
+    @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")
+    private long pollMaxNanos;
+
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public LoopOptions() {}
 
@@ -16,6 +22,6 @@ public final class LoopOptions {
      * @throws IllegalArgumentException naming the value and its bounds
      */
     public LoopSpec spec() {
-        return new LoopSpec(loops);
+        return new LoopSpec(loops, LoopLayout.cpus(loopCpus), pollMaxNanos);
     }
 }

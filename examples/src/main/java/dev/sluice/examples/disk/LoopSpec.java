@@ -10,15 +10,22 @@ import java.util.List;
 /**
  * The threads that serve a process's disks. Immutable.
  *
- * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number
+ * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number, unless it says otherwise
+ * @param cpus which the loops are pinned to, one each and from the first again; empty where they are not
+ * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second
  */
-public record LoopSpec(int count) {
-    private static final int MAX_LOOPS = 64;
+public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
+    static final int MAX_LOOPS = 64;
+    private static final long MAX_POLL_NANOS = 1_000_000_000L;
 
     /** One loop. */
-    public static final LoopSpec DEFAULT = new LoopSpec(1);
+    public static final LoopSpec DEFAULT = new LoopSpec(1, List.of(), 0);
 
     public LoopSpec {
+        cpus = List.copyOf(cpus);
+        if (pollMaxNanos < 0 || pollMaxNanos > MAX_POLL_NANOS) {
+            throw new IllegalArgumentException("--poll-max-ns " + pollMaxNanos + " is not from 0 to " + MAX_POLL_NANOS);
+        }
         if (count < 1 || count > MAX_LOOPS) {
             throw new IllegalArgumentException("number of loops " + count + " is not from 1 to " + MAX_LOOPS);
         }
@@ -37,8 +44,9 @@ public record LoopSpec(int count) {
         List<IoLoop> loops = new ArrayList<>();
         try {
             for (int i = 0; i < count; i++) {
-                loops.add(IoUringLoop.start("sluice-loop-" + i, IoUringLoopOptions.DEFAULT));
+                loops.add(IoUringLoop.start("sluice-loop-" + i, IoUringLoopOptions.DEFAULT.withPollMaxNanos(pollMaxNanos)));
             }
+            LoopLayout.pin(loops, cpus);
         } catch (Throwable failed) {
             loops.forEach(IoLoop::close);
             throw failed;

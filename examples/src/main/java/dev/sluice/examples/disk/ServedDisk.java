@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
@@ -44,10 +45,11 @@ public final class ServedDisk implements AutoCloseable {
      * @throws LaunchException where there is no such backend or stage, or it cannot work here
      */
     public static ServedDisk open(DiskSpec spec, List<IoLoop> loops) throws IOException {
-        BlockBackend backend = Providers.backend(spec.backend()).open(spec.backendOptions());
+        BlockBackend backend = openBackend(spec);
         try {
             SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
-            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics);
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics)
+                    .shortcuts(spec.measurement().shortcuts());
             for (String stage : spec.stages()) {
                 pipeline.stage(Providers.stage(stage, backend.geometry()));
             }
@@ -55,6 +57,7 @@ public final class ServedDisk implements AutoCloseable {
             VhostUserServer.Builder server = VhostUserServer.builder()
                     .pipeline(built)
                     .loops(loops)
+                    .loopOfQueue(spec.loopOfQueue())
                     .numQueues(spec.queues())
                     .queueSize(spec.queueSize())
                     .segMax(spec.segMax())
@@ -65,6 +68,13 @@ public final class ServedDisk implements AutoCloseable {
             backend.close();
             throw failed;
         }
+    }
+
+    private static BlockBackend openBackend(DiskSpec spec) throws IOException {
+        Measurement measurement = spec.measurement();
+        return measurement.nullBytes() > 0
+                ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacity())
+                : Providers.backend(spec.backend()).open(spec.backendOptions());
     }
 
     /** Opens the endpoint. When this returns front ends can connect. */

@@ -8,6 +8,7 @@ import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.RequestQueue;
+import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.DescriptorChain;
@@ -53,6 +54,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final VirtioBlkRequest[] requests;
     private final NativeBlock scratch;
     private final CallBatch calls;
+    private final Shortcuts shortcuts;
     private final GuardedObserver observer;
     private final ChainLog chainLog;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
@@ -84,8 +86,15 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
 
     /** A queue over a ring that was located and not yet {@linkplain #start started}. */
     public VirtioBlkQueue(
-            IoLoop loop, int index, VirtioBlkDevice device, SplitRing ring, GuestMemory memory, CallBatch calls, PipelineObserver observer) {
-        this(loop, index, device, ring, memory, calls, observer, MAX_LARGE_REQUESTS);
+            IoLoop loop,
+            int index,
+            VirtioBlkDevice device,
+            SplitRing ring,
+            GuestMemory memory,
+            CallBatch calls,
+            PipelineObserver observer,
+            Shortcuts shortcuts) {
+        this(loop, index, device, ring, memory, calls, observer, shortcuts, MAX_LARGE_REQUESTS);
     }
 
     VirtioBlkQueue(
@@ -96,12 +105,14 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             GuestMemory memory,
             CallBatch calls,
             PipelineObserver observer,
+            Shortcuts shortcuts,
             int largeRequests) {
         this.loop = loop;
         this.index = index;
         this.device = device;
         this.ring = ring;
         this.calls = calls;
+        this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
         this.chain = new DescriptorChain(ring, memory, device.segMax());
         this.chainLog = new ChainLog(index);
@@ -237,6 +248,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (inFlight != 0) {
             throw new IllegalStateException("queue " + index + " has " + inFlight + " requests out");
         }
+        for (VirtioBlkRequest request : requests) {
+            request.retire();
+        }
         slab.close();
         scratch.close();
     }
@@ -305,6 +319,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             if (request.out()) {
                 throw new BrokenQueueException(index, "VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
             }
+            if (!shortcuts.pool()) {
+                request = replace(head);
+            }
             unproven = request;
             chain.walk(head);
             descriptorsRead += 1 + chain.descriptorsRead();
@@ -329,6 +346,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         // Others on this loop come first; we go on in the next tick.
         yielded = true;
         return null;
+    }
+
+    /** Without a pool: the request of a head is made anew each time. */
+    private VirtioBlkRequest replace(int head) {
+        requests[head].retire();
+        requests[head] = VirtioBlkRequest.unpooled(this, slab, head);
+        return requests[head];
     }
 
     @Override
@@ -393,7 +417,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             return;
         }
         ended[endedCount++] = request.slot();
-        if (!hooked) {
+        if (!shortcuts.batch()) {
+            publishNow();
+        } else if (!hooked) {
             hooked = true;
             loop.atTickEnd(endOfTick);
         }

@@ -10,6 +10,7 @@ import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.queue.DescriptorChain;
 import dev.sluice.virtio.queue.IovecSlab;
 import dev.sluice.virtio.queue.MemoryRegion;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Objects;
@@ -45,6 +46,10 @@ public final class VirtioBlkRequest extends BlockRequest {
     private final VirtioBlkQueue queue;
     private final IovecSlab slab;
 
+    /** Iovecs of its own in place of the slab's, where requests are not pooled. */
+    private final @Nullable Arena ownIovecs;
+    private final long inlineIovecs;
+
     /** Between being taken from the available ring and shown in the used ring. */
     private boolean out;
     private int largeBlock = NO_LARGE_BLOCK;
@@ -61,9 +66,29 @@ public final class VirtioBlkRequest extends BlockRequest {
     private int iovecCount;
 
     VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int head) {
+        this(queue, slab, head, null, slab.inline(head));
+    }
+
+    private VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int head, @Nullable Arena ownIovecs, long inlineIovecs) {
         super(queue.loop(), queue.index(), head);
         this.queue = queue;
         this.slab = slab;
+        this.ownIovecs = ownIovecs;
+        this.inlineIovecs = inlineIovecs;
+    }
+
+    /** A request for one use, with iovecs of its own: what the pool saves. */
+    static VirtioBlkRequest unpooled(VirtioBlkQueue queue, IovecSlab slab, int head) {
+        Arena own = Arena.ofConfined();
+        return new VirtioBlkRequest(queue, slab, head, own, own.allocate((long) IovecSlab.INLINE * Iovec.SIZE, Long.BYTES).address());
+    }
+
+    /** Frees what is this request's alone. It is not used again. */
+    void retire() {
+        Arena own = ownIovecs;
+        if (own != null) {
+            own.close();
+        }
     }
 
     boolean out() {
@@ -247,7 +272,7 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     /** Fills {@link #iovecs} with {@code lengthBytes} from {@code skipBytes} behind the start of buffer {@code first}, split at the borders of regions. */
     private Outcome gatherIovecs(DescriptorChain chain, int first, long skipBytes, long lengthBytes, int segMax) {
-        iovecs = slab.inline(slot());
+        iovecs = inlineIovecs;
         iovecCount = 0;
         int capacity = IovecSlab.INLINE;
         int segments = 0;

@@ -361,7 +361,7 @@ public final class VhostUserServer implements AutoCloseable {
     private VhostUserSession session(UnixSocket connection, int wakeFd) {
         List<Vring> rings = new ArrayList<>(settings.numQueues);
         for (int i = 0; i < settings.numQueues; i++) {
-            IoLoop loop = settings.loops.get(i % settings.loops.size());
+            IoLoop loop = settings.loops.get(settings.loopOfQueue.getOrDefault(i, i % settings.loops.size()));
             CallBatch batch = calls.get(loop);
             if (batch == null) {
                 throw new IllegalStateException("no call batch for " + loop.name());
@@ -393,6 +393,7 @@ public final class VhostUserServer implements AutoCloseable {
         private int fd = NO_FD;
         private @Nullable BlockPipeline pipeline;
         private List<IoLoop> loops = List.of();
+        private Map<Integer, Integer> loopOfQueue = Map.of();
         private int numQueues = 1;
         private int queueSize = DEFAULT_QUEUE_SIZE;
         private int segMax = DEFAULT_SEG_MAX;
@@ -419,9 +420,15 @@ public final class VhostUserServer implements AutoCloseable {
             return this;
         }
 
-        /** Who serves the queues: queue i on loop i modulo their number. At least one. */
+        /** Who serves the queues: queue i on loop i modulo their number, unless {@link #loopOfQueue} says otherwise. At least one. */
         public Builder loops(List<IoLoop> loops) {
             this.loops = List.copyOf(loops);
+            return this;
+        }
+
+        /** Which loop, by its place in {@link #loops}, serves which queue; a queue that is not named is served as if nothing were said. */
+        public Builder loopOfQueue(Map<Integer, Integer> loopOfQueue) {
+            this.loopOfQueue = Map.copyOf(loopOfQueue);
             return this;
         }
 
@@ -474,6 +481,10 @@ public final class VhostUserServer implements AutoCloseable {
             if (Integer.bitCount(queueSize) != 1) {
                 throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
             }
+            loopOfQueue.forEach((queue, loop) -> {
+                requireRange("queue", queue, 0, numQueues - 1);
+                requireRange("loop of queue " + queue, loop, 0, loops.size() - 1);
+            });
             return new VhostUserServer(this, chosen);
         }
 

@@ -184,7 +184,7 @@ final class Vring {
         }
         try {
             SplitRing ring = SplitRing.locate(memory, where, index, size, base);
-            VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer());
+            VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer(), pipeline.shortcuts());
             if (callOwed) {
                 queue.callMayBeOwed();
             }

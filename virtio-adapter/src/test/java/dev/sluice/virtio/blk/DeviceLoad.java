@@ -8,6 +8,7 @@ import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.QueueSource;
+import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.CompletionHandler;
@@ -117,7 +118,7 @@ final class DeviceLoad implements CompletionHandler {
                     region.userAddress() + driver.ring().availOffset(),
                     region.userAddress() + driver.ring().usedOffset());
             VirtioBlkQueue queue = new VirtioBlkQueue(
-                    loop, 0, device, SplitRing.locate(map, addresses, 0, 256, 0), map, calls, PipelineObserver.NONE);
+                    loop, 0, device, SplitRing.locate(map, addresses, 0, 256, 0), map, calls, PipelineObserver.NONE, Shortcuts.ALL);
             QueueSource source = new QueueSource(loop, queue);
             queue.eventFds(driver.callFd(), VirtioBlkQueue.NO_FD);
             queue.start(source::kicked);

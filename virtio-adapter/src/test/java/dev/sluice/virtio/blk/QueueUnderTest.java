@@ -9,6 +9,7 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.QueueSource;
+import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
@@ -80,11 +81,16 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     QueueUnderTest(long features, int segMax, BlockGeometry geometry, SimulatedFaults faults, int firstIndex) throws IOException {
+        this(features, segMax, geometry, faults, firstIndex, Shortcuts.ALL);
+    }
+
+    QueueUnderTest(long features, int segMax, BlockGeometry geometry, SimulatedFaults faults, int firstIndex, Shortcuts shortcuts) throws IOException {
         backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, faults);
         pipeline = BlockPipeline.builder()
                 .backend(backend)
                 .serial("0123456789abcdefghij")
                 .observer(events)
+                .shortcuts(shortcuts)
                 .operator(flux -> flux.doOnNext(this::requireOwnAddresses))
                 .build();
         device = new VirtioBlkDevice(geometry, 1, segMax);
@@ -98,7 +104,7 @@ final class QueueUnderTest implements AutoCloseable {
                 new MemoryRegion(BORDER, USER + 0x1000_0000L, NativeMemory.view(high.address(), REGION_BYTES)),
                 new MemoryRegion(GUEST, USER, NativeMemory.view(low.address(), REGION_BYTES))));
         SplitRing ring = SplitRing.locate(memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), 0, SIZE, avail);
-        queue = new VirtioBlkQueue(loop, 0, device, ring, memory, calls, events, LARGE_REQUESTS);
+        queue = new VirtioBlkQueue(loop, 0, device, ring, memory, calls, events, pipeline.shortcuts(), LARGE_REQUESTS);
         source = new QueueSource(loop, queue);
         queue.eventFds(call.number(), err.number());
         queue.start(source::kicked);

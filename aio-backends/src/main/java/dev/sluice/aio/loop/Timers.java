@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import java.util.PriorityQueue;
 
@@ -37,7 +37,7 @@ final class Timers {
     }
 
     /** Runs what is due. What a timer adds meanwhile, due or not, waits for the next tick. */
-    void runDue(IoUringLoop loop, long nowNanos) {
+    void runDue(TickLoop loop, long nowNanos) {
         long firstOfNextTick = sequence;
         for (Timer first = waiting.peek();
                 first != null && first.dueNanos - nowNanos <= 0 && first.sequence < firstOfNextTick;

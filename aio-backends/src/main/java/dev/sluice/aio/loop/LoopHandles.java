@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import dev.sluice.linux.NativeMemory;
 import java.util.ArrayList;
@@ -11,20 +11,20 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threading:</b> the loop's thread. <b>Allocation:</b> none per tick.
  */
-final class RingHandles {
-    private final List<RingHandle> all = new ArrayList<>();
-    private @Nullable RingHandle[] awaiting = new RingHandle[16];
+final class LoopHandles {
+    private final List<LoopHandle> all = new ArrayList<>();
+    private @Nullable LoopHandle[] awaiting = new LoopHandle[16];
     private int awaitingCount;
 
-    void add(RingHandle handle) {
+    void add(LoopHandle handle) {
         all.add(handle);
     }
 
-    void remove(RingHandle handle) {
+    void remove(LoopHandle handle) {
         all.remove(handle);
     }
 
-    void awaitDrain(RingHandle handle) {
+    void awaitDrain(LoopHandle handle) {
         if (handle.awaitsDrain) {
             return;
         }
@@ -35,9 +35,9 @@ final class RingHandles {
         awaiting[awaitingCount++] = handle;
     }
 
-    void drain(IoUringLoop loop) {
+    void drain(TickLoop loop) {
         for (int i = 0; i < awaitingCount; i++) {
-            RingHandle handle = awaiting[i];
+            LoopHandle handle = awaiting[i];
             awaiting[i] = null;
             if (handle == null) {
                 continue;
@@ -54,8 +54,8 @@ final class RingHandles {
         awaitingCount = 0;
     }
 
-    void loopEnding(IoUringLoop loop) {
-        for (RingHandle handle : List.copyOf(all)) {
+    void loopEnding(TickLoop loop) {
+        for (LoopHandle handle : List.copyOf(all)) {
             loop.runGuarded("closing a sink or watch", handle::loopEnding);
         }
     }

@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.sink;
 
 import dev.sluice.aio.raw.DirectAlignment;
 import dev.sluice.aio.raw.RawImage;
@@ -31,8 +31,8 @@ final class SinkOperation {
     /** No buffer is free; not done yet either. */
     static final int NEEDS_BUFFER = Integer.MIN_VALUE + 1;
 
-    /** The ring takes no more for now. */
-    static final int RING_REFUSES = Integer.MIN_VALUE + 2;
+    /** The kernel takes no more for now. */
+    static final int KERNEL_REFUSES = Integer.MIN_VALUE + 2;
 
     private enum Step {
         VECTOR,
@@ -46,7 +46,7 @@ final class SinkOperation {
     final int slot;
     final Refusals refusals = new Refusals();
 
-    private final UringSink sink;
+    private final RawSink sink;
     private final RawImage image;
     private final IovecCursor cursor = new IovecCursor();
 
@@ -58,7 +58,7 @@ final class SinkOperation {
     private boolean directRefused;
     private boolean wentDirect;
 
-    SinkOperation(UringSink sink, RawImage image, int slot) {
+    SinkOperation(RawSink sink, RawImage image, int slot) {
         this.sink = sink;
         this.image = image;
         this.slot = slot;
@@ -121,7 +121,7 @@ final class SinkOperation {
         return sink.zeroRangeUnsupported ? Step.ZERO_WRITE : Step.ZERO_RANGE;
     }
 
-    /** Queues the next call; returns {@link #GOES_ON} or why not, which may be the result of the request. */
+    /** Starts the next call; returns {@link #GOES_ON} or why not, which may be the result of the request. */
     int issue() {
         BlockRequest current = request();
         long offset = current.offsetBytes() + doneBytes;
@@ -132,27 +132,27 @@ final class SinkOperation {
                 return obstacle;
             }
         }
-        boolean queued =
+        boolean started =
                 switch (step) {
-                    case VECTOR -> queueVector(offset, rest, current.durable());
-                    case BOUNCE -> queueBuffer(reads, bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES), offset, current.durable());
-                    case PUNCH -> sink.queueFallocate(this, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
-                    case ZERO_RANGE -> sink.queueFallocate(this, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
-                    case ZERO_WRITE -> queueBuffer(false, ZeroBuffer.ADDRESS, Math.min(rest, ZeroBuffer.BYTES), offset, false);
-                    case SYNC -> sink.queueSync(this, image.fd());
+                    case VECTOR -> startVector(offset, rest, current.durable());
+                    case BOUNCE -> startBuffer(reads, bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES), offset, current.durable());
+                    case PUNCH -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
+                    case ZERO_RANGE -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
+                    case ZERO_WRITE -> startBuffer(false, ZeroBuffer.ADDRESS, Math.min(rest, ZeroBuffer.BYTES), offset, false);
+                    case SYNC -> sink.startSync(slot, image.fd());
                 };
-        return queued ? GOES_ON : RING_REFUSES;
+        return started ? GOES_ON : KERNEL_REFUSES;
     }
 
-    private boolean queueVector(long offset, long rest, boolean durable) {
+    private boolean startVector(long offset, long rest, boolean durable) {
         boolean direct = doneBytes == 0 || cursor.aligned(image.alignment());
         int fd = fdFor(offset | rest, direct);
         cursor.cutElement();
-        return sink.queueVector(this, reads, fd, cursor.elementAddress(), cursor.elementCount(), offset, flags(durable));
+        return sink.startVector(this, reads, fd, cursor.elementAddress(), cursor.elementCount(), offset, flags(durable));
     }
 
-    private boolean queueBuffer(boolean read, long address, long bytes, long offset, boolean durable) {
-        return sink.queueBuffer(this, read, fdFor(offset | bytes, true), address, (int) bytes, offset, flags(durable));
+    private boolean startBuffer(boolean read, long address, long bytes, long offset, boolean durable) {
+        return sink.startBuffer(this, read, fdFor(offset | bytes, true), address, (int) bytes, offset, flags(durable));
     }
 
     private int fillBounceBuffer(long rest) {
@@ -180,6 +180,16 @@ final class SinkOperation {
     private int fdFor(long offsetAndLength, boolean direct) {
         wentDirect = direct && !directRefused && image.alignment().allowsOffset(offsetAndLength);
         return wentDirect ? image.fd() : image.bufferedFd();
+    }
+
+    /** What the kernel was last asked for. */
+    CompletionSeam.Call call() {
+        return switch (step) {
+            case VECTOR, BOUNCE -> reads ? CompletionSeam.Call.READ : CompletionSeam.Call.WRITE;
+            case ZERO_WRITE -> CompletionSeam.Call.WRITE;
+            case PUNCH, ZERO_RANGE -> CompletionSeam.Call.ALLOCATE;
+            case SYNC -> CompletionSeam.Call.SYNC;
+        };
     }
 
     /** What a completion means: {@link #GOES_ON} where {@link #issue} is due again, else the result of the request. */

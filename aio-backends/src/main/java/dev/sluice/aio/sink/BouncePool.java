@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.sink;
 
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;

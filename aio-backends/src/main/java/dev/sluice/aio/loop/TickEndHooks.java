@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.IoLoop.TickEndHook;
@@ -21,7 +21,7 @@ final class TickEndHooks {
         hooks[count++] = hook;
     }
 
-    void runAll(IoUringLoop loop) {
+    void runAll(TickLoop loop) {
         for (int i = 0; i < count; i++) {
             TickEndHook hook = hooks[i];
             hooks[i] = null;

@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.sink;
 
 /**
  * Slot numbers in the order of arrival; each slot is in it at most once, so that it never overflows.

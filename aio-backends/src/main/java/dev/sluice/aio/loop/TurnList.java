@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.IoLoop.Turn;
@@ -36,7 +36,7 @@ final class TurnList {
     }
 
     /** Gives each turn its go. One that fails isn't asked again by the loop. */
-    void runAll(IoUringLoop loop) {
+    void runAll(TickLoop loop) {
         @Nullable Turn[] now = asked;
         asked = running;
         running = now;

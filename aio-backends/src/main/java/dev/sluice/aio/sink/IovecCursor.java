@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.sink;
 
 import dev.sluice.aio.raw.DirectAlignment;
 import dev.sluice.linux.Iovec;

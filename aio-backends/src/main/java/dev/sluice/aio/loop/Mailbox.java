@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.RejectedExecutionException;
@@ -64,7 +64,7 @@ final class Mailbox {
     }
 
     /** Runs at most {@code limit} tasks; returns how many. What tasks post themselves counts among them. */
-    int runAll(IoUringLoop loop, int limit) {
+    int runAll(TickLoop loop, int limit) {
         int ran = 0;
         for (Runnable task; ran < limit && (task = tasks.poll()) != null; ran++) {
             loop.runGuarded("a task", task);

@@ -1,4 +1,4 @@
-package dev.sluice.aio.uring;
+package dev.sluice.aio.loop;
 
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -10,7 +10,7 @@ import org.slf4j.LoggerFactory;
  * <p><b>Threading:</b> one thread. <b>Failure:</b> never throws, whatever the logger does.
  */
 final class FailureLog {
-    private static final Logger LOG = LoggerFactory.getLogger(IoUringLoop.class);
+    private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
     private static final long INTERVAL_NANOS = 1_000_000_000L;
 
     private final String loopName;

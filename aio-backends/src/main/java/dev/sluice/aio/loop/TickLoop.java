@@ -1,0 +1,309 @@
+package dev.sluice.aio.loop;
+
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.LoopCounters;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+
+/**
+ * A loop on a platform thread of its own; how it waits in the kernel is its kind's.
+ *
+ * <p>A tick, in order:
+ * <ol>
+ *   <li>the kernel is entered ({@link #enterKernel}): that submits what the tick before has queued and waits only where nothing else is to be done
+ *   <li>completions, noted while the kernel's queues are walked, acted on afterwards ({@link LoopHandle})
+ *   <li>tasks of other threads
+ *   <li>timers that are due
+ *   <li>turns, each once
+ *   <li>tick-end hooks, until none is left
+ * </ol>
+ *
+ * <p><b>Threading:</b> as {@link IoLoop} says; what is protected belongs to the loop's thread unless it says otherwise. <b>Ownership:</b> whoever starts a
+ * loop closes it, after the sinks and watches on it; the loop waits for requests that are still in the kernel, as their memory must not be freed
+ * before. <b>Failure:</b> once started nothing ends the loop but {@link #close}. <b>Allocation:</b> none of its own per tick in steady state.
+ */
+public abstract class TickLoop implements IoLoop {
+    private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
+    private static final int MAX_TASKS_PER_TICK = 4096;
+    private static final long ENTER_FAILED_PAUSE_NANOS = 1_000_000;
+    /** How long a closing loop waits for its requests in the kernel. A disk that hangs for longer doesn't keep the process. */
+    private static final long CLOSE_LIMIT_NANOS = 10_000_000_000L;
+
+    private final String name;
+    private final Thread thread;
+    private final Mailbox mailbox;
+    private final Scheduler scheduler;
+    private final FailureLog failureLog;
+    private final Timers timers = new Timers();
+    private final TurnList turns = new TurnList();
+    private final TickEndHooks hooks = new TickEndHooks();
+    private final LoopHandles handles = new LoopHandles();
+    private final LoopWait wait;
+    private final LoopCounts counts;
+    private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
+
+    private long tickNanos = System.nanoTime();
+    private boolean closing;
+    private long closeLimitNanos;
+
+    /** A loop that has not started. */
+    @SuppressWarnings("this-escape") // Nobody calls back before startThread.
+    protected TickLoop(String name, boolean daemon) {
+        this.name = name;
+        this.mailbox = new Mailbox(name, this::wakeUp);
+        this.wait = new LoopWait(turns, timers, mailbox);
+        this.failureLog = new FailureLog(name);
+        this.scheduler = Schedulers.fromExecutor(this);
+        this.thread = Thread.ofPlatform().name(name).daemon(daemon).unstarted(this::runThread);
+        this.counts = new LoopCounts(thread.threadId());
+    }
+
+    /** Starts the thread. From the starter's thread; returns what {@link #openKernel} threw, in which case the thread has ended, or null. */
+    protected final @Nullable Throwable startThread() {
+        thread.start();
+        try {
+            started.join();
+            return null;
+        } catch (CompletionException failed) {
+            return failed.getCause();
+        }
+    }
+
+    // ---- what a kind of loop does
+
+    /** Opens what the loop waits with. Called first, and only this where it throws. */
+    protected abstract void openKernel() throws Exception;
+
+    /** Enters the kernel once, waits where {@code wait} allows it, calls {@link LoopWait#over} afterwards, notes completions. */
+    protected abstract void enterKernel(LoopWait wait) throws Exception;
+
+    /** Ends a wait in {@link #enterKernel}, now or the next. Any thread, even before the kernel is open and after it is closed. */
+    protected abstract void wakeUp();
+
+    /** Closes what {@link #openKernel} opened. Called last. */
+    protected abstract void closeKernel();
+
+    // ---- IoLoop
+
+    @Override
+    public final String name() {
+        return name;
+    }
+
+    @Override
+    public final boolean inLoop() {
+        return runsOn(Thread.currentThread());
+    }
+
+    protected final boolean runsOn(Thread asked) {
+        return asked.equals(thread);
+    }
+
+    @Override
+    public final void execute(Runnable task) {
+        mailbox.post(task);
+    }
+
+    @Override
+    public final void schedule(Runnable task, long delayNanos) {
+        assertInLoop();
+        timers.add(task, System.nanoTime() + Math.max(0, delayNanos));
+    }
+
+    @Override
+    public final void requestTurn(Turn turn) {
+        assertInLoop();
+        turns.ask(turn);
+    }
+
+    @Override
+    public final void atTickEnd(TickEndHook hook) {
+        assertInLoop();
+        hooks.add(hook);
+    }
+
+    @Override
+    public final long tickNanos() {
+        return tickNanos;
+    }
+
+    @Override
+    public final Scheduler scheduler() {
+        return scheduler;
+    }
+
+    @Override
+    public final LoopCounters counters() {
+        return counts.snapshot();
+    }
+
+    @Override
+    public final void close() {
+        try {
+            mailbox.post(this::beginClose);
+        } catch (RejectedExecutionException alreadyClosed) {
+            // Still wait below: another closer may be ahead of the thread's end.
+        }
+        if (!inLoop()) {
+            joinThread();
+        }
+    }
+
+    private void joinThread() {
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    // ---- the loop's thread
+
+    private void runThread() {
+        try {
+            openKernel();
+        } catch (Throwable refused) {
+            mailbox.close();
+            started.completeExceptionally(refused);
+            return;
+        }
+        counts.begun(System.nanoTime());
+        started.complete(null);
+        while (!mayEnd()) {
+            guardedTick();
+        }
+        end();
+    }
+
+    private void guardedTick() {
+        try {
+            tick();
+        } catch (Throwable bug) {
+            failed("a tick", bug);
+        }
+    }
+
+    private void tick() {
+        enter();
+        tickNanos = System.nanoTime();
+        counts.awake(wait.leftNanos(tickNanos), tickNanos);
+        handles.drain(this);
+        counts.tasks += mailbox.runAll(this, MAX_TASKS_PER_TICK);
+        if (!timers.isEmpty()) {
+            timers.runDue(this, tickNanos);
+        }
+        turns.runAll(this);
+        hooks.runAll(this);
+        counts.tickEnded();
+    }
+
+    private void enter() {
+        try {
+            enterKernel(wait);
+        } catch (Throwable failure) {
+            failed("entering the kernel", failure);
+            LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS);
+        }
+    }
+
+    // ---- ending
+
+    private void beginClose() {
+        if (closing) {
+            return;
+        }
+        closing = true;
+        closeLimitNanos = System.nanoTime() + CLOSE_LIMIT_NANOS;
+        schedule(() -> {}, CLOSE_LIMIT_NANOS);
+        handles.loopEnding(this);
+    }
+
+    private boolean mayEnd() {
+        if (!closing) {
+            return false;
+        }
+        if (!handles.anyBusy()) {
+            return true;
+        }
+        boolean late = System.nanoTime() - closeLimitNanos >= 0;
+        if (late) {
+            LOG.error("{}: requests did not come back from the kernel in {} s; ending without them", name, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+        }
+        return late;
+    }
+
+    private void end() {
+        mailbox.close();
+        counts.tasks += mailbox.runAll(this, Integer.MAX_VALUE);
+        hooks.runAll(this);
+        runGuarded("closing the loop", this::closeKernel);
+        counts.tickEnded();
+    }
+
+    // ---- for handles on this loop
+
+    /** Takes a sink or watch on. */
+    public final void add(LoopHandle handle) {
+        if (closing) {
+            throw new IllegalStateException(name + " is closing");
+        }
+        handles.add(handle);
+    }
+
+    public final void remove(LoopHandle handle) {
+        handles.remove(handle);
+    }
+
+    /** An operation goes to the kernel with others. */
+    public final void submissionAdded() {
+        counts.submissions++;
+    }
+
+    /** A completion was noted for this handle, whose {@link LoopHandle#drain} comes in this tick. */
+    public final void completionSeen(LoopHandle handle) {
+        counts.completions++;
+        handles.awaitDrain(handle);
+    }
+
+    /** An operation went to the kernel by a system call of its own, and is done. */
+    public final void calledDirectly() {
+        counts.submissions++;
+        counts.completions++;
+        counts.enters++;
+    }
+
+    /** System calls that submitted or waited. */
+    public final void entered(int times) {
+        counts.enters += times;
+    }
+
+    /** Logs what something on this loop has thrown; seldom enough to be called for everything. */
+    public final void failed(String what, Throwable failure) {
+        failureLog.log(what, failure);
+    }
+
+    /** Runs a task; what it throws is logged. */
+    public final void runGuarded(String what, Runnable task) {
+        try {
+            task.run();
+            // A fault in shared memory is thrown late (see NativeMemory): here, where it is this task's.
+            NativeMemory.surfaceFault();
+        } catch (Throwable failure) {
+            failed(what, failure);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+package dev.sluice.aio.netty;
+
+import dev.sluice.aio.loop.LoopWait;
+import dev.sluice.aio.loop.TickLoop;
+import io.netty.channel.IoHandle;
+import io.netty.channel.IoHandler;
+import io.netty.channel.IoHandlerFactory;
+import io.netty.channel.IoRegistration;
+import io.netty.util.concurrent.ThreadAwareExecutor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A loop that drives one of Netty's I/O handlers from its own thread.
+ *
+ * <p>Nothing that Netty calls back may submit or throw: the first would cost an extra system call, the second Netty answers with a sleep of
+ * 100 ms. Callbacks note what they hear; {@link dev.sluice.aio.loop.LoopHandle#drain} acts on it.
+ *
+ * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure</b>, <b>Allocation:</b> as {@link TickLoop} says.
+ */
+public abstract class NettyLoop extends TickLoop {
+    private volatile @Nullable IoHandler handler;
+    private @Nullable NettyWait nettyWait;
+
+    protected NettyLoop(String name, boolean daemon) {
+        super(name, daemon);
+    }
+
+    /** Makes the handler. Called once, on the loop's thread. */
+    protected abstract IoHandlerFactory handlerFactory();
+
+    /** Before the handler runs. */
+    protected void entering() {}
+
+    /** After the handler's run, which handled so many events, its own included. */
+    protected abstract void entered(int handled, boolean waited);
+
+    @Override
+    protected final void openKernel() throws Exception {
+        IoHandler made = handlerFactory().newHandler(new OwnThread());
+        made.initialize();
+        handler = made;
+    }
+
+    @Override
+    protected final void enterKernel(LoopWait wait) {
+        NettyWait context = nettyWait;
+        if (context == null) {
+            context = new NettyWait(wait);
+            nettyWait = context;
+        }
+        entering();
+        int handled = 0;
+        try {
+            handled = running().run(context);
+        } finally {
+            entered(handled, wait.over());
+        }
+    }
+
+    @Override
+    protected final void wakeUp() {
+        IoHandler current = handler;
+        if (current != null) {
+            current.wakeup();
+        }
+    }
+
+    @Override
+    protected final void closeKernel() {
+        // Without Netty's prepareToDestroy, which closes handles (ours have ended) and drains the ring: what is submitted behind a
+        // drain goes to a worker thread, Netty's wake-up read too, and destroy frees the read's buffer before that thread is done with it.
+        running().destroy();
+    }
+
+    private IoHandler running() {
+        IoHandler current = handler;
+        if (current == null) {
+            throw new IllegalStateException(name() + " has not started");
+        }
+        return current;
+    }
+
+    /** Registers with Netty. */
+    protected final IoRegistration registerHandle(IoHandle handle) {
+        try {
+            return running().register(handle);
+        } catch (Exception refused) {
+            throw new IllegalStateException(name() + " takes no more: " + refused.getMessage(), refused);
+        }
+    }
+
+    /** What Netty wants to know of its thread. */
+    private final class OwnThread implements ThreadAwareExecutor {
+        @Override
+        public boolean isExecutorThread(Thread asked) {
+            return runsOn(asked);
+        }
+
+        @Override
+        public void execute(Runnable task) {
+            NettyLoop.this.execute(task);
+        }
+    }
+}

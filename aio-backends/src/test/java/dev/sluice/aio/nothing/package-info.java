@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sluice.aio.nothing;
+
+import org.jspecify.annotations.NullMarked;

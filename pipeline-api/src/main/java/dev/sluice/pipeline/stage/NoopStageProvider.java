@@ -1,0 +1,41 @@
+package dev.sluice.pipeline.stage;
+
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockStage;
+import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.BlockStatus;
+import reactor.core.publisher.Mono;
+
+/** {@code --stage noop}: a stage that sees every request and passes it on. What it costs is what a stage costs at the least. */
+public final class NoopStageProvider implements BlockStageProvider {
+
+    @Override
+    public String name() {
+        return "noop";
+    }
+
+    @Override
+    public BlockStage create(String arguments, BlockGeometry geometry) {
+        requireNone(name(), arguments);
+        return new Noop();
+    }
+
+    static void requireNone(String stage, String arguments) {
+        if (!arguments.isEmpty()) {
+            throw new IllegalArgumentException("stage " + stage + " takes no arguments; '" + arguments + "' was given");
+        }
+    }
+
+    private record Noop() implements BlockStage {
+        @Override
+        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            return chain.proceed(request);
+        }
+
+        @Override
+        public String name() {
+            return "noop";
+        }
+    }
+}

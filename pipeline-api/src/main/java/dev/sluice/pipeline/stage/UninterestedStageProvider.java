@@ -1,0 +1,40 @@
+package dev.sluice.pipeline.stage;
+
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockStage;
+import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.BlockStatus;
+import reactor.core.publisher.Mono;
+
+/** {@code --stage uninterested}: a stage that needs to see no request, as most stages are to most requests. Everything bypasses it. */
+public final class UninterestedStageProvider implements BlockStageProvider {
+
+    @Override
+    public String name() {
+        return "uninterested";
+    }
+
+    @Override
+    public BlockStage create(String arguments, BlockGeometry geometry) {
+        NoopStageProvider.requireNone(name(), arguments);
+        return new Uninterested();
+    }
+
+    private record Uninterested() implements BlockStage {
+        @Override
+        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            return chain.proceed(request);
+        }
+
+        @Override
+        public boolean interestedIn(BlockRequest request) {
+            return false;
+        }
+
+        @Override
+        public String name() {
+            return "uninterested";
+        }
+    }
+}
