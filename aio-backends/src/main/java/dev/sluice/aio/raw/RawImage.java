@@ -54,9 +54,7 @@ public final class RawImage implements AutoCloseable {
         Fd buffered = main;
         try {
             FileStatus status = LinuxFile.status(main.number());
-            if (status.type() == FileStatus.Type.OTHER) {
-                throw new IOException("open " + path + ": neither a regular file nor a block device: name a raw image");
-            }
+            requireImage(path, status);
             ImageLock.acquire(main.number(), path, options.readOnly());
             DirectAlignment alignment = options.direct() ? DirectAlignment.of(main.number(), status) : DirectAlignment.NONE;
             BlockGeometry geometry = ImageGeometry.of(main.number(), path, status, alignment, options.readOnly());
@@ -73,9 +71,21 @@ public final class RawImage implements AutoCloseable {
         }
     }
 
+    private static void requireImage(String path, FileStatus status) throws IOException {
+        if (status.type() == FileStatus.Type.OTHER) {
+            throw new IOException("open " + path + ": neither a regular file nor a block device: name a raw image");
+        }
+    }
+
     private static Fd openFile(String path, int flags) throws IOException {
         // O_NONBLOCK, as opening a FIFO would wait for its other end.
         int number = LinuxFile.open(path, flags | LinuxFile.O_CLOEXEC | LinuxFile.O_NONBLOCK, 0);
+        if (number == -Errno.EINVAL && (flags & LinuxFile.O_DIRECT) != 0) {
+            // What is no image cannot do O_DIRECT either.
+            try (Fd withoutDirect = openFile(path, flags & ~LinuxFile.O_DIRECT)) {
+                requireImage(path, LinuxFile.status(withoutDirect.number()));
+            }
+        }
         if (number < 0) {
             throw new ErrnoException("open", path, number, advice(-number, flags));
         }
@@ -101,7 +111,7 @@ public final class RawImage implements AutoCloseable {
             case Errno.ENXIO, Errno.ENODEV, Errno.ENOMEDIUM -> "that is no image, or its device is not there";
             case Errno.ETXTBSY -> "the file is being executed: name a raw image";
             case Errno.EBUSY -> "the device is in use (mounted, or part of a RAID or LVM volume): release it first";
-            case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off" : "is it a file?";
+            case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off (--buffered)" : "is it a file?";
             case Errno.EMFILE, Errno.ENFILE -> "raise the limit of open files (ulimit -n)";
             default -> "check the file system";
         };

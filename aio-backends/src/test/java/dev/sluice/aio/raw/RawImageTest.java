@@ -93,6 +93,8 @@ class RawImageTest {
     @Test
     void shouldSayWhatToDoWhenItIsADeviceOfAnotherKind() {
         assertRefused(BackendOptions.of(Path.of("/dev/null")).withDirect(false)).hasMessageContaining("neither a regular file nor a block device");
+        // It cannot do O_DIRECT either, but that is not what is wrong.
+        assertRefused(BackendOptions.of(Path.of("/dev/null"))).hasMessageContaining("neither a regular file nor a block device");
     }
 
     @Test
