@@ -99,7 +99,7 @@ class GuestIT {
                 Guest guest = boot(disk, script("restart.sh", disk))) {
             guest.awaitLine("FIRST-HALF-DONE");
             if (killed) {
-                first.close();
+                first.kill();
             } else {
                 first.terminate();
             }
