@@ -2,10 +2,10 @@ package dev.sluice.examples;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.device.DeviceBench;
 import dev.sluice.examples.device.DevicePlan;
 import dev.sluice.examples.device.DeviceReport;
-import dev.sluice.examples.disk.LaunchException;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.nio.file.Path;
