@@ -32,7 +32,7 @@ class PortabilityTest {
         }
         Process child = new ProcessBuilder(List.of(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Dos.name=Mac OS X", "--enable-native-access=ALL-UNNAMED",
-                        "-Xlog:class+load", "-Dorg.slf4j.simpleLogger.logFile=System.out", "-cp", System.getProperty("java.class.path"),
+                        "-Xlog:class+load", "-Dorg.slf4j.simpleLogger.log.dev.sluice=info", "-Dorg.slf4j.simpleLogger.logFile=System.out", "-cp", System.getProperty("java.class.path"),
                         PortableDevice.class.getName(), image.toString()))
                 .redirectErrorStream(true)
                 .start();
