@@ -206,6 +206,8 @@ class ServeIT {
     void shouldRefuseNumbersOutOfRangeAndUnknownBackends() throws Exception {
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--num-queues", 257), "257", "256");
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--queue-size", 100), "100");
+        oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--aio-max-events", 0), "--aio-max-events 0", "32768");
+        oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--aio-max-events", 32769), "32769", "32768");
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--backend", "spdk"), "spdk", "io_uring");
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--serial", "123456789012345678901"), "20");
     }

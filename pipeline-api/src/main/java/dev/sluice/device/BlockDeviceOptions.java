@@ -16,7 +16,8 @@ import java.util.function.UnaryOperator;
  * @param direct bypass the page cache (O_DIRECT)
  * @param pipeline adds operators, stages, an observer to the pipeline
  * @param writeThrough whether a WRITE, DISCARD or WRITE_ZEROES is on stable storage when it is answered
- * @param queueDepth requests in the pipeline at once, per queue, 1 to 32768
+ * @param queueDepth requests in the pipeline at once, per queue, 1 to 32768; with linux-aio also the events of each loop's AIO context, of which the
+ *     machine has fs.aio-max-nr
  * @param maxWaiting requests that may wait in line behind those, per queue, 1 to 1048576; beyond that they fail with an overflow error
  * @param maxSegments buffers of one vectored request, 1 to 1024; 16 bytes each per unit of depth
  * @param bufferBytes size of a pooled buffer, and of the pieces of a range read; a multiple of 512 from 512 to 64 MiB

@@ -5,7 +5,10 @@ import java.io.IOException;
 /**
  * A backend that can change the size of its image: an optional capability, asked for with {@code instanceof}.
  *
- * <p><b>Threading:</b> any thread, and may block; not a loop's. <b>Failure:</b> the image is as it was.
+ * <p>A block device has a size of its own: whoever has changed it there asks for that very size here, and the backend looks and follows.
+ *
+ * <p><b>Threading:</b> any thread, and may block; not a loop's. <b>Failure:</b> the image is as it was; {@link #geometry} of a block device tells
+ * what size it has.
  */
 public interface ResizableBackend extends BlockBackend {
 

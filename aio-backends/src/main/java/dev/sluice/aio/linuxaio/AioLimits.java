@@ -57,10 +57,11 @@ final class AioLimits {
     /**
      * Whether the kernel has FDSYNC (Linux 4.18), asked of a file in memory, where there is nothing to wait for.
      *
-     * @throws ErrnoException where the kernel gives no context at all
+     * @param maxEvents as many as the sinks will have, so that a limit in their way shows when the image is opened
+     * @throws ErrnoException where the kernel gives no such context
      */
-    static boolean kernelSyncs() throws ErrnoException {
-        AioContext context = AioContext.open(1, AioCalls.KERNEL);
+    static boolean kernelSyncs(int maxEvents) throws ErrnoException {
+        AioContext context = AioContext.open(maxEvents, AioCalls.KERNEL);
         int file = Memfd.create("sluice-aio-probe", Memfd.MFD_CLOEXEC);
         if (file < 0) {
             context.destroy();

@@ -41,11 +41,12 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
     }
 
     static BlockBackend open(BackendOptions options, AioCalls calls, CompletionSeam seam) throws IOException {
-        boolean kernelSyncs = AioLimits.kernelSyncs();
+        int maxEvents = options.sinkCapacityOr(DEFAULT_MAX_EVENTS);
+        boolean kernelSyncs = AioLimits.kernelSyncs(maxEvents);
         RawImage image = RawImage.open(options);
         if (!image.direct() && !image.inMemory()) {
             LOG.warn("{}: without O_DIRECT, Linux AIO waits for the disk inside io_submit and all queues of the loop wait with it", options.image());
         }
-        return new LinuxAioBackend(image, options.sinkCapacityOr(DEFAULT_MAX_EVENTS), kernelSyncs, calls, seam);
+        return new LinuxAioBackend(image, maxEvents, kernelSyncs, calls, seam);
     }
 }

@@ -170,13 +170,14 @@ final class NioImage implements AutoCloseable {
     }
 
     synchronized void resize(long sizeBytes) throws IOException {
+        BlockGeometry before = geometry;
+        if (!Files.isRegularFile(path)) {
+            followDevice(sizeBytes);
+            return;
+        }
         if (readOnly) {
             throw new IOException("resize " + path + ": it is open for reading only");
         }
-        if (!Files.isRegularFile(path)) {
-            throw new IOException("resize " + path + ": not a regular file; resize the device itself");
-        }
-        BlockGeometry before = geometry;
         if (sizeBytes < before.sizeBytes()) {
             buffered.truncate(sizeBytes);
         } else if (sizeBytes > before.sizeBytes()) {
@@ -187,6 +188,16 @@ final class NioImage implements AutoCloseable {
             }
         }
         geometry = sized(sizeBytes, before.physicalBlockBytes(), false);
+    }
+
+    /** A block device has a size of its own, which the geometry tells afterwards, wanted or not. */
+    private void followDevice(long wantedBytes) throws IOException {
+        long actualBytes = checkedSize(path, buffered.size());
+        geometry = sized(actualBytes, geometry.physicalBlockBytes(), readOnly);
+        if (actualBytes != wantedBytes) {
+            throw new IOException("resize " + path + ": the block device has " + actualBytes + " bytes, not " + wantedBytes
+                    + ": resize the device itself first, then ask for the size that it has");
+        }
     }
 
     @Override

@@ -33,7 +33,7 @@ final class ImageGeometry {
     }
 
     private static BlockGeometry ofDevice(int fd, String path, FileStatus status, boolean readOnly) throws IOException {
-        long size = checkedSize(path, asked("BLKGETSIZE64", path, BlockDeviceIoctl.sizeBytes(fd)));
+        long size = deviceSize(fd, path);
         int logical = (int) asked("BLKSSZGET", path, BlockDeviceIoctl.logicalBlockBytes(fd));
         int physical = (int) asked("BLKPBSZGET", path, BlockDeviceIoctl.physicalBlockBytes(fd));
         int optimal = Math.max(0, BlockDeviceIoctl.optimalIoBytes(fd));
@@ -42,6 +42,11 @@ final class ImageGeometry {
         }
         boolean discard = !readOnly && devicePunchesHoles(status.specialDevice());
         return new BlockGeometry(size, logical, Math.max(logical, physical), optimal, readOnly, discard, !readOnly);
+    }
+
+    /** How large a block device is now. */
+    static long deviceSize(int fd, String path) throws IOException {
+        return checkedSize(path, asked("BLKGETSIZE64", path, BlockDeviceIoctl.sizeBytes(fd)));
     }
 
     private static long asked(String ioctl, String path, long answer) throws IOException {

@@ -127,26 +127,42 @@ public final class RawImage implements AutoCloseable {
     }
 
     /**
-     * Changes the size of an image that is a regular file; what is added reads as zeroes. Any thread; may block.
+     * Changes the size of a regular file, where what is added reads as zeroes. The size of a block device is its own: it is read again, and must be
+     * what is asked for. Any thread; may block.
      *
      * @param sizeBytes a positive multiple of 512
-     * @throws IOException where the image is a device or was opened for reading, or the file system refuses
+     * @throws IOException where the file was opened for reading, the file system refuses, or the device has another size
      */
     public synchronized void resize(long sizeBytes) throws IOException {
-        BlockGeometry before = geometry;
-        if (before.readOnly()) {
+        if (LinuxFile.status(main.number()).type() == FileStatus.Type.BLOCK_DEVICE) {
+            followDevice(sizeBytes);
+            return;
+        }
+        if (geometry.readOnly()) {
             throw new ErrnoException("ftruncate", path, Errno.EROFS, "open the image for writing");
         }
-        if (LinuxFile.status(main.number()).type() != FileStatus.Type.REGULAR) {
-            throw new ErrnoException("ftruncate", path, Errno.EINVAL, "a block device has the size it has: resize the device itself and open it again");
-        }
-        BlockGeometry after = new BlockGeometry(sizeBytes, before.logicalBlockBytes(), before.physicalBlockBytes(), before.optimalIoBytes(), false,
-                before.discard(), before.writeZeroes());
+        BlockGeometry after = sized(sizeBytes);
         int result = LinuxFile.ftruncate(main.number(), sizeBytes);
         if (result < 0) {
             throw new ErrnoException("ftruncate", path, result, "is there room for " + sizeBytes + " bytes, and may a file here be so large?");
         }
         geometry = after;
+    }
+
+    /** The geometry tells the device's size afterwards, wanted or not: requests behind the end of a device that has shrunk must not reach it. */
+    private void followDevice(long wantedBytes) throws IOException {
+        long actualBytes = ImageGeometry.deviceSize(main.number(), path);
+        geometry = sized(actualBytes);
+        if (actualBytes != wantedBytes) {
+            throw new IOException("resize " + path + ": the block device has " + actualBytes + " bytes, not " + wantedBytes
+                    + ": resize the device itself first (lvresize, 'losetup -c'), then ask for the size that it has");
+        }
+    }
+
+    private BlockGeometry sized(long sizeBytes) {
+        BlockGeometry before = geometry;
+        return new BlockGeometry(sizeBytes, before.logicalBlockBytes(), before.physicalBlockBytes(), before.optimalIoBytes(), before.readOnly(),
+                before.discard(), before.writeZeroes());
     }
 
     /** What {@link #fd} wants of offsets, lengths and buffers. */

@@ -1,27 +1,35 @@
 package dev.sluice.aio.uring;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sluice.device.BlockDevice;
+import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A block device of 4096-byte blocks (a loop device), asked for 512 bytes too. */
 class BlockDeviceTest {
     private static final int SIZE = 4 << 20;
     private static final int BLOCK = 4096;
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final Random random = new Random(7);
     private Path file = Path.of("/");
@@ -115,5 +123,36 @@ class BlockDeviceTest {
             assertThat(fixture.read(16 * BLOCK, 4 * BLOCK)).containsOnly(0);
             assertThat(fixture.read(0, BLOCK)).isEqualTo(Arrays.copyOf(content, BLOCK));
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"io_uring", "linux-aio", "nio"})
+    void shouldFollowTheSizeOfTheDevice(String backend) throws IOException, InterruptedException {
+        BlockDeviceOptions options = BlockDeviceOptions.builder().backend(backend).build();
+        try (BlockDevice disk = BlockDevice.open(Path.of(device), options)) {
+            ByteBuffer buffer = ByteBuffer.allocateDirect(2 * BLOCK);
+            ByteBuffer aligned = buffer.alignedSlice(BLOCK).limit(BLOCK);
+            assertThatThrownBy(() -> disk.resize(2L * SIZE).block(PATIENCE)).hasMessageContaining(SIZE + " bytes, not " + 2L * SIZE);
+            assertThat(disk.sizeBytes()).isEqualTo(SIZE);
+            assertThatThrownBy(() -> disk.read(SIZE, aligned).block(PATIENCE)).isInstanceOf(IllegalArgumentException.class);
+
+            resizeDevice(2L * SIZE);
+            assertThat(disk.sizeBytes()).as("not before it is asked").isEqualTo(SIZE);
+            assertThat(disk.resize(2L * SIZE).block(PATIENCE)).satisfies(geometry -> assertThat(geometry.sizeBytes()).isEqualTo(2L * SIZE));
+            assertThat(disk.read(SIZE, aligned).block(PATIENCE)).isEqualTo(BLOCK);
+
+            resizeDevice(SIZE);
+            assertThatThrownBy(() -> disk.resize(2L * SIZE).block(PATIENCE)).hasMessageContaining(SIZE + " bytes, not " + 2L * SIZE);
+            assertThat(disk.sizeBytes()).as("the size that it has").isEqualTo(SIZE);
+            assertThatThrownBy(() -> disk.read(SIZE, aligned.clear().limit(BLOCK)).block(PATIENCE)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    private void resizeDevice(long bytes) throws IOException, InterruptedException {
+        try (RandomAccessFile backing = new RandomAccessFile(file.toFile(), "rw")) {
+            backing.setLength(bytes);
+        }
+        Outcome told = run("losetup", "-c", device);
+        assertThat(told.exit).as(told.output).isZero();
     }
 }

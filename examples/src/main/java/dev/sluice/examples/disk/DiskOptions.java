@@ -1,6 +1,7 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.Providers;
 import java.nio.file.Path;
 import java.util.List;
@@ -35,6 +36,11 @@ public final class DiskOptions {
     @Option(names = "--buffered", description = "Go through the host's page cache instead of O_DIRECT.")
     private boolean buffered;
 
+    @Option(names = "--aio-max-events", paramLabel = "N", description = {
+        "Requests of a loop that are in flight at once, 1 to 32768: the events of its AIO context with linux-aio, of which the machine has",
+        "fs.aio-max-nr (default: what suits the backend; linux-aio 256)."})
+    private @Nullable Integer aioMaxEvents;
+
     @Option(names = "--serial", paramLabel = "TEXT", defaultValue = "", description = "Serial of the disk, at most 20 bytes.")
     private String serial;
 
@@ -68,6 +74,7 @@ public final class DiskOptions {
                 .backend(backend)
                 .readOnly(readOnly)
                 .direct(!buffered)
+                .aioMaxEvents(aioMaxEvents())
                 .serial(serial)
                 .queues(numQueues)
                 .queueSize(queueSize)
@@ -77,5 +84,16 @@ public final class DiskOptions {
                 .loopOfQueue(LoopLayout.queueToLoop(queueLoopMap))
                 .measurement(measuring.measurement())
                 .build();
+    }
+
+    private int aioMaxEvents() {
+        if (aioMaxEvents == null) {
+            return BackendOptions.DEFAULT_SINK_CAPACITY;
+        }
+        if (aioMaxEvents == BackendOptions.DEFAULT_SINK_CAPACITY) {
+            // The builder's word for no choice, not a person's.
+            throw new IllegalArgumentException("--aio-max-events 0 is not from 1 to " + BackendOptions.MAX_SINK_CAPACITY);
+        }
+        return aioMaxEvents;
     }
 }

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * @param backend name of a backend, or {@value Providers#AUTO} for the best that works
  * @param readOnly whether everything that changes the image is refused
  * @param direct whether the page cache is bypassed
+ * @param aioMaxEvents requests of a loop that the backend has in flight at once, 1 to 32768: the events of its AIO context with linux-aio; 0 for what
+ *     suits the backend
  * @param serial what the guest reads as the disk's serial, at most 20 bytes
  * @param queues how many are offered, 1 to 256
  * @param queueSize the largest queue that is accepted, a power of two from 2 to 32768
@@ -37,6 +39,7 @@ public record DiskSpec(
         String backend,
         boolean readOnly,
         boolean direct,
+        int aioMaxEvents,
         String serial,
         int queues,
         int queueSize,
@@ -54,6 +57,9 @@ public record DiskSpec(
         loopOfQueue = Map.copyOf(loopOfQueue);
         if ((measurement.nullBytes() > 0) != backend.equals(NullBackend.NAME)) {
             throw new IllegalArgumentException("--backend null and --size go together");
+        }
+        if (aioMaxEvents != BackendOptions.DEFAULT_SINK_CAPACITY) {
+            within("aio-max-events", aioMaxEvents, 1, BackendOptions.MAX_SINK_CAPACITY);
         }
         within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
         within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
@@ -79,7 +85,7 @@ public record DiskSpec(
     }
 
     BackendOptions backendOptions() {
-        return BackendOptions.of(image).withReadOnly(readOnly).withDirect(direct);
+        return BackendOptions.of(image).withReadOnly(readOnly).withDirect(direct).withSinkCapacity(aioMaxEvents);
     }
 
     /** Not thread safe. */
@@ -90,6 +96,7 @@ public record DiskSpec(
         private String backend = Providers.AUTO;
         private boolean readOnly;
         private boolean direct = true;
+        private int aioMaxEvents = BackendOptions.DEFAULT_SINK_CAPACITY;
         private String serial = "";
         private int queues = 1;
         private int queueSize = 256;
@@ -122,6 +129,11 @@ public record DiskSpec(
 
         public Builder direct(boolean direct) {
             this.direct = direct;
+            return this;
+        }
+
+        public Builder aioMaxEvents(int aioMaxEvents) {
+            this.aioMaxEvents = aioMaxEvents;
             return this;
         }
 
@@ -172,8 +184,8 @@ public record DiskSpec(
          */
         public DiskSpec build() {
             String chosen = Objects.requireNonNullElseGet(name, () -> image.getFileName() == null ? "disk" : image.getFileName().toString());
-            return new DiskSpec(
-                    chosen, image, endpoint, backend, readOnly, direct, serial, queues, queueSize, segMax, stages, allowFileMemory, loopOfQueue, measurement);
+            return new DiskSpec(chosen, image, endpoint, backend, readOnly, direct, aioMaxEvents, serial, queues, queueSize, segMax, stages, allowFileMemory,
+                    loopOfQueue, measurement);
         }
     }
 }

@@ -29,6 +29,7 @@ class DisksFileTest {
                     queues: 4
                     queue-size: 512
                     seg-max: 64
+                    aio-max-events: 512
                     stages: [write-once, "audit:/var/log/x"]
                     allow-file-memory: true
                     loop-of-queue: {0: 1, 1: 0}
@@ -47,6 +48,8 @@ class DisksFileTest {
         assertThat(root.queues()).isEqualTo(4);
         assertThat(root.queueSize()).isEqualTo(512);
         assertThat(root.segMax()).isEqualTo(64);
+        assertThat(root.aioMaxEvents()).isEqualTo(512);
+        assertThat(root.backendOptions().sinkCapacity()).isEqualTo(512);
         assertThat(root.stages()).containsExactly("write-once", "audit:/var/log/x");
         assertThat(root.allowFileMemory()).isTrue();
         assertThat(root.loopOfQueue()).isEqualTo(Map.of(0, 1, 1, 0));
@@ -68,6 +71,7 @@ class DisksFileTest {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    queues: 2.5", "disk 1", "queues", "2.5");
         refused("disks:\n  - name: b\n    image: a.img\n    socket: a.sock\n    queues: 257", "disk 1 (b)", "257", "256");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    queue-size: 100", "queue size 100", "power of two");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    aio-max-events: 32769", "aio-max-events 32769", "1 to 32768");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial: '123456789012345678901'", "serial", "20");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial: 0123", "'serial:'", "83", "quotes");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial:", "serial", "no value");
