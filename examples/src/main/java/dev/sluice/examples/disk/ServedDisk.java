@@ -11,10 +11,13 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A disk as its description says, on loops that it is given.
@@ -24,20 +27,30 @@ import java.util.concurrent.RejectedExecutionException;
  * nothing behind once {@link #close} was called.
  */
 public final class ServedDisk implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServedDisk.class);
     private static final int NULL_SINK_CAPACITY = 4096;
 
     private final DiskSpec spec;
     private final List<IoLoop> loops;
     private final BlockBackend backend;
+    /** Why this backend and no other; told when the disk is served. */
+    private final List<String> choice;
     private final BlockPipeline pipeline;
     private final VhostUserServer server;
     private final SluiceMetrics metrics;
 
     private ServedDisk(
-            DiskSpec spec, List<IoLoop> loops, BlockBackend backend, BlockPipeline pipeline, VhostUserServer server, SluiceMetrics metrics) {
+            DiskSpec spec,
+            List<IoLoop> loops,
+            BlockBackend backend,
+            List<String> choice,
+            BlockPipeline pipeline,
+            VhostUserServer server,
+            SluiceMetrics metrics) {
         this.spec = spec;
         this.loops = loops;
         this.backend = backend;
+        this.choice = choice;
         this.pipeline = pipeline;
         this.server = server;
         this.metrics = metrics;
@@ -50,7 +63,8 @@ public final class ServedDisk implements AutoCloseable {
      * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
     public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets) throws IOException {
-        BlockBackend backend = openBackend(spec, loops.getFirst().kind());
+        List<String> choice = new ArrayList<>();
+        BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
         try {
             SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
             BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics)
@@ -72,23 +86,24 @@ public final class ServedDisk implements AutoCloseable {
                     .allowFileMemory(spec.allowFileMemory());
             // Last: what it makes is the server's to close.
             spec.endpoint().configure(server, sockets);
-            return new ServedDisk(spec, loops, backend, built, server.build(), metrics);
+            return new ServedDisk(spec, loops, backend, choice, built, server.build(), metrics);
         } catch (Throwable failed) {
             backend.close();
             throw failed;
         }
     }
 
-    private static BlockBackend openBackend(DiskSpec spec, String loop) throws IOException {
+    private static BlockBackend openBackend(DiskSpec spec, String loop, List<String> choice) throws IOException {
         Measurement measurement = spec.measurement();
         return measurement.nullBytes() > 0
                 ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacityOr(NULL_SINK_CAPACITY))
-                : Providers.open(spec.backend(), loop, spec.backendOptions());
+                : Providers.open(spec.backend(), loop, spec.backendOptions(), choice::add);
     }
 
     /** Opens the endpoint. When this returns front ends can connect. */
     public void start() throws IOException {
         server.start();
+        choice.forEach(LOG::info);
     }
 
     public DiskSpec spec() {
