@@ -5,8 +5,12 @@ import dev.sluice.examples.disk.DiskOptions;
 import dev.sluice.examples.disk.DiskSpec;
 import dev.sluice.examples.disk.Endpoint;
 import dev.sluice.examples.disk.LoopOptions;
+import dev.sluice.examples.disk.Monitoring;
+import dev.sluice.examples.disk.MonitoringOptions;
+import dev.sluice.examples.disk.Observation;
 import dev.sluice.examples.disk.ServedDisk;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.Callable;
@@ -76,6 +80,9 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--stats-interval", paramLabel = "S", defaultValue = "1", description = "Seconds between the lines of --stats, 0.05 to 3600 (default: ${DEFAULT-VALUE}).")
     private double statsIntervalSeconds;
 
+    @Mixin
+    private MonitoringOptions monitoring;
+
     @Spec
     private CommandSpec spec;
 
@@ -100,6 +107,8 @@ final class ServeCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "--stats-interval " + statsIntervalSeconds + " is not from 0.05 to 3600");
         }
         DiskSpec wanted = disk.spec(image, where);
+        InetSocketAddress pages = monitoring.address();
+        Observation observation = monitoring.observation(stats != null);
         try (DiskHost host = DiskHost.start(loops.spec())) {
             // The hook first: from the moment that the socket is there, somebody may have requests in flight.
             Thread onSignal = Thread.ofPlatform().unstarted(() -> stop(host));
@@ -108,10 +117,15 @@ final class ServeCommand implements Callable<Integer> {
                 if (stats != null) {
                     host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
-                ServedDisk served = host.add(wanted);
-                System.out.println("ready: " + served.description());
-                System.out.flush();
-                served.server().awaitEnd();
+                host.observe(observation);
+                // The pages first: where their port is taken nobody has connected yet.
+                try (Monitoring shown = pages == null ? null : Monitoring.start(pages, host)) {
+                    ServedDisk served = host.add(wanted);
+                    // At once: who has read the first line can rely on the second.
+                    System.out.print("ready: " + served.description() + "\n" + (shown == null ? "" : "metrics: " + shown.url() + "/metrics\n"));
+                    System.out.flush();
+                    served.server().awaitEnd();
+                }
             } finally {
                 if (!withdraw(onSignal)) {
                     // The signal's thread ends the process once everything is closed.
