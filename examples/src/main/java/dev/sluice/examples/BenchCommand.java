@@ -2,9 +2,9 @@ package dev.sluice.examples;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.cli.OutputFiles;
 import dev.sluice.examples.disk.ByteSize;
-import dev.sluice.examples.disk.LaunchException;
-import dev.sluice.examples.disk.OutputFiles;
 import dev.sluice.examples.load.BackendProcess;
 import dev.sluice.examples.load.BackendStats;
 import dev.sluice.examples.load.Load;

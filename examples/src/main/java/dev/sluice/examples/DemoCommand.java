@@ -1,6 +1,7 @@
 package dev.sluice.examples;
 
-import dev.sluice.examples.disk.LaunchException;
+import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.cli.LiveText;
 import dev.sluice.examples.guest.Guest;
 import dev.sluice.examples.guest.GuestKernel;
 import dev.sluice.examples.guest.GuestResult;
@@ -89,7 +90,7 @@ final class DemoCommand implements Callable<Integer> {
         try (BlockDriver driver = LoadedDisk.open(serve.socket(), plan)) {
             Load load = new Load(plan, driver, new BackendProcess((int) serve.pid()), BackendStats.in(serve.stats()));
             LoadReport report;
-            try (LiveLine _ = LiveLine.start(load)) {
+            try (LiveText _ = LiveLine.start(load)) {
                 report = load.run();
             }
             System.out.print(report.table());

@@ -1,24 +1,33 @@
 package dev.sluice.examples;
 
+import dev.sluice.examples.cli.LogLevel;
+import dev.sluice.examples.cli.Termination;
 import dev.sluice.examples.disk.DiskHost;
 import dev.sluice.examples.disk.DiskOptions;
 import dev.sluice.examples.disk.DiskSpec;
+import dev.sluice.examples.disk.DisksFileServer;
 import dev.sluice.examples.disk.Endpoint;
 import dev.sluice.examples.disk.LoopOptions;
 import dev.sluice.examples.disk.Monitoring;
 import dev.sluice.examples.disk.MonitoringOptions;
 import dev.sluice.examples.disk.Observation;
 import dev.sluice.examples.disk.ServedDisk;
+import dev.sluice.examples.systemd.ActivatedSockets;
+import dev.sluice.examples.systemd.ServiceNotifier;
+import dev.sluice.linux.LinuxPlatform;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -68,6 +77,9 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--print-capabilities", description = "Print what this backend can do as JSON, and exit.")
     private boolean printCapabilities;
 
+    @Option(names = "--config", paramLabel = "FILE", description = "Serve the disks that this YAML file lists instead; SIGHUP reads it again.")
+    private @Nullable Path config;
+
     @Mixin
     private DiskOptions disk;
 
@@ -79,6 +91,10 @@ final class ServeCommand implements Callable<Integer> {
 
     @Option(names = "--stats-interval", paramLabel = "S", defaultValue = "1", description = "Seconds between the lines of --stats, 0.05 to 3600 (default: ${DEFAULT-VALUE}).")
     private double statsIntervalSeconds;
+
+    @Mixin
+    @SuppressWarnings("UnusedVariable") // it works when it is parsed
+    private LogLevel logLevel;
 
     @Mixin
     private MonitoringOptions monitoring;
@@ -95,64 +111,78 @@ final class ServeCommand implements Callable<Integer> {
             System.out.println(CAPABILITIES);
             return 0;
         }
-        Endpoint where = endpoint.chosen();
-        if (where == null) {
-            throw new ParameterException(spec.commandLine(), "Missing required option: '--socket-path=PATH' or '--fd=FDNUM'");
-        }
-        Path image = disk.image();
-        if (image == null) {
-            throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE'");
+        if (config != null) {
+            refuseDiskOptions();
+        } else if (disk.image() == null) {
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--blk-file=IMAGE' or '--config=FILE'");
         }
         if (!(statsIntervalSeconds >= 0.05 && statsIntervalSeconds <= 3600)) {
             throw new ParameterException(spec.commandLine(), "--stats-interval " + statsIntervalSeconds + " is not from 0.05 to 3600");
         }
-        DiskSpec wanted = disk.spec(image, where);
         InetSocketAddress pages = monitoring.address();
         Observation observation = monitoring.observation(stats != null);
-        try (DiskHost host = DiskHost.start(loops.spec())) {
-            // The hook first: from the moment that the socket is there, somebody may have requests in flight.
-            Thread onSignal = Thread.ofPlatform().unstarted(() -> stop(host));
-            Runtime.getRuntime().addShutdownHook(onSignal);
-            try {
+        LinuxPlatform.ensureAvailable();
+        ServiceNotifier manager = ServiceNotifier.of(System.getenv());
+        try (ActivatedSockets sockets = ActivatedSockets.of(System.getenv(), ProcessHandle.current().pid())) {
+            DiskSpec single = config == null ? single(sockets) : null;
+            try (DiskHost host = DiskHost.start(loops.spec(), sockets);
+                    // Before the socket is there: from that moment on somebody may have requests in flight.
+                    Termination _ = Termination.closes(() -> stop(host, manager))) {
                 if (stats != null) {
                     host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
                 host.observe(observation);
                 // The pages first: where their port is taken nobody has connected yet.
                 try (Monitoring shown = pages == null ? null : Monitoring.start(pages, host)) {
-                    ServedDisk served = host.add(wanted);
-                    // At once: who has read the first line can rely on the second.
-                    System.out.print("ready: " + served.description() + "\n" + (shown == null ? "" : "metrics: " + shown.url() + "/metrics\n"));
-                    System.out.flush();
-                    served.server().awaitEnd();
-                }
-            } finally {
-                if (!withdraw(onSignal)) {
-                    // The signal's thread ends the process once everything is closed.
-                    onSignal.join();
+                    String also = shown == null ? "" : "metrics: " + shown.url() + "/metrics\n";
+                    if (single != null) {
+                        serve(host, single, manager, also);
+                    } else if (config != null) {
+                        new DisksFileServer(config, host, manager).serve(also);
+                    }
                 }
             }
         }
         return 0;
     }
 
-    /** False where the hook has begun already. */
-    private static boolean withdraw(Thread hook) {
-        try {
-            return Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException shuttingDown) {
-            return false;
-        }
+    private static void serve(DiskHost host, DiskSpec wanted, ServiceNotifier manager, String also) throws IOException, InterruptedException {
+        ServedDisk served = host.add(wanted);
+        // At once: who has read the first line can rely on the second.
+        System.out.print("ready: " + served.description() + "\n" + also);
+        System.out.flush();
+        manager.ready(served.description());
+        served.server().awaitEnd();
     }
 
-    /** SIGTERM, SIGINT: what was acknowledged is on its way to the disk; finish it and leave with 0. */
-    private static void stop(DiskHost host) {
-        int status = SluiceCommand.FAILED;
-        try {
-            host.close();
-            status = 0;
-        } finally {
-            Runtime.getRuntime().halt(status);
+    private static void stop(DiskHost host, ServiceNotifier manager) {
+        manager.stopping();
+        host.close();
+    }
+
+    private DiskSpec single(ActivatedSockets sockets) {
+        Path image = disk.image();
+        Endpoint where = endpoint.chosen();
+        if (where == null && sockets.names().size() == 1) {
+            where = new Endpoint.Activated(sockets.names().iterator().next());
+        }
+        if (where == null || image == null) {
+            String passed = sockets.names().isEmpty() ? "" : " (the service manager has passed several sockets, " + String.join(", ", sockets.names()) + ": use --config)";
+            throw new ParameterException(spec.commandLine(), "Missing required option: '--socket-path=PATH' or '--fd=FDNUM'" + passed);
+        }
+        return disk.spec(image, where);
+    }
+
+    /** What shapes a disk is in the file, where there is one: an option beside it would be silently without effect. */
+    private void refuseDiskOptions() {
+        CommandSpec shapeOfDisk = Objects.requireNonNull(spec.mixins().get("disk"));
+        List<OptionSpec> given = spec.commandLine().getParseResult().matchedOptions();
+        for (OptionSpec option : given) {
+            boolean ofDisk = option.names()[0].equals("--socket-path") || option.names()[0].equals("--fd")
+                    || shapeOfDisk.findOption(option.longestName()) != null;
+            if (ofDisk) {
+                throw new ParameterException(spec.commandLine(), option.longestName() + " does not go with --config: say it in the file");
+            }
         }
     }
 }

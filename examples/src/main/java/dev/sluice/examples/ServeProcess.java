@@ -1,6 +1,6 @@
 package dev.sluice.examples;
 
-import dev.sluice.examples.disk.LaunchException;
+import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.load.SluiceCommandLine;
 import java.io.BufferedReader;
 import java.io.IOException;

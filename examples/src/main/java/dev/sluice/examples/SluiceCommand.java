@@ -1,27 +1,18 @@
 package dev.sluice.examples;
 
-import dev.sluice.examples.disk.LaunchException;
-import dev.sluice.linux.LinuxUnavailableException;
-import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.UncheckedIOException;
-import picocli.CommandLine;
+import dev.sluice.examples.cli.Commands;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/**
- * The command line. Exit codes: 0 done, 1 failed (one line on stderr says what and what to do), 2 wrong usage.
- */
+/** The command line. What all commands have in common is in {@link Commands}. */
 @Command(
         name = "sluice",
         mixinStandardHelpOptions = true,
         version = "sluice 0.1.0",
         description = "Block storage for virtual machines, programmable in Java.",
-        subcommands = {ServeCommand.class, DemoCommand.class, BenchCommand.class})
+        subcommands = {ServeCommand.class, DemoCommand.class, BenchCommand.class, ExampleCommand.class})
 public final class SluiceCommand implements Runnable {
-    static final int FAILED = 1;
-
     @Spec
     private CommandSpec spec;
 
@@ -29,49 +20,7 @@ public final class SluiceCommand implements Runnable {
     public SluiceCommand() {}
 
     public static void main(String[] args) {
-        logQuietly();
-        System.exit(commandLine().execute(args));
-    }
-
-    static CommandLine commandLine() {
-        CommandLine line = new CommandLine(new SluiceCommand());
-        line.setExecutionExceptionHandler((error, failed, parsed) -> {
-            PrintWriter err = failed.getErr();
-            if (isForPeople(error)) {
-                err.println("sluice: error: " + error.getMessage());
-            } else {
-                err.println("sluice: error: a bug in sluice: " + error);
-                error.printStackTrace(err);
-            }
-            err.flush();
-            return FAILED;
-        });
-        return line;
-    }
-
-    /** What the environment, the options or another process caused: its message is one line that says what to do. */
-    private static boolean isForPeople(Throwable error) {
-        return error instanceof IOException
-                || error instanceof UncheckedIOException
-                || error instanceof LinuxUnavailableException
-                || error instanceof IllegalArgumentException
-                || error instanceof LaunchException;
-    }
-
-    /** Logs go to stderr, one line each, warnings and worse unless {@code -Dorg.slf4j.simpleLogger.defaultLogLevel} says otherwise. */
-    private static void logQuietly() {
-        defaultProperty("org.slf4j.simpleLogger.defaultLogLevel", "warn");
-        defaultProperty("org.slf4j.simpleLogger.log.dev.sluice", "info");
-        defaultProperty("org.slf4j.simpleLogger.showDateTime", "true");
-        defaultProperty("org.slf4j.simpleLogger.dateTimeFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSXXX");
-        defaultProperty("org.slf4j.simpleLogger.showThreadName", "false");
-        defaultProperty("org.slf4j.simpleLogger.showShortLogName", "true");
-    }
-
-    private static void defaultProperty(String key, String value) {
-        if (System.getProperty(key) == null) {
-            System.setProperty(key, value);
-        }
+        Commands.run(new SluiceCommand(), args);
     }
 
     @Override

@@ -6,46 +6,76 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
 
 /** The sluice command in a process of its own, as a person runs it. */
 final class SluiceProcess implements AutoCloseable {
     private static final long LIMIT_SECONDS = 60;
-    private static final List<String> NATIVE_ACCESS = List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
+    static final String MAIN = "dev.sluice.examples.SluiceCommand";
+    static final List<String> NATIVE_ACCESS = List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
 
     /** How a command ended, and all that it said. */
     record Ended(int status, String out, String err) {}
 
     private final Process process;
-    private final CompletableFuture<String> ready = new CompletableFuture<>();
-    private final CompletableFuture<String> out;
-    private final CompletableFuture<String> err;
+    private final Output out;
+    private final Output err;
 
     private SluiceProcess(Process process) {
         this.process = process;
-        this.out = collect(process.inputReader(StandardCharsets.UTF_8), ready);
-        this.err = collect(process.errorReader(StandardCharsets.UTF_8), new CompletableFuture<>());
+        this.out = new Output(process.inputReader(StandardCharsets.UTF_8));
+        this.err = new Output(process.errorReader(StandardCharsets.UTF_8));
     }
 
-    /** All lines, once the stream has ended, and the first one as soon as it is there. A thread of its own: on two cores the common pool has one. */
-    private static CompletableFuture<String> collect(BufferedReader stream, CompletableFuture<String> first) {
-        CompletableFuture<String> all = new CompletableFuture<>();
-        Thread.ofPlatform().daemon().start(() -> {
-            StringBuilder text = new StringBuilder();
+    /** What a process says, line by line. A thread of its own: on two cores the common pool has one. */
+    private static final class Output {
+        private final StringBuilder text = new StringBuilder();
+        private boolean ended;
+
+        Output(BufferedReader stream) {
+            Thread.ofPlatform().daemon().start(() -> read(stream));
+        }
+
+        private void read(BufferedReader stream) {
             try {
                 for (String line = stream.readLine(); line != null; line = stream.readLine()) {
-                    first.complete(line);
-                    text.append(line).append('\n');
+                    add(line + "\n");
                 }
-                all.complete(text.toString());
-            } catch (IOException failed) {
-                all.completeExceptionally(failed);
+            } catch (IOException broken) {
+                add("reading has failed: " + broken + "\n");
             } finally {
-                first.complete("");
+                end();
             }
-        });
-        return all;
+        }
+
+        private synchronized void add(String line) {
+            text.append(line);
+            notifyAll();
+        }
+
+        private synchronized void end() {
+            ended = true;
+            notifyAll();
+        }
+
+        /** All there is once it satisfies this or has ended. */
+        synchronized String when(Predicate<String> wanted) throws InterruptedException {
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
+            while (!ended && !wanted.test(text.toString())) {
+                long millis = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+                if (millis <= 0) {
+                    throw new AssertionError("not said within " + LIMIT_SECONDS + " s; said was: " + text);
+                }
+                wait(millis);
+            }
+            return text.toString();
+        }
+
+        String all() throws InterruptedException {
+            return when(text -> false);
+        }
     }
 
     static SluiceProcess start(Object... arguments) throws IOException {
@@ -53,14 +83,27 @@ final class SluiceProcess implements AutoCloseable {
     }
 
     static SluiceProcess startWith(List<String> jvmOptions, Object... arguments) throws IOException {
-        List<String> command = new ArrayList<>();
+        return startWith(jvmOptions, List.of(), Map.of(), MAIN, arguments);
+    }
+
+    /**
+     * Starts a program of Sluice.
+     *
+     * @param wrapper what stands before the java command
+     * @param environment added to this process's own
+     */
+    static SluiceProcess startWith(List<String> jvmOptions, List<String> wrapper, Map<String, String> environment, String main, Object... arguments)
+            throws IOException {
+        List<String> command = new ArrayList<>(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvmOptions);
-        command.addAll(List.of("-XX:+UseSerialGC", "-ea", "-cp", System.getProperty("java.class.path"), "dev.sluice.examples.SluiceCommand"));
+        command.addAll(List.of("-XX:+UseSerialGC", "-ea", "-cp", System.getProperty("java.class.path"), main));
         for (Object argument : arguments) {
             command.add(argument.toString());
         }
-        return new SluiceProcess(new ProcessBuilder(command).start());
+        ProcessBuilder builder = new ProcessBuilder(command);
+        builder.environment().putAll(environment);
+        return new SluiceProcess(builder.start());
     }
 
     /** Runs a command to its end. */
@@ -76,12 +119,39 @@ final class SluiceProcess implements AutoCloseable {
         all[0] = "serve";
         System.arraycopy(arguments, 0, all, 1, arguments.length);
         SluiceProcess process = start(all);
-        String line = process.ready.get(LIMIT_SECONDS, TimeUnit.SECONDS);
-        if (!line.startsWith("ready")) {
-            process.close();
-            throw new AssertionError("serve did not get ready: " + line + "\n" + process.err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
+        return process.ready();
+    }
+
+    /** Waits for the ready line. */
+    SluiceProcess ready() throws Exception {
+        String said = out.when(text -> text.contains("\n"));
+        if (!said.startsWith("ready")) {
+            close();
+            throw new AssertionError("did not get ready: " + said + "\n" + err.all());
         }
-        return process;
+        return this;
+    }
+
+    /** Waits until stdout has said something; returns all that it has said. */
+    String awaitOut(String wanted) throws InterruptedException {
+        return out.when(text -> text.contains(wanted));
+    }
+
+    /** Waits until stderr has said something. */
+    String awaitErr(String wanted) throws InterruptedException {
+        return err.when(text -> text.contains(wanted));
+    }
+
+    /** All that stderr has said so far. */
+    String errSoFar() throws InterruptedException {
+        return err.when(text -> true);
+    }
+
+    void signal(String name) throws Exception {
+        Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start();
+        if (kill.waitFor() != 0) {
+            throw new AssertionError("kill has failed");
+        }
     }
 
     long pid() {
@@ -106,7 +176,7 @@ final class SluiceProcess implements AutoCloseable {
         if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
             throw new AssertionError("the command has not ended within " + LIMIT_SECONDS + " s");
         }
-        return new Ended(process.exitValue(), out.get(LIMIT_SECONDS, TimeUnit.SECONDS), err.get(LIMIT_SECONDS, TimeUnit.SECONDS));
+        return new Ended(process.exitValue(), out.all(), err.all());
     }
 
     @Override

@@ -52,6 +52,8 @@ public final class LinuxFile {
     public static final long NFS_SUPER_MAGIC = 0x6969L;
     public static final long OVERLAYFS_SUPER_MAGIC = 0x794c7630L;
 
+    private static final int F_DUPFD_CLOEXEC = 1030;
+    private static final int FIRST_FREE_FD = 3;
     private static final int F_SETFD = 2;
     private static final int FD_CLOEXEC = 1;
     private static final int F_GETFL = 3;
@@ -211,6 +213,11 @@ public final class LinuxFile {
     /** Sets or clears close-on-exec, for a descriptor that was inherited without it. Returns 0 or a negative errno. */
     public static int setCloseOnExec(int fd, boolean closeOnExec) {
         return fcntl(fd, F_SETFD, closeOnExec ? FD_CLOEXEC : 0);
+    }
+
+    /** Another descriptor of the same open file, close-on-exec, for its caller to adopt at once; or a negative errno. */
+    public static int duplicate(int fd) {
+        return fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     }
 
     /** What /proc calls the descriptor: a path, {@code "anon_inode:[eventfd]"}; empty if it is not open. */

@@ -2,7 +2,6 @@ package dev.sluice.linux;
 
 import dev.sluice.pipeline.Errno;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 
 /**
  * A stream socket of AF_UNIX: what vhost-user speaks over.
@@ -18,7 +17,6 @@ public final class UnixSocket implements AutoCloseable {
     public static final int SHUT_WR = 1;
     public static final int SHUT_RDWR = 2;
 
-    private static final int AF_UNIX = 1;
     private static final int SOCK_STREAM = 1;
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int SOL_SOCKET = 1;
@@ -29,8 +27,6 @@ public final class UnixSocket implements AutoCloseable {
     private static final int SO_DOMAIN = 39;
     private static final int MSG_NOSIGNAL = 0x4000;
     private static final int MSG_CMSG_CLOEXEC = 0x40000000;
-    private static final int SUN_PATH_OFFSET = 2;
-    private static final int SUN_PATH_BYTES = 108;
     private static final int UCRED_BYTES = 12;
     private static final int OWNER_ONLY = 0600;
 
@@ -65,7 +61,7 @@ public final class UnixSocket implements AutoCloseable {
 
     /** A socket without an address, close-on-exec. */
     public static UnixSocket create() throws IOException {
-        int fd = (int) SOCKET.call(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int fd = (int) SOCKET.call(UnixAddress.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (fd < 0) {
             throw new ErrnoException("socket", "of AF_UNIX", fd, "");
         }
@@ -101,7 +97,7 @@ public final class UnixSocket implements AutoCloseable {
 
     public static Pair pair() throws IOException {
         long words = Libc.ThreadScratch.current().words().address();
-        int result = (int) SOCKETPAIR.call(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, words);
+        int result = (int) SOCKETPAIR.call(UnixAddress.AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, words);
         if (result < 0) {
             throw new ErrnoException("socketpair", "of AF_UNIX", result, "");
         }
@@ -116,7 +112,7 @@ public final class UnixSocket implements AutoCloseable {
     public static UnixSocket adopt(Fd fd) throws IOException {
         int domain = option(fd.number(), SO_DOMAIN);
         int type = option(fd.number(), SO_TYPE);
-        if (domain != AF_UNIX || type != SOCK_STREAM) {
+        if (domain != UnixAddress.AF_UNIX || type != SOCK_STREAM) {
             int errno = Math.min(domain, type);
             throw new ErrnoException(
                     "getsockopt",
@@ -129,7 +125,7 @@ public final class UnixSocket implements AutoCloseable {
 
     private static String pathAdvice(int errno) {
         return switch (errno) {
-            case Errno.ENAMETOOLONG -> "a socket path has at most " + (SUN_PATH_BYTES - 1) + " bytes";
+            case Errno.ENAMETOOLONG -> "a socket path has at most " + (UnixAddress.SUN_PATH_BYTES - 1) + " bytes";
             case Errno.EADDRINUSE -> "another process listens there, or left the file behind: remove it";
             case Errno.ENOENT -> "create its directory, or correct the path";
             case Errno.ECONNREFUSED -> "nobody listens there any more";
@@ -149,7 +145,7 @@ public final class UnixSocket implements AutoCloseable {
      */
     public int bind(String path) {
         int result = LinuxFile.fchmod(fd.number(), OWNER_ONLY);
-        return result < 0 ? result : withAddress(BIND, path);
+        return result < 0 ? result : UnixAddress.callWithPath(BIND, fd.number(), path);
     }
 
     public int listen(int backlog) {
@@ -163,23 +159,7 @@ public final class UnixSocket implements AutoCloseable {
 
     /** -ECONNREFUSED: the path is a socket that nobody listens on. */
     public int connect(String path) {
-        return withAddress(CONNECT, path);
-    }
-
-    private int withAddress(Libc.Call3 call, String path) {
-        if (!Libc.isCString(path) || path.isEmpty()) {
-            return -Errno.EINVAL;
-        }
-        try (Arena arena = Arena.ofConfined()) {
-            var name = arena.allocateFrom(path);
-            if (name.byteSize() > SUN_PATH_BYTES) {
-                return -Errno.ENAMETOOLONG;
-            }
-            long address = arena.allocate(SUN_PATH_OFFSET + SUN_PATH_BYTES, 2).address();
-            NativeMemory.putShort(address, (short) AF_UNIX);
-            NativeMemory.copy(name.address(), address + SUN_PATH_OFFSET, name.byteSize());
-            return (int) call.call(fd.number(), address, SUN_PATH_OFFSET + name.byteSize());
-        }
+        return UnixAddress.callWithPath(CONNECT, fd.number(), path);
     }
 
     /** Whether it listens for connections, as an inherited one may. */

@@ -1,5 +1,7 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.IoLoop;
@@ -7,8 +9,12 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The disks of a process and the loops that they share.
@@ -17,26 +23,31 @@ import org.jspecify.annotations.Nullable;
  * <b>Failure:</b> a disk that cannot be opened leaves the others as they are.
  */
 public final class DiskHost implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(DiskHost.class);
+
     private final List<IoLoop> loops;
+    private final ActivatedSockets sockets;
     /** Replaced as a whole, so that whoever only looks needs no monitor. */
     private volatile List<ServedDisk> disks = List.of();
     private @Nullable StatsFile stats;
     private Observation observation = Observation.NONE;
     private boolean closed;
 
-    private DiskHost(List<IoLoop> loops) {
+    private DiskHost(List<IoLoop> loops, ActivatedSockets sockets) {
         this.loops = loops;
+        this.sockets = sockets;
     }
 
     /**
      * Starts the loops; there are no disks yet.
      *
+     * @param sockets for the disks whose endpoints name one; stays the caller's, who closes it later
      * @throws IOException where a loop cannot be started
      * @throws LaunchException where this machine cannot have such loops
      */
-    public static DiskHost start(LoopSpec loops) throws IOException {
+    public static DiskHost start(LoopSpec loops, ActivatedSockets sockets) throws IOException {
         LinuxPlatform.ensureAvailable();
-        return new DiskHost(loops.start());
+        return new DiskHost(loops.start(), sockets);
     }
 
     /**
@@ -52,7 +63,7 @@ public final class DiskHost implements AutoCloseable {
         if (disks.stream().anyMatch(disk -> disk.spec().name().equals(spec.name()))) {
             throw new LaunchException("there are two disks named " + spec.name() + ": give each a name of its own");
         }
-        ServedDisk disk = ServedDisk.open(spec, loops, observation);
+        ServedDisk disk = ServedDisk.open(spec, loops, sockets, observation);
         try {
             disk.start();
         } catch (Throwable failed) {
@@ -63,6 +74,65 @@ public final class DiskHost implements AutoCloseable {
         more.add(disk);
         disks = List.copyOf(more);
         return disk;
+    }
+
+    /** As {@link #add}, and takes the disk away when its server ends by itself, so that its image is free and a change can open it again. */
+    public void addUntilItEnds(DiskSpec spec) throws IOException {
+        ServedDisk disk = add(spec);
+        Thread.ofVirtual().name("sluice-end-of " + spec.name()).start(() -> removeAtEnd(disk));
+    }
+
+    /** What {@link #change} did, by names of disks. */
+    public record Changes(List<String> added, List<String> removed, List<String> unchanged, Map<String, Exception> failed) {}
+
+    /**
+     * Serves these disks and no others. A disk whose description has not changed is not touched; one whose has is closed and opened again. One that
+     * cannot be opened does not stop the others: the next change tries again.
+     */
+    public synchronized Changes change(List<DiskSpec> wanted) {
+        Changes changes = new Changes(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>());
+        for (ServedDisk disk : disks) {
+            if (wanted.contains(disk.spec())) {
+                changes.unchanged.add(disk.spec().name());
+            } else {
+                changes.removed.add(disk.spec().name());
+                remove(disk);
+            }
+        }
+        for (DiskSpec spec : wanted) {
+            if (!changes.unchanged.contains(spec.name())) {
+                try {
+                    addUntilItEnds(spec);
+                    changes.added.add(spec.name());
+                } catch (IOException | RuntimeException failed) {
+                    changes.failed.put(spec.name(), failed);
+                }
+            }
+        }
+        return changes;
+    }
+
+    private void remove(ServedDisk disk) {
+        disk.close();
+        List<ServedDisk> fewer = new ArrayList<>(disks);
+        fewer.remove(disk);
+        disks = List.copyOf(fewer);
+    }
+
+    private void removeAtEnd(ServedDisk disk) {
+        try {
+            disk.server().awaitEnd();
+        } catch (IOException failed) {
+            LOG.error("disk {} is not served any more: {}", disk.spec().name(), failed.getMessage());
+        } catch (InterruptedException ended) {
+            Thread.currentThread().interrupt();
+            return;
+        }
+        synchronized (this) {
+            if (disks.contains(disk)) {
+                remove(disk);
+            }
+        }
     }
 
     /** What is told of the requests of disks that are added from now on; nothing unless this is called. */
@@ -97,5 +167,6 @@ public final class DiskHost implements AutoCloseable {
             stats.close();
         }
         loops.forEach(IoLoop::close);
+        disks = List.of();
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.linux.CallingThread;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;

@@ -2,6 +2,7 @@ package dev.sluice.examples.disk;
 
 import dev.sluice.aio.uring.IoUringLoop;
 import dev.sluice.aio.uring.IoUringLoopOptions;
+import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 import java.util.ArrayList;

@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockStage;

@@ -1,6 +1,8 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
@@ -44,11 +46,12 @@ public final class ServedDisk implements AutoCloseable {
     /**
      * Opens the image, locks it and puts everything together; nobody can connect before {@link #start}.
      *
+     * @param sockets what the service manager has passed, for endpoints that name one
      * @param observation what is told of its requests
      * @throws IOException where the image cannot be opened
      * @throws LaunchException where there is no such backend or stage, or it cannot work here
      */
-    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, Observation observation) throws IOException {
+    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation) throws IOException {
         BlockBackend backend = openBackend(spec);
         try {
             SluiceMetrics metrics = observation.metrics(spec);
@@ -70,7 +73,8 @@ public final class ServedDisk implements AutoCloseable {
                     .queueSize(spec.queueSize())
                     .segMax(spec.segMax())
                     .allowFileMemory(spec.allowFileMemory());
-            spec.endpoint().configure(server);
+            // Last: what it makes is the server's to close.
+            spec.endpoint().configure(server, sockets);
             return new ServedDisk(spec, loops, backend, built, server.build(), metrics);
         } catch (Throwable failed) {
             backend.close();

@@ -3,6 +3,7 @@ package dev.sluice.examples.disk;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.sun.management.ThreadMXBean;
+import dev.sluice.examples.cli.OutputFiles;
 import dev.sluice.metrics.MetricsSnapshot;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.IoLoop;

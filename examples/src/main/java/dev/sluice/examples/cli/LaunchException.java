@@ -1,4 +1,4 @@
-package dev.sluice.examples.disk;
+package dev.sluice.examples.cli;
 
 /** A command cannot do what it was asked to; the message is one line for a person, with what to do. */
 public final class LaunchException extends RuntimeException {

@@ -1,4 +1,4 @@
-package dev.sluice.examples.disk;
+package dev.sluice.examples.cli;
 
 import java.io.IOException;
 import java.nio.file.FileSystemException;

@@ -1,0 +1,30 @@
+package dev.sluice.examples;
+
+import dev.sluice.examples.launcher.CopyImage;
+import dev.sluice.examples.launcher.CustomStage;
+import dev.sluice.examples.launcher.Inspect;
+import dev.sluice.examples.launcher.ManyDisks;
+import dev.sluice.examples.launcher.Prometheus;
+import dev.sluice.examples.launcher.ServeDisk;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** The programs to copy from, by name; each has a {@code main} of its own as well. */
+@Command(
+        name = "example",
+        mixinStandardHelpOptions = true,
+        description = "Run one of the example programs; their sources are in dev.sluice.examples.launcher.",
+        subcommands = {ServeDisk.class, CustomStage.class, CopyImage.class, Prometheus.class, Inspect.class, ManyDisks.class})
+final class ExampleCommand implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    ExampleCommand() {}
+
+    @Override
+    public void run() {
+        spec.commandLine().usage(System.out);
+    }
+}

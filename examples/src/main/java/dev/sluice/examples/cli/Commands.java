@@ -1,0 +1,53 @@
+package dev.sluice.examples.cli;
+
+import dev.sluice.linux.LinuxUnavailableException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import picocli.CommandLine;
+
+/**
+ * Runs a command. Exit codes: 0 done, 1 failed (one line on stderr says what and what to do), 2 wrong usage.
+ */
+public final class Commands {
+    public static final int FAILED = 1;
+
+    private Commands() {}
+
+    /** What a {@code main} of a command does; ends the process. */
+    public static void run(Object command, String... arguments) {
+        LogLevel.initialize();
+        System.exit(line(command).execute(arguments));
+    }
+
+    /** The command line of a command, its failures told as everywhere. */
+    public static CommandLine line(Object command) {
+        CommandLine line = new CommandLine(command);
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setExecutionExceptionHandler((error, failed, parsed) -> {
+            report(error, failed.getErr());
+            return FAILED;
+        });
+        return line;
+    }
+
+    /** Tells a failure: one line where the environment, the options or another process caused it, everything where we did. */
+    public static void report(Throwable error, PrintWriter err) {
+        if (isForPeople(error)) {
+            err.println("sluice: error: " + error.getMessage());
+        } else {
+            err.println("sluice: error: a bug in sluice: " + error);
+            error.printStackTrace(err);
+        }
+        err.flush();
+    }
+
+    /** Whether the message of a failure is one line that says what to do. */
+    public static boolean isForPeople(Throwable error) {
+        return error instanceof IOException
+                || error instanceof UncheckedIOException
+                || error instanceof LinuxUnavailableException
+                || error instanceof IllegalArgumentException
+                || error instanceof LaunchException;
+    }
+}

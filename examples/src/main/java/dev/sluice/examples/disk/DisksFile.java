@@ -1,0 +1,208 @@
+package dev.sluice.examples.disk;
+
+import com.fasterxml.jackson.annotation.JsonAutoDetect.Visibility;
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.annotation.PropertyAccessor;
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonMappingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.cfg.CoercionAction;
+import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
+import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.PropertyBindingException;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.type.LogicalType;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A file of disks, in YAML (or JSON, which YAML contains):
+ *
+ * <pre>
+ * disks:
+ *   - name: root                  # unless told, the image's file name
+ *     image: root.img             # relative to this file
+ *     socket: /run/sluice/root.sock
+ *     queues: 4
+ *   - image: /dev/vg/data
+ *     activation: data            # instead of socket: the name of one that the service manager has passed
+ *     read-only: true
+ *     serial: data-1
+ * </pre>
+ *
+ * <p>Every setting of {@link DiskSpec.Builder} is a key of that name: {@code queue-size}, {@code seg-max}, {@code backend}, {@code direct},
+ * {@code stages} and so on; so a new one needs nothing here. What is not known, said twice or has no value is an error.
+ *
+ * <p><b>Threading:</b> any. <b>Failure:</b> {@link IOException}, one line that says where and what.
+ */
+public final class DisksFile {
+    private static final String DISKS = "disks";
+    private static final String IMAGE = "image";
+    private static final String SOCKET = "socket";
+    private static final String ACTIVATION = "activation";
+    private static final int MAX_BYTES = 1 << 20;
+
+    /** What has keys of its own here, and what is for measurements from the command line alone. */
+    @JsonIgnoreProperties({IMAGE, "endpoint", "measurement"})
+    private interface SettingsOnly {}
+
+    private static final ObjectMapper YAML = JsonMapper.builder(new YAMLFactory())
+            .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_READING_DUP_TREE_KEY)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .build();
+
+    private static final ObjectMapper SETTINGS = JsonMapper.builder()
+            .visibility(PropertyAccessor.ALL, Visibility.NONE)
+            .visibility(PropertyAccessor.FIELD, Visibility.ANY)
+            .propertyNamingStrategy(PropertyNamingStrategies.KEBAB_CASE)
+            .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
+            .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
+            // Without quotes YAML reads 0123 as the number 83: better refused than a serial that nobody has written.
+            .withCoercionConfig(LogicalType.Textual, texts -> texts
+                    .setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
+                    .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
+                    .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+            .addMixIn(DiskSpec.Builder.class, SettingsOnly.class)
+            .build();
+
+    private DisksFile() {}
+
+    /** The disks in a file, in its order; names and sockets are unique. */
+    public static List<DiskSpec> read(Path file) throws IOException {
+        JsonNode root = parse(file);
+        JsonNode list = root.path(DISKS);
+        if (!(root instanceof ObjectNode top) || !list.isArray()) {
+            throw new IOException(file + ": there is no list 'disks:' at the top: write it as the documentation of --config shows");
+        }
+        for (String key : names(top)) {
+            if (!key.equals(DISKS)) {
+                throw new IOException(file + ": there is no setting '" + key + "' at the top; known: disks");
+            }
+        }
+        List<DiskSpec> disks = new ArrayList<>();
+        Set<String> taken = new HashSet<>();
+        for (JsonNode entry : list) {
+            String where = file + ": disk " + (disks.size() + 1) + (entry.path("name").isTextual() ? " (" + entry.get("name").textValue() + ")" : "");
+            DiskSpec disk = disk(where, entry, file.toAbsolutePath().getParent());
+            unique(where, taken, "name " + disk.name());
+            unique(where, taken, disk.endpoint() instanceof Endpoint.SocketPath(Path path) ? "socket " + path.normalize() : disk.endpoint().toString());
+            disks.add(disk);
+        }
+        return List.copyOf(disks);
+    }
+
+    private static void unique(String where, Set<String> taken, String what) throws IOException {
+        if (!taken.add(what)) {
+            throw new IOException(where + ": another disk has the " + what + " already: give each its own");
+        }
+    }
+
+    private static JsonNode parse(Path file) throws IOException {
+        try {
+            if (Files.size(file) > MAX_BYTES) {
+                throw new IOException(file + ": larger than " + MAX_BYTES + " bytes: is it a file of disks?");
+            }
+            return YAML.readTree(Files.readAllBytes(file));
+        } catch (NoSuchFileException missing) {
+            throw new IOException(file + ": there is no such file: create it, or correct the path", missing);
+        } catch (AccessDeniedException denied) {
+            throw new IOException(file + ": permission denied: let the user of this process read it", denied);
+        } catch (JsonProcessingException wrong) {
+            JsonLocation location = wrong.getLocation();
+            throw new IOException(file + (location == null ? "" : " line " + location.getLineNr()) + ": " + oneLine(wrong.getOriginalMessage()), wrong);
+        }
+    }
+
+    private static DiskSpec disk(String where, JsonNode entry, @Nullable Path directory) throws IOException {
+        if (!(entry instanceof ObjectNode given)) {
+            throw new IOException(where + ": not a list of settings: write 'image: PATH' and 'socket: PATH' under '-'");
+        }
+        for (Map.Entry<String, JsonNode> setting : given.properties()) {
+            if (setting.getValue().isNull()) {
+                throw new IOException(where + ": '" + setting.getKey() + ":' has no value: give it one, or leave it out");
+            }
+        }
+        ObjectNode settings = given.deepCopy();
+        String image = text(where, settings.remove(IMAGE), IMAGE);
+        String socket = text(where, settings.remove(SOCKET), SOCKET);
+        String activation = text(where, settings.remove(ACTIVATION), ACTIVATION);
+        if (image == null) {
+            throw new IOException(where + ": 'image:' is missing: name a raw image");
+        }
+        if (socket != null && activation != null) {
+            throw new IOException(where + ": both 'socket:' and 'activation:': leave one out");
+        }
+        Endpoint endpoint;
+        if (socket != null) {
+            endpoint = new Endpoint.SocketPath(resolved(directory, socket));
+        } else if (activation != null) {
+            endpoint = new Endpoint.Activated(activation);
+        } else {
+            throw new IOException(where + ": 'socket:' is missing: name the path where front ends connect");
+        }
+        try {
+            DiskSpec.Builder builder = DiskSpec.of(resolved(directory, image), endpoint);
+            return SETTINGS.readerForUpdating(builder).<DiskSpec.Builder>readValue(settings).build();
+        } catch (PropertyBindingException unknown) {
+            Collection<Object> keys = Objects.requireNonNullElse(unknown.getKnownPropertyIds(), List.of());
+            String known = keys.stream().map(Object::toString).sorted().collect(Collectors.joining(", "));
+            throw new IOException(where + ": there is no setting '" + unknown.getPropertyName() + "'; known: image, socket, activation, " + known, unknown);
+        } catch (JsonMappingException wrong) {
+            String path = wrong.getPath().stream().map(JsonMappingException.Reference::getFieldName).collect(Collectors.joining("."));
+            throw new IOException(where + ": '" + path + ":' " + problem(wrong), wrong);
+        } catch (IllegalArgumentException outOfRange) {
+            throw new IOException(where + ": " + outOfRange.getMessage(), outOfRange);
+        }
+    }
+
+    private static String problem(JsonMappingException wrong) {
+        if (wrong instanceof InvalidFormatException format && format.getTargetType() == String.class) {
+            return "is not a text but " + format.getValue() + ": put it in quotes";
+        }
+        return oneLine(wrong.getOriginalMessage());
+    }
+
+    private static @Nullable String text(String where, @Nullable JsonNode value, String key) throws IOException {
+        if (value == null) {
+            return null;
+        }
+        if (!value.isValueNode() || value.asText().isBlank() || value.asText().indexOf('\0') >= 0) {
+            throw new IOException(where + ": '" + key + ":' is not a text");
+        }
+        return value.asText();
+    }
+
+    private static Path resolved(@Nullable Path directory, String path) {
+        return directory == null ? Path.of(path) : directory.resolve(path);
+    }
+
+    private static List<String> names(ObjectNode node) {
+        List<String> names = new ArrayList<>();
+        node.fieldNames().forEachRemaining(names::add);
+        return names;
+    }
+
+    private static String oneLine(String message) {
+        return message.strip().replaceAll("\\s*\\R\\s*", " ");
+    }
+}

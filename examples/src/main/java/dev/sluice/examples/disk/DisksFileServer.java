@@ -1,0 +1,99 @@
+package dev.sluice.examples.disk;
+
+import dev.sluice.examples.cli.Commands;
+import dev.sluice.examples.cli.HangUp;
+import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.systemd.ServiceNotifier;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+
+/**
+ * Serves the disks of a file, and reads it again on SIGHUP.
+ *
+ * <p><b>Threading:</b> {@link #serve} keeps the caller's thread; reloads come on threads of their own, one at a time. <b>Failure:</b> at the start
+ * everything must open. At a reload a file that is wrong changes nothing, and a disk that cannot be opened does not stop the others; stderr says
+ * why, and the next SIGHUP tries again.
+ */
+public final class DisksFileServer {
+    private final Path file;
+    private final DiskHost host;
+    private final ServiceNotifier manager;
+    private final PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+
+    public DisksFileServer(Path file, DiskHost host, ServiceNotifier manager) {
+        this.file = file;
+        this.host = host;
+        this.manager = manager;
+    }
+
+    /**
+     * Opens the disks, says so on stdout and serves until the process is told to end.
+     *
+     * @throws IOException where the file is wrong or one of its disks cannot be opened
+     */
+    public void serve() throws IOException, InterruptedException {
+        serve("");
+    }
+
+    /** The same, with lines that follow those of readiness, each with its end. */
+    public void serve(String also) throws IOException, InterruptedException {
+        List<DiskSpec> wanted = DisksFile.read(file);
+        // Before there are disks: a SIGHUP that comes early must not end the process, as it does by default.
+        HangUp.run(this::reload);
+        synchronized (this) {
+            for (DiskSpec disk : wanted) {
+                add(disk);
+            }
+            StringBuilder text = new StringBuilder("ready: " + disks(wanted.size()) + " of " + file);
+            for (ServedDisk disk : host.disks()) {
+                text.append("\n  ").append(disk.spec().name()).append(": ").append(disk.description());
+            }
+            say(also.isEmpty() ? text.toString() : text + "\n" + also.stripTrailing());
+            manager.ready(disks(wanted.size()));
+        }
+        new CountDownLatch(1).await();
+    }
+
+    private void add(DiskSpec disk) throws IOException {
+        try {
+            host.addUntilItEnds(disk);
+        } catch (IOException failed) {
+            throw of(disk.name(), failed);
+        } catch (RuntimeException failed) {
+            throw Commands.isForPeople(failed) ? of(disk.name(), failed) : failed;
+        }
+    }
+
+    /** Says of which disk a failure is. */
+    private static LaunchException of(String disk, Exception failed) {
+        return new LaunchException("disk " + disk + ": " + failed.getMessage(), failed);
+    }
+
+    private synchronized void reload() {
+        manager.reloading();
+        try {
+            DiskHost.Changes changes = host.change(DisksFile.read(file));
+            changes.failed().forEach((disk, failed) -> Commands.report(Commands.isForPeople(failed) ? of(disk, failed) : failed, err));
+            say("reloaded: " + file + ": added " + changes.added() + ", removed " + changes.removed() + ", unchanged " + changes.unchanged() + ", failed "
+                    + changes.failed().keySet());
+        } catch (IOException wrong) {
+            Commands.report(wrong, err);
+            say("not reloaded: " + file + ": the disks are as they were");
+        } finally {
+            manager.ready(disks(host.disks().size()));
+        }
+    }
+
+    private static String disks(int count) {
+        return count == 1 ? "1 disk" : count + " disks";
+    }
+
+    private static void say(String text) {
+        System.out.println(text);
+        System.out.flush();
+    }
+}

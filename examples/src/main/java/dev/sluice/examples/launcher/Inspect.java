@@ -1,0 +1,133 @@
+package dev.sluice.examples.launcher;
+
+import dev.sluice.examples.cli.Commands;
+import dev.sluice.examples.load.BackendProcess;
+import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.virtio.driver.VhostUserFrontend;
+import dev.sluice.virtio.layout.VhostUser;
+import dev.sluice.virtio.layout.VirtioBlkConfig;
+import dev.sluice.virtio.layout.VirtioFeatures;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/**
+ * Asks any vhost-user-blk backend what it offers and says it in words. Starts no queue and touches no data; but a backend that serves one front end at
+ * a time answers only where no other is connected.
+ */
+@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Say in words what the vhost-user-blk disk behind a socket offers.")
+public final class Inspect implements Callable<Integer> {
+    private static final Duration TIMEOUT = Duration.ofSeconds(5);
+    private static final long WANTED = VhostUser.PROTOCOL_F_MQ
+            | VhostUser.PROTOCOL_F_REPLY_ACK
+            | VhostUser.PROTOCOL_F_CONFIG
+            | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+
+    /** What every backend has of the configuration: up to write_zeroes_may_unmap. */
+    private static final int CONFIG_BYTES = 60;
+
+    private static final double BYTES_PER_MIB = 1 << 20;
+
+    @Parameters(paramLabel = "SOCKET", description = "The backend's socket.")
+    private Path socket;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    public Inspect() {}
+
+    public static void main(String[] arguments) {
+        Commands.run(new Inspect(), arguments);
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        LinuxPlatform.ensureAvailable();
+        try (VhostUserFrontend backend = VhostUserFrontend.connect(socket.toString(), TIMEOUT)) {
+            int pid = backend.peer().pid();
+            System.out.println(socket + " is served by " + new BackendProcess(pid).command() + (pid > 0 ? ", process " + pid : ""));
+            long features = backend.features();
+            list("virtio features", features, FeatureNames.VIRTIO);
+            if ((features & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
+                System.out.println("It knows no protocol features, so that it can be asked nothing more.");
+                return 0;
+            }
+            long offered = backend.protocolFeatures();
+            list("vhost-user protocol features", offered, FeatureNames.PROTOCOL);
+            backend.setProtocolFeatures(offered & WANTED);
+            backend.setOwner();
+            limits(backend, offered);
+            if ((offered & VhostUser.PROTOCOL_F_CONFIG) != 0) {
+                configuration(backend.config(0, CONFIG_BYTES), features);
+            }
+        }
+        return 0;
+    }
+
+    private static void list(String what, long bits, FeatureNames names) {
+        System.out.printf("%n%s 0x%x%n", what, bits);
+        for (int bit = 0; bit < Long.SIZE; bit++) {
+            if ((bits >>> bit & 1) != 0) {
+                System.out.printf("  %2d  %-22s %s%n", bit, names.name(bit), names.words(bit));
+            }
+        }
+    }
+
+    private static void limits(VhostUserFrontend backend, long offered) throws IOException {
+        System.out.printf("%nlimits%n");
+        if ((offered & VhostUser.PROTOCOL_F_MQ) != 0) {
+            row("queues", backend.queueNum() + " at most");
+        }
+        if ((offered & VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS) != 0) {
+            row("memory slots", backend.maxMemSlots() + " at most");
+        }
+    }
+
+    private static void configuration(MemorySegment config, long features) {
+        System.out.printf("%nconfiguration%n");
+        long bytes = VirtioBlkConfig.u64(config, VirtioBlkConfig.CAPACITY) * 512;
+        row("capacity", String.format(Locale.ROOT, "%,d bytes (%,.1f MiB)", bytes, bytes / BYTES_PER_MIB));
+        row("access", (features & VirtioFeatures.BLK_RO) != 0 ? "read-only" : "read and write");
+        if ((features & VirtioFeatures.BLK_BLK_SIZE) != 0) {
+            row("logical block", bytes(VirtioBlkConfig.u32(config, VirtioBlkConfig.BLK_SIZE)));
+        }
+        if ((features & VirtioFeatures.BLK_TOPOLOGY) != 0) {
+            long logical = VirtioBlkConfig.u32(config, VirtioBlkConfig.BLK_SIZE);
+            row("physical block", bytes(logical << Math.min(31, VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP))));
+            row("smallest good I/O", bytes(logical * VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE)));
+            row("best I/O", bytes(logical * VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE)));
+        }
+        if ((features & VirtioFeatures.BLK_SEG_MAX) != 0) {
+            row("segments", VirtioBlkConfig.u32(config, VirtioBlkConfig.SEG_MAX) + " of a request at most");
+        }
+        if ((features & VirtioFeatures.BLK_MQ) != 0) {
+            row("queues", VirtioBlkConfig.u16(config, VirtioBlkConfig.NUM_QUEUES) + " to be used");
+        }
+        if ((features & VirtioFeatures.BLK_CONFIG_WCE) != 0) {
+            row("cache", VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK) != 0 ? "write-back: the guest flushes" : "write-through");
+        }
+        if ((features & VirtioFeatures.BLK_DISCARD) != 0) {
+            row("discard", sectors(config, VirtioBlkConfig.MAX_DISCARD_SECTORS, VirtioBlkConfig.MAX_DISCARD_SEG)
+                    + ", aligned to " + VirtioBlkConfig.u32(config, VirtioBlkConfig.DISCARD_SECTOR_ALIGNMENT));
+        }
+        if ((features & VirtioFeatures.BLK_WRITE_ZEROES) != 0) {
+            row("write zeroes", sectors(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS, VirtioBlkConfig.MAX_WRITE_ZEROES_SEG)
+                    + (VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITE_ZEROES_MAY_UNMAP) != 0 ? ", may give the space back" : ""));
+        }
+    }
+
+    private static String sectors(MemorySegment config, int sectors, int ranges) {
+        return String.format(Locale.ROOT, "%,d sectors in %,d ranges at most", VirtioBlkConfig.u32(config, sectors), VirtioBlkConfig.u32(config, ranges));
+    }
+
+    private static String bytes(long bytes) {
+        return bytes == 0 ? "no preference" : String.format(Locale.ROOT, "%,d bytes", bytes);
+    }
+
+    private static void row(String what, String value) {
+        System.out.printf("  %-18s %s%n", what, value);
+    }
+}

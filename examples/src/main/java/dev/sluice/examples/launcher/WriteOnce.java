@@ -1,0 +1,89 @@
+package dev.sluice.examples.launcher;
+
+import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockStage;
+import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.BlockStatus;
+import java.util.concurrent.atomic.AtomicLongArray;
+import reactor.core.publisher.Mono;
+
+/**
+ * A stage that lets every logical block be written once while the process runs, and refuses to change it from then on, be it by a write, a discard
+ * or by writing zeroes. Reads and flushes don't concern it and go past it.
+ *
+ * <p><b>Threading:</b> any loop; of two requests for the same block one gets it. <b>Failure:</b> a write that fails gives its blocks back; a refused
+ * one is IOERR, and the image is not touched. <b>Allocation:</b> a bit per block when it is made, a Mono for each request that modifies.
+ */
+public final class WriteOnce implements BlockStage {
+    private final int blockBytes;
+    private final AtomicLongArray written;
+
+    /** For a disk of this geometry, nothing of which counts as written yet. */
+    public WriteOnce(BlockGeometry geometry) {
+        this.blockBytes = geometry.logicalBlockBytes();
+        this.written = new AtomicLongArray(Math.toIntExact(Math.ceilDiv(Math.ceilDiv(geometry.sizeBytes(), blockBytes), Long.SIZE)));
+    }
+
+    @Override
+    public boolean interestedIn(BlockRequest request) {
+        return request.op().modifies();
+    }
+
+    @Override
+    public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        long first = request.offsetBytes() / blockBytes;
+        long end = Math.ceilDiv(request.offsetBytes() + request.lengthBytes(), (long) blockBytes);
+        long claimed = claim(first, end);
+        if (claimed < end) {
+            release(first, claimed);
+            return Mono.just(BlockStatus.IOERR);
+        }
+        return chain.proceed(request).doOnNext(status -> {
+            if (status != BlockStatus.OK) {
+                release(first, end);
+            }
+        });
+    }
+
+    /** Marks blocks as written; returns the first that was before, or the end. */
+    private long claim(long first, long end) {
+        for (long block = first; block < end; block++) {
+            long bit = 1L << block % Long.SIZE;
+            if ((written.getAndUpdate((int) (block / Long.SIZE), word -> word | bit) & bit) != 0) {
+                return block;
+            }
+        }
+        return end;
+    }
+
+    private void release(long first, long end) {
+        for (long block = first; block < end; block++) {
+            long bit = 1L << block % Long.SIZE;
+            written.updateAndGet((int) (block / Long.SIZE), word -> word & ~bit);
+        }
+    }
+
+    @Override
+    public String name() {
+        return Provider.NAME;
+    }
+
+    /** Puts the stage behind {@code --stage write-once}. */
+    public static final class Provider implements BlockStageProvider {
+        static final String NAME = "write-once";
+
+        @Override
+        public String name() {
+            return NAME;
+        }
+
+        @Override
+        public BlockStage create(String arguments, BlockGeometry geometry) {
+            if (!arguments.isEmpty()) {
+                throw new IllegalArgumentException("stage " + NAME + " takes no arguments; it was given '" + arguments + "'");
+            }
+            return new WriteOnce(geometry);
+        }
+    }
+}

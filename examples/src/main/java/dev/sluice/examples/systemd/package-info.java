@@ -1,0 +1,8 @@
+/**
+ * What a service and its manager say to one another: {@link dev.sluice.examples.systemd.ActivatedSockets} (sd_listen_fds(3)) and
+ * {@link dev.sluice.examples.systemd.ServiceNotifier} (sd_notify(3)). Without a manager both do nothing.
+ */
+@NullMarked
+package dev.sluice.examples.systemd;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,245 @@
+package dev.sluice.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import dev.sluice.virtio.driver.BlockDriver;
+import dev.sluice.virtio.driver.BlockDriverOptions;
+import java.io.RandomAccessFile;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The example programs, each from its own {@code main} or as {@code sluice example NAME}. */
+class ExamplesIT {
+    private static final long MIB = 1 << 20;
+    private static final Path STORAGE_DAEMON = Path.of("/usr/bin/qemu-storage-daemon");
+    private static final long SEED = 20261125;
+
+    @TempDir
+    Path directory;
+
+    Path image;
+    Path socket;
+
+    @BeforeEach
+    void makeImage() throws Exception {
+        image = directory.resolve("disk.img");
+        socket = directory.resolve("disk.sock");
+        SparseFile.create(image, 8 * MIB);
+    }
+
+    @Test
+    void shouldServeADiskWithThePartsPutTogetherByHand() throws Exception {
+        try (SluiceProcess example = main("ServeDisk", image, socket).ready()) {
+            try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults().withQueues(4))) {
+                driver.disk(3).write(4096, MemorySegment.ofArray(random(4096)));
+            }
+            SluiceProcess.Ended ended = example.terminate();
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(socket).doesNotExist();
+        }
+        assertThat(Files.readAllBytes(image)).contains(random(4096));
+        SluiceProcess.Ended missing = SluiceProcess.run("example", "serve-disk", directory.resolve("none.img"), socket);
+        oneError(missing, "none.img", "ENOENT");
+    }
+
+    @Test
+    void shouldRefuseToWriteTwiceAndLetReadsPast() throws Exception {
+        SluiceProcess.Ended ended = SluiceProcess.run("example", "custom-stage");
+        assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(ended.out().lines()).containsExactly(
+                "write sectors  0 to  7  OK",
+                "write sectors  8 to 15  OK",
+                "write sectors  4 to 11  IOERR",
+                "write sectors 16 to 19  OK",
+                "read  sectors  0 to 15  OK",
+                "flush sectors  0 to  0  OK",
+                "6 requests: 4 through the stage, 2 past it");
+    }
+
+    @Test
+    void shouldServeAGuestThroughTheStageByItsName() throws Exception {
+        try (SluiceProcess serve = SluiceProcess.serve("--blk-file", image, "--socket-path", socket, "--stage", "write-once");
+                BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+            driver.disk(0).write(4096, MemorySegment.ofArray(random(4096)));
+            assertThatThrownBy(() -> driver.disk(0).write(4096 + 512, MemorySegment.ofArray(new byte[512]))).hasMessageContaining("IOERR");
+            byte[] read = new byte[4096];
+            driver.disk(0).read(4096, MemorySegment.ofArray(read));
+            assertThat(read).isEqualTo(random(4096));
+            assertThat(serve.terminate().status()).isZero();
+        }
+    }
+
+    @Test
+    void shouldCopyAnImageWithItsHoles() throws Exception {
+        Path target = directory.resolve("copy.img");
+        fill(image, 64 * MIB, List.of(0L, 5 * MIB, 63 * MIB));
+        SluiceProcess.Ended ended = SluiceProcess.run("example", "copy-image", image, target, "--chunk-mib", 4);
+        assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(ended.out()).contains("64.0 MiB, of which 3.0 MiB data; 16 chunks, each verified by its CRC32C");
+        assertThat(Files.mismatch(image, target)).isEqualTo(-1);
+        assertThat(allocatedBytes(target)).isLessThanOrEqualTo(4 * MIB);
+        assertThat(directory.resolve("copy.img.copying")).doesNotExist();
+
+        SluiceProcess.Ended again = SluiceProcess.run("example", "copy-image", image, target);
+        oneError(again, "exists", "--overwrite");
+
+        // Over something else: what was there where the source has holes must go.
+        fill(target, 64 * MIB, List.of(3 * MIB, 40 * MIB));
+        SluiceProcess.Ended over = SluiceProcess.run("example", "copy-image", image, target, "--overwrite");
+        assertThat(over.status()).as(over.err()).isZero();
+        assertThat(Files.mismatch(image, target)).isEqualTo(-1);
+    }
+
+    @Test
+    void shouldGoOnWithACopyThatWasKilled() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        long mebibytes = 160;
+        fill(image, mebibytes * MIB, LongStream.range(0, mebibytes).map(at -> at * MIB).boxed().toList());
+        Object[] command = {image, target, "--chunk-mib", 1};
+        try (SluiceProcess killed = main("CopyImage", command)) {
+            long deadline = System.nanoTime() + 60_000_000_000L;
+            while (killed.isAlive() && System.nanoTime() < deadline && (!Files.exists(journal) || Files.readAllLines(journal).size() < 4)) {
+                Thread.onSpinWait();
+            }
+            assertThat(killed.isAlive()).isTrue();
+            killed.kill();
+        }
+        int done = Files.readAllLines(journal).size() - 1;
+        assertThat(done).isBetween(3, (int) mebibytes - 1);
+        // A line that was being written does not count.
+        Files.writeString(journal, "0badc0", StandardOpenOption.APPEND);
+        SluiceProcess.Ended ended = main("CopyImage", command).await();
+        assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(ended.out()).contains("(" + done + " by an earlier run)");
+        assertThat(Files.mismatch(image, target)).isEqualTo(-1);
+        assertThat(journal).doesNotExist();
+    }
+
+    @Test
+    void shouldNotGoOnWhereTheSourceHasChangedAndFindACopyThatWasTamperedWith() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        fill(image, 8 * MIB, List.of(0L, 6 * MIB));
+        Files.createFile(target);
+        SparseFile.create(target, 8 * MIB);
+        Files.writeString(journal, "sluice-copy 1 of something else\n00000000\n");
+        SluiceProcess.Ended other = SluiceProcess.run("example", "copy-image", image, target, "--chunk-mib", 1);
+        oneError(other, "another source");
+
+        // A journal of this source that says that the first chunk is done, which it is not.
+        Files.writeString(journal, header() + "\n00000000\n");
+        SluiceProcess.Ended tampered = SluiceProcess.run("example", "copy-image", image, target, "--chunk-mib", 1);
+        oneError(tampered, "chunk 0", "CRC32C");
+    }
+
+    private String header() throws Exception {
+        return "sluice-copy 1 source-inode " + Files.getAttribute(image, "unix:ino") + " bytes " + Files.size(image) + " changed "
+                + Files.getLastModifiedTime(image).to(TimeUnit.NANOSECONDS) + " chunk " + MIB + " fresh";
+    }
+
+    @Test
+    void shouldSayWhatSluiceOffers() throws Exception {
+        try (SluiceProcess serve = SluiceProcess.serve("--blk-file", image, "--socket-path", socket, "--num-queues", 3, "--read-only")) {
+            SluiceProcess.Ended ended = main("Inspect", socket).await();
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(ended.out()).contains(
+                    "is served by java, process ", "F_VERSION_1", "virtio 1.0 or newer", "BLK_F_RO", "REPLY_ACK", "queues             3 at most",
+                    "8,388,608 bytes (8.0 MiB)", "access             read-only", "segments           126 of a request");
+            // It leaves the disk as it was: a front end connects after it.
+            BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
+            assertThat(serve.terminate().status()).isZero();
+        }
+    }
+
+    @Test
+    void shouldSayWhatQemuStorageDaemonOffers() throws Exception {
+        assumeThat(STORAGE_DAEMON).as("SKIPPED: inspect on qemu-storage-daemon, which is not installed (apt-get install qemu-system-common)").isExecutable();
+        Process daemon = new ProcessBuilder(
+                        STORAGE_DAEMON.toString(), "--blockdev", "driver=file,node-name=disk,filename=" + image,
+                        "--export", "type=vhost-user-blk,id=export,node-name=disk,num-queues=2,writable=on,addr.type=unix,addr.path=" + socket)
+                .inheritIO()
+                .start();
+        try {
+            // The driver's connect waits for the socket to appear.
+            SluiceProcess.Ended ended = SluiceProcess.run("example", "inspect", socket);
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(ended.out()).contains(
+                    "qemu-storage-da", "BLK_F_MQ", "several queues", "CONFIG", "8,388,608 bytes (8.0 MiB)", "access             read and write", "write zeroes");
+        } finally {
+            daemon.destroy();
+            daemon.waitFor();
+        }
+    }
+
+    @Test
+    void shouldSayThatNobodyListens() throws Exception {
+        SluiceProcess.Ended ended = SluiceProcess.run("example", "inspect", directory.resolve("nobody.sock"));
+        oneError(ended, "nobody.sock");
+    }
+
+    @Test
+    void shouldShowWhatPrometheusScrapes() throws Exception {
+        SluiceProcess.Ended ended = main("Prometheus", "--seconds", 0.5).await();
+        assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(ended.out()).startsWith("scrape http://127.0.0.1:").contains("  sluice_", "device=\"example\"", "op=\"read\"", " series in all");
+    }
+
+    @Test
+    void shouldListTheExamples() throws Exception {
+        SluiceProcess.Ended ended = SluiceProcess.run("example");
+        assertThat(ended.status()).isZero();
+        assertThat(ended.out()).contains("serve-disk", "custom-stage", "copy-image", "prometheus", "inspect", "many-disks");
+    }
+
+    /** Failed with one line that names all of this, whatever was logged before. */
+    private static void oneError(SluiceProcess.Ended ended, String... named) {
+        assertThat(ended.status()).as(ended.err()).isEqualTo(1);
+        List<String> lines = ended.err().lines().filter(line -> !line.contains(" INFO ")).toList();
+        assertThat(lines).as("stderr: %s", ended.err()).hasSize(1);
+        assertThat(lines.getFirst()).startsWith("sluice: error: ").contains(named);
+    }
+
+    private static SluiceProcess main(String program, Object... arguments) throws Exception {
+        return SluiceProcess.startWith(SluiceProcess.NATIVE_ACCESS, List.of(), Map.of(), "dev.sluice.examples.launcher." + program, arguments);
+    }
+
+    /** A sparse file with a MiB of noise at each of these offsets. */
+    private static void fill(Path path, long bytes, List<Long> offsets) throws Exception {
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(0);
+            file.setLength(bytes);
+            for (long offset : offsets) {
+                file.seek(offset);
+                file.write(random((int) MIB));
+            }
+        }
+    }
+
+    private static byte[] random(int bytes) {
+        byte[] noise = new byte[bytes];
+        new SplittableRandom(SEED).nextBytes(noise);
+        return noise;
+    }
+
+    /** What a file takes on its disk, as du(1) says. */
+    private static long allocatedBytes(Path path) throws Exception {
+        Process du = new ProcessBuilder("du", "--block-size=1", path.toString()).start();
+        String said = new String(du.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(du.waitFor()).isZero();
+        return Long.parseLong(said.substring(0, said.indexOf('\t')));
+    }
+}

@@ -1,0 +1,125 @@
+package dev.sluice.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import dev.sluice.linux.DatagramReceiver;
+import dev.sluice.virtio.driver.BlockDriver;
+import dev.sluice.virtio.driver.BlockDriverOptions;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code serve} under a service manager: notification, and sockets that the manager listens on. */
+class SystemdIT {
+    private static final long MIB = 1 << 20;
+    private static final Path ACTIVATE = Path.of("/usr/bin/systemd-socket-activate");
+
+    @TempDir
+    Path directory;
+
+    Path image;
+    Path socket;
+
+    @BeforeEach
+    void makeImage() throws Exception {
+        image = directory.resolve("disk.img");
+        socket = directory.resolve("disk.sock");
+        SparseFile.create(image, MIB);
+    }
+
+    @Test
+    void shouldTellTheManagerWhenItIsReadyAndWhenItStops() throws Exception {
+        String notify = directory.resolve("notify").toString();
+        try (DatagramReceiver manager = DatagramReceiver.at(notify);
+                SluiceProcess serve = start(List.of(), Map.of("NOTIFY_SOCKET", notify), "serve", "--blk-file", image, "--socket-path", socket)) {
+            assertThat(manager.receive()).startsWith("READY=1\nSTATUS=" + image).contains("io_uring");
+            BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
+            assertThat(serve.terminate().status()).isZero();
+            assertThat(manager.receive()).startsWith("STOPPING=1\n");
+        }
+    }
+
+    @Test
+    void shouldTellTheManagerOfAReload() throws Exception {
+        String notify = "@sluice-it-" + ProcessHandle.current().pid() + "-" + System.nanoTime();
+        Path file = Files.writeString(directory.resolve("disks.yaml"), "disks:\n  - image: disk.img\n    socket: disk.sock\n");
+        try (DatagramReceiver manager = DatagramReceiver.at(notify);
+                SluiceProcess serve = start(List.of(), Map.of("NOTIFY_SOCKET", notify), "serve", "--config", file)) {
+            assertThat(manager.receive()).isEqualTo("READY=1\nSTATUS=1 disk");
+            Files.writeString(file, "disks: []\n");
+            serve.signal("HUP");
+            assertThat(manager.receive()).matches("RELOADING=1\nMONOTONIC_USEC=[0-9]+");
+            assertThat(manager.receive()).isEqualTo("READY=1\nSTATUS=0 disks");
+            assertThat(serve.terminate().status()).isZero();
+            assertThat(manager.receive()).startsWith("STOPPING=1\n");
+        }
+    }
+
+    @Test
+    void shouldServeAllTheSameWhenTheManagerCannotBeTold() throws Exception {
+        try (SluiceProcess serve = start(
+                List.of(), Map.of("NOTIFY_SOCKET", directory.resolve("nobody").toString()), "serve", "--blk-file", image, "--socket-path", socket)) {
+            serve.ready();
+            SluiceProcess.Ended ended = serve.terminate();
+            assertThat(ended.status()).isZero();
+            assertThat(ended.err()).contains("NOTIFY_SOCKET", "ENOENT");
+        }
+    }
+
+    @Test
+    void shouldServeOnTheSocketThatItWasPassed() throws Exception {
+        activationNeeded();
+        try (SluiceProcess serve = start(List.of(ACTIVATE.toString(), "-l", socket.toString()), Map.of(), "serve", "--blk-file", image)) {
+            serve.awaitErr("Listening on");
+            // The first connection starts the process, and is served.
+            try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+                assertThat(driver.config().capacityBytes()).isEqualTo(MIB);
+            }
+            BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
+            SluiceProcess.Ended ended = serve.terminate();
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(ended.out()).contains("ready: " + image);
+            // The path is the manager's.
+            assertThat(socket).exists();
+        }
+    }
+
+    @Test
+    void shouldPutADiskBackOnTheSocketThatItWasPassedByName() throws Exception {
+        activationNeeded();
+        Path other = directory.resolve("other.sock");
+        Path file = Files.writeString(directory.resolve("disks.yaml"), "disks:\n  - image: disk.img\n    activation: first\n");
+        List<String> activate = List.of(ACTIVATE.toString(), "-l", socket.toString(), "-l", other.toString(), "--fdname", "first:second");
+        try (SluiceProcess serve = start(activate, Map.of(), "serve", "--config", file)) {
+            serve.awaitErr("Listening on");
+            BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
+            serve.ready();
+            Files.writeString(file, "disks:\n  - image: disk.img\n    activation: second\n");
+            serve.signal("HUP");
+            serve.awaitOut("added [disk.img], removed [disk.img]");
+            BlockDriver.open(other.toString(), BlockDriverOptions.defaults()).close();
+            Files.writeString(file, "disks:\n  - image: disk.img\n    activation: first\n");
+            serve.signal("HUP");
+            try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+                assertThat(driver.config().capacityBytes()).isEqualTo(MIB);
+            }
+            Files.writeString(file, "disks:\n  - image: disk.img\n    activation: third\n");
+            serve.signal("HUP");
+            assertThat(serve.awaitErr("'third'")).contains("first, second");
+            assertThat(serve.terminate().status()).isZero();
+        }
+    }
+
+    private static SluiceProcess start(List<String> wrapper, Map<String, String> environment, Object... arguments) throws Exception {
+        return SluiceProcess.startWith(SluiceProcess.NATIVE_ACCESS, wrapper, environment, SluiceProcess.MAIN, arguments);
+    }
+
+    private static void activationNeeded() {
+        assumeThat(ACTIVATE).as("SKIPPED: socket activation, as systemd-socket-activate is not installed (apt-get install systemd)").isExecutable();
+    }
+}

@@ -1,0 +1,114 @@
+package dev.sluice.examples.disk;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class DisksFileTest {
+    @TempDir
+    Path directory;
+
+    @Test
+    void shouldReadEverySettingOfADisk() throws IOException {
+        List<DiskSpec> disks = read("""
+                disks:
+                  - name: root
+                    image: root.img
+                    socket: /run/sluice/root.sock
+                    backend: nio
+                    read-only: true
+                    direct: false
+                    serial: "0123"
+                    queues: 4
+                    queue-size: 512
+                    seg-max: 64
+                    stages: [write-once, "audit:/var/log/x"]
+                    allow-file-memory: true
+                    loop-of-queue: {0: 1, 1: 0}
+                  - image: /dev/vg/data
+                    activation: data
+                """);
+        assertThat(disks).hasSize(2);
+        DiskSpec root = disks.getFirst();
+        assertThat(root.name()).isEqualTo("root");
+        assertThat(root.image()).isEqualTo(directory.resolve("root.img"));
+        assertThat(root.endpoint()).isEqualTo(new Endpoint.SocketPath(Path.of("/run/sluice/root.sock")));
+        assertThat(root.backend()).isEqualTo("nio");
+        assertThat(root.readOnly()).isTrue();
+        assertThat(root.direct()).isFalse();
+        assertThat(root.serial()).isEqualTo("0123");
+        assertThat(root.queues()).isEqualTo(4);
+        assertThat(root.queueSize()).isEqualTo(512);
+        assertThat(root.segMax()).isEqualTo(64);
+        assertThat(root.stages()).containsExactly("write-once", "audit:/var/log/x");
+        assertThat(root.allowFileMemory()).isTrue();
+        assertThat(root.loopOfQueue()).isEqualTo(Map.of(0, 1, 1, 0));
+        DiskSpec data = disks.getLast();
+        assertThat(data).isEqualTo(DiskSpec.of(Path.of("/dev/vg/data"), new Endpoint.Activated("data")).build());
+        assertThat(data.name()).isEqualTo("data");
+    }
+
+    @Test
+    void shouldTakeAFileOfNoDisksAndOneInJson() throws IOException {
+        assertThat(read("disks: []")).isEmpty();
+        assertThat(read("{\"disks\": [{\"image\": \"a.img\", \"socket\": \"a.sock\", \"queues\": 2}]}").getFirst().queues()).isEqualTo(2);
+    }
+
+    @Test
+    void shouldSayInOneLineWhatIsWrongAndWhere() {
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    qeues: 4", "disk 1", "'qeues'", "queues, read-only");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    queues: four", "disk 1", "queues", "four");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    queues: 2.5", "disk 1", "queues", "2.5");
+        refused("disks:\n  - name: b\n    image: a.img\n    socket: a.sock\n    queues: 257", "disk 1 (b)", "257", "256");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    queue-size: 100", "queue size 100", "power of two");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial: '123456789012345678901'", "serial", "20");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial: 0123", "'serial:'", "83", "quotes");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial:", "serial", "no value");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    stages: [a, ]x]", "line 4");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    image: b.img", "image");
+        refused("disks:\n  - socket: a.sock", "'image:' is missing");
+        refused("disks:\n  - image: a.img", "'socket:' is missing");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    activation: a", "leave one out");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    measurement: x", "measurement");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    endpoint: b.sock", "endpoint");
+        refused("disks:\n  - image: [a]\n    socket: a.sock", "'image:'");
+        refused("disks:\n  - a.img", "disk 1");
+        refused("disks: a.img", "disks:");
+        refused("loops: 2\ndisks: []", "'loops'");
+        refused("", "disks:");
+        refused("\t-", "line 1");
+    }
+
+    @Test
+    void shouldRefuseTwoDisksOfOneNameOrOneSocket() {
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: x/a.img\n    socket: b.sock", "disk 2", "name a.img");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: ./a.sock", "disk 2", "a.sock");
+        refused("disks:\n  - image: a.img\n    activation: x\n  - image: b.img\n    activation: x", "disk 2", "socket x");
+    }
+
+    @Test
+    void shouldSayThatAFileIsMissing() {
+        assertThatThrownBy(() -> DisksFile.read(directory.resolve("none.yaml"))).isInstanceOf(IOException.class).hasMessageContaining("no such file");
+    }
+
+    private List<DiskSpec> read(String text) throws IOException {
+        return DisksFile.read(Files.writeString(directory.resolve("disks.yaml"), text));
+    }
+
+    private void refused(String text, String... said) {
+        assertThatThrownBy(() -> read(text))
+                .as(text)
+                .isInstanceOf(IOException.class)
+                .message()
+                .contains(said)
+                .contains("disks.yaml")
+                .doesNotContain("\n");
+    }
+}
