@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.cli.OutputFiles;
+import dev.sluice.examples.device.DevicePlan;
 import dev.sluice.examples.disk.ByteSize;
 import dev.sluice.examples.load.BackendProcess;
 import dev.sluice.examples.load.BackendStats;
@@ -34,7 +35,7 @@ import picocli.CommandLine.Spec;
         name = "bench",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Put load on the vhost-user-blk disk behind a socket and measure it; or measure all of Sluice with --matrix.",
+        description = "Put load on the vhost-user-blk disk behind a socket, or with --device on a file, and measure it; or measure all of Sluice with --matrix.",
         footer = {
             "",
             "A job is a driver thread; the queues are split among the jobs; the depth is per queue. Latency counts from the submission of a",
@@ -53,6 +54,9 @@ final class BenchCommand implements Callable<Integer> {
             arity = "0..1",
             description = "The backend's socket. What is on the disk is overwritten unless only reads are asked for.")
     private @Nullable Path socket;
+
+    @Mixin
+    private DeviceBenchOptions onDevice;
 
     @Option(names = "--queues", paramLabel = "N", defaultValue = "1", description = "Queues to use (default: ${DEFAULT-VALUE}).")
     private int queues;
@@ -77,6 +81,9 @@ final class BenchCommand implements Callable<Integer> {
 
     @Option(names = "--warm-up", paramLabel = "S", description = "Load before it (default: 2).")
     private @Nullable Double warmUp;
+
+    @Option(names = "--rounds", paramLabel = "N", description = "With --device or --matrix: how often each is measured, in turns (default: 1, the matrix 3).")
+    private @Nullable Integer rounds;
 
     @Option(names = "--verify", description = "Writes carry a pattern; reads of what this run wrote are checked, and all of it is read back at the end.")
     private boolean verify;
@@ -111,14 +118,19 @@ final class BenchCommand implements Callable<Integer> {
             return runMatrix();
         }
         Path disk = socket;
-        if (disk == null) {
-            throw new ParameterException(spec.commandLine(), "Missing required parameter: 'SOCKET', or '--matrix'");
-        }
-        LoadPlan plan = plan();
-        LinuxPlatform.ensureAvailable();
+        Path device = onDevice.device();
         if (json != null) {
             OutputFiles.check("--json", json);
         }
+        if (device != null && disk == null) {
+            onDevice.run(devicePlan(device), rounds == null ? 1 : rounds, json);
+            return 0;
+        }
+        if (disk == null || device != null) {
+            throw new ParameterException(spec.commandLine(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
+        }
+        LoadPlan plan = plan();
+        LinuxPlatform.ensureAvailable();
         BackendStats backendStats = stats == null ? BackendStats.NONE : BackendStats.in(stats);
         LoadReport report;
         try (BlockDriver driver = LoadedDisk.open(disk, plan)) {
@@ -151,7 +163,7 @@ final class BenchCommand implements Callable<Integer> {
         MatrixSettings settings;
         try {
             String typed = "sluice bench " + String.join(" ", spec.commandLine().getParseResult().originalArgs().stream().skip(1).toList());
-            settings = matrix.settings(seconds, warmUp, typed);
+            settings = matrix.settings(rounds, seconds, warmUp, typed);
         } catch (IllegalArgumentException wrong) {
             throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
         }
@@ -162,25 +174,45 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
+    private DevicePlan devicePlan(Path device) {
+        try {
+            return new DevicePlan(device, onDevice.direct(), depth, blockBytes(), readPercent(), sequential(), warmUpSeconds(), measuredSeconds(), seed);
+        } catch (IllegalArgumentException wrong) {
+            throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
+        }
+    }
+
     private LoadPlan plan() {
-        boolean sequential = !kind.startsWith("rand");
-        int reads = switch (kind) {
+        try {
+            return new LoadPlan(queues, depth, jobs, blockBytes(), readPercent(), sequential(), warmUpSeconds(), measuredSeconds(), verify, poll, seed);
+        } catch (IllegalArgumentException wrong) {
+            throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
+        }
+    }
+
+    private boolean sequential() {
+        return !kind.startsWith("rand");
+    }
+
+    private double warmUpSeconds() {
+        return warmUp == null ? WARM_UP_SECONDS : warmUp;
+    }
+
+    private double measuredSeconds() {
+        return seconds == null ? SECONDS : seconds;
+    }
+
+    private int readPercent() {
+        if (readPercent != null && !kind.endsWith("rw")) {
+            throw new ParameterException(spec.commandLine(), "--read-percent goes with --rw rw or randrw, not with " + kind);
+        }
+        return switch (kind) {
             case "read", "randread" -> 100;
             case "write", "randwrite" -> 0;
             case "rw", "randrw" -> readPercent == null ? 50 : readPercent;
             default -> throw new ParameterException(
                     spec.commandLine(), "--rw '" + kind + "' is none of read, write, rw, randread, randwrite, randrw");
         };
-        if (readPercent != null && !kind.endsWith("rw")) {
-            throw new ParameterException(spec.commandLine(), "--read-percent goes with --rw rw or randrw, not with " + kind);
-        }
-        try {
-            return new LoadPlan(
-                    queues, depth, jobs, blockBytes(), reads, sequential,
-                    warmUp == null ? WARM_UP_SECONDS : warmUp, seconds == null ? SECONDS : seconds, verify, poll, seed);
-        } catch (IllegalArgumentException wrong) {
-            throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
-        }
     }
 
     private int blockBytes() {

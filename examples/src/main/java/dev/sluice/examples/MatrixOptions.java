@@ -15,6 +15,7 @@ final class MatrixOptions {
     private static final double SECONDS = 2;
 
     private static final double WARM_UP_SECONDS = 2;
+    private static final int ROUNDS = 3;
 
     @Option(
             names = "--matrix",
@@ -22,12 +23,9 @@ final class MatrixOptions {
             arity = "0..1",
             fallbackValue = "all",
             description = "No SOCKET: measure what each part of Sluice is worth and its peers beside it, on backends that this command starts and ends: ablation,"
-                    + " peers, scaling, guest, several with commas, or all. About 20 minutes for all. Of the options above it takes --seconds (here by default 2)"
-                    + " and --warm-up.")
+                    + " peers, scaling, guest, several with commas, or all. About 20 minutes for all. Of the options above it takes --rounds, --seconds"
+                    + " (here by default 2) and --warm-up.")
     private @Nullable String sections;
-
-    @Option(names = "--rounds", paramLabel = "N", defaultValue = "3", description = "How often the matrix measures every row, in turns (default: ${DEFAULT-VALUE}).")
-    private int rounds;
 
     @Option(names = "--rows", paramLabel = "REGEX", defaultValue = "", description = "Only rows of the matrix in whose 'title / name' this is found.")
     private String rows;
@@ -58,16 +56,17 @@ final class MatrixOptions {
     /**
      * What was asked for.
      *
+     * @param rounds null for the matrix's own
      * @param seconds null for the matrix's own
      * @param warmUpSeconds null for the matrix's own
      * @param command as typed
      * @throws IllegalArgumentException naming the value and its bounds
      */
-    MatrixSettings settings(@Nullable Double seconds, @Nullable Double warmUpSeconds, String command) {
+    MatrixSettings settings(@Nullable Integer rounds, @Nullable Double seconds, @Nullable Double warmUpSeconds, String command) {
         return new MatrixSettings(
                 Section.parse(sections == null ? "all" : sections),
                 pattern(),
-                rounds,
+                rounds == null ? ROUNDS : rounds,
                 seconds == null ? SECONDS : seconds,
                 warmUpSeconds == null ? WARM_UP_SECONDS : warmUpSeconds,
                 diskDirectory,

@@ -115,11 +115,14 @@ final class SluiceProcess implements AutoCloseable {
 
     /** Starts {@code serve} and waits for its ready line. */
     static SluiceProcess serve(Object... arguments) throws Exception {
+        return serveWith(NATIVE_ACCESS, arguments);
+    }
+
+    static SluiceProcess serveWith(List<String> jvmOptions, Object... arguments) throws Exception {
         Object[] all = new Object[arguments.length + 1];
         all[0] = "serve";
         System.arraycopy(arguments, 0, all, 1, arguments.length);
-        SluiceProcess process = start(all);
-        return process.ready();
+        return startWith(jvmOptions, all).ready();
     }
 
     /** Waits for the ready line. */

@@ -2,12 +2,11 @@ package dev.sluice.device;
 
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
-import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
-import dev.sluice.pipeline.IoLoopProvider;
+import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
@@ -70,14 +69,13 @@ public final class BlockDevice implements AutoCloseable {
      * @throws IOException with one line that says what failed and what to do
      */
     public static BlockDevice open(Path image, BlockDeviceOptions options) throws IOException {
-        BlockBackendProvider provider = Providers.backend(options.backend());
-        IoLoopProvider loopProvider = Providers.loop(options.loop(), provider.name());
+        Providers.Choice choice = Providers.choose(options.backend(), options.loop());
         BackendOptions backendOptions = new BackendOptions(image, options.readOnly(), options.direct(), options.queueDepth());
-        BlockBackend backend = provider.open(backendOptions);
+        BlockBackend backend = choice.open(backendOptions);
         List<IoLoop> loops = new ArrayList<>();
         try {
             for (int i = 0; i < options.loops(); i++) {
-                loops.add(loopProvider.start("sluice-device-" + i));
+                loops.add(choice.loop().start("sluice-device-" + i));
             }
             return connected(new BlockDevice(new Resources(pipeline(backend, options), loops, backend, true, true), options));
         } catch (Throwable failed) {

@@ -3,6 +3,7 @@ package dev.sluice.device;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.Providers;
 import java.util.function.UnaryOperator;
 
 /**
@@ -40,7 +41,7 @@ public record BlockDeviceOptions(
         LeakDetection leakDetection) {
 
     /** Takes the first provider that works. */
-    public static final String AUTO = "auto";
+    public static final String AUTO = Providers.AUTO;
 
     private static final int MAX_LOOPS = 64;
     private static final int MAX_WAITING = 1 << 20;

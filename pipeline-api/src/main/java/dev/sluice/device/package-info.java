@@ -9,7 +9,7 @@
  * {@code TransferMono} and {@code ControlMono} (a call before anybody subscribes), {@code DeviceIo} and {@code SubscribedIo} (one call under
  * way), {@code SubmissionRing}, {@code DeviceQueue}, {@code DeviceRequest} (into the loop and back); {@link dev.sluice.device.BlockBuffer},
  * {@link dev.sluice.device.BlockBufferPool}; {@code RangeRead}, {@code RangeWrite}; {@code ByteAccess} and the two channels;
- * {@code Providers}, {@code Resources} and {@code Closing} (opening and closing). {@code Limits} judges arguments; {@code Lender}, {@code TakeMono} and
+ * {@code Resources} and {@code Closing} (opening and closing). {@code Limits} judges arguments; {@code Lender}, {@code TakeMono} and
  * {@code Permit} are how calls take turns without a thread that waits.
  */
 @NullMarked

@@ -46,8 +46,11 @@ public final class NativeMemory {
     // What hangs on the comparison is a fence, which C2 must keep and which is no instruction. 0.1 ns on x86_64.
     private static final int SECOND_USE = 0x5a3c;
 
-    /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
-    private static final Libc.Call1 ABS = new Libc.Call1(Libc.returningInt("abs", 1));
+    /** Apart, so that memory can be used where libc is another system's. */
+    private static final class FaultPoll {
+        /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
+        private static final Libc.Call1 ABS = new Libc.Call1(Libc.returningInt("abs", 1));
+    }
 
     private NativeMemory() {}
 
@@ -182,7 +185,7 @@ public final class NativeMemory {
      * rings, before its results leave the loop.
      */
     public static void surfaceFault() {
-        long _ = ABS.call(0);
+        long _ = FaultPoll.ABS.call(0);
     }
 
     /** The range as a segment that is bounds checked, for bulk copies; it does not keep the memory alive. */

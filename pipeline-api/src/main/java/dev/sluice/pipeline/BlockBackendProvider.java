@@ -1,6 +1,7 @@
 package dev.sluice.pipeline;
 
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /** A kind of backend, found by name through {@link java.util.ServiceLoader}. Stateless; any thread. */
@@ -11,6 +12,11 @@ public interface BlockBackendProvider {
 
     /** Why this kind cannot work on this machine, with what to do about it; empty where it can. */
     Optional<String> unavailable();
+
+    /** Names of the loops that it works on, the best first; empty where any will do. */
+    default List<String> loops() {
+        return List.of();
+    }
 
     /**
      * Opens an image.

@@ -10,7 +10,7 @@ import reactor.core.scheduler.Scheduler;
  * queue that has work its turn, runs the tick-end hooks and then enters the kernel once, which submits the tick's batch
  * and, where nothing is left to do, waits.
  *
- * <p><b>Threading:</b> {@link #execute}, {@link #inLoop}, {@link #name}, {@link #scheduler}, {@link #counters} and
+ * <p><b>Threading:</b> {@link #execute}, {@link #inLoop}, {@link #name}, {@link #kind}, {@link #scheduler}, {@link #counters} and
  * {@link #close} may be called from any thread; everything else only from the loop's own.
  * <b>Failure:</b> nothing that a task, turn or hook throws ends the loop; it is logged and the next one runs.
  * <b>Allocation:</b> turns, hooks and watches allocate nothing in steady state; {@link #execute} may.
@@ -50,6 +50,11 @@ public interface IoLoop extends Executor, AutoCloseable {
     }
 
     String name();
+
+    /** Name of the {@link IoLoopProvider} that makes such loops, by which backends know what they run on; empty where there is none. */
+    default String kind() {
+        return "";
+    }
 
     boolean inLoop();
 

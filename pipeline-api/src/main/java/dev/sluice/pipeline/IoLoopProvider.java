@@ -12,6 +12,11 @@ public interface IoLoopProvider {
     /** Why this kind cannot work on this machine, with what to do about it; empty where it can. */
     Optional<String> unavailable();
 
+    /** Whether its loops can watch file descriptors ({@link IoLoop#onReadable}), without which they serve no guest. */
+    default boolean watches() {
+        return true;
+    }
+
     /**
      * Starts a loop on a daemon thread; the caller owns it and closes it.
      *

@@ -78,6 +78,11 @@ public final class EpollLoop extends NettyLoop {
     }
 
     @Override
+    public String kind() {
+        return EpollLoopProvider.NAME;
+    }
+
+    @Override
     public Watch onReadable(int fd, Runnable onReadable) {
         assertInLoop();
         EpollWatch watch = new EpollWatch(this, fd, onReadable);

@@ -7,10 +7,11 @@ import java.util.Optional;
 
 /** The {@code epoll} loop. */
 public final class EpollLoopProvider implements IoLoopProvider {
+    static final String NAME = "epoll";
 
     @Override
     public String name() {
-        return "epoll";
+        return NAME;
     }
 
     @Override

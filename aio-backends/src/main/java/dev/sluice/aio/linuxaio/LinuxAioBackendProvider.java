@@ -6,6 +6,7 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +28,11 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
     @Override
     public Optional<String> unavailable() {
         return AioLimits.unavailable();
+    }
+
+    @Override
+    public List<String> loops() {
+        return List.of("epoll", "io_uring");
     }
 
     @Override

@@ -18,7 +18,7 @@ import java.io.IOException;
  * covers the file. Only requests that overlap <em>and</em> are in flight at the same time may see each other's pages half; a disk promises
  * them nothing either.
  *
- * <p><b>Threading:</b> immutable; {@link #close} once, from any thread, after the last use of the descriptors. <b>Ownership:</b> both
+ * <p><b>Threading:</b> any; only {@link #resize} changes something, the geometry; {@link #close} once, from any thread, after the last use of the descriptors. <b>Ownership:</b> both
  * descriptors and the lock are this object's. <b>Failure:</b> {@link #open} says in one line which call failed on which path, the errno and
  * what to do. <b>Allocation:</b> set-up only.
  */
@@ -27,7 +27,7 @@ public final class RawImage implements AutoCloseable {
     private final Fd main;
     private final Fd buffered;
     private final DirectAlignment alignment;
-    private final BlockGeometry geometry;
+    private volatile BlockGeometry geometry;
     private final boolean direct;
     private final boolean inMemory;
 
@@ -54,9 +54,7 @@ public final class RawImage implements AutoCloseable {
         Fd buffered = main;
         try {
             FileStatus status = LinuxFile.status(main.number());
-            if (status.type() == FileStatus.Type.OTHER) {
-                throw new IOException("open " + path + ": neither a regular file nor a block device: name a raw image");
-            }
+            requireImage(path, status);
             ImageLock.acquire(main.number(), path, options.readOnly());
             DirectAlignment alignment = options.direct() ? DirectAlignment.of(main.number(), status) : DirectAlignment.NONE;
             BlockGeometry geometry = ImageGeometry.of(main.number(), path, status, alignment, options.readOnly());
@@ -73,9 +71,21 @@ public final class RawImage implements AutoCloseable {
         }
     }
 
+    private static void requireImage(String path, FileStatus status) throws IOException {
+        if (status.type() == FileStatus.Type.OTHER) {
+            throw new IOException("open " + path + ": neither a regular file nor a block device: name a raw image");
+        }
+    }
+
     private static Fd openFile(String path, int flags) throws IOException {
         // O_NONBLOCK, as opening a FIFO would wait for its other end.
         int number = LinuxFile.open(path, flags | LinuxFile.O_CLOEXEC | LinuxFile.O_NONBLOCK, 0);
+        if (number == -Errno.EINVAL && (flags & LinuxFile.O_DIRECT) != 0) {
+            // What is no image cannot do O_DIRECT either.
+            try (Fd withoutDirect = openFile(path, flags & ~LinuxFile.O_DIRECT)) {
+                requireImage(path, LinuxFile.status(withoutDirect.number()));
+            }
+        }
         if (number < 0) {
             throw new ErrnoException("open", path, number, advice(-number, flags));
         }
@@ -101,7 +111,7 @@ public final class RawImage implements AutoCloseable {
             case Errno.ENXIO, Errno.ENODEV, Errno.ENOMEDIUM -> "that is no image, or its device is not there";
             case Errno.ETXTBSY -> "the file is being executed: name a raw image";
             case Errno.EBUSY -> "the device is in use (mounted, or part of a RAID or LVM volume): release it first";
-            case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off" : "is it a file?";
+            case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off (--buffered)" : "is it a file?";
             case Errno.EMFILE, Errno.ENFILE -> "raise the limit of open files (ulimit -n)";
             default -> "check the file system";
         };
@@ -114,6 +124,29 @@ public final class RawImage implements AutoCloseable {
 
     public BlockGeometry geometry() {
         return geometry;
+    }
+
+    /**
+     * Changes the size of an image that is a regular file; what is added reads as zeroes. Any thread; may block.
+     *
+     * @param sizeBytes a positive multiple of 512
+     * @throws IOException where the image is a device or was opened for reading, or the file system refuses
+     */
+    public synchronized void resize(long sizeBytes) throws IOException {
+        BlockGeometry before = geometry;
+        if (before.readOnly()) {
+            throw new ErrnoException("ftruncate", path, Errno.EROFS, "open the image for writing");
+        }
+        if (LinuxFile.status(main.number()).type() != FileStatus.Type.REGULAR) {
+            throw new ErrnoException("ftruncate", path, Errno.EINVAL, "a block device has the size it has: resize the device itself and open it again");
+        }
+        BlockGeometry after = new BlockGeometry(sizeBytes, before.logicalBlockBytes(), before.physicalBlockBytes(), before.optimalIoBytes(), false,
+                before.discard(), before.writeZeroes());
+        int result = LinuxFile.ftruncate(main.number(), sizeBytes);
+        if (result < 0) {
+            throw new ErrnoException("ftruncate", path, result, "is there room for " + sizeBytes + " bytes, and may a file here be so large?");
+        }
+        geometry = after;
     }
 
     /** What {@link #fd} wants of offsets, lengths and buffers. */

@@ -5,6 +5,8 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.ResizableBackend;
+import java.io.IOException;
 
 /**
  * A raw image, served through sinks of one kind.
@@ -12,7 +14,7 @@ import dev.sluice.pipeline.IoLoop;
  * <p><b>Threading:</b> as {@link BlockBackend} says. <b>Ownership:</b> the image's, which it closes once it has itself been closed and the last
  * of its sinks has: a sink with requests in the kernel closes late, and its descriptors must not be given to other files before.
  */
-public abstract class RawBackend implements BlockBackend {
+public abstract class RawBackend implements ResizableBackend {
     private final String name;
     private final RawImage image;
 
@@ -41,6 +43,11 @@ public abstract class RawBackend implements BlockBackend {
     @Override
     public final BlockGeometry geometry() {
         return image.geometry();
+    }
+
+    @Override
+    public final void resize(long sizeBytes) throws IOException {
+        image.resize(sizeBytes);
     }
 
     protected final RawImage image() {

@@ -6,6 +6,7 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
 
 /** The {@code io_uring} backend: raw images, read and written through the ring of the loop that serves the queue, an {@link IoUringLoop}. */
@@ -22,7 +23,12 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
 
     @Override
     public Optional<String> unavailable() {
-        return IoUringLoop.unavailable();
+        return IoUringAvailability.reason();
+    }
+
+    @Override
+    public List<String> loops() {
+        return List.of(NAME);
     }
 
     @Override

@@ -50,6 +50,11 @@ public final class IoUringLoop extends NettyLoop {
     }
 
     @Override
+    public String kind() {
+        return IoUringBackendProvider.NAME;
+    }
+
+    @Override
     public Watch onReadable(int fd, Runnable onReadable) {
         assertInLoop();
         EventFdWatch watch = new EventFdWatch(this, fd, onReadable);

@@ -15,7 +15,7 @@ public final class IoUringLoopProvider implements IoLoopProvider {
 
     @Override
     public Optional<String> unavailable() {
-        return IoUringLoop.unavailable();
+        return IoUringAvailability.reason();
     }
 
     @Override

@@ -93,6 +93,8 @@ class RawImageTest {
     @Test
     void shouldSayWhatToDoWhenItIsADeviceOfAnotherKind() {
         assertRefused(BackendOptions.of(Path.of("/dev/null")).withDirect(false)).hasMessageContaining("neither a regular file nor a block device");
+        // It cannot do O_DIRECT either, but that is not what is wrong.
+        assertRefused(BackendOptions.of(Path.of("/dev/null"))).hasMessageContaining("neither a regular file nor a block device");
     }
 
     @Test
@@ -148,6 +150,24 @@ class RawImageTest {
     private static long openFiles() throws IOException {
         try (var files = Files.list(Path.of("/proc/self/fd"))) {
             return files.count();
+        }
+    }
+
+    @Test
+    void shouldGrowAndShrinkAFile() throws IOException {
+        Path path = image(SIZE);
+        try (RawImage image = RawImage.open(BackendOptions.of(path))) {
+            image.resize(2 * SIZE);
+            assertThat(image.geometry().sizeBytes()).isEqualTo(2 * SIZE);
+            assertThat(Files.size(path)).isEqualTo(2 * SIZE);
+            image.resize(4096);
+            assertThat(image.geometry().sectors()).isEqualTo(8);
+            assertThat(Files.size(path)).isEqualTo(4096);
+            assertThatThrownBy(() -> image.resize(1000)).isInstanceOf(IllegalArgumentException.class);
+            assertThat(Files.size(path)).isEqualTo(4096);
+        }
+        try (RawImage image = RawImage.open(BackendOptions.of(path).withReadOnly(true))) {
+            assertThatThrownBy(() -> image.resize(SIZE)).isInstanceOf(IOException.class).hasMessageContaining("EROFS");
         }
     }
 }

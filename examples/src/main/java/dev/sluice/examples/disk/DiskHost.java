@@ -53,8 +53,8 @@ public final class DiskHost implements AutoCloseable {
     /**
      * Opens a disk and serves it.
      *
-     * @throws IOException where its image or its endpoint cannot be opened
-     * @throws LaunchException where there is another disk of its name, or no such backend or stage
+     * @throws IOException where its image or its endpoint cannot be opened, or where there is no such backend or stage
+     * @throws LaunchException where there is another disk of its name
      */
     public synchronized ServedDisk add(DiskSpec spec) throws IOException {
         if (closed) {

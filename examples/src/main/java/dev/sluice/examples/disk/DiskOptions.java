@@ -1,6 +1,7 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.pipeline.Providers;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -27,7 +28,8 @@ public final class DiskOptions {
     @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")
     private int segMax;
 
-    @Option(names = "--backend", paramLabel = "NAME", defaultValue = "io_uring", description = "How the image is read and written (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO,
+            description = "How the image is read and written: auto takes io_uring, then linux-aio, then nio (default: ${DEFAULT-VALUE}).")
     private String backend;
 
     @Option(names = "--buffered", description = "Go through the host's page cache instead of O_DIRECT.")

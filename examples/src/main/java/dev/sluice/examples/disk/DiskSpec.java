@@ -3,6 +3,7 @@ package dev.sluice.examples.disk;
 import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param name for logs and metrics; unique in its process
  * @param image a raw file or block device
  * @param endpoint where front ends connect
- * @param backend name of a backend
+ * @param backend name of a backend, or {@value Providers#AUTO} for the best that works
  * @param readOnly whether everything that changes the image is refused
  * @param direct whether the page cache is bypassed
  * @param serial what the guest reads as the disk's serial, at most 20 bytes
@@ -86,7 +87,7 @@ public record DiskSpec(
         private final Path image;
         private final Endpoint endpoint;
         private @Nullable String name;
-        private String backend = "io_uring";
+        private String backend = Providers.AUTO;
         private boolean readOnly;
         private boolean direct = true;
         private String serial = "";

@@ -13,6 +13,9 @@ public final class LoopOptions {
     @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")
     private long pollMaxNanos;
 
+    @Option(names = "--loop", paramLabel = "KIND", defaultValue = LoopSpec.AUTO, description = "What the loops wait with: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
+    private String loop;
+
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public LoopOptions() {}
 
@@ -22,6 +25,6 @@ public final class LoopOptions {
      * @throws IllegalArgumentException naming the value and its bounds
      */
     public LoopSpec spec() {
-        return new LoopSpec(loops, LoopLayout.cpus(loopCpus), pollMaxNanos);
+        return new LoopSpec(loops, LoopLayout.cpus(loopCpus), pollMaxNanos, loop);
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.aio.epoll.EpollLoop;
 import dev.sluice.aio.uring.IoUringLoop;
 import dev.sluice.aio.uring.IoUringLoopOptions;
 import dev.sluice.examples.cli.LaunchException;
@@ -7,6 +8,9 @@ import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The threads that serve a process's disks. Immutable.
@@ -14,8 +18,13 @@ import java.util.List;
  * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number, unless it says otherwise
  * @param cpus which the loops are pinned to, one each and from the first again; empty where they are not
  * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second
+ * @param kind {@code io_uring}, {@code epoll}, or {@code auto}: io_uring, and epoll where there is none
  */
-public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
+public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String kind) {
+    static final String AUTO = "auto";
+    private static final String IO_URING = "io_uring";
+    private static final String EPOLL = "epoll";
+    private static final Logger LOG = LoggerFactory.getLogger(LoopSpec.class);
     static final int MAX_LOOPS = 64;
     private static final long MAX_POLL_NANOS = 1_000_000_000L;
 
@@ -30,6 +39,14 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
         if (count < 1 || count > MAX_LOOPS) {
             throw new IllegalArgumentException("number of loops " + count + " is not from 1 to " + MAX_LOOPS);
         }
+        if (!List.of(AUTO, IO_URING, EPOLL).contains(kind)) {
+            throw new IllegalArgumentException("--loop '" + kind + "' is none of auto, io_uring, epoll");
+        }
+    }
+
+    /** Loops of the kind that suits the machine. */
+    public LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
+        this(count, cpus, pollMaxNanos, AUTO);
     }
 
     /**
@@ -39,13 +56,14 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
      * @throws IOException where one cannot be started; none is left running
      */
     List<IoLoop> start() throws IOException {
-        IoUringLoop.unavailable().ifPresent(why -> {
-            throw new LaunchException(why);
-        });
+        boolean onRing = onRing();
         List<IoLoop> loops = new ArrayList<>();
         try {
             for (int i = 0; i < count; i++) {
-                loops.add(IoUringLoop.start("sluice-loop-" + i, IoUringLoopOptions.DEFAULT.withPollMaxNanos(pollMaxNanos)));
+                String name = "sluice-loop-" + i;
+                loops.add(onRing
+                        ? IoUringLoop.start(name, IoUringLoopOptions.DEFAULT.withPollMaxNanos(pollMaxNanos))
+                        : EpollLoop.start(name, false, pollMaxNanos));
             }
             LoopLayout.pin(loops, cpus);
         } catch (Throwable failed) {
@@ -53,5 +71,18 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
             throw failed;
         }
         return List.copyOf(loops);
+    }
+
+    private boolean onRing() {
+        Optional<String> noRing = kind.equals(EPOLL) ? Optional.empty() : IoUringLoop.unavailable();
+        boolean onRing = !kind.equals(EPOLL) && noRing.isEmpty();
+        if (kind.equals(AUTO) && !onRing) {
+            LOG.warn("loops on epoll, as there is no io_uring: {}", noRing.orElse(""));
+        }
+        Optional<String> unavailable = kind.equals(IO_URING) ? noRing : onRing ? Optional.empty() : EpollLoop.unavailable();
+        unavailable.ifPresent(why -> {
+            throw new LaunchException(why);
+        });
+        return onRing;
     }
 }

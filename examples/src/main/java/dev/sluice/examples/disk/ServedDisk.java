@@ -9,6 +9,7 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
 import java.util.List;
@@ -48,11 +49,10 @@ public final class ServedDisk implements AutoCloseable {
      *
      * @param sockets what the service manager has passed, for endpoints that name one
      * @param observation what is told of its requests
-     * @throws IOException where the image cannot be opened
-     * @throws LaunchException where there is no such backend or stage, or it cannot work here
+     * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
     public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation) throws IOException {
-        BlockBackend backend = openBackend(spec);
+        BlockBackend backend = openBackend(spec, loops.getFirst().kind());
         try {
             SluiceMetrics metrics = observation.metrics(spec);
             BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial())
@@ -82,11 +82,11 @@ public final class ServedDisk implements AutoCloseable {
         }
     }
 
-    private static BlockBackend openBackend(DiskSpec spec) throws IOException {
+    private static BlockBackend openBackend(DiskSpec spec, String loop) throws IOException {
         Measurement measurement = spec.measurement();
         return measurement.nullBytes() > 0
                 ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacityOr(NULL_SINK_CAPACITY))
-                : Providers.backend(spec.backend()).open(spec.backendOptions());
+                : Providers.open(spec.backend(), loop, spec.backendOptions());
     }
 
     /** Opens the endpoint. When this returns front ends can connect. */

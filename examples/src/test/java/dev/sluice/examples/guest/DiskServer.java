@@ -128,8 +128,13 @@ final class DiskServer implements AutoCloseable {
         assertThat(process.exitValue()).as("exit status of the backend after SIGTERM; it said\n%s", console.tail()).isZero();
     }
 
+    /** As a machine that runs out of memory does it: nothing is drained, the socket is left behind. */
+    void kill() {
+        process.destroyForcibly().onExit().join();
+    }
+
     @Override
     public void close() {
-        process.destroyForcibly().onExit().join();
+        kill();
     }
 }

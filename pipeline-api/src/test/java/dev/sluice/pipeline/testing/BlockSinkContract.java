@@ -420,7 +420,7 @@ public abstract class BlockSinkContract {
     // ---- what the kernel is free to do
 
     @ParameterizedTest
-    @ValueSource(ints = {512, 700, 4096})
+    @ValueSource(ints = {512, 700, 2048})
     void shouldGoOnWhereAShortTransferStopped(int mostBytes) {
         byte[] bytes = pattern(14, 16384);
         faults.inject(SystemCallFaults.atMost(mostBytes));

@@ -28,6 +28,7 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.net.SocketTimeoutException;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -157,7 +158,7 @@ final class DeviceSessionTest {
 
     @Test
     void shouldTimeOutWhenTheBackendDoesNotAnswer() throws IOException {
-        try (ScriptedBackend backend = new ScriptedBackend(ALL, ALL_PROTOCOL)) {
+        try (ScriptedBackend backend = new ScriptedBackend(ALL, ALL_PROTOCOL, Duration.ofMillis(200))) {
             backend.frontend().send(SET_OWNER, VhostUser.VERSION, MemorySegment.ofArray(new byte[0]));
             assertThatThrownBy(() -> backend.frontend().receive()).isInstanceOf(SocketTimeoutException.class);
         }

@@ -30,11 +30,16 @@ final class ScriptedBackend implements AutoCloseable {
     private int replyFlags = VhostUser.VERSION | VhostUser.FLAG_REPLY;
 
     ScriptedBackend(long features, long protocolFeatures) throws IOException {
+        this(features, protocolFeatures, Duration.ofSeconds(20));
+    }
+
+    /** With the time that its front end waits for an answer. */
+    ScriptedBackend(long features, long protocolFeatures, Duration patience) throws IOException {
         this.features = features;
         this.protocolFeatures = protocolFeatures;
         this.sockets = UnixSocket.pair();
         this.connection = new VhostUserConnection(sockets.second(), Duration.ofSeconds(10));
-        this.frontend = new VhostUserFrontend(new VhostUserConnection(sockets.first(), Duration.ofMillis(500)));
+        this.frontend = new VhostUserFrontend(new VhostUserConnection(sockets.first(), patience));
         this.serving = CompletableFuture.runAsync(this::serve);
     }
 

@@ -1,0 +1,189 @@
+package dev.sluice.aio.nio;
+
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.Errno;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request's way through blocking calls. A slot of a sink, used again and again.
+ *
+ * <p><b>Threading:</b> {@link #begin} and {@link #end} on the loop, {@link #run} on a thread in between; executor and finished queue order them.
+ * <b>Failure:</b> the result is a negative errno. <b>Allocation:</b> a view and a buffer a data segment.
+ */
+final class NioOperation implements Runnable {
+    private static final long MAX_CALL_BYTES = 1 << 30;
+    private static final int ZERO_BYTES = 256 * 1024;
+    private static final int TRIES_AT_ONCE = 4;
+    private static final long FIRST_PAUSE_NANOS = 1_000_000;
+    private static final int MOST_DOUBLINGS = 7;
+    private static final long REFUSAL_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
+
+    private final NioSink sink;
+    private final NioImage image;
+    private final CallSeam seam;
+    private @Nullable BlockRequest request;
+    private boolean decided;
+    private int result;
+
+    NioOperation(NioSink sink, NioImage image, CallSeam seam) {
+        this.sink = sink;
+        this.image = image;
+        this.seam = seam;
+    }
+
+    void begin(BlockRequest taken) {
+        request = taken;
+        result = refusal(taken);
+        decided = result < 0 || (taken.op() != BlockOp.FLUSH && taken.lengthBytes() == 0);
+    }
+
+    private int refusal(BlockRequest taken) {
+        if (taken.op().modifies() && image.geometry().readOnly()) {
+            return -Errno.EROFS;
+        }
+        return switch (taken.op()) {
+            case READ, WRITE, FLUSH, WRITE_ZEROES -> 0;
+            case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
+        };
+    }
+
+    /** True where the result is there already. */
+    boolean needsNoThread() {
+        return decided;
+    }
+
+    int result() {
+        return result;
+    }
+
+    BlockRequest end() {
+        BlockRequest ended = current();
+        request = null;
+        return ended;
+    }
+
+    private BlockRequest current() {
+        BlockRequest asked = request;
+        if (asked == null) {
+            throw new IllegalStateException("an operation without a request");
+        }
+        return asked;
+    }
+
+    @Override
+    public void run() {
+        try {
+            result = perform(current());
+        } catch (RuntimeException | Error bug) {
+            result = FileErrors.errno(bug);
+        }
+        sink.finished(this);
+    }
+
+    private int perform(BlockRequest asked) {
+        int done = switch (asked.op()) {
+            case READ, WRITE -> transfer(asked);
+            case WRITE_ZEROES -> writeZeroes(asked);
+            case FLUSH -> call(CallSeam.Call.SYNC, null, ByteBuffer.allocate(0), 0);
+            case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
+        };
+        if (done >= 0 && asked.durable() && asked.op().modifies()) {
+            int synced = call(CallSeam.Call.SYNC, null, ByteBuffer.allocate(0), 0);
+            return synced < 0 ? synced : done;
+        }
+        return done;
+    }
+
+    private int transfer(BlockRequest asked) {
+        boolean reads = asked.op() == BlockOp.READ;
+        long offset = asked.offsetBytes();
+        for (int i = 0; i < asked.iovecCount(); i++) {
+            MemorySegment segment = asked.dataSegment(i);
+            for (long at = 0; at < segment.byteSize(); ) {
+                MemorySegment rest = segment.asSlice(at, Math.min(MAX_CALL_BYTES, segment.byteSize() - at));
+                FileChannel channel = image.channel(rest.address(), offset, rest.byteSize());
+                int moved = call(reads ? CallSeam.Call.READ : CallSeam.Call.WRITE, channel, rest.asByteBuffer(), offset);
+                if (moved < 0) {
+                    return moved;
+                }
+                if (moved == 0) {
+                    return reads ? endOfFile(asked, i, at) : -Errno.ENOSPC;
+                }
+                if (moved < rest.byteSize()) {
+                    sink.continued();
+                }
+                at += moved;
+                offset += moved;
+            }
+        }
+        return (int) Math.min(asked.lengthBytes(), Integer.MAX_VALUE);
+    }
+
+    /** The file is shorter than the disk: what isn't there reads as zeroes. */
+    private static int endOfFile(BlockRequest asked, int from, long done) {
+        for (int i = from; i < asked.iovecCount(); i++) {
+            MemorySegment segment = asked.dataSegment(i);
+            segment.asSlice(i == from ? done : 0).fill((byte) 0);
+        }
+        return (int) Math.min(asked.lengthBytes(), Integer.MAX_VALUE);
+    }
+
+    private int writeZeroes(BlockRequest asked) {
+        ByteBuffer zeroes = ByteBuffer.allocateDirect((int) Math.min(ZERO_BYTES, asked.lengthBytes()));
+        long end = asked.offsetBytes() + asked.lengthBytes();
+        for (long at = asked.offsetBytes(); at < end; ) {
+            zeroes.clear().limit((int) Math.min(zeroes.capacity(), end - at));
+            int moved = call(CallSeam.Call.WRITE, image.channel(1, at, zeroes.limit()), zeroes, at);
+            if (moved <= 0) {
+                return moved < 0 ? moved : -Errno.ENOSPC;
+            }
+            at += moved;
+        }
+        return 0;
+    }
+
+    /** Makes a call until it is not refused any more, a few times at once, then with pauses, for half a minute. */
+    private int call(CallSeam.Call call, @Nullable FileChannel channel, ByteBuffer memory, long offset) {
+        int start = memory.position();
+        long began = 0;
+        for (int tries = 0; ; tries++) {
+            int outcome = seam.result(call, callOnce(call, channel, memory.position(start), offset));
+            if (outcome != -Errno.EAGAIN && outcome != -Errno.EINTR) {
+                return outcome;
+            }
+            sink.retried();
+            if (tries == 0) {
+                began = System.nanoTime();
+            } else if (System.nanoTime() - began > REFUSAL_LIMIT_NANOS) {
+                return -Errno.EIO;
+            }
+            if (tries >= TRIES_AT_ONCE) {
+                LockSupport.parkNanos(FIRST_PAUSE_NANOS << Math.min(tries - TRIES_AT_ONCE, MOST_DOUBLINGS));
+            }
+        }
+    }
+
+    private int callOnce(CallSeam.Call call, @Nullable FileChannel channel, ByteBuffer memory, long offset) {
+        try {
+            if (channel == null) {
+                image.sync();
+                return 0;
+            }
+            return call == CallSeam.Call.READ ? Math.max(0, channel.read(memory, offset)) : channel.write(memory, offset);
+        } catch (IOException failed) {
+            return FileErrors.errno(failed);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return String.valueOf(request);
+    }
+}

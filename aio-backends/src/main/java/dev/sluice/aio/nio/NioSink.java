@@ -1,0 +1,151 @@
+package dev.sluice.aio.nio;
+
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockSink;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.SinkCounters;
+import java.util.ArrayDeque;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One loop's way to threads that do blocking I/O. Requests go to them at {@link #flush}; what they have done comes back through the loop's mailbox, as much of
+ * it at once as there is.
+ *
+ * <p><b>Threading:</b> the loop's thread, but for {@link #finished}, {@link #retried} and {@link #continued}. <b>Ownership:</b> as {@link BlockSink} says. <b>Failure:</b> negative errnos of requests.
+ * <b>Allocation:</b> a request costs views of its segments and nodes of two queues.
+ */
+final class NioSink implements BlockSink {
+    private static final Logger LOG = LoggerFactory.getLogger(NioSink.class);
+
+    private final IoLoop loop;
+    private final Executor threads;
+    private final Runnable onClosed;
+    private final NioOperation[] free;
+    private final ArrayDeque<NioOperation> batch = new ArrayDeque<>();
+    private final ConcurrentLinkedQueue<NioOperation> finished = new ConcurrentLinkedQueue<>();
+    private final AtomicBoolean signalled = new AtomicBoolean();
+    private final Runnable completeFinished = this::completeFinished;
+    private final LongAdder retries = new LongAdder();
+    private final LongAdder continuations = new LongAdder();
+    private volatile long batches;
+    private volatile long operations;
+    private int freeCount;
+    private boolean closing;
+    private boolean closed;
+
+    NioSink(IoLoop loop, NioImage image, int capacity, Executor threads, CallSeam seam, Runnable onClosed) {
+        this.loop = loop;
+        this.threads = threads;
+        this.onClosed = onClosed;
+        this.free = new NioOperation[capacity];
+        for (int i = 0; i < capacity; i++) {
+            free[i] = new NioOperation(this, image, seam);
+        }
+        this.freeCount = capacity;
+    }
+
+    @Override
+    public boolean submit(BlockRequest request) {
+        loop.assertInLoop();
+        if (closing || freeCount == 0) {
+            return false;
+        }
+        NioOperation operation = free[--freeCount];
+        request.submitted();
+        operation.begin(request);
+        batch.add(operation);
+        return true;
+    }
+
+    @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
+    public void flush() {
+        long before = operations;
+        for (NioOperation next = batch.poll(); next != null; next = batch.poll()) {
+            if (next.needsNoThread()) {
+                finished(next);
+            } else {
+                operations++;
+                threads.execute(next);
+            }
+        }
+        if (operations > before) {
+            batches++;
+        }
+    }
+
+    @Override
+    public int capacity() {
+        return free.length;
+    }
+
+    @Override
+    public int inFlight() {
+        return free.length - freeCount;
+    }
+
+    @Override
+    public SinkCounters counters() {
+        return new SinkCounters(batches, operations, retries.sum(), continuations.sum(), 0);
+    }
+
+    /** A call was refused for now. Any thread. */
+    void retried() {
+        retries.increment();
+    }
+
+    /** A transfer stopped short and goes on. Any thread. */
+    void continued() {
+        continuations.increment();
+    }
+
+    /** An operation has its result. Any thread. */
+    void finished(NioOperation operation) {
+        finished.add(operation);
+        // Pairs with completeFinished: it lowers the flag, then looks at the queue; here the other way round.
+        if (signalled.compareAndSet(false, true)) {
+            try {
+                loop.execute(completeFinished);
+            } catch (RejectedExecutionException ended) {
+                LOG.error("{} has ended before its requests: {} is lost", loop.name(), operation);
+            }
+        }
+    }
+
+    private void completeFinished() {
+        signalled.set(false);
+        for (NioOperation next = finished.poll(); next != null; next = finished.poll()) {
+            BlockRequest request = next.end();
+            int result = next.result();
+            // The slot first: whoever hears of the completion may submit again.
+            free[freeCount++] = next;
+            try {
+                request.complete(result);
+            } catch (RuntimeException | Error failure) {
+                LOG.error("{}: completing a request failed", loop.name(), failure);
+            }
+        }
+        closeIfIdle();
+    }
+
+    @Override
+    public void close() {
+        loop.assertInLoop();
+        closing = true;
+        flush();
+        closeIfIdle();
+    }
+
+    private void closeIfIdle() {
+        if (closing && !closed && inFlight() == 0) {
+            closed = true;
+            onClosed.run();
+        }
+    }
+}

@@ -1,0 +1,213 @@
+package dev.sluice.aio.nio;
+
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.LoopCounters;
+import java.util.ArrayDeque;
+import java.util.Comparator;
+import java.util.PriorityQueue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.locks.LockSupport;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+
+/**
+ * A loop that needs nothing of the kernel: a thread that parks where it has nothing to do. It cannot watch descriptors, so it serves
+ * {@link dev.sluice.device.BlockDevice} and no guest.
+ *
+ * <p><b>Threading:</b> as {@link IoLoop} says. <b>Failure:</b> what is thrown into the loop is logged. <b>Allocation:</b> a queue node a task.
+ */
+final class ThreadLoop implements IoLoop {
+    private static final Logger LOG = LoggerFactory.getLogger(ThreadLoop.class);
+    private static final int MAX_TASKS_PER_TICK = 4096;
+
+    private record Timer(long dueNanos, long order, Runnable task) {}
+
+    /** Times of {@link System#nanoTime} compare by difference; equal ones run in the order of asking. */
+    private static final Comparator<Timer> BY_TIME =
+            (one, other) -> one.dueNanos == other.dueNanos ? Long.compare(one.order, other.order) : Long.signum(one.dueNanos - other.dueNanos);
+
+    private final Thread thread;
+    private final Scheduler scheduler = Schedulers.fromExecutor(this);
+    private final ConcurrentLinkedQueue<Runnable> mailbox = new ConcurrentLinkedQueue<>();
+    private final PriorityQueue<Timer> timers = new PriorityQueue<>(BY_TIME);
+    private final ArrayDeque<Turn> turns = new ArrayDeque<>();
+    private final ArrayDeque<TickEndHook> hooks = new ArrayDeque<>();
+
+    /** Whether the thread is parked or about to be. It raises this, then looks at the mailbox; a poster fills the mailbox, then looks at this. */
+    private volatile boolean waiting;
+
+    private volatile boolean closing;
+    private volatile boolean ended;
+    private volatile long ticks;
+    private volatile long tasks;
+    private volatile long busyNanos;
+    private long timersMade;
+    private long tickNanos = System.nanoTime();
+
+    private ThreadLoop(String name) {
+        thread = Thread.ofPlatform().daemon().name(name).unstarted(this::run);
+    }
+
+    static ThreadLoop start(String name) {
+        ThreadLoop loop = new ThreadLoop(name);
+        loop.thread.start();
+        return loop;
+    }
+
+    // ---- the loop's thread
+
+    private void run() {
+        while (!closing || !mailbox.isEmpty() || !turns.isEmpty()) {
+            park();
+            tick();
+        }
+        ended = true;
+        // Pairs with execute: whoever has seen the loop alive has filled the mailbox before this looks.
+        tick();
+    }
+
+    private void park() {
+        waiting = true;
+        if (mailbox.isEmpty() && turns.isEmpty() && !closing) {
+            Timer first = timers.peek();
+            if (first == null) {
+                LockSupport.park(this);
+            } else {
+                LockSupport.parkNanos(this, Math.max(0, first.dueNanos - System.nanoTime()));
+            }
+        }
+        waiting = false;
+    }
+
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
+    private void tick() {
+        tickNanos = System.nanoTime();
+        ticks++;
+        int left = MAX_TASKS_PER_TICK;
+        for (Runnable task; left > 0 && (task = mailbox.poll()) != null; left--) {
+            guarded(task);
+        }
+        tasks += MAX_TASKS_PER_TICK - left;
+        long firstOfNextTick = timersMade;
+        for (Timer first = timers.peek();
+                first != null && first.dueNanos - tickNanos <= 0 && first.order < firstOfNextTick;
+                first = timers.peek()) {
+            timers.remove();
+            guarded(first.task);
+        }
+        for (int i = turns.size(); i > 0; i--) {
+            runTurn(turns.remove());
+        }
+        for (TickEndHook hook = hooks.poll(); hook != null; hook = hooks.poll()) {
+            guarded(hook::run);
+        }
+        busyNanos += System.nanoTime() - tickNanos;
+    }
+
+    private void runTurn(Turn turn) {
+        guarded(() -> {
+            if (turn.run()) {
+                requestTurn(turn);
+            }
+        });
+    }
+
+    private void guarded(Runnable work) {
+        try {
+            work.run();
+        } catch (Throwable failure) {
+            LOG.error("{}: a task failed; the loop goes on", name(), failure);
+        }
+    }
+
+    // ---- the loop's contract
+
+    @Override
+    public String name() {
+        return thread.getName();
+    }
+
+    @Override
+    public String kind() {
+        return ThreadLoopProvider.NAME;
+    }
+
+    @Override
+    public boolean inLoop() {
+        return Thread.currentThread().equals(thread);
+    }
+
+    @Override
+    public void execute(Runnable task) {
+        if (ended || (closing && !inLoop())) {
+            throw new RejectedExecutionException(name() + " has ended");
+        }
+        mailbox.add(task);
+        if (ended && mailbox.remove(task)) {
+            throw new RejectedExecutionException(name() + " has ended");
+        }
+        if (waiting) {
+            LockSupport.unpark(thread);
+        }
+    }
+
+    @Override
+    public void schedule(Runnable task, long delayNanos) {
+        assertInLoop();
+        timers.add(new Timer(System.nanoTime() + Math.max(0, delayNanos), timersMade++, task));
+    }
+
+    @Override
+    public void requestTurn(Turn turn) {
+        assertInLoop();
+        if (!turns.contains(turn)) {
+            turns.add(turn);
+        }
+    }
+
+    @Override
+    public void atTickEnd(TickEndHook hook) {
+        assertInLoop();
+        hooks.add(hook);
+    }
+
+    @Override
+    public Watch onReadable(int fd, Runnable onReadable) {
+        throw new UnsupportedOperationException("a thread loop cannot watch descriptors; it serves BlockDevice only: choose another loop");
+    }
+
+    @Override
+    public long tickNanos() {
+        return tickNanos;
+    }
+
+    @Override
+    public Scheduler scheduler() {
+        return scheduler;
+    }
+
+    @Override
+    public LoopCounters counters() {
+        return new LoopCounters(ticks, 0, 0, 0, tasks, busyNanos, thread.threadId());
+    }
+
+    @Override
+    public void close() {
+        closing = true;
+        LockSupport.unpark(thread);
+        boolean interrupted = false;
+        while (!inLoop() && thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,59 @@
+package dev.sluice.aio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.aio.uring.IoUringLoop;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockBackend;
+import dev.sluice.pipeline.Providers;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Which backend and loop are taken on this machine. */
+class ProvidersChoiceTest {
+
+    @Test
+    void shouldTakeTheRingWhereThereIsOne() throws IOException {
+        Providers.Choice choice = Providers.choose(Providers.AUTO, Providers.AUTO);
+        if (IoUringLoop.unavailable().isEmpty()) {
+            assertThat(choice.backend().name()).isEqualTo("io_uring");
+            assertThat(choice.loop().name()).isEqualTo("io_uring");
+        } else {
+            assertThat(choice.backend().name()).isIn("linux-aio", "nio");
+        }
+    }
+
+    @Test
+    void shouldTakeABackendThatRunsOnTheLoopAskedFor() throws IOException {
+        Providers.Choice choice = Providers.choose(Providers.AUTO, "thread");
+        assertThat(choice.backend().name()).isEqualTo("nio");
+        assertThat(choice.loop().name()).isEqualTo("thread");
+    }
+
+    @Test
+    void shouldOpenAnImageWithABackendThatRunsOnTheLoopThereIs(@TempDir Path directory) throws IOException {
+        BackendOptions options = BackendOptions.of(Files.write(directory.resolve("disk.img"), new byte[4096]));
+        try (BlockBackend backend = Providers.open(Providers.AUTO, "thread", options)) {
+            assertThat(backend.name()).isEqualTo("nio");
+        }
+        assertThatThrownBy(() -> Providers.open("io_uring", "thread", options)).isInstanceOf(IOException.class).hasMessageContaining("io_uring");
+    }
+
+    @Test
+    void shouldSayWhyTwoDoNotFit() {
+        assertThatThrownBy(() -> Providers.choose("io_uring", "thread")).isInstanceOf(IOException.class).hasMessageContaining("io_uring");
+        assertThatThrownBy(() -> Providers.choose("tape", Providers.AUTO))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("no backend 'tape'")
+                .hasMessageContaining("backend nio");
+    }
+
+    @Test
+    void shouldServeNoGuestOnALoopThatWatchesNothing() {
+        assertThatThrownBy(() -> Providers.loop("thread")).isInstanceOf(IOException.class).hasMessageContaining("BlockDevice only");
+    }
+}

@@ -1,0 +1,102 @@
+package dev.sluice.aio.nio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.Errno;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.channels.ClosedChannelException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class NioImageTest {
+    private static final int SIZE = 1 << 20;
+
+    private Path path = Path.of("not made yet");
+
+    @BeforeEach
+    void makeImage() throws IOException {
+        path = Files.createTempFile(Path.of("target"), "sluice-nio", ".raw");
+        size(SIZE);
+    }
+
+    private void size(long bytes) throws IOException {
+        try (RandomAccessFile file = new RandomAccessFile(path.toFile(), "rw")) {
+            file.setLength(bytes);
+        }
+    }
+
+    @AfterEach
+    void deleteImage() throws IOException {
+        Files.deleteIfExists(path);
+    }
+
+    @Test
+    void shouldTellWhatItCannotDo() throws IOException {
+        try (NioImage image = NioImage.open(BackendOptions.of(path))) {
+            assertThat(image.geometry().sizeBytes()).isEqualTo(SIZE);
+            assertThat(image.geometry().discard()).isFalse();
+            assertThat(image.geometry().writeZeroes()).isTrue();
+            assertThat(image.direct()).as("ext4, as every disk that these tests run on, has O_DIRECT").isTrue();
+        }
+    }
+
+    @Test
+    void shouldUseThePageCacheForWhatIsNotAligned() throws IOException {
+        try (NioImage image = NioImage.open(BackendOptions.of(path))) {
+            assertThat(image.channel(65536, 65536, 65536)).isNotSameAs(image.channel(65536, 65536, 512));
+            assertThat(image.channel(65536, 512, 65536)).isSameAs(image.channel(65537, 65536, 65536));
+        }
+    }
+
+    @Test
+    void shouldBeAloneWhenItWrites() throws IOException {
+        try (NioImage _ = NioImage.open(BackendOptions.of(path))) {
+            assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).isInstanceOf(IOException.class).hasMessageContaining("open already");
+        }
+        NioImage.open(BackendOptions.of(path).withReadOnly(true)).close();
+        NioImage.open(BackendOptions.of(path)).close();
+    }
+
+    @Test
+    void shouldGrowAndShrink() throws IOException {
+        try (NioImage image = NioImage.open(BackendOptions.of(path))) {
+            image.resize(2 * SIZE);
+            assertThat(image.geometry().sizeBytes()).isEqualTo(2 * SIZE);
+            assertThat(Files.size(path)).isEqualTo(2 * SIZE);
+            image.resize(4096);
+            assertThat(image.geometry().sizeBytes()).isEqualTo(4096);
+            assertThat(Files.size(path)).isEqualTo(4096);
+        }
+        try (NioImage image = NioImage.open(BackendOptions.of(path).withReadOnly(true))) {
+            assertThatThrownBy(() -> image.resize(SIZE)).isInstanceOf(IOException.class).hasMessageContaining("for reading only");
+        }
+    }
+
+    @Test
+    void shouldSayWhatIsWrongWithAnImageAndWhatToDo() throws IOException {
+        size(1000);
+        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("multiple of 512");
+        size(0);
+        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("truncate");
+        Files.delete(path);
+        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("create the image first");
+        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(Path.of("target")))).hasMessageContaining("directory");
+    }
+
+    @Test
+    void shouldKnowTheErrorsThatAGuestTellsApart() {
+        assertThat(FileErrors.errno(new IOException("No space left on device"))).isEqualTo(-Errno.ENOSPC);
+        assertThat(FileErrors.errno(new IOException("Disk quota exceeded"))).isEqualTo(-Errno.EDQUOT);
+        assertThat(FileErrors.errno(new IOException("Read-only file system"))).isEqualTo(-Errno.EROFS);
+        assertThat(FileErrors.errno(new IOException("Input/output error"))).isEqualTo(-Errno.EIO);
+        assertThat(FileErrors.errno(new IOException("in another tongue"))).isEqualTo(-Errno.EIO);
+        assertThat(FileErrors.errno(new ClosedChannelException())).isEqualTo(-Errno.EBADF);
+        assertThat(FileErrors.errno(new InternalError("a fault occurred"))).isEqualTo(-Errno.EFAULT);
+    }
+}

@@ -1,0 +1,68 @@
+package dev.sluice.examples;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.device.DeviceBench;
+import dev.sluice.examples.device.DevicePlan;
+import dev.sluice.examples.device.DeviceReport;
+import dev.sluice.pipeline.Providers;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** What {@code bench} needs to know where it loads a file instead of a socket. Filled by picocli, then read. */
+final class DeviceBenchOptions {
+    private static final int MOST_ROUNDS = 1000;
+
+    @Option(names = "--device", paramLabel = "PATH", description = {
+        "Load this file or block device, without socket and guest: the bare sink of a backend.",
+        "What is on it is overwritten unless only reads are asked for."})
+    private @Nullable Path device;
+
+    @Option(names = "--api", description = "With --device: load BlockDevice, with a Mono a request, instead of the bare sink.")
+    private boolean api;
+
+    @Option(names = "--peers", description = {
+        "With --device: all backends, as sink and as BlockDevice, and fio (io_uring, libaio), AsynchronousFileChannel",
+        "and virtual threads on FileChannel, in turns."})
+    private boolean peers;
+
+    @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO, description = "With --device: how it is read and written (default: ${DEFAULT-VALUE}).")
+    private String backend;
+
+    @Option(names = "--loop", paramLabel = "NAME", defaultValue = Providers.AUTO, description = "With --device: the kind of loop (default: ${DEFAULT-VALUE}).")
+    private String loop;
+
+    @Option(names = "--buffered", description = "With --device: go through the page cache instead of O_DIRECT.")
+    private boolean buffered;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    DeviceBenchOptions() {}
+
+    @Nullable Path device() {
+        return device;
+    }
+
+    boolean direct() {
+        return !buffered;
+    }
+
+    void run(DevicePlan plan, int rounds, @Nullable Path json) throws IOException, InterruptedException {
+        if (rounds < 1 || rounds > MOST_ROUNDS) {
+            throw new IllegalArgumentException("--rounds " + rounds + " is not from 1 to " + MOST_ROUNDS);
+        }
+        DeviceBench bench = peers
+                ? DeviceBench.withPeers(plan, rounds, backend, loop, System.err::println)
+                : DeviceBench.of(plan, rounds, backend, loop, api, System.err::println);
+        DeviceReport report = bench.run();
+        System.out.print(report.table());
+        if (json != null) {
+            new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValue(json.toFile(), report.json());
+        }
+        if (report.errors() > 0) {
+            throw new LaunchException(report.errors() + " requests failed");
+        }
+    }
+}

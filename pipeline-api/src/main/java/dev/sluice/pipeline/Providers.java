@@ -1,0 +1,198 @@
+package dev.sluice.pipeline;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Finds backends, loops and stages on the class path by name, or takes the best that works here: backends in the order io_uring, linux-aio, nio, others; of
+ * loops the best that fits. One log line says what was taken and why the others were not.
+ *
+ * <p><b>Threading:</b> any thread; set-up only. <b>Failure:</b> {@link IOException} with one line that says what there is and why it cannot be used.
+ */
+public final class Providers {
+    /** Stands for the best that works here. */
+    public static final String AUTO = "auto";
+
+    private static final Logger LOG = LoggerFactory.getLogger(Providers.class);
+    private static final List<String> BACKENDS = List.of("io_uring", "linux-aio", "nio");
+    private static final List<String> LOOPS = List.of("io_uring", "epoll", "thread");
+
+    private Providers() {}
+
+    /**
+     * A backend and the loop to run it on.
+     *
+     * @param passedOver what would have been taken before them, and why it was not
+     */
+    public record Choice(BlockBackendProvider backend, IoLoopProvider loop, List<String> passedOver) {
+        public Choice {
+            passedOver = List.copyOf(passedOver);
+        }
+
+        /** Opens an image with the backend, and logs what was taken. */
+        public BlockBackend open(BackendOptions options) throws IOException {
+            BlockBackend opened = backend.open(options);
+            tell(options.image() + ": backend " + backend.name() + " on loop " + loop.name(), passedOver);
+            return opened;
+        }
+    }
+
+    /**
+     * A backend and a loop that fit one another, for a program's own use.
+     *
+     * @param backend a name or {@value #AUTO}
+     * @param loop a name or {@value #AUTO}
+     */
+    public static Choice choose(String backend, String loop) throws IOException {
+        List<String> passedOver = new ArrayList<>();
+        for (BlockBackendProvider candidate : backends()) {
+            if (!usable(candidate, backend, passedOver)) {
+                continue;
+            }
+            Optional<IoLoopProvider> fitting = loopFor(candidate, loop, passedOver);
+            if (fitting.isPresent()) {
+                return new Choice(candidate, fitting.get(), passedOver);
+            }
+        }
+        throw nothing("backend '" + backend + "' with loop '" + loop + "'", passedOver);
+    }
+
+    private static Optional<IoLoopProvider> loopFor(BlockBackendProvider backend, String asked, List<String> passedOver) {
+        for (IoLoopProvider candidate : loops(backend.loops())) {
+            if (!asked.equals(AUTO) && !asked.equals(candidate.name())) {
+                continue;
+            }
+            if (!fits(backend, candidate.name())) {
+                passedOver.add(backend.name() + " does not run on loop " + candidate.name());
+                continue;
+            }
+            Optional<String> reason = candidate.unavailable();
+            if (reason.isEmpty()) {
+                return Optional.of(candidate);
+            }
+            passedOver.add("loop " + candidate.name() + ": " + reason.get());
+        }
+        passedOver.add(backend.name() + ": no loop '" + asked + "' for it");
+        return Optional.empty();
+    }
+
+    /**
+     * A loop that can serve guests.
+     *
+     * @param name or {@value #AUTO}
+     */
+    public static IoLoopProvider loop(String name) throws IOException {
+        List<String> passedOver = new ArrayList<>();
+        for (IoLoopProvider candidate : loops(List.of())) {
+            if (!name.equals(AUTO) && !name.equals(candidate.name())) {
+                continue;
+            }
+            Optional<String> reason = candidate.watches()
+                    ? candidate.unavailable()
+                    : Optional.of("it cannot watch the descriptors that guests kick with; it serves BlockDevice only");
+            if (reason.isEmpty()) {
+                if (!passedOver.isEmpty()) {
+                    tell("loop " + candidate.name(), passedOver);
+                }
+                return candidate;
+            }
+            passedOver.add(candidate.name() + ": " + reason.get());
+        }
+        throw nothing("loop '" + name + "'", passedOver);
+    }
+
+    /**
+     * Opens an image with a backend that runs on a loop, and logs what was taken.
+     *
+     * @param name or {@value #AUTO}
+     * @param loop {@link IoLoop#kind} of the loop that there is; where that is empty, any backend is taken to run on it
+     */
+    public static BlockBackend open(String name, String loop, BackendOptions options) throws IOException {
+        List<String> passedOver = new ArrayList<>();
+        for (BlockBackendProvider candidate : backends()) {
+            if (!usable(candidate, name, passedOver)) {
+                continue;
+            }
+            if (fits(candidate, loop)) {
+                BlockBackend opened = candidate.open(options);
+                tell(options.image() + ": backend " + candidate.name() + (loop.isEmpty() ? "" : " on loop " + loop), passedOver);
+                return opened;
+            }
+            passedOver.add(candidate.name() + ": it runs on " + String.join(" and ", candidate.loops()) + ", not on " + loop);
+        }
+        throw nothing("backend '" + name + "'", passedOver);
+    }
+
+    /**
+     * A stage from {@code NAME[:ARGS]}.
+     *
+     * @throws IOException where there is none of that name
+     */
+    public static BlockStage stage(String nameAndArguments, BlockGeometry geometry) throws IOException {
+        int colon = nameAndArguments.indexOf(':');
+        String name = colon < 0 ? nameAndArguments : nameAndArguments.substring(0, colon);
+        String arguments = colon < 0 ? "" : nameAndArguments.substring(colon + 1);
+        ServiceLoader<BlockStageProvider> found = ServiceLoader.load(BlockStageProvider.class);
+        for (BlockStageProvider provider : found) {
+            if (provider.name().equals(name)) {
+                return provider.create(arguments, geometry);
+            }
+        }
+        String known = found.stream().map(provider -> provider.get().name()).sorted().collect(Collectors.joining(", "));
+        throw new IOException("there is no stage '" + name + "'; on the class path: " + (known.isEmpty() ? "none" : known));
+    }
+
+    private static boolean usable(BlockBackendProvider candidate, String asked, List<String> passedOver) {
+        if (!asked.equals(AUTO) && !asked.equals(candidate.name())) {
+            return false;
+        }
+        Optional<String> reason = candidate.unavailable();
+        reason.ifPresent(why -> passedOver.add(candidate.name() + ": " + why));
+        return reason.isEmpty();
+    }
+
+    private static boolean fits(BlockBackendProvider backend, String loop) {
+        return loop.isEmpty() || backend.loops().isEmpty() || backend.loops().contains(loop);
+    }
+
+    private static List<BlockBackendProvider> backends() {
+        List<BlockBackendProvider> found = new ArrayList<>();
+        ServiceLoader.load(BlockBackendProvider.class).forEach(found::add);
+        found.sort(Comparator.comparingInt(provider -> rank(BACKENDS, provider.name())));
+        return found;
+    }
+
+    /** Those that a backend prefers first, then in the usual order. */
+    private static List<IoLoopProvider> loops(List<String> preferred) {
+        List<String> order = new ArrayList<>(preferred);
+        order.addAll(LOOPS);
+        List<IoLoopProvider> found = new ArrayList<>();
+        ServiceLoader.load(IoLoopProvider.class).forEach(found::add);
+        found.sort(Comparator.comparingInt(provider -> rank(order, provider.name())));
+        return found;
+    }
+
+    private static int rank(List<String> preferred, String name) {
+        int at = preferred.indexOf(name);
+        return at < 0 ? preferred.size() : at;
+    }
+
+    private static void tell(String taken, List<String> passedOver) {
+        LOG.info("{}{}", taken, passedOver.isEmpty() ? "" : "; passed over: " + String.join("; ", passedOver));
+    }
+
+    private static IOException nothing(String asked, List<String> passedOver) {
+        List<String> known = new ArrayList<>();
+        backends().forEach(provider -> known.add("backend " + provider.name()));
+        loops(List.of()).forEach(provider -> known.add("loop " + provider.name()));
+        String there = known.isEmpty() ? "none is on the class path: add sluice-aio-backends" : "on the class path: " + String.join(", ", known);
+        return new IOException("no " + asked + " can be used; " + (passedOver.isEmpty() ? there : String.join("; ", passedOver)));
+    }
+}
