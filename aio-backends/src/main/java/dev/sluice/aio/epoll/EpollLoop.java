@@ -1,16 +1,12 @@
 package dev.sluice.aio.epoll;
 
 import dev.sluice.aio.netty.NettyLoop;
-import dev.sluice.linux.LinuxPlatform;
-import dev.sluice.linux.LinuxUnavailableException;
 import io.netty.channel.IoHandle;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
-import io.netty.channel.epoll.Epoll;
 import io.netty.channel.epoll.EpollIoHandler;
 import java.io.IOException;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A loop that waits in epoll, for machines and containers without io_uring. It submits nothing itself: sinks that work on it bring a system
@@ -48,33 +44,14 @@ public final class EpollLoop extends NettyLoop {
         EpollLoop loop = new EpollLoop(name, daemon, pollMaxNanos);
         Throwable failed = loop.startThread();
         if (failed != null) {
-            throw new IOException(explain(failed), failed);
+            throw new IOException(EpollAvailability.explain(failed), failed);
         }
         return loop;
     }
 
     /** Why there can be no loop of this kind on this machine, in one line with advice; empty where there can. */
     public static Optional<String> unavailable() {
-        try {
-            LinuxPlatform.ensureAvailable();
-            return Epoll.isAvailable() ? Optional.empty() : Optional.of(explain(Epoll.unavailabilityCause()));
-        } catch (LinuxUnavailableException notHere) {
-            return Optional.of(String.valueOf(notHere.getMessage()));
-        } catch (LinkageError broken) {
-            return Optional.of(explain(broken));
-        }
-    }
-
-    static String explain(@Nullable Throwable cause) {
-        String text = cause == null ? "unknown cause" : String.valueOf(cause.getMessage()).lines().findFirst().orElse("unknown cause");
-        if (text.contains("Too many open files")) {
-            return "epoll cannot be opened (" + text + "): raise the limit of open files (ulimit -n)";
-        }
-        if (cause instanceof LinkageError) {
-            return "epoll is not available: Netty's classes or native library do not load (" + text + "): put netty-transport-native-epoll for this architecture ("
-                    + System.getProperty("os.arch") + ") on the class path, with java.io.tmpdir on a file system that allows exec";
-        }
-        return "epoll is not available: " + text + ": choose another loop";
+        return EpollAvailability.reason();
     }
 
     @Override

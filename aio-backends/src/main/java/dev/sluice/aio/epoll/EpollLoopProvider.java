@@ -16,7 +16,7 @@ public final class EpollLoopProvider implements IoLoopProvider {
 
     @Override
     public Optional<String> unavailable() {
-        return EpollLoop.unavailable();
+        return EpollAvailability.reason();
     }
 
     @Override
