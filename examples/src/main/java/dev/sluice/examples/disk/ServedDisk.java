@@ -8,6 +8,7 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
@@ -60,14 +61,16 @@ public final class ServedDisk implements AutoCloseable {
      * Opens the image, locks it and puts everything together; nobody can connect before {@link #start}.
      *
      * @param sockets what the service manager has passed, for endpoints that name one
+     * @param observation what is told of its requests
      * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
-    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets) throws IOException {
+    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation) throws IOException {
         List<String> choice = new ArrayList<>();
         BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
         try {
-            SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
-            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics)
+            SluiceMetrics metrics = observation.metrics(spec);
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial())
+                    .observer(observation.counted() ? metrics : PipelineObserver.NONE)
                     .shortcuts(spec.measurement().shortcuts());
             for (int i = 0; i < spec.measurement().operators(); i++) {
                 pipeline.operator(flux -> flux.map(request -> request));
@@ -118,6 +121,12 @@ public final class ServedDisk implements AutoCloseable {
         return pipeline;
     }
 
+    /** Name of the backend that was opened. */
+    public String backendName() {
+        return backend.name();
+    }
+
+    /** What was counted; all zero where nothing is told of the disk's requests. */
     public SluiceMetrics metrics() {
         return metrics;
     }
