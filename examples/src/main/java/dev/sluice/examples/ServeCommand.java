@@ -8,11 +8,15 @@ import dev.sluice.examples.disk.DiskSpec;
 import dev.sluice.examples.disk.DisksFileServer;
 import dev.sluice.examples.disk.Endpoint;
 import dev.sluice.examples.disk.LoopOptions;
+import dev.sluice.examples.disk.Monitoring;
+import dev.sluice.examples.disk.MonitoringOptions;
+import dev.sluice.examples.disk.Observation;
 import dev.sluice.examples.disk.ServedDisk;
 import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.examples.systemd.ServiceNotifier;
 import dev.sluice.linux.LinuxPlatform;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -92,6 +96,9 @@ final class ServeCommand implements Callable<Integer> {
     @SuppressWarnings("UnusedVariable") // it works when it is parsed
     private LogLevel logLevel;
 
+    @Mixin
+    private MonitoringOptions monitoring;
+
     @Spec
     private CommandSpec spec;
 
@@ -112,6 +119,8 @@ final class ServeCommand implements Callable<Integer> {
         if (!(statsIntervalSeconds >= 0.05 && statsIntervalSeconds <= 3600)) {
             throw new ParameterException(spec.commandLine(), "--stats-interval " + statsIntervalSeconds + " is not from 0.05 to 3600");
         }
+        InetSocketAddress pages = monitoring.address();
+        Observation observation = monitoring.observation(stats != null);
         LinuxPlatform.ensureAvailable();
         ServiceNotifier manager = ServiceNotifier.of(System.getenv());
         try (ActivatedSockets sockets = ActivatedSockets.of(System.getenv(), ProcessHandle.current().pid())) {
@@ -122,19 +131,25 @@ final class ServeCommand implements Callable<Integer> {
                 if (stats != null) {
                     host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
-                if (single != null) {
-                    serve(host, single, manager);
-                } else if (config != null) {
-                    new DisksFileServer(config, host, manager).serve();
+                host.observe(observation);
+                // The pages first: where their port is taken nobody has connected yet.
+                try (Monitoring shown = pages == null ? null : Monitoring.start(pages, host)) {
+                    String also = shown == null ? "" : "metrics: " + shown.url() + "/metrics\n";
+                    if (single != null) {
+                        serve(host, single, manager, also);
+                    } else if (config != null) {
+                        new DisksFileServer(config, host, manager).serve(also);
+                    }
                 }
             }
         }
         return 0;
     }
 
-    private static void serve(DiskHost host, DiskSpec wanted, ServiceNotifier manager) throws IOException, InterruptedException {
+    private static void serve(DiskHost host, DiskSpec wanted, ServiceNotifier manager, String also) throws IOException, InterruptedException {
         ServedDisk served = host.add(wanted);
-        System.out.println("ready: " + served.description());
+        // At once: who has read the first line can rely on the second.
+        System.out.print("ready: " + served.description() + "\n" + also);
         System.out.flush();
         manager.ready(served.description());
         served.server().awaitEnd();

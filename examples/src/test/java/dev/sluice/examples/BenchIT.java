@@ -42,7 +42,7 @@ class BenchIT {
         refused(WRONG_USAGE, List.of(socket, "--bs", "8m"), "not from 512 to 4194304");
         refused(WRONG_USAGE, List.of(socket, "--verify"), "nothing to verify");
         refused(WRONG_USAGE, List.of(socket, "--read-percent", 10), "--read-percent goes with");
-        refused(WRONG_USAGE, List.of(), "Missing required parameter: 'SOCKET', or '--matrix'");
+        refused(WRONG_USAGE, List.of(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
     }
 
     @Test

@@ -74,7 +74,7 @@ class ConfigIT {
             mark(a, 5);
             write(disk("b", ""), disk("c", "queues: 1000"));
             reload(serve, "not reloaded");
-            assertThat(serve.errSoFar()).contains("sluice: error: ", "disk 2", "1000", "256");
+            assertThat(serve.awaitErr("1000")).contains("sluice: error: ", "disk 2", "1000", "256");
             assertThat(marked(a)).isEqualTo((byte) 5);
             assertThat(directory.resolve("b.sock")).doesNotExist();
             Files.delete(file);
@@ -92,7 +92,7 @@ class ConfigIT {
             Files.move(directory.resolve("b.img"), directory.resolve("away.img"));
             write(disk("a", ""), disk("b", ""), disk("c", ""));
             reload(serve, "added [c], removed [], unchanged [a], failed [b]");
-            assertThat(serve.errSoFar()).contains("sluice: error: disk b: open ", "ENOENT");
+            assertThat(serve.awaitErr("ENOENT")).contains("sluice: error: disk b: open ", "ENOENT");
             open("c").close();
             Files.move(directory.resolve("away.img"), directory.resolve("b.img"));
             reload(serve, "added [b], removed [], unchanged [a, c], failed []");

@@ -140,14 +140,9 @@ final class SluiceProcess implements AutoCloseable {
         return out.when(text -> text.contains(wanted));
     }
 
-    /** Waits until stderr has said something. */
+    /** Waits until stderr has said something; returns all that it has said. */
     String awaitErr(String wanted) throws InterruptedException {
         return err.when(text -> text.contains(wanted));
-    }
-
-    /** All that stderr has said so far. */
-    String errSoFar() throws InterruptedException {
-        return err.when(text -> true);
     }
 
     void signal(String name) throws Exception {

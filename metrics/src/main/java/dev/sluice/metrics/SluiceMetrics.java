@@ -133,8 +133,12 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
 
     @Override
     public void published(int queue, int elements, boolean called) {
-        count(queue, QueueCounters.QUEUE_ELEMENTS, elements);
-        count(queue, called ? QueueCounters.QUEUE_CALLS : QueueCounters.QUEUE_CALLS_SUPPRESSED, 1);
+        if (known(queue)) {
+            QueueCounters counters = queues[queue];
+            counters.tickEnded();
+            counters.addToQueue(QueueCounters.QUEUE_ELEMENTS, elements);
+            counters.addToQueue(called ? QueueCounters.QUEUE_CALLS : QueueCounters.QUEUE_CALLS_SUPPRESSED, 1);
+        }
     }
 
     @Override
@@ -142,6 +146,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         if (!known(queue)) {
             return;
         }
+        queues[queue].ticksMayEnd();
         switch (event) {
             case STARTED -> queues[queue].running(true);
             case STOPPED -> queues[queue].running(false);

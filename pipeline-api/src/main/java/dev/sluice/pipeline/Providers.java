@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,7 +40,7 @@ public final class Providers {
         /** Opens an image with the backend, and logs what was taken. */
         public BlockBackend open(BackendOptions options) throws IOException {
             BlockBackend opened = backend.open(options);
-            tell(options.image() + ": backend " + backend.name() + " on loop " + loop.name(), passedOver);
+            LOG.info(line(options.image() + ": backend " + backend.name() + " on loop " + loop.name(), passedOver));
             return opened;
         }
     }
@@ -99,7 +100,7 @@ public final class Providers {
                     : Optional.of("it cannot watch the descriptors that guests kick with; it serves BlockDevice only");
             if (reason.isEmpty()) {
                 if (!passedOver.isEmpty()) {
-                    tell("loop " + candidate.name(), passedOver);
+                    LOG.info(line("loop " + candidate.name(), passedOver));
                 }
                 return candidate;
             }
@@ -115,6 +116,16 @@ public final class Providers {
      * @param loop {@link IoLoop#kind} of the loop that there is; where that is empty, any backend is taken to run on it
      */
     public static BlockBackend open(String name, String loop, BackendOptions options) throws IOException {
+        return open(name, loop, options, LOG::info);
+    }
+
+    /**
+     * Opens an image as {@link #open(String, String, BackendOptions)} does, and leaves it to the caller to log what was taken: once nothing can fail
+     * any more, say.
+     *
+     * @param told gets the line
+     */
+    public static BlockBackend open(String name, String loop, BackendOptions options, Consumer<String> told) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
             if (!usable(candidate, name, passedOver)) {
@@ -122,7 +133,7 @@ public final class Providers {
             }
             if (fits(candidate, loop)) {
                 BlockBackend opened = candidate.open(options);
-                tell(options.image() + ": backend " + candidate.name() + (loop.isEmpty() ? "" : " on loop " + loop), passedOver);
+                told.accept(line(options.image() + ": backend " + candidate.name() + (loop.isEmpty() ? "" : " on loop " + loop), passedOver));
                 return opened;
             }
             passedOver.add(candidate.name() + ": it runs on " + String.join(" and ", candidate.loops()) + ", not on " + loop);
@@ -184,8 +195,8 @@ public final class Providers {
         return at < 0 ? preferred.size() : at;
     }
 
-    private static void tell(String taken, List<String> passedOver) {
-        LOG.info("{}{}", taken, passedOver.isEmpty() ? "" : "; passed over: " + String.join("; ", passedOver));
+    private static String line(String taken, List<String> passedOver) {
+        return taken + (passedOver.isEmpty() ? "" : "; passed over: " + String.join("; ", passedOver));
     }
 
     private static IOException nothing(String asked, List<String> passedOver) {

@@ -30,6 +30,7 @@ public final class DiskHost implements AutoCloseable {
     /** Replaced as a whole, so that whoever only looks needs no monitor. */
     private volatile List<ServedDisk> disks = List.of();
     private @Nullable StatsFile stats;
+    private Observation observation = Observation.NONE;
     private boolean closed;
 
     private DiskHost(List<IoLoop> loops, ActivatedSockets sockets) {
@@ -62,7 +63,7 @@ public final class DiskHost implements AutoCloseable {
         if (disks.stream().anyMatch(disk -> disk.spec().name().equals(spec.name()))) {
             throw new LaunchException("there are two disks named " + spec.name() + ": give each a name of its own");
         }
-        ServedDisk disk = ServedDisk.open(spec, loops, sockets);
+        ServedDisk disk = ServedDisk.open(spec, loops, sockets, observation);
         try {
             disk.start();
         } catch (Throwable failed) {
@@ -132,6 +133,11 @@ public final class DiskHost implements AutoCloseable {
                 remove(disk);
             }
         }
+    }
+
+    /** What is told of the requests of disks that are added from now on; nothing unless this is called. */
+    public synchronized void observe(Observation observation) {
+        this.observation = observation;
     }
 
     /** Appends statistics of all disks to a file from now on. */

@@ -36,6 +36,11 @@ public final class DisksFileServer {
      * @throws IOException where the file is wrong or one of its disks cannot be opened
      */
     public void serve() throws IOException, InterruptedException {
+        serve("");
+    }
+
+    /** The same, with lines that follow those of readiness, each with its end. */
+    public void serve(String also) throws IOException, InterruptedException {
         List<DiskSpec> wanted = DisksFile.read(file);
         // Before there are disks: a SIGHUP that comes early must not end the process, as it does by default.
         HangUp.run(this::reload);
@@ -47,7 +52,7 @@ public final class DisksFileServer {
             for (ServedDisk disk : host.disks()) {
                 text.append("\n  ").append(disk.spec().name()).append(": ").append(disk.description());
             }
-            say(text.toString());
+            say(also.isEmpty() ? text.toString() : text + "\n" + also.stripTrailing());
             manager.ready(disks(wanted.size()));
         }
         new CountDownLatch(1).await();

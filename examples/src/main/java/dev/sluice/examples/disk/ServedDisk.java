@@ -8,13 +8,17 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A disk as its description says, on loops that it is given.
@@ -24,20 +28,30 @@ import java.util.concurrent.RejectedExecutionException;
  * nothing behind once {@link #close} was called.
  */
 public final class ServedDisk implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ServedDisk.class);
     private static final int NULL_SINK_CAPACITY = 4096;
 
     private final DiskSpec spec;
     private final List<IoLoop> loops;
     private final BlockBackend backend;
+    /** Why this backend and no other; told when the disk is served. */
+    private final List<String> choice;
     private final BlockPipeline pipeline;
     private final VhostUserServer server;
     private final SluiceMetrics metrics;
 
     private ServedDisk(
-            DiskSpec spec, List<IoLoop> loops, BlockBackend backend, BlockPipeline pipeline, VhostUserServer server, SluiceMetrics metrics) {
+            DiskSpec spec,
+            List<IoLoop> loops,
+            BlockBackend backend,
+            List<String> choice,
+            BlockPipeline pipeline,
+            VhostUserServer server,
+            SluiceMetrics metrics) {
         this.spec = spec;
         this.loops = loops;
         this.backend = backend;
+        this.choice = choice;
         this.pipeline = pipeline;
         this.server = server;
         this.metrics = metrics;
@@ -47,13 +61,16 @@ public final class ServedDisk implements AutoCloseable {
      * Opens the image, locks it and puts everything together; nobody can connect before {@link #start}.
      *
      * @param sockets what the service manager has passed, for endpoints that name one
+     * @param observation what is told of its requests
      * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
-    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets) throws IOException {
-        BlockBackend backend = openBackend(spec, loops.getFirst().kind());
+    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation) throws IOException {
+        List<String> choice = new ArrayList<>();
+        BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
         try {
-            SluiceMetrics metrics = new SluiceMetrics(spec.name(), spec.queues());
-            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial()).observer(metrics)
+            SluiceMetrics metrics = observation.metrics(spec);
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial())
+                    .observer(observation.counted() ? metrics : PipelineObserver.NONE)
                     .shortcuts(spec.measurement().shortcuts());
             for (int i = 0; i < spec.measurement().operators(); i++) {
                 pipeline.operator(flux -> flux.map(request -> request));
@@ -72,23 +89,24 @@ public final class ServedDisk implements AutoCloseable {
                     .allowFileMemory(spec.allowFileMemory());
             // Last: what it makes is the server's to close.
             spec.endpoint().configure(server, sockets);
-            return new ServedDisk(spec, loops, backend, built, server.build(), metrics);
+            return new ServedDisk(spec, loops, backend, choice, built, server.build(), metrics);
         } catch (Throwable failed) {
             backend.close();
             throw failed;
         }
     }
 
-    private static BlockBackend openBackend(DiskSpec spec, String loop) throws IOException {
+    private static BlockBackend openBackend(DiskSpec spec, String loop, List<String> choice) throws IOException {
         Measurement measurement = spec.measurement();
         return measurement.nullBytes() > 0
                 ? new NullBackend(measurement.nullBytes(), spec.readOnly(), measurement.readZeroes(), spec.backendOptions().sinkCapacityOr(NULL_SINK_CAPACITY))
-                : Providers.open(spec.backend(), loop, spec.backendOptions());
+                : Providers.open(spec.backend(), loop, spec.backendOptions(), choice::add);
     }
 
     /** Opens the endpoint. When this returns front ends can connect. */
     public void start() throws IOException {
         server.start();
+        choice.forEach(LOG::info);
     }
 
     public DiskSpec spec() {
@@ -103,6 +121,12 @@ public final class ServedDisk implements AutoCloseable {
         return pipeline;
     }
 
+    /** Name of the backend that was opened. */
+    public String backendName() {
+        return backend.name();
+    }
+
+    /** What was counted; all zero where nothing is told of the disk's requests. */
     public SluiceMetrics metrics() {
         return metrics;
     }

@@ -5,6 +5,7 @@ import dev.sluice.examples.disk.DiskHost;
 import dev.sluice.examples.disk.DiskSpec;
 import dev.sluice.examples.disk.Endpoint;
 import dev.sluice.examples.disk.LoopSpec;
+import dev.sluice.examples.disk.Observation;
 import dev.sluice.examples.disk.ServedDisk;
 import dev.sluice.examples.load.BackendProcess;
 import dev.sluice.examples.load.BackendStats;
@@ -75,6 +76,7 @@ public final class Prometheus implements Callable<Integer> {
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
         try (DiskHost host = DiskHost.start(LoopSpec.DEFAULT, ActivatedSockets.none());
                 MonitoringServer http = MonitoringServer.builder().address(address).registry(registry).start()) {
+            host.observe(Observation.COUNTED);
             ServedDisk disk = host.add(spec);
             disk.metrics().bindTo(registry);
             URI url = URI.create("http://127.0.0.1:" + http.address().getPort() + "/metrics");
