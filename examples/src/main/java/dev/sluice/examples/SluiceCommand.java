@@ -9,9 +9,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "sluice",
         mixinStandardHelpOptions = true,
-        version = "sluice 0.1.0",
+        versionProvider = SluiceVersion.class,
         description = "Block storage for virtual machines, programmable in Java.",
-        subcommands = {ServeCommand.class, DemoCommand.class, BenchCommand.class, ExampleCommand.class})
+        subcommands = {ServeCommand.class, DemoCommand.class, BenchCommand.class, ExampleCommand.class, CompletionCommand.class})
 public final class SluiceCommand implements Runnable {
     @Spec
     private CommandSpec spec;

@@ -44,7 +44,7 @@ public final class DiskOptions {
     @Option(names = "--serial", paramLabel = "TEXT", defaultValue = "", description = "Serial of the disk, at most 20 bytes.")
     private String serial;
 
-    @Option(names = "--stage", paramLabel = "NAME[:ARGS]", description = "Put a stage before the image; repeatable, in order.")
+    @Option(names = "--stage", paramLabel = "STAGE", description = "Put a stage, NAME or NAME:ARGS, before the image; repeatable, in order.")
     private List<String> stages = List.of();
 
     @Option(names = "--allow-file-memory", description = "Accept guest memory in files that are neither memfd, tmpfs nor hugetlbfs.")

@@ -1,5 +1,10 @@
 package dev.sluice.examples.load;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -7,6 +12,7 @@ import java.util.List;
 /** The command that runs a sluice command of this build in a process of its own, with the options of the {@code sluice} script. Any thread. */
 public final class SluiceCommandLine {
     private static final String MAIN = "dev.sluice.examples.SluiceCommand";
+    private static final String JVM_OPTIONS = "jvm.options";
 
     private SluiceCommandLine() {}
 
@@ -14,12 +20,21 @@ public final class SluiceCommandLine {
     public static List<String> of(List<String> arguments) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of(
-                "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
-                "-XX:+UseSerialGC", "-Xms64m", "-Xmx512m", "-XX:-UsePerfData",
-                "-Dorg.slf4j.simpleLogger.log.dev.sluice=warn",
-                "-cp", System.getProperty("java.class.path"), MAIN));
+        command.addAll(jvmOptions());
+        command.addAll(List.of("-Dorg.slf4j.simpleLogger.log.dev.sluice=warn", "-cp", System.getProperty("java.class.path"), MAIN));
         command.addAll(arguments);
         return command;
+    }
+
+    /** The argument file that the launchers hand to {@code java}; an option a line. */
+    private static List<String> jvmOptions() {
+        try (InputStream in = SluiceCommandLine.class.getResourceAsStream(JVM_OPTIONS)) {
+            if (in == null) {
+                throw new IllegalStateException(JVM_OPTIONS + " is not beside the classes");
+            }
+            return new String(in.readAllBytes(), UTF_8).lines().filter(line -> !line.isBlank() && !line.startsWith("#")).toList();
+        } catch (IOException failed) {
+            throw new UncheckedIOException("cannot read " + JVM_OPTIONS, failed);
+        }
     }
 }

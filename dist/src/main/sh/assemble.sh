@@ -1,0 +1,57 @@
+#!/bin/sh
+# Makes the distribution out of what the build has laid into IMAGE (runtime, libraries, man pages): launcher, completion, AOT cache, archive.
+#   assemble.sh SOURCES IMAGE TIMESTAMP ARCHIVE
+set -eu
+sources=$1 image=$2 timestamp=$3 archive=$4
+
+mkdir -p "$image/conf" "$image/share/bash-completion/completions" "$image/share/doc/sluice"
+install -m 755 "$sources/src/main/sh/sluice" "$image/bin/sluice"
+install -m 644 "$sources/../examples/src/main/resources/dev/sluice/examples/load/jvm.options" "$image/conf/jvm.options"
+install -m 644 "$sources/../LICENSE" "$sources/../README.md" "$sources/../CHANGELOG.md" "$image/share/doc/sluice/"
+# Libraries for other architectures can never be loaded by this runtime.
+case $(uname -m) in
+    x86_64) rm -f "$image"/lib/sluice/*-linux-aarch_64.jar ;;
+    aarch64) rm -f "$image"/lib/sluice/*-linux-x86_64.jar ;;
+esac
+# The cache notes size and time of every jar: give them the time that the archive gives them.
+find "$image" -exec touch -h -d "$timestamp" {} +
+rm -f "$image/lib/sluice.aot"
+"$image/bin/sluice" completion >"$image/share/bash-completion/completions/sluice"
+
+# One training run: a disk is served and driven as a guest would drive it.
+work=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+: >"$work/out"
+truncate -s 64M "$work/disk.img"
+SLUICE_JAVA_OPTS="-XX:AOTCacheOutput=$image/lib/sluice.aot -Xlog:disable -Xlog:all=error:stderr" \
+    "$image/bin/sluice" serve --socket-path "$work/disk.sock" --blk-file "$work/disk.img" --num-queues 2 >"$work/out" 2>"$work/err" &
+server=$!
+tries=0
+until grep -q '^ready' "$work/out"; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 1200 ] || ! kill -0 "$server" 2>/dev/null; then
+        cat "$work/out" "$work/err" >&2
+        echo "assemble.sh: the training run did not get ready" >&2
+        exit 1
+    fi
+    sleep 0.1
+done
+"$image/bin/sluice" bench "$work/disk.sock" --queues 2 --depth 16 --rw randrw --verify --warm-up 0 --seconds 2 >"$work/bench" 2>&1 || {
+    cat "$work/bench" "$work/err" >&2
+    echo "assemble.sh: the load of the training run failed" >&2
+    exit 1
+}
+kill -TERM "$server"
+ended=0
+wait "$server" || ended=$?
+server=
+if [ "$ended" -ne 0 ] || [ ! -s "$image/lib/sluice.aot" ]; then
+    cat "$work/out" "$work/err" >&2
+    echo "assemble.sh: the training run ended with $ended and left no AOT cache" >&2
+    exit 1
+fi
+
+tar --create --gzip --file "$archive" --directory "$(dirname "$image")" \
+    --sort=name --owner=0 --group=0 --numeric-owner --mtime="$timestamp" --mode='u+rw,go+r,go-w' "$(basename "$image")"
+du -sh "$image" "$archive"

@@ -1,0 +1,29 @@
+package dev.sluice.examples;
+
+import java.io.PrintWriter;
+import picocli.AutoComplete;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** Prints the script that completes commands and options in a shell. */
+@Command(
+        name = "completion",
+        mixinStandardHelpOptions = true,
+        description = "Print a completion script for bash and zsh.",
+        footer = {"", "For the running shell:  source <(sluice completion)"})
+final class CompletionCommand implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the fields
+    CompletionCommand() {}
+
+    @Override
+    public void run() {
+        CommandSpec root = spec.root();
+        PrintWriter out = spec.commandLine().getOut();
+        out.print(AutoComplete.bash(root.name(), root.commandLine()));
+        out.flush();
+    }
+}
