@@ -136,7 +136,7 @@ class SinkLimitsTest {
         });
         assertAllAnsweredOnce(requests);
         fixture.close();
-        assertThat(OpenFiles.count()).isEqualTo(before);
+        assertThat(OpenFiles.count()).isLessThanOrEqualTo(before);
     }
 
     @Test
