@@ -94,7 +94,9 @@ final class SluiceProcess implements AutoCloseable {
      */
     static SluiceProcess startWith(List<String> jvmOptions, List<String> wrapper, Map<String, String> environment, String main, Object... arguments)
             throws IOException {
-        List<String> command = new ArrayList<>(wrapper);
+        // Whoever runs the tests may ignore signals (nohup ignores SIGHUP), and a JVM leaves alone what was ignored when it started.
+        List<String> command = new ArrayList<>(List.of("env", "--default-signal=HUP,INT,QUIT"));
+        command.addAll(wrapper);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvmOptions);
         command.addAll(List.of("-XX:+UseSerialGC", "-ea", "-cp", System.getProperty("java.class.path"), main));
