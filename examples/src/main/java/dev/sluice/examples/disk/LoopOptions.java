@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.pipeline.Providers;
 import picocli.CommandLine.Option;
 
 /** The options that describe the threads of a serving process. Filled by picocli, then read. */
@@ -13,7 +14,7 @@ public final class LoopOptions {
     @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")
     private long pollMaxNanos;
 
-    @Option(names = "--loop", paramLabel = "KIND", defaultValue = LoopSpec.AUTO, description = "What the loops wait with: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--loop", paramLabel = "KIND", defaultValue = Providers.AUTO, description = "What the loops wait with: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
     private String loop;
 
     @SuppressWarnings("NullAway.Init") // picocli sets the fields

@@ -5,6 +5,7 @@ import dev.sluice.aio.uring.IoUringLoop;
 import dev.sluice.aio.uring.IoUringLoopOptions;
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +22,6 @@ import org.slf4j.LoggerFactory;
  * @param kind {@code io_uring}, {@code epoll}, or {@code auto}: io_uring, and epoll where there is none
  */
 public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String kind) {
-    static final String AUTO = "auto";
     private static final String IO_URING = "io_uring";
     private static final String EPOLL = "epoll";
     private static final Logger LOG = LoggerFactory.getLogger(LoopSpec.class);
@@ -39,14 +39,14 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
         if (count < 1 || count > MAX_LOOPS) {
             throw new IllegalArgumentException("number of loops " + count + " is not from 1 to " + MAX_LOOPS);
         }
-        if (!List.of(AUTO, IO_URING, EPOLL).contains(kind)) {
+        if (!List.of(Providers.AUTO, IO_URING, EPOLL).contains(kind)) {
             throw new IllegalArgumentException("--loop '" + kind + "' is none of auto, io_uring, epoll");
         }
     }
 
     /** Loops of the kind that suits the machine. */
     public LoopSpec(int count, List<Integer> cpus, long pollMaxNanos) {
-        this(count, cpus, pollMaxNanos, AUTO);
+        this(count, cpus, pollMaxNanos, Providers.AUTO);
     }
 
     /**
@@ -76,7 +76,7 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
     private boolean onRing() {
         Optional<String> noRing = kind.equals(EPOLL) ? Optional.empty() : IoUringLoop.unavailable();
         boolean onRing = !kind.equals(EPOLL) && noRing.isEmpty();
-        if (kind.equals(AUTO) && !onRing) {
+        if (kind.equals(Providers.AUTO) && !onRing) {
             LOG.warn("loops on epoll, as there is no io_uring: {}", noRing.orElse(""));
         }
         Optional<String> unavailable = kind.equals(IO_URING) ? noRing : onRing ? Optional.empty() : EpollLoop.unavailable();
