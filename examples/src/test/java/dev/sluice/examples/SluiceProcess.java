@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 
 /** The sluice command in a process of its own, as a person runs it. */
 final class SluiceProcess implements AutoCloseable {
@@ -140,6 +141,11 @@ final class SluiceProcess implements AutoCloseable {
     /** Waits until stdout has said something; returns all that it has said. */
     String awaitOut(String wanted) throws InterruptedException {
         return out.when(text -> text.contains(wanted));
+    }
+
+    /** Waits until stdout has said something so many times. */
+    void awaitOut(String wanted, int times) throws InterruptedException {
+        out.when(text -> text.split(Pattern.quote(wanted), -1).length > times);
     }
 
     /** Waits until stderr has said something; returns all that it has said. */

@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.sluice.linux.DatagramReceiver;
+import dev.sluice.linux.UnixSocket;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -112,6 +115,49 @@ class SystemdIT {
             serve.signal("HUP");
             assertThat(serve.awaitErr("'third'")).contains("first, second");
             assertThat(serve.terminate().status()).isZero();
+        }
+    }
+
+    @Test
+    void shouldKeepNoDescriptorOfADiskThatCannotBeServedOnReload() throws Exception {
+        activationNeeded();
+        Path file = Files.writeString(directory.resolve("disks.yaml"), "disks: []\n");
+        // The first connection, which starts the process, waits for a disk.
+        try (SluiceProcess serve = start(List.of(ACTIVATE.toString(), "-l", socket.toString(), "--fdname", "first"), Map.of(), "serve", "--config", file)) {
+            serve.awaitErr("Listening on");
+            try (UnixSocket _ = UnixSocket.connectTo(socket.toString())) {
+                serve.ready();
+                Files.writeString(file, "disks:\n  - image: disk.img\n    activation: first\n    loop-of-queue: {0: 7}\n");
+                long before = reloadInVain(serve, 1);
+                assertThat(serve.awaitErr("loop of queue 0")).contains("sluice: error: disk disk.img: loop of queue 0: 7 is not within 0 to 0");
+                long after = before;
+                for (int times = 2; times <= 6; times++) {
+                    after = reloadInVain(serve, times);
+                }
+                assertThat(after).as("sockets that the process has open").isEqualTo(before);
+            }
+            Files.writeString(file, "disks:\n  - image: disk.img\n    activation: first\n    loop-of-queue: {0: 0}\n");
+            serve.signal("HUP");
+            serve.awaitOut("added [disk.img]");
+            BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
+            assertThat(serve.terminate().status()).isZero();
+        }
+    }
+
+    /** How many sockets the process has open when it has said for the n-th time that the disk has failed. */
+    private static long reloadInVain(SluiceProcess serve, int times) throws Exception {
+        serve.signal("HUP");
+        serve.awaitOut("failed [disk.img]\n", times);
+        try (Stream<Path> descriptors = Files.list(Path.of("/proc", Long.toString(serve.pid()), "fd"))) {
+            return descriptors.filter(SystemdIT::isSocket).count();
+        }
+    }
+
+    private static boolean isSocket(Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).toString().startsWith("socket:");
+        } catch (IOException closedMeanwhile) {
+            return false;
         }
     }
 

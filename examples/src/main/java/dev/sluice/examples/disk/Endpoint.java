@@ -1,6 +1,7 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.examples.systemd.ActivatedSockets;
+import dev.sluice.linux.Fd;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -33,15 +34,25 @@ public sealed interface Endpoint {
     }
 
     /**
-     * Tells a server where to be.
+     * Makes a server that will be here. Where it cannot be made nothing is left open.
      *
      * @throws IOException where the service manager has passed no such socket
+     * @throws IllegalArgumentException where the settings of the server are wrong, naming the value and its bounds
      */
-    default void configure(VhostUserServer.Builder server, ActivatedSockets sockets) throws IOException {
-        switch (this) {
-            case SocketPath(Path path) -> server.socketPath(path);
-            case Descriptor(int number) -> server.fd(number);
-            case Activated(String name) -> server.fd(sockets.duplicate(name));
-        }
+    default VhostUserServer build(VhostUserServer.Builder server, ActivatedSockets sockets) throws IOException {
+        return switch (this) {
+            case SocketPath(Path path) -> server.socketPath(path).build();
+            case Descriptor(int number) -> server.fd(number).build();
+            case Activated(String name) -> {
+                Fd duplicate = sockets.duplicate(name);
+                try {
+                    VhostUserServer built = server.fd(duplicate.number()).build();
+                    int _ = duplicate.release();
+                    yield built;
+                } finally {
+                    duplicate.close();
+                }
+            }
+        };
     }
 }

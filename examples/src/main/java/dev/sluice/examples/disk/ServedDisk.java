@@ -87,9 +87,7 @@ public final class ServedDisk implements AutoCloseable {
                     .queueSize(spec.queueSize())
                     .segMax(spec.segMax())
                     .allowFileMemory(spec.allowFileMemory());
-            // Last: what it makes is the server's to close.
-            spec.endpoint().configure(server, sockets);
-            return new ServedDisk(spec, loops, backend, choice, built, server.build(), metrics);
+            return new ServedDisk(spec, loops, backend, choice, built, spec.endpoint().build(server, sockets), metrics);
         } catch (Throwable failed) {
             backend.close();
             throw failed;

@@ -112,7 +112,7 @@ public final class ActivatedSockets implements AutoCloseable {
      *
      * @throws IOException where there is none of that name
      */
-    public int duplicate(String name) throws IOException {
+    public Fd duplicate(String name) throws IOException {
         UnixSocket socket = sockets.get(name);
         if (socket == null) {
             throw new IOException("the service manager has passed no socket named '" + name + "'" + (sockets.isEmpty()
@@ -123,7 +123,7 @@ public final class ActivatedSockets implements AutoCloseable {
         if (number < 0) {
             throw new ErrnoException("fcntl", "F_DUPFD_CLOEXEC of the socket " + name, number, "raise the limit of open files (ulimit -n)");
         }
-        return number;
+        return Fd.adopt(number);
     }
 
     /** Ends the manager's sockets in this process; the manager's own descriptors listen on. Idempotent. */

@@ -24,7 +24,7 @@ class ActivatedSocketsTest {
         int passed = UnixSocket.listenAt(path, 1).fd().release();
         try (ActivatedSockets sockets = ActivatedSockets.of(environment(PID, "1", "root"), PID, passed)) {
             assertThat(sockets.names()).containsExactly("root");
-            try (UnixSocket duplicate = UnixSocket.adopt(Fd.adopt(sockets.duplicate("root")));
+            try (UnixSocket duplicate = UnixSocket.adopt(sockets.duplicate("root"));
                     UnixSocket client = UnixSocket.connectTo(path)) {
                 assertThat(duplicate.fd().number()).isNotEqualTo(passed);
                 Fd.adopt(duplicate.accept()).close();

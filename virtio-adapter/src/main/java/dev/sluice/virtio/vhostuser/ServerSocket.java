@@ -94,17 +94,23 @@ final class ServerSocket implements AutoCloseable {
         return Files.readAttributes(path, "unix:fileKey", LinkOption.NOFOLLOW_LINKS).get("fileKey");
     }
 
-    /** Takes an inherited descriptor over, listening or connected. */
-    static ServerSocket inherited(int number) throws IOException {
-        if (LinuxFile.flags(number) < 0) {
-            throw new IOException("file descriptor " + number + " is not open: pass one that the parent process has left open");
+    /** Takes an inherited descriptor over, listening or connected, and closes it where it cannot be served on. */
+    static ServerSocket inherited(Fd fd) throws IOException {
+        if (LinuxFile.flags(fd.number()) < 0) {
+            // Released, as the number may be somebody else's next file.
+            throw new IOException("file descriptor " + fd.release() + " is not open: pass one that the parent process has left open");
         }
-        UnixSocket socket = UnixSocket.adopt(Fd.adopt(number));
-        if (!socket.isListening()) {
-            return new ServerSocket(null, socket, null, null);
+        try {
+            UnixSocket socket = UnixSocket.adopt(fd);
+            if (!socket.isListening()) {
+                return new ServerSocket(null, socket, null, null);
+            }
+            doNotBlock(socket);
+            return new ServerSocket(socket, null, null, null);
+        } catch (Throwable failed) {
+            fd.close();
+            throw failed;
         }
-        doNotBlock(socket);
-        return new ServerSocket(socket, null, null, null);
     }
 
     /** The listening socket, or null where there is but one connection. */

@@ -61,6 +61,8 @@ public final class VhostUserServer implements AutoCloseable {
     private final VirtioBlkDevice device;
     private final GuardedObserver observer;
     private final String address;
+    /** The descriptor to serve on, until it is opened. */
+    private @Nullable Fd inherited;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
 
@@ -78,6 +80,7 @@ public final class VhostUserServer implements AutoCloseable {
         this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax);
         Path path = settings.socketPath;
         this.observer = new GuardedObserver(pipeline.observer(), GuardedObserver.NO_QUEUE);
+        this.inherited = path == null ? Fd.adopt(settings.fd) : null;
         this.address = path == null ? "fd " + settings.fd : path.toString();
     }
 
@@ -135,8 +138,7 @@ public final class VhostUserServer implements AutoCloseable {
         if (thread != null) {
             throw new IllegalStateException("server of " + address + " was started before");
         }
-        Path path = settings.socketPath;
-        ServerSocket opened = path != null ? ServerSocket.listenAt(path) : ServerSocket.inherited(settings.fd);
+        ServerSocket opened = openSocket();
         try {
             openShared();
             LOG.info("{}: {}", address, pipeline);
@@ -148,6 +150,19 @@ public final class VhostUserServer implements AutoCloseable {
             closeWake();
             throw failed;
         }
+    }
+
+    private ServerSocket openSocket() throws IOException {
+        Fd passed = inherited;
+        inherited = null;
+        Path path = settings.socketPath;
+        if (passed != null) {
+            return ServerSocket.inherited(passed);
+        }
+        if (path != null) {
+            return ServerSocket.listenAt(path);
+        }
+        throw new IOException(address + ": the server could not be started before: build another one");
     }
 
     private void openShared() throws IOException {
@@ -221,6 +236,9 @@ public final class VhostUserServer implements AutoCloseable {
         Thread control = thread;
         Fd woken = wake;
         if (control == null || woken == null) {
+            if (inherited != null) {
+                inherited.close();
+            }
             ended.countDown();
             return;
         }
@@ -409,7 +427,7 @@ public final class VhostUserServer implements AutoCloseable {
             return this;
         }
 
-        /** Serve on an inherited descriptor, listening or connected, which the server then owns. */
+        /** Serve on an inherited descriptor, listening or connected; the server owns it from {@link #build} on, started or not. */
         public Builder fd(int number) {
             this.fd = number;
             return this;
@@ -484,7 +502,7 @@ public final class VhostUserServer implements AutoCloseable {
             }
             loopOfQueue.forEach((queue, loop) -> {
                 requireRange("queue", queue, 0, numQueues - 1);
-                requireRange("loop of queue " + queue, loop, 0, loops.size() - 1);
+                requireRange("loop of queue " + queue + ":", loop, 0, loops.size() - 1);
             });
             return new VhostUserServer(this, chosen);
         }

@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
@@ -86,6 +87,25 @@ final class ServerFailureTest {
             assertThat(path).doesNotExist();
             server.awaitEnd();
             server.close();
+        }
+    }
+
+    @Test
+    void shouldCloseTheDescriptorThatItWasGivenWhenItServesNobody() throws Exception {
+        try (ServerFixture fixture = ServerFixture.start(1)) {
+            VhostUserServer.Builder builder = VhostUserServer.builder().pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
+
+            int listening = UnixSocket.listenAt(directory.resolve("s").toString(), 1).fd().release();
+            VhostUserServer neverStarted = builder.fd(listening).build();
+            assertThat(LinuxFile.flags(listening)).isNotNegative();
+            neverStarted.close();
+            assertThat(LinuxFile.flags(listening)).isNegative();
+
+            int noSocket = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0).release();
+            VhostUserServer neverConnected = builder.fd(noSocket).build();
+            assertThatThrownBy(neverConnected::start).isInstanceOf(IOException.class).hasMessageContaining("AF_UNIX");
+            assertThat(LinuxFile.flags(noSocket)).isNegative();
+            neverConnected.close();
         }
     }
 
