@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.examples.cli.Commands;
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.linux.LinuxPlatform;
@@ -57,13 +58,50 @@ public final class DiskHost implements AutoCloseable {
      * @throws LaunchException where there is another disk of its name
      */
     public synchronized ServedDisk add(DiskSpec spec) throws IOException {
+        ServedDisk disk = open(spec);
+        serve(disk);
+        return disk;
+    }
+
+    /**
+     * Serves these disks, each until its server ends by itself: then it is taken away, so that its image is free and a change can open it again. All of
+     * them are opened before anybody can connect to the first; where one cannot be opened or served, none is.
+     *
+     * @throws IOException as {@link #add}
+     * @throws LaunchException where a disk cannot be had, which it names
+     */
+    public synchronized void addAll(List<DiskSpec> specs) throws IOException {
+        List<ServedDisk> opened = new ArrayList<>();
+        String name = "";
+        try {
+            for (DiskSpec spec : specs) {
+                name = spec.name();
+                opened.add(open(spec));
+            }
+            for (ServedDisk disk : opened) {
+                name = disk.spec().name();
+                serveUntilItEnds(disk);
+            }
+        } catch (Throwable failed) {
+            opened.forEach(this::remove);
+            if (Commands.isForPeople(failed)) {
+                throw new LaunchException("disk " + name + ": " + failed.getMessage(), failed);
+            }
+            throw failed;
+        }
+    }
+
+    private ServedDisk open(DiskSpec spec) throws IOException {
         if (closed) {
             throw new IOException(spec.name() + ": the process is ending");
         }
         if (disks.stream().anyMatch(disk -> disk.spec().name().equals(spec.name()))) {
             throw new LaunchException("there are two disks named " + spec.name() + ": give each a name of its own");
         }
-        ServedDisk disk = ServedDisk.open(spec, loops, sockets, observation);
+        return ServedDisk.open(spec, loops, sockets, observation);
+    }
+
+    private void serve(ServedDisk disk) throws IOException {
         try {
             disk.start();
         } catch (Throwable failed) {
@@ -73,16 +111,14 @@ public final class DiskHost implements AutoCloseable {
         List<ServedDisk> more = new ArrayList<>(disks);
         more.add(disk);
         disks = List.copyOf(more);
-        return disk;
     }
 
-    /** As {@link #add}, and takes the disk away when its server ends by itself, so that its image is free and a change can open it again. */
-    public void addUntilItEnds(DiskSpec spec) throws IOException {
-        ServedDisk disk = add(spec);
-        Thread.ofVirtual().name("sluice-end-of " + spec.name()).start(() -> removeAtEnd(disk));
+    private void serveUntilItEnds(ServedDisk disk) throws IOException {
+        serve(disk);
+        Thread.ofVirtual().name("sluice-end-of " + disk.spec().name()).start(() -> removeAtEnd(disk));
     }
 
-    /** What {@link #change} did, by names of disks. */
+    /** What {@link #change} did, by names of disks; failures as {@link #addAll} throws them. */
     public record Changes(List<String> added, List<String> removed, List<String> unchanged, Map<String, Exception> failed) {}
 
     /**
@@ -102,7 +138,7 @@ public final class DiskHost implements AutoCloseable {
         for (DiskSpec spec : wanted) {
             if (!changes.unchanged.contains(spec.name())) {
                 try {
-                    addUntilItEnds(spec);
+                    addAll(List.of(spec));
                     changes.added.add(spec.name());
                 } catch (IOException | RuntimeException failed) {
                     changes.failed.put(spec.name(), failed);

@@ -2,7 +2,6 @@ package dev.sluice.examples.disk;
 
 import dev.sluice.examples.cli.Commands;
 import dev.sluice.examples.cli.HangUp;
-import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.systemd.ServiceNotifier;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -15,7 +14,7 @@ import java.util.concurrent.CountDownLatch;
  * Serves the disks of a file, and reads it again on SIGHUP.
  *
  * <p><b>Threading:</b> {@link #serve} keeps the caller's thread; reloads come on threads of their own, one at a time. <b>Failure:</b> at the start
- * everything must open. At a reload a file that is wrong changes nothing, and a disk that cannot be opened does not stop the others; stderr says
+ * everything must open before anything is served. At a reload a file that is wrong changes nothing, and a disk that cannot be opened does not stop the others; stderr says
  * why, and the next SIGHUP tries again.
  */
 public final class DisksFileServer {
@@ -45,9 +44,7 @@ public final class DisksFileServer {
         // Before there are disks: a SIGHUP that comes early must not end the process, as it does by default.
         HangUp.run(this::reload);
         synchronized (this) {
-            for (DiskSpec disk : wanted) {
-                add(disk);
-            }
+            host.addAll(wanted);
             StringBuilder text = new StringBuilder("ready: " + disks(wanted.size()) + " of " + file);
             for (ServedDisk disk : host.disks()) {
                 text.append("\n  ").append(disk.spec().name()).append(": ").append(disk.description());
@@ -58,26 +55,11 @@ public final class DisksFileServer {
         new CountDownLatch(1).await();
     }
 
-    private void add(DiskSpec disk) throws IOException {
-        try {
-            host.addUntilItEnds(disk);
-        } catch (IOException failed) {
-            throw of(disk.name(), failed);
-        } catch (RuntimeException failed) {
-            throw Commands.isForPeople(failed) ? of(disk.name(), failed) : failed;
-        }
-    }
-
-    /** Says of which disk a failure is. */
-    private static LaunchException of(String disk, Exception failed) {
-        return new LaunchException("disk " + disk + ": " + failed.getMessage(), failed);
-    }
-
     private synchronized void reload() {
         manager.reloading();
         try {
             DiskHost.Changes changes = host.change(DisksFile.read(file));
-            changes.failed().forEach((disk, failed) -> Commands.report(Commands.isForPeople(failed) ? of(disk, failed) : failed, err));
+            changes.failed().values().forEach(failed -> Commands.report(failed, err));
             say("reloaded: " + file + ": added " + changes.added() + ", removed " + changes.removed() + ", unchanged " + changes.unchanged() + ", failed "
                     + changes.failed().keySet());
         } catch (IOException wrong) {
