@@ -6,6 +6,7 @@ import java.lang.ref.PhantomReference;
 import java.lang.ref.ReferenceQueue;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +28,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     private final int bufferBytes;
     private final int alignment;
     private final LeakDetection detection;
+    private final Consumer<NativeBlock> whenMade;
     private final ReferenceQueue<BlockBuffer> collected = new ReferenceQueue<>();
 
     /** One for the holder of a buffer, one for each request on it; 0 where it is in the pool. */
@@ -55,10 +57,16 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         }
     }
 
-    BlockBufferPool(int count, int bufferBytes, int alignment, LeakDetection detection) {
+    /**
+     * A pool without memory yet.
+     *
+     * @param whenMade told of the memory, on the thread that takes the first buffer
+     */
+    BlockBufferPool(int count, int bufferBytes, int alignment, LeakDetection detection, Consumer<NativeBlock> whenMade) {
         this.bufferBytes = bufferBytes;
         this.alignment = alignment;
         this.detection = detection;
+        this.whenMade = whenMade;
         this.uses = new AtomicIntegerArray(count);
         this.free = new int[count];
         this.watches = new Watch[count];
@@ -113,6 +121,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
             slab = NativeMemory.allocate((long) free.length * bufferBytes, alignment);
             memory = slab;
             base = slab.address();
+            whenMade.accept(slab);
         }
         int index = free[--freeCount];
         uses.set(index, 1);

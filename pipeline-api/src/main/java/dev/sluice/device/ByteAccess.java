@@ -1,5 +1,6 @@
 package dev.sluice.device;
 
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.Errno;
 import java.nio.ByteBuffer;
@@ -67,7 +68,7 @@ final class ByteAccess {
     }
 
     private static boolean straight(long position, int bytes, ByteBuffer buffer) {
-        return buffer.isDirect() && ((position | bytes) & (SECTOR_BYTES - 1)) == 0 && bytes <= Limits.MAX_TRANSFER_BYTES;
+        return buffer.isDirect() && ((position | bytes) & (SECTOR_BYTES - 1)) == 0 && bytes <= LinuxFile.MAX_RW_COUNT;
     }
 
     private static ByteBuffer part(ByteBuffer buffer, int bytes) {

@@ -19,7 +19,7 @@ import reactor.core.Exceptions;
 /**
  * A queue whose other side is the program: the {@link SubmissionRing} is its avail ring, a completed {@link DeviceIo} its used element.
  *
- * <p><b>Threading:</b> {@link #submit}, {@link #offer}, {@link #kick} and {@link #refuseNew} from any thread, everything else on the loop.
+ * <p><b>Threading:</b> {@link #submit}, {@link #offer}, {@link #kick}, {@link #offerBuffers} and {@link #refuseNew} from any thread, everything else on the loop.
  * <b>Ownership:</b> its requests and their iovecs, until {@link #free}. <b>Failure:</b> a call that cannot be taken is told so through
  * {@link DeviceIo#refused}; nothing throws. <b>Allocation:</b> none per request; what the loop's mailbox takes per wake-up.
  */
@@ -52,6 +52,8 @@ final class DeviceQueue implements RequestQueue {
     private int freeCount;
     private boolean freed;
     private @Nullable Runnable whenDrained;
+    private @Nullable BlockPipeline pipeline;
+    private long offeredBuffers;
 
     DeviceQueue(IoLoop loop, int index, BlockDeviceOptions options) {
         this.loop = loop;
@@ -76,6 +78,7 @@ final class DeviceQueue implements RequestQueue {
 
     void connect(BlockPipeline pipeline) {
         pipeline.connect(source);
+        this.pipeline = pipeline;
     }
 
     // ---- the program's side
@@ -126,6 +129,28 @@ final class DeviceQueue implements RequestQueue {
         }
     }
 
+    /** Tells the sink of the memory that many requests will use. */
+    void offerBuffers(long address, long bytes) {
+        try {
+            loop.execute(() -> {
+                BlockPipeline connected = pipeline;
+                if (connected != null && !refusing && connected.registerBuffers(loop, address, bytes)) {
+                    offeredBuffers = address;
+                }
+            });
+        } catch (RejectedExecutionException ended) {
+            // No loop, no requests.
+        }
+    }
+
+    private void takeBackBuffers() {
+        BlockPipeline connected = pipeline;
+        if (connected != null && offeredBuffers != 0) {
+            connected.unregisterBuffers(loop, offeredBuffers);
+            offeredBuffers = 0;
+        }
+    }
+
     /** From now on calls are refused; those that are in the ring go on. */
     void refuseNew() {
         refusing = true;
@@ -144,6 +169,7 @@ final class DeviceQueue implements RequestQueue {
         Runnable told = whenDrained;
         if (told != null && inFlight() == 0 && ring.isEmpty()) {
             whenDrained = null;
+            takeBackBuffers();
             source.stop(told);
         }
     }

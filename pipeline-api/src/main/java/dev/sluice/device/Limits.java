@@ -1,5 +1,6 @@
 package dev.sluice.device;
 
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
@@ -10,8 +11,6 @@ import java.nio.ByteBuffer;
 
 /** What a {@link BlockDevice} takes: judged on the caller's thread, before anything crosses into the loop. Any thread. */
 final class Limits {
-    /** What Linux transfers at most with one call, rounded down to a page (MAX_RW_COUNT, read(2)). */
-    static final long MAX_TRANSFER_BYTES = 0x7ffff000L;
 
     private final BlockPipeline pipeline;
     private final BlockBufferPool pool;
@@ -38,8 +37,8 @@ final class Limits {
             throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + " is not within the device's " + geometry.sizeBytes() + " bytes");
         }
         boolean transfer = op == BlockOp.READ || op == BlockOp.WRITE;
-        if (transfer && lengthBytes > MAX_TRANSFER_BYTES) {
-            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes: a request moves at most " + MAX_TRANSFER_BYTES);
+        if (transfer && lengthBytes > LinuxFile.MAX_RW_COUNT) {
+            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes: a request moves at most " + LinuxFile.MAX_RW_COUNT);
         }
         if (op.modifies() && geometry.readOnly()) {
             throw BlockIoException.failed(op, offsetBytes, lengthBytes, Errno.EROFS);

@@ -38,6 +38,9 @@ public final class LinuxFile {
     public static final int FALLOC_FL_PUNCH_HOLE = 0x2;
     public static final int FALLOC_FL_ZERO_RANGE = 0x10;
 
+    /** What Linux transfers at most with one call: INT_MAX rounded down to a page (MAX_RW_COUNT, read(2)). */
+    public static final long MAX_RW_COUNT = 0x7ffff000L;
+
     public static final int SEEK_SET = 0;
     public static final int SEEK_CUR = 1;
     public static final int SEEK_END = 2;

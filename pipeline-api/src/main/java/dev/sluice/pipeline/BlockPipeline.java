@@ -79,6 +79,26 @@ public final class BlockPipeline implements AutoCloseable {
         new QueueSubscriber(source, sink, this).subscribe();
     }
 
+    /**
+     * Offers memory to the sink of a loop, on that loop's thread, as {@link BlockSink#registerBuffers} says.
+     *
+     * @return false where the sink does not take it or there is none
+     */
+    public boolean registerBuffers(IoLoop loop, long address, long bytes) {
+        loop.assertInLoop();
+        SharedSink sink = sinks.get(loop);
+        return sink != null && sink.registerBuffers(address, bytes);
+    }
+
+    /** Takes such memory back, on the loop's thread, as {@link BlockSink#unregisterBuffers} says. */
+    public void unregisterBuffers(IoLoop loop, long address) {
+        loop.assertInLoop();
+        SharedSink sink = sinks.get(loop);
+        if (sink != null) {
+            sink.unregisterBuffers(address);
+        }
+    }
+
     /** What the pipeline's sink on a loop has done; {@link SinkCounters#NONE} where it has none there. */
     public SinkCounters sinkCounters(IoLoop loop) {
         SharedSink sink = sinks.get(loop);

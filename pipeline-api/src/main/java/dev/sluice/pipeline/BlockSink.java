@@ -20,6 +20,19 @@ public interface BlockSink extends AutoCloseable {
     /** Hands the batch to the kernel. Called once at the end of a tick that submitted something. Never blocks. */
     void flush();
 
+    /**
+     * Offers memory that the data of many requests will lie in, so that the kernel can pin it once instead of for each of them (the registered buffers of
+     * io_uring). Requests work the same whether it is taken or not. The memory must stay until {@link #unregisterBuffers} or the sink's end.
+     *
+     * @return false where the sink has no use for it, has such memory already, or the kernel refuses
+     */
+    default boolean registerBuffers(long address, long bytes) {
+        return false;
+    }
+
+    /** Forgets memory that {@link #registerBuffers} has taken; without effect for other memory. Not with requests in flight on it. */
+    default void unregisterBuffers(long address) {}
+
     /** How many requests can be in flight at once. */
     int capacity();
 

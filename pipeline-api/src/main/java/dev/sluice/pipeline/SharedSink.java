@@ -29,6 +29,16 @@ final class SharedSink {
         return sink.counters();
     }
 
+    boolean registerBuffers(long address, long bytes) {
+        return !closed && sink.registerBuffers(address, bytes);
+    }
+
+    void unregisterBuffers(long address) {
+        if (!closed) {
+            sink.unregisterBuffers(address);
+        }
+    }
+
     void submit(BlockRequest request) {
         if (closed) {
             refuse(request);

@@ -18,7 +18,7 @@ class BlockBufferPoolTest {
 
     @Test
     void shouldLendAlignedBuffersUntilAllAreOut() {
-        BlockBufferPool pool = new BlockBufferPool(2, 8192, 4096, LeakDetection.ON);
+        BlockBufferPool pool = new BlockBufferPool(2, 8192, 4096, LeakDetection.ON, memory -> {});
         BlockBuffer first = take(pool);
         BlockBuffer second = take(pool);
         assertThat(pool.tryTake()).isNull();
@@ -36,7 +36,7 @@ class BlockBufferPoolTest {
 
     @Test
     void shouldServeThoseWhoWaitInOrderAndPassOverThoseWhoHaveGone() {
-        BlockBufferPool pool = new BlockBufferPool(1, 512, 512, LeakDetection.OFF);
+        BlockBufferPool pool = new BlockBufferPool(1, 512, 512, LeakDetection.OFF, memory -> {});
         BlockBuffer only = take(pool);
         DeviceRig.Outcome<BlockBuffer> gone = DeviceRig.start(pool.take());
         DeviceRig.Outcome<BlockBuffer> first = DeviceRig.start(pool.take());
@@ -54,7 +54,7 @@ class BlockBufferPoolTest {
 
     @Test
     void shouldReportABufferThatWasForgotten() throws Exception {
-        BlockBufferPool pool = new BlockBufferPool(2, 512, 512, LeakDetection.TRACE);
+        BlockBufferPool pool = new BlockBufferPool(2, 512, 512, LeakDetection.TRACE, memory -> {});
         CountDownLatch collected = forget(pool);
         for (int i = 0; i < 100 && collected.getCount() > 0; i++) {
             System.gc();
@@ -79,7 +79,7 @@ class BlockBufferPoolTest {
 
     @Test
     void shouldFailThoseWhoWaitWhenItIsClosed() {
-        BlockBufferPool pool = new BlockBufferPool(1, 512, 512, LeakDetection.OFF);
+        BlockBufferPool pool = new BlockBufferPool(1, 512, 512, LeakDetection.OFF, memory -> {});
         BlockBuffer out = take(pool);
         DeviceRig.Outcome<BlockBuffer> waiting = DeviceRig.start(pool.take());
         pool.close();

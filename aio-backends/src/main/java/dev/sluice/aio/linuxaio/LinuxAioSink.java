@@ -91,12 +91,22 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
 
     @Override
     protected boolean startBuffer(int slot, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
-        if (blocksAtSubmission(fd) && rwFlags == 0) {
-            return onThread(slot, reads ? () -> (int) LinuxFile.pread(fd, address, bytes, offset) : () -> (int) LinuxFile.pwrite(fd, address, bytes, offset));
+        if (blocksAtSubmission(fd)) {
+            return onThread(slot, reads ? () -> (int) LinuxFile.pread(fd, address, bytes, offset) : () -> write(fd, address, bytes, offset, rwFlags));
         }
         long iocb = context.take(slot);
         Iocb.setBuffer(iocb, reads ? Iocb.IOCB_CMD_PREAD : Iocb.IOCB_CMD_PWRITE, fd, address, bytes, offset, rwFlags, slot);
         return taken(iocb);
+    }
+
+    /** RWF_DSYNC, the only flag there is, as fdatasync(2): pwrite(2) takes no flags. */
+    private static int write(int fd, long address, int bytes, long offset, int rwFlags) {
+        int written = (int) LinuxFile.pwrite(fd, address, bytes, offset);
+        if (written <= 0 || rwFlags == 0) {
+            return written;
+        }
+        int synced = LinuxFile.fdatasync(fd);
+        return synced < 0 ? synced : written;
     }
 
     @Override

@@ -239,6 +239,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         if (inMemory) {
             return called(operation.slot, moveInMemory(reads, fd, iovecs, iovecCount, offset));
         }
+        if (iovecCount == 1) {
+            // Saves the kernel the import of an array.
+            int bytes = (int) Math.min(Iovec.length(iovecs, 0), LinuxFile.MAX_RW_COUNT);
+            return startBuffer(operation.slot, reads, fd, Iovec.base(iovecs, 0), bytes, offset, rwFlags);
+        }
         return startVector(operation.slot, reads, fd, iovecs, iovecCount, offset, rwFlags);
     }
 

@@ -2,12 +2,14 @@ package dev.sluice.aio.uring;
 
 import dev.sluice.aio.loop.LoopHandle;
 import dev.sluice.aio.netty.NettyLoop;
+import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
 import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringIoHandlerConfig;
 import java.io.IOException;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A loop on one io_uring: one io_uring_enter a tick submits what the tick before has queued, and waits only where nothing else is to be done.
@@ -18,6 +20,7 @@ import java.util.Optional;
 public final class IoUringLoop extends NettyLoop {
     private final IoUringLoopOptions options;
     private final RingEnters enters;
+    private @Nullable RegisteredBuffers registeredBuffers;
 
     private IoUringLoop(String name, IoUringLoopOptions options) {
         super(name, options.daemon(), options.pollMaxNanos());
@@ -69,7 +72,12 @@ public final class IoUringLoop extends NettyLoop {
     protected IoHandlerFactory handlerFactory() {
         IoUringIoHandlerConfig config =
                 new IoUringIoHandlerConfig().setRingSize(options.submissionEntries()).setCqSize(options.completionEntries());
-        return IoUringIoHandler.newFactory(config);
+        IoHandlerFactory factory = IoUringIoHandler.newFactory(config);
+        return executor -> {
+            IoHandler handler = factory.newHandler(executor);
+            registeredBuffers = new RegisteredBuffers(name(), handler);
+            return handler;
+        };
     }
 
     @Override
@@ -91,6 +99,15 @@ public final class IoUringLoop extends NettyLoop {
 
     IoRegistration register(RingEntry entry) {
         return registerHandle(entry);
+    }
+
+    /** Confined to the loop's thread, as is all of this part. */
+    RegisteredBuffers registeredBuffers() {
+        RegisteredBuffers made = registeredBuffers;
+        if (made == null) {
+            throw new IllegalStateException(name() + " has not started");
+        }
+        return made;
     }
 
     /** An operation waits in the submission queue. */
