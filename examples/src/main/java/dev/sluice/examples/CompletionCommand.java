@@ -11,7 +11,14 @@ import picocli.CommandLine.Spec;
         name = "completion",
         mixinStandardHelpOptions = true,
         description = "Print a completion script for bash and zsh.",
-        footer = {"", "For the running shell:  source <(sluice completion)"})
+        footer = {
+            "",
+            "For the running shell, bash or zsh:  source <(sluice completion)",
+            "For every shell from now on:",
+            "  bash  sluice completion >~/.local/share/bash-completion/completions/sluice",
+            "  zsh   put these into ~/.zshrc:  autoload -U compinit && compinit",
+            "                                  source <(sluice completion)"
+        })
 final class CompletionCommand implements Runnable {
     @Spec
     private CommandSpec spec;

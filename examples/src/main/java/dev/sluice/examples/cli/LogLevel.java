@@ -1,6 +1,8 @@
 package dev.sluice.examples.cli;
 
+import java.util.Iterator;
 import java.util.Locale;
+import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /**
@@ -22,10 +24,18 @@ public final class LogLevel {
         OFF
     }
 
+    /** What a shell completes: the levels as the help writes them. */
+    static final class Names implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Stream.of(Level.values()).map(LogLevel::nameOf).iterator();
+        }
+    }
+
     /** An option object is made by picocli. */
     public LogLevel() {}
 
-    @Option(names = "--log-level", paramLabel = "LEVEL", description = "What is logged to stderr: trace, debug, info, warn, error or off (default: info).")
+    @Option(names = "--log-level", paramLabel = "LEVEL", completionCandidates = Names.class, description = "What is logged to stderr: trace, debug, info, warn, error or off (default: info).")
     void choose(Level level) {
         System.setProperty(SLUICE, nameOf(level));
         System.setProperty(EVERYBODY, nameOf(level.compareTo(Level.WARN) > 0 ? level : Level.WARN));

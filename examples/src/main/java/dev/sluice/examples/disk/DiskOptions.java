@@ -2,9 +2,13 @@ package dev.sluice.examples.disk;
 
 import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.Providers;
 import java.nio.file.Path;
+import java.util.Iterator;
 import java.util.List;
+import java.util.ServiceLoader;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -29,7 +33,16 @@ public final class DiskOptions {
     @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")
     private int segMax;
 
-    @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO,
+    /** What a shell completes: those that there are. */
+    static final class Backends implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            Stream<String> named = ServiceLoader.load(BlockBackendProvider.class).stream().map(provider -> provider.get().name());
+            return Stream.concat(Stream.of(Providers.AUTO, NullBackend.NAME), named).iterator();
+        }
+    }
+
+    @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO, completionCandidates = Backends.class,
             description = "How the image is read and written: auto takes io_uring, then linux-aio, then nio (default: ${DEFAULT-VALUE}).")
     private String backend;
 

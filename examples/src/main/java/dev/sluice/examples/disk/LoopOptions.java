@@ -1,6 +1,7 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.pipeline.Providers;
+import java.util.Iterator;
 import picocli.CommandLine.Option;
 
 /** The options that describe the threads of a serving process. Filled by picocli, then read. */
@@ -14,8 +15,16 @@ public final class LoopOptions {
     @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")
     private long pollMaxNanos;
 
-    @Option(names = "--loop", paramLabel = "KIND", defaultValue = Providers.AUTO, description = "What the loops wait with: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--loop", paramLabel = "KIND", defaultValue = Providers.AUTO, completionCandidates = Kinds.class, description = "What the loops wait with: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
     private String loop;
+
+    /** What a shell completes. */
+    static final class Kinds implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return LoopSpec.KINDS.iterator();
+        }
+    }
 
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public LoopOptions() {}

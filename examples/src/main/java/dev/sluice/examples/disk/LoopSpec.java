@@ -24,6 +24,7 @@ import org.slf4j.LoggerFactory;
 public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String kind) {
     private static final String IO_URING = "io_uring";
     private static final String EPOLL = "epoll";
+    static final List<String> KINDS = List.of(Providers.AUTO, IO_URING, EPOLL);
     private static final Logger LOG = LoggerFactory.getLogger(LoopSpec.class);
     static final int MAX_LOOPS = 64;
     private static final long MAX_POLL_NANOS = 1_000_000_000L;
@@ -39,8 +40,8 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
         if (count < 1 || count > MAX_LOOPS) {
             throw new IllegalArgumentException("number of loops " + count + " is not from 1 to " + MAX_LOOPS);
         }
-        if (!List.of(Providers.AUTO, IO_URING, EPOLL).contains(kind)) {
-            throw new IllegalArgumentException("--loop '" + kind + "' is none of auto, io_uring, epoll");
+        if (!KINDS.contains(kind)) {
+            throw new IllegalArgumentException("--loop '" + kind + "' is none of " + String.join(", ", KINDS));
         }
     }
 
