@@ -9,7 +9,7 @@ public final class LoopOptions {
     @Option(names = "--loops", paramLabel = "M", defaultValue = "1", description = "Threads that serve the queues, in turns, 1 to 64 (default: ${DEFAULT-VALUE}).")
     private int loops;
 
-    @Option(names = "--loop-cpus", paramLabel = "LIST", defaultValue = "", description = "Pin the loops to these CPUs, one each: 0,1 or 2-5.")
+    @Option(names = "--loop-cpus", paramLabel = "LIST", defaultValue = "", description = "Pin the loops to these CPUs, one each, and from the first again: 0,1 or 2-5.")
     private String loopCpus;
 
     @Option(names = "--poll-max-ns", paramLabel = "N", defaultValue = "0", description = "A loop spins for up to N nanoseconds before it sleeps (default: ${DEFAULT-VALUE}, sleep at once).")

@@ -17,7 +17,7 @@ import org.slf4j.LoggerFactory;
  * The threads that serve a process's disks. Immutable.
  *
  * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number, unless it says otherwise
- * @param cpus which the loops are pinned to, one each and from the first again; empty where they are not
+ * @param cpus which the loops are pinned to, one each, at most as many as there are loops, and from the first again; empty where they are not
  * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second
  * @param kind {@code io_uring}, {@code epoll}, or {@code auto}: io_uring, and epoll where there is none
  */
@@ -39,6 +39,10 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
         }
         if (count < 1 || count > MAX_LOOPS) {
             throw new IllegalArgumentException("number of loops " + count + " is not from 1 to " + MAX_LOOPS);
+        }
+        if (cpus.size() > count) {
+            throw new IllegalArgumentException("--loop-cpus names " + cpus.size() + " CPUs for " + count + (count == 1 ? " loop" : " loops")
+                    + ": name one for each, or say --loops " + cpus.size());
         }
         if (!KINDS.contains(kind)) {
             throw new IllegalArgumentException("--loop '" + kind + "' is none of " + String.join(", ", KINDS));
