@@ -13,6 +13,11 @@ public interface BlockBackendProvider {
     /** Why this kind cannot work on this machine, with what to do about it; empty where it can. */
     Optional<String> unavailable();
 
+    /** Why this kind cannot work on this machine as these options ask for it: there may be too little left of what the machine has. */
+    default Optional<String> unavailable(BackendOptions options) {
+        return unavailable();
+    }
+
     /** Names of the loops that it works on, the best first; empty where any will do. */
     default List<String> loops() {
         return List.of();

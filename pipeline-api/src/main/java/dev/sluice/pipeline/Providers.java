@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,7 +55,7 @@ public final class Providers {
     public static Choice choose(String backend, String loop) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
-            if (!usable(candidate, backend, passedOver)) {
+            if (!usable(candidate, backend, BlockBackendProvider::unavailable, passedOver)) {
                 continue;
             }
             Optional<IoLoopProvider> fitting = loopFor(candidate, loop, passedOver);
@@ -128,7 +129,7 @@ public final class Providers {
     public static BlockBackend open(String name, String loop, BackendOptions options, Consumer<String> told) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
-            if (!usable(candidate, name, passedOver)) {
+            if (!usable(candidate, name, provider -> provider.unavailable(options), passedOver)) {
                 continue;
             }
             if (fits(candidate, loop)) {
@@ -160,11 +161,12 @@ public final class Providers {
         throw new IOException("there is no stage '" + name + "'; on the class path: " + (known.isEmpty() ? "none" : known));
     }
 
-    private static boolean usable(BlockBackendProvider candidate, String asked, List<String> passedOver) {
+    private static boolean usable(
+            BlockBackendProvider candidate, String asked, Function<BlockBackendProvider, Optional<String>> unavailable, List<String> passedOver) {
         if (!asked.equals(AUTO) && !asked.equals(candidate.name())) {
             return false;
         }
-        Optional<String> reason = candidate.unavailable();
+        Optional<String> reason = unavailable.apply(candidate);
         reason.ifPresent(why -> passedOver.add(candidate.name() + ": " + why));
         return reason.isEmpty();
     }

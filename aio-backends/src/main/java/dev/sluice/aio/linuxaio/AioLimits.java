@@ -19,10 +19,11 @@ final class AioLimits {
 
     private AioLimits() {}
 
-    static Optional<String> unavailable() {
+    /** Why there are no contexts with so many events; empty where there are. */
+    static Optional<String> unavailable(int maxEvents) {
         try {
             LinuxPlatform.ensureAvailable();
-            AioContext.open(1, AioCalls.KERNEL).destroy();
+            AioContext.open(maxEvents, AioCalls.KERNEL).destroy();
             return Optional.empty();
         } catch (LinuxUnavailableException notHere) {
             return Optional.of(String.valueOf(notHere.getMessage()));
@@ -48,7 +49,8 @@ final class AioLimits {
 
     private static String number(Path sysctl) {
         try {
-            return Files.readString(sysctl).strip();
+            // Not readString, which begins with a single byte where a file has no size: a number of sysctl is read with one call or cut off.
+            return Files.readAllLines(sysctl).getFirst().strip();
         } catch (IOException unreadable) {
             return "unknown";
         }

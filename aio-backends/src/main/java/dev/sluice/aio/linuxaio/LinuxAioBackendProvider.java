@@ -27,7 +27,12 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
 
     @Override
     public Optional<String> unavailable() {
-        return AioLimits.unavailable();
+        return AioLimits.unavailable(DEFAULT_MAX_EVENTS);
+    }
+
+    @Override
+    public Optional<String> unavailable(BackendOptions options) {
+        return AioLimits.unavailable(options.sinkCapacityOr(DEFAULT_MAX_EVENTS));
     }
 
     @Override
