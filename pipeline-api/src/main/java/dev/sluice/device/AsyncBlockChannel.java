@@ -6,9 +6,12 @@ import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.FileLock;
+import java.nio.channels.NonWritableChannelException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
@@ -24,6 +27,8 @@ import reactor.core.publisher.Mono;
  * <b>Failure:</b> {@link BlockIoException} through handler or Future.
  */
 final class AsyncBlockChannel extends AsynchronousFileChannel {
+    private static final Logger LOG = LoggerFactory.getLogger(AsyncBlockChannel.class);
+
     private final BlockDevice device;
     private volatile boolean closed;
 
@@ -66,6 +71,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         if (position < 0) {
             throw new IllegalArgumentException("position " + position);
         }
+        assertWritable();
         return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().write(position, source);
     }
 
@@ -81,7 +87,16 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
     }
 
     private static <A extends @Nullable Object> void tell(Mono<Integer> transfer, A attachment, CompletionHandler<Integer, ? super A> handler) {
-        var _ = transfer.subscribe(bytes -> handler.completed(bytes, attachment), failure -> handler.failed(failure, attachment));
+        var _ = transfer.subscribe(bytes -> guarded(() -> handler.completed(bytes, attachment)), failure -> guarded(() -> handler.failed(failure, attachment)));
+    }
+
+    /** A handler that throws is told nothing more. */
+    private static void guarded(Runnable call) {
+        try {
+            call.run();
+        } catch (Throwable failure) {
+            LOG.error("a completion handler failed", failure);
+        }
     }
 
     @Override
@@ -100,6 +115,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         if (size < 0) {
             throw new IllegalArgumentException("size " + size);
         }
+        assertWritable();
         assertOpen();
         if (size < device.sizeBytes()) {
             waitFor(device.resize(size).then());
@@ -117,6 +133,12 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
                 throw io;
             }
             throw failed;
+        }
+    }
+
+    private void assertWritable() {
+        if (!closed && device.geometry().readOnly()) {
+            throw new NonWritableChannelException();
         }
     }
 

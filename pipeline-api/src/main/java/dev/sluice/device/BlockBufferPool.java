@@ -5,6 +5,7 @@ import dev.sluice.linux.NativeMemory;
 import java.lang.ref.PhantomReference;
 import java.lang.ref.ReferenceQueue;
 import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -16,13 +17,16 @@ import reactor.core.publisher.Mono;
  * The aligned buffers of one {@link BlockDevice}: so many, of one size, in one piece of memory that is made when the first is taken.
  *
  * <p>A buffer goes back when it has been closed <em>and</em> no request uses it: each request under way pins the buffers that its
- * addresses lie in, whether it was given {@link BlockBuffer#bytes} or a slice of them.
+ * addresses lie in, whether it was given {@link BlockBuffer#bytes} or a slice of them, also where the request is another device's.
  *
  * <p><b>Threading:</b> any. <b>Ownership:</b> the memory is the device's, which frees it when it is closed; a buffer that is still out then is
  * reported, and accesses to it throw {@link IllegalStateException}. <b>Failure:</b> {@link #tryTake} answers null where all are out.
  * <b>Allocation:</b> a view a buffer taken; pinning allocates nothing.
  */
 public final class BlockBufferPool implements Lender<BlockBuffer> {
+    /** The pools of this process that have memory: a request may be given a buffer of another device. Replaced under the class's lock. */
+    private static volatile BlockBufferPool[] made = {};
+
     private static final Logger LOG = LoggerFactory.getLogger(BlockBufferPool.class);
 
     private final int bufferBytes;
@@ -41,6 +45,8 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     private int freeCount;
     private int leaks;
     private @Nullable NativeBlock memory;
+    /** Requests of other devices on buffers of this one. */
+    private int lentToOthers;
     private boolean closed;
 
     /** First byte of the memory, 0 before there is any; what {@link #pin} compares addresses with. */
@@ -121,6 +127,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
             slab = NativeMemory.allocate((long) free.length * bufferBytes, alignment);
             memory = slab;
             base = slab.address();
+            add(this);
             whenMade.accept(slab);
         }
         int index = free[--freeCount];
@@ -132,7 +139,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         return taken;
     }
 
-    /** One of the buffers, as soon as there is one; who asked first is served first. Fails where the device is closed. */
+    /** One of the buffers, as soon as there is one; who asked first is served first. Fails with {@link BlockIoException} where the device is closed. */
     public Mono<BlockBuffer> take() {
         return new TakeMono<>(this);
     }
@@ -174,9 +181,14 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
      */
     boolean pin(long address) {
         int index = indexOf(address);
-        if (index < 0) {
-            return true;
+        if (index >= 0) {
+            return hold(index);
         }
+        BlockBufferPool other = owner(address);
+        return other == null || other.pinForOther(address);
+    }
+
+    private boolean hold(int index) {
         int now;
         do {
             now = uses.get(index);
@@ -191,6 +203,54 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         int index = indexOf(address);
         if (index >= 0) {
             letGo(index);
+            return;
+        }
+        BlockBufferPool other = owner(address);
+        if (other != null) {
+            other.unpinForOther(address);
+        }
+    }
+
+    // ---- buffers of one device in requests of another
+
+    private static @Nullable BlockBufferPool owner(long address) {
+        for (BlockBufferPool pool : made) {
+            if (pool.indexOf(address) >= 0) {
+                return pool;
+            }
+        }
+        return null;
+    }
+
+    private synchronized boolean pinForOther(long address) {
+        int index = indexOf(address);
+        if (closed || index < 0 || !hold(index)) {
+            return false;
+        }
+        lentToOthers++;
+        return true;
+    }
+
+    /** The last of them lets a pool that has been closed meanwhile free its memory. */
+    private void unpinForOther(long address) {
+        letGo(indexOf(address));
+        synchronized (this) {
+            lentToOthers--;
+            freeIfUnused();
+        }
+    }
+
+    private static void add(BlockBufferPool pool) {
+        synchronized (BlockBufferPool.class) {
+            BlockBufferPool[] more = Arrays.copyOf(made, made.length + 1);
+            more[made.length] = pool;
+            made = more;
+        }
+    }
+
+    private static void remove(BlockBufferPool pool) {
+        synchronized (BlockBufferPool.class) {
+            made = Arrays.stream(made).filter(other -> other != pool).toArray(BlockBufferPool[]::new);
         }
     }
 
@@ -237,7 +297,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         }
     }
 
-    /** Frees the memory. When no request is under way. Idempotent. */
+    /** Frees the memory, once no other device has requests on it. When no request of the own device is under way. Idempotent. */
     void close() {
         synchronized (this) {
             if (closed) {
@@ -255,11 +315,18 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
                     }
                 }
             }
-            if (memory != null) {
-                base = 0;
-                memory.close();
-            }
+            freeIfUnused();
         }
         wakeWaiting();
+    }
+
+    private void freeIfUnused() {
+        NativeBlock slab = memory;
+        if (closed && lentToOthers == 0 && slab != null) {
+            memory = null;
+            remove(this);
+            base = 0;
+            slab.close();
+        }
     }
 }

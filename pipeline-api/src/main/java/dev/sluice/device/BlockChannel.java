@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SeekableByteChannel;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -36,7 +37,14 @@ final class BlockChannel implements SeekableByteChannel {
 
     @Override
     public int write(ByteBuffer source) throws IOException {
+        assertWritable();
         return move(device.byteAccess().write(enter(), source));
+    }
+
+    private void assertWritable() {
+        if (!closed && device.geometry().readOnly()) {
+            throw new NonWritableChannelException();
+        }
     }
 
     /** Takes the lock; {@link #move} lets go of it. */
@@ -114,6 +122,7 @@ final class BlockChannel implements SeekableByteChannel {
 
     @Override
     public SeekableByteChannel truncate(long size) throws IOException {
+        assertWritable();
         if (size < 0) {
             throw new IllegalArgumentException("size " + size);
         }

@@ -15,6 +15,8 @@ import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.reactivestreams.Publisher;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
@@ -46,6 +48,7 @@ public final class BlockDevice implements AutoCloseable {
     private final Limits limits;
     private final DeviceQueue[] queues;
     private final ByteAccess byteAccess;
+    private final Set<RangeRead.Reading> rangesBeingRead = ConcurrentHashMap.newKeySet();
     private final Closing closing;
 
     private BlockDevice(Resources resources, BlockDeviceOptions options) {
@@ -60,7 +63,7 @@ public final class BlockDevice implements AutoCloseable {
             queues[i] = new DeviceQueue(resources.loops().get(i), i, options);
         }
         this.byteAccess = new ByteAccess(this);
-        this.closing = new Closing(queues, buffers, resources);
+        this.closing = new Closing(queues, buffers, resources, this::endRanges);
     }
 
     // ---- opening
@@ -180,10 +183,11 @@ public final class BlockDevice implements AutoCloseable {
 
     /**
      * Reads a range in order, a pooled buffer at a time (the last one may be shorter), with {@link BlockDeviceOptions#readAhead} reads under way or
-     * waiting to be asked for. Whoever gets a buffer closes it; where the pool has none left, the range waits until one is.
+     * waiting to be asked for. Whoever gets a buffer closes it; where the pool has none left, the range waits until one is. Operators that keep buffers and may drop them
+     * ({@code publishOn} before a {@code take}, a timeout) want a {@code doOnDiscard(BlockBuffer.class, BlockBuffer::close)} behind them. Fails where the device is closed before its end.
      */
     public Flux<BlockBuffer> readRange(long offsetBytes, long lengthBytes) {
-        return new RangeRead(this, offsetBytes, lengthBytes, options.readAhead());
+        return new RangeRead(this, offsetBytes, lengthBytes, rangeDepth());
     }
 
     /**
@@ -192,7 +196,7 @@ public final class BlockDevice implements AutoCloseable {
      * the writes that are under way.
      */
     public Mono<Long> writeRange(long offsetBytes, Publisher<BlockBuffer> source) {
-        return new RangeWrite(this, offsetBytes, source, options.readAhead());
+        return new RangeWrite(this, offsetBytes, source, rangeDepth());
     }
 
     /** The aligned buffers of this device. */
@@ -223,7 +227,7 @@ public final class BlockDevice implements AutoCloseable {
     }
 
     /**
-     * {@link #shutdown} and waits for it. Idempotent.
+     * {@link #shutdown} and waits for it, however long a stage takes to answer its last request; an interruption does not end the waiting and is passed on. Idempotent.
      *
      * @throws IllegalStateException on a loop of this device, which would wait for itself
      */
@@ -247,6 +251,23 @@ public final class BlockDevice implements AutoCloseable {
         }
         // A thread keeps its queue, so that its requests stay in order and make one batch.
         return all[(int) Long.remainderUnsigned(Thread.currentThread().threadId(), all.length)];
+    }
+
+    void opened(RangeRead.Reading range) {
+        rangesBeingRead.add(range);
+    }
+
+    void ended(RangeRead.Reading range) {
+        rangesBeingRead.remove(range);
+    }
+
+    /** A range must not ask for more than may wait. */
+    private int rangeDepth() {
+        return Math.min(options.readAhead(), options.maxWaiting());
+    }
+
+    private void endRanges() {
+        rangesBeingRead.forEach(RangeRead.Reading::deviceCloses);
     }
 
     Limits limits() {

@@ -4,6 +4,7 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.Providers;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 
 /**
@@ -22,7 +23,7 @@ import java.util.function.UnaryOperator;
  * @param maxSegments buffers of one vectored request, 1 to 1024; 16 bytes each per unit of depth
  * @param bufferBytes size of a pooled buffer, and of the pieces of a range read; a multiple of 512 from 512 to 64 MiB
  * @param bufferCount how many pooled buffers there are, 1 to 65536; at most 16 GiB in all
- * @param readAhead buffers that a range reads ahead, or writes at once, 1 to 1024
+ * @param readAhead buffers that a range reads ahead, or writes at once, 1 to 1024; no more than maxWaiting count
  * @param leakDetection whether forgotten buffers are looked for
  */
 public record BlockDeviceOptions(
@@ -53,6 +54,10 @@ public record BlockDeviceOptions(
     private static final int MAX_READ_AHEAD = 1024;
 
     public BlockDeviceOptions {
+        Objects.requireNonNull(backend, "backend");
+        Objects.requireNonNull(loop, "loop");
+        Objects.requireNonNull(pipeline, "pipeline");
+        Objects.requireNonNull(leakDetection, "leakDetection");
         within("loops", loops, MAX_LOOPS);
         within("queueDepth", queueDepth, BackendOptions.MAX_SINK_CAPACITY);
         within("maxWaiting", maxWaiting, MAX_WAITING);

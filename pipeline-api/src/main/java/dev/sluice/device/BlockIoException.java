@@ -4,6 +4,7 @@ import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.pipeline.Errno;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A request that failed on its device, or that the device refused.
@@ -18,6 +19,11 @@ public final class BlockIoException extends IOException {
 
     BlockIoException(String message, int errno) {
         super(message);
+        this.errno = errno;
+    }
+
+    BlockIoException(@Nullable String message, int errno, Throwable cause) {
+        super(message, cause);
         this.errno = errno;
     }
 

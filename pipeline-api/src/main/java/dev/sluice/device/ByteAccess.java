@@ -11,7 +11,8 @@ import reactor.core.publisher.Mono;
  * may move less than was asked for.
  *
  * <p>Whole sectors from or to a direct buffer go straight. All else goes through one pooled buffer. A write that changes a sector in part reads it
- * first; such writes take turns, so that two of them in one sector do not undo one another.
+ * first; such writes take turns, so that two of them in one sector do not undo one another, and go on to their end where they are cancelled. A write of the
+ * whole sector at the same time overlaps them: which of the two comes last is for its caller to order, as on any disk.
  *
  * <p><b>Threading:</b> any. <b>Failure:</b> as {@link BlockDevice}; a write behind the end fails with ENOSPC, as the disk does not grow.
  * <b>Allocation:</b> some: these are conveniences.
@@ -63,7 +64,7 @@ final class ByteAccess {
             }
             int moved = atMostABuffer(position, bytes);
             boolean wholeSectors = ((position | moved) & (SECTOR_BYTES - 1)) == 0;
-            return wholeSectors ? writeCopying(position, moved, source, Mono.just(0)) : writePart(position, moved, source);
+            return advancing(source, wholeSectors ? writeCopying(position, moved, source) : toItsEnd(writePart(position, moved, source)));
         });
     }
 
@@ -105,21 +106,30 @@ final class ByteAccess {
     }
 
     private Mono<Integer> writePart(long position, int bytes, ByteBuffer source) {
+        // As it was when it was asked for: it goes on behind a cancellation, when the buffer may be its owner's again.
+        byte[] asked = new byte[bytes];
+        source.get(source.position(), asked);
         return borrowing(partialWrites, held -> borrowing(device.buffers(), lent -> {
             ByteBuffer copy = lent.bytes().limit(span(position, bytes));
-            return device.read(position - inSector(position), copy).flatMap(read -> writeFrom(copy, position, bytes, source));
+            return device.read(position - inSector(position), copy).flatMap(read -> writeFrom(copy, position, bytes, ByteBuffer.wrap(asked)));
         }));
     }
 
-    private Mono<Integer> writeCopying(long position, int bytes, ByteBuffer source, Mono<Integer> first) {
-        return borrowing(device.buffers(), lent -> first.flatMap(ready -> writeFrom(lent.bytes().limit(bytes), position, bytes, source)));
+    private Mono<Integer> writeCopying(long position, int bytes, ByteBuffer source) {
+        return borrowing(device.buffers(), lent -> writeFrom(lent.bytes().limit(bytes), position, bytes, source));
     }
 
     private Mono<Integer> writeFrom(ByteBuffer copy, long position, int bytes, ByteBuffer source) {
         copy.put(inSector(position), source, source.position(), bytes);
-        return device.write(position - inSector(position), copy.rewind()).map(written -> {
-            source.position(source.position() + bytes);
-            return bytes;
+        return device.write(position - inSector(position), copy.rewind()).thenReturn(bytes);
+    }
+
+    /**
+     * Goes on where its subscriber has cancelled: a write of a part that is under way holds the turn until it is done, or it would undo the next one's.
+     */
+    private static Mono<Integer> toItsEnd(Mono<Integer> work) {
+        return Mono.create(outcome -> {
+            var _ = work.subscribe(outcome::success, outcome::error);
         });
     }
 

@@ -1,11 +1,16 @@
 package dev.sluice.device;
 
 import dev.sluice.pipeline.IoLoop;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
@@ -13,7 +18,7 @@ import reactor.core.publisher.Sinks;
  * The end of a device, in order: no new calls; each queue drains and its source ends; the sinks close; memory is freed; then loops and backend.
  *
  * <p><b>Threading:</b> any; each queue's part runs on its loop, and what waits for threads on a virtual thread. <b>Failure:</b> a loop that has
- * ended before its device is taken for drained, as it waited for its requests itself.
+ * ended before its device waited for the requests that it had taken; those that had not been taken are refused.
  */
 final class Closing {
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
@@ -23,12 +28,14 @@ final class Closing {
     private final Resources resources;
     private final AtomicBoolean begun = new AtomicBoolean();
     private final AtomicInteger left;
+    private final Runnable begins;
     private final Sinks.One<Void> done = Sinks.one();
 
-    Closing(DeviceQueue[] queues, BlockBufferPool buffers, Resources resources) {
+    Closing(DeviceQueue[] queues, BlockBufferPool buffers, Resources resources, Runnable begins) {
         this.queues = queues;
         this.buffers = buffers;
         this.resources = resources;
+        this.begins = begins;
         this.left = new AtomicInteger(queues.length);
     }
 
@@ -41,7 +48,24 @@ final class Closing {
 
     void await() {
         begin();
-        done.asMono().block();
+        CompletableFuture<@Nullable Void> ended = done.asMono().toFuture();
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    ended.get();
+                    return;
+                } catch (InterruptedException later) {
+                    interrupted = true;
+                } catch (ExecutionException failed) {
+                    throw Exceptions.propagate(Objects.requireNonNull(failed.getCause()));
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     private void begin() {
@@ -51,10 +75,12 @@ final class Closing {
         for (DeviceQueue queue : queues) {
             queue.refuseNew();
         }
+        begins.run();
         for (DeviceQueue queue : queues) {
             try {
                 queue.loop().execute(() -> queue.drain(this::drained));
             } catch (RejectedExecutionException ended) {
+                queue.loopHasEnded();
                 drained();
             }
         }

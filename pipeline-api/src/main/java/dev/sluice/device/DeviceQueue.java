@@ -158,6 +158,14 @@ final class DeviceQueue implements RequestQueue {
 
     // ---- the loop's side
 
+    /** Refuses what waits for a loop that has ended; the loop itself has waited for what it had taken. After {@link #refuseNew}; on any thread, once. */
+    void loopHasEnded() {
+        DeviceIo io;
+        while ((io = ring.poll()) != null) {
+            refuse(io, BlockIoException.closed());
+        }
+    }
+
     /** Ends the source once the ring is empty and nothing is out, then runs {@code told}. After {@link #refuseNew}; once. */
     void drain(Runnable told) {
         loop.assertInLoop();

@@ -48,7 +48,9 @@ final class RangeRead extends Flux<BlockBuffer> {
         if (lengthBytes == 0) {
             Operators.complete(actual);
         } else {
-            actual.onSubscribe(new Reading(actual));
+            Reading reading = new Reading(actual);
+            device.opened(reading);
+            actual.onSubscribe(reading);
         }
     }
 
@@ -97,12 +99,14 @@ final class RangeRead extends Flux<BlockBuffer> {
         }
     }
 
-    private final class Reading implements Subscription {
+    /** One subscription. Its device tells it of its end, so that what was read ahead goes back to the pool. */
+    final class Reading implements Subscription {
         private final CoreSubscriber<? super BlockBuffer> actual;
         private final AtomicLong demand = new AtomicLong();
         private final AtomicInteger news = new AtomicInteger();
         private final AtomicBoolean inLine = new AtomicBoolean();
         private volatile boolean cancelled;
+        private volatile boolean deviceCloses;
 
         // Of the thread that drains.
         private final @Nullable Piece[] window = new Piece[depth];
@@ -133,6 +137,11 @@ final class RangeRead extends Flux<BlockBuffer> {
             drain();
         }
 
+        void deviceCloses() {
+            deviceCloses = true;
+            drain();
+        }
+
         void drain() {
             if (news.getAndIncrement() != 0) {
                 return;
@@ -150,6 +159,11 @@ final class RangeRead extends Flux<BlockBuffer> {
             }
             if (cancelled) {
                 finish();
+                return;
+            }
+            if (deviceCloses) {
+                finish();
+                actual.onError(BlockIoException.closed());
                 return;
             }
             readAhead();
@@ -208,7 +222,7 @@ final class RangeRead extends Flux<BlockBuffer> {
         }
 
         private void emit() {
-            while (!done && !cancelled && count > 0 && demand.get() > 0) {
+            while (!done && !cancelled && !deviceCloses && count > 0 && demand.get() > 0) {
                 Piece head = Objects.requireNonNull(window[first]);
                 if (!head.arrived()) {
                     return;
@@ -225,7 +239,7 @@ final class RangeRead extends Flux<BlockBuffer> {
                 produced();
                 actual.onNext(head.buffer);
                 if (count == 0 && asked == lengthBytes && !cancelled) {
-                    done = true;
+                    finish();
                     actual.onComplete();
                 } else {
                     readAhead();
@@ -242,6 +256,7 @@ final class RangeRead extends Flux<BlockBuffer> {
 
         private void finish() {
             done = true;
+            device.ended(this);
             for (; count > 0; count--) {
                 Objects.requireNonNull(window[first]).abandon();
                 window[first] = null;

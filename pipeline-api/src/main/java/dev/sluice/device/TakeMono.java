@@ -49,9 +49,9 @@ final class TakeMono<T extends AutoCloseable> extends Mono<T> {
             @Nullable T taken;
             try {
                 taken = lender.tryTake();
-            } catch (RuntimeException closed) {
+            } catch (IllegalStateException closed) {
                 if (done.compareAndSet(false, true)) {
-                    actual.onError(closed);
+                    actual.onError(BlockIoException.closed());
                 }
                 return;
             }

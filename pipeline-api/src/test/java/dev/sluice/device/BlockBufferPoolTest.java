@@ -83,7 +83,7 @@ class BlockBufferPoolTest {
         BlockBuffer out = take(pool);
         DeviceRig.Outcome<BlockBuffer> waiting = DeviceRig.start(pool.take());
         pool.close();
-        assertThat(waiting.failure(IllegalStateException.class)).hasMessageContaining("closed");
+        assertThat(waiting.failure(BlockIoException.class)).hasMessageContaining("closed");
         out.close();
     }
 }

@@ -131,7 +131,63 @@ class ChannelTest {
         }
     }
 
+    @Test
+    void shouldRefuseWithAnIoExceptionOnceTheDeviceIsClosed() throws IOException {
+        try (SeekableByteChannel channel = device.channel()) {
+            device.close();
+            assertThatThrownBy(() -> channel.read(ByteBuffer.allocate(100)))
+                    .isInstanceOfSatisfying(BlockIoException.class, failure -> assertThat(failure.errno()).isEqualTo(Errno.ESHUTDOWN));
+            assertThatThrownBy(() -> channel.write(ByteBuffer.allocate(100)))
+                    .isInstanceOfSatisfying(BlockIoException.class, failure -> assertThat(failure.errno()).isEqualTo(Errno.ESHUTDOWN));
+        }
+    }
+
     // ---- the asynchronous one
+
+    @Test
+    void shouldNotLetACancelledWriteUndoTheNextOneInItsSector() throws Exception {
+        try (AsynchronousFileChannel channel = device.asyncChannel()) {
+            for (int i = 0; i < 200; i++) {
+                ByteBuffer given = ByteBuffer.wrap(DeviceRig.random(i, 10));
+                Future<Integer> first = channel.write(given, 1000);
+                first.cancel(true);
+                byte[] content = DeviceRig.random(1000 + i, 20);
+                assertThat(channel.write(ByteBuffer.wrap(content), 1020).get(30, TimeUnit.SECONDS)).isEqualTo(20);
+                // A read takes no turn: whatever is left of the first write must be over.
+                ByteBuffer read = ByteBuffer.allocate(20);
+                assertThat(channel.read(read, 1020).get(30, TimeUnit.SECONDS)).isEqualTo(20);
+                assertThat(read.array()).as("round %d", i).isEqualTo(content);
+            }
+        }
+        while (device.buffers().available() < 4) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void shouldTellAHandlerOnceThoughItThrows() throws Exception {
+        List<String> calls = new ArrayList<>();
+        CompletionHandler<Integer, String> handler = new CompletionHandler<>() {
+            @Override
+            public void completed(Integer bytes, String attachment) {
+                calls.add("completed");
+                throw new IllegalStateException("a handler that throws; this is expected in the log");
+            }
+
+            @Override
+            public void failed(Throwable failure, String attachment) {
+                calls.add("failed");
+            }
+        };
+        try (AsynchronousFileChannel channel = device.asyncChannel()) {
+            channel.read(ByteBuffer.allocate(100), 0, "attached", handler);
+            while (loop.call(calls::isEmpty)) {
+                Thread.onSpinWait();
+            }
+            assertThat(channel.read(ByteBuffer.allocate(100), 0).get(30, TimeUnit.SECONDS)).isEqualTo(100);
+            assertThat(loop.call(() -> List.copyOf(calls))).containsExactly("completed");
+        }
+    }
 
     @Test
     void shouldNotLoseBytesOfWritesThatShareASector() throws Exception {

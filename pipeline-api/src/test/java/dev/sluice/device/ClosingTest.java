@@ -4,14 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.pipeline.Errno;
+import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.reactivestreams.Subscription;
 
 class ClosingTest {
 
@@ -59,6 +63,92 @@ class ClosingTest {
             reading.assertValue(512);
             device.close();
             backend.close();
+        }
+    }
+
+    @Test
+    void shouldWaitOnWhenInterruptedAndPassItOn() throws Exception {
+        try (PollLoop loop = PollLoop.start("closing")) {
+            SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);
+            BlockDevice device = BlockDevice.open(backend, List.of(loop), BlockDeviceOptions.defaults());
+            loop.run(() -> backend.sinkOf(loop).hold());
+            DeviceRig.Outcome<Integer> reading = DeviceRig.start(device.read(0, ByteBuffer.allocateDirect(512)));
+            CompletableFuture<Boolean> interrupted = new CompletableFuture<>();
+            Thread closer = Thread.ofPlatform().start(() -> {
+                Thread.currentThread().interrupt();
+                device.close();
+                interrupted.complete(Thread.interrupted());
+            });
+            loop.run(() -> backend.sinkOf(loop).releaseAll());
+            assertThat(interrupted.get(30, TimeUnit.SECONDS)).as("the flag is set again").isTrue();
+            closer.join();
+            reading.assertValue(512);
+            backend.close();
+        }
+    }
+
+    @Test
+    void shouldRefuseWhatWaitsForALoopThatHasEnded() {
+        ManualLoop loop = new ManualLoop();
+        SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);
+        BlockDevice device = BlockDevice.open(backend, List.of(loop), BlockDeviceOptions.builder().queueDepth(1).build());
+        backend.sinkOf(loop).hold();
+        DeviceRig.Outcome<Integer> taken = DeviceRig.start(device.read(0, ByteBuffer.allocateDirect(512)));
+        loop.tickUntilIdle();
+        DeviceRig.Outcome<Integer> waiting = DeviceRig.start(device.read(0, ByteBuffer.allocateDirect(512)));
+        loop.close();
+        assertThat(taken.ended() || waiting.ended()).isFalse();
+        DeviceRig.Outcome<Void> closed = DeviceRig.start(device.shutdown());
+        closed.await();
+        assertThat(waiting.failure(BlockIoException.class).errno()).isEqualTo(Errno.ESHUTDOWN);
+        closed.assertCompleted();
+        // The simulated disk still has the request that was taken, and stays open.
+    }
+
+    @Test
+    void shouldHoldBuffersThatAnotherDeviceUsesThoughTheirOwnIsClosed() {
+        DeviceRig owner = new DeviceRig(BlockDeviceOptions.builder().buffers(1, 4096));
+        try (DeviceRig user = new DeviceRig()) {
+            user.fillDisk(5);
+            user.sink().hold();
+            BlockBuffer buffer = Objects.requireNonNull(owner.device.buffers().tryTake());
+            MemorySegment memory = MemorySegment.ofBuffer(buffer.bytes());
+            DeviceRig.Outcome<Integer> reading = user.run(user.device.read(0, buffer.bytes()));
+            reading.cancel();
+            buffer.close();
+            assertThat(owner.device.buffers().available()).as("the kernel has it").isZero();
+            owner.shutDown();
+            assertThat(memory.scope().isAlive()).as("the memory is there").isTrue();
+            user.sink().releaseAll();
+            user.loop.tickUntilIdle();
+            assertThat(memory.scope().isAlive()).as("the memory is freed").isFalse();
+        }
+        owner.loop.close();
+        owner.backend.close();
+    }
+
+    @Test
+    void shouldTakeBackWhatARangeHasReadAheadAndTellItsSubscriber() {
+        try (DeviceRig rig = new DeviceRig(BlockDeviceOptions.builder().buffers(8, 4096).readAhead(4))) {
+            List<BlockBuffer> emitted = new ArrayList<>();
+            DeviceRig.Outcome<BlockBuffer> slow = new DeviceRig.Outcome<>() {
+                @Override
+                protected void hookOnSubscribe(Subscription subscription) {
+                    subscription.request(1);
+                }
+
+                @Override
+                protected void hookOnNext(BlockBuffer buffer) {
+                    emitted.add(buffer);
+                }
+            };
+            rig.device.readRange(0, 64 * 4096).subscribe(slow);
+            rig.loop.tickUntilIdle();
+            assertThat(emitted).hasSize(1);
+            emitted.forEach(BlockBuffer::close);
+            rig.shutDown();
+            assertThat(slow.failure(BlockIoException.class).errno()).isEqualTo(Errno.ESHUTDOWN);
+            assertThat(rig.device.buffers().leaks()).as("all that was read ahead has come back").isZero();
         }
     }
 

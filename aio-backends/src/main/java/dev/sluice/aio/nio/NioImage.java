@@ -179,6 +179,8 @@ final class NioImage implements AutoCloseable {
             throw new IOException("resize " + path + ": it is open for reading only");
         }
         if (sizeBytes < before.sizeBytes()) {
+            // First, so that no more requests behind the new end begin; cutBack undoes what those under way do.
+            geometry = sized(sizeBytes, before.physicalBlockBytes(), false);
             buffered.truncate(sizeBytes);
         } else if (sizeBytes > before.sizeBytes()) {
             // A byte at the new end: the channel has no other way to grow a file without writing all of it.
@@ -188,6 +190,18 @@ final class NioImage implements AutoCloseable {
             }
         }
         geometry = sized(sizeBytes, before.physicalBlockBytes(), false);
+    }
+
+    /** Whether the disk, as large as it is now, reaches to this end of a range. Requests were judged when they came; it may have shrunk since. */
+    boolean reachesTo(long endBytes) {
+        return endBytes <= geometry.sizeBytes();
+    }
+
+    /** Takes off again what a write that was under way while the disk shrank has put behind its new end. */
+    synchronized void cutBack() throws IOException {
+        if (Files.isRegularFile(path)) {
+            buffered.truncate(geometry.sizeBytes());
+        }
     }
 
     /** A block device has a size of its own, which the geometry tells afterwards, wanted or not. */

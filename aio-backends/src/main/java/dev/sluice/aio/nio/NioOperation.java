@@ -48,6 +48,9 @@ final class NioOperation implements Runnable {
         if (taken.op().modifies() && image.geometry().readOnly()) {
             return -Errno.EROFS;
         }
+        if (!image.reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+            return -Errno.EIO;
+        }
         return switch (taken.op()) {
             case READ, WRITE, FLUSH, WRITE_ZEROES -> 0;
             case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
@@ -176,10 +179,19 @@ final class NioOperation implements Runnable {
                 image.sync();
                 return 0;
             }
-            return call == CallSeam.Call.READ ? Math.max(0, channel.read(memory, offset)) : channel.write(memory, offset);
+            return call == CallSeam.Call.READ ? Math.max(0, channel.read(memory, offset)) : write(channel, memory, offset);
         } catch (IOException failed) {
             return FileErrors.errno(failed);
         }
+    }
+
+    private int write(FileChannel channel, ByteBuffer memory, long offset) throws IOException {
+        int written = channel.write(memory, offset);
+        if (!image.reachesTo(offset + written)) {
+            image.cutBack();
+            return -Errno.EIO;
+        }
+        return written;
     }
 
     @Override

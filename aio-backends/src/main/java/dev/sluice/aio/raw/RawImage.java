@@ -8,6 +8,8 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.Errno;
 import java.io.IOException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An opened raw image: its descriptors, its lock and what it is.
@@ -23,6 +25,8 @@ import java.io.IOException;
  * what to do. <b>Allocation:</b> set-up only.
  */
 public final class RawImage implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(RawImage.class);
+
     private final String path;
     private final Fd main;
     private final Fd buffered;
@@ -141,12 +145,38 @@ public final class RawImage implements AutoCloseable {
         if (geometry.readOnly()) {
             throw new ErrnoException("ftruncate", path, Errno.EROFS, "open the image for writing");
         }
+        BlockGeometry before = geometry;
         BlockGeometry after = sized(sizeBytes);
+        if (sizeBytes < before.sizeBytes()) {
+            // First, so that no more requests behind the new end begin; cutBack undoes what those under way do.
+            geometry = after;
+        }
         int result = LinuxFile.ftruncate(main.number(), sizeBytes);
         if (result < 0) {
+            geometry = before;
             throw new ErrnoException("ftruncate", path, result, "is there room for " + sizeBytes + " bytes, and may a file here be so large?");
         }
         geometry = after;
+    }
+
+    /** Whether the disk, as large as it is now, reaches to this end of a range. Requests were judged when they came; it may have shrunk since. */
+    public boolean reachesTo(long endBytes) {
+        return endBytes <= geometry.sizeBytes();
+    }
+
+    /** Takes off again what a write that was under way while the disk shrank has put behind its new end. */
+    public synchronized void cutBack() {
+        try {
+            FileStatus status = LinuxFile.status(main.number());
+            if (status.type() == FileStatus.Type.REGULAR && status.sizeBytes() > geometry.sizeBytes()) {
+                int result = LinuxFile.ftruncate(main.number(), geometry.sizeBytes());
+                if (result < 0) {
+                    throw new ErrnoException("ftruncate", path, result, "cut it to the size of the disk, " + geometry.sizeBytes() + " bytes");
+                }
+            }
+        } catch (ErrnoException longer) {
+            LOG.error("the image is longer than the disk: {}", longer.getMessage());
+        }
     }
 
     /** The geometry tells the device's size afterwards, wanted or not: requests behind the end of a device that has shrunk must not reach it. */

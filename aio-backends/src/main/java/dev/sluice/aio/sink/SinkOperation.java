@@ -101,6 +101,9 @@ final class SinkOperation {
         if (taken.lengthBytes() == 0) {
             return 0;
         }
+        if (!image.reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+            return -Errno.EIO;
+        }
         DirectAlignment alignment = image.alignment();
         boolean direct = alignment.allowsOffset(taken.offsetBytes() | taken.lengthBytes());
         return go(direct && !cursor.aligned(alignment) ? Step.BOUNCE : Step.VECTOR);
@@ -108,7 +111,10 @@ final class SinkOperation {
 
     private int beginRange(BlockRequest taken, Step first) {
         reads = false;
-        return taken.lengthBytes() == 0 ? 0 : go(first);
+        if (taken.lengthBytes() == 0) {
+            return 0;
+        }
+        return image.reachesTo(taken.offsetBytes() + taken.lengthBytes()) ? go(first) : -Errno.EIO;
     }
 
     private int go(Step next) {
@@ -226,6 +232,9 @@ final class SinkOperation {
             }
         }
         doneBytes += result;
+        if (!reads && !stillReached()) {
+            return -Errno.EIO;
+        }
         long length = request().lengthBytes();
         if (doneBytes >= length) {
             return (int) Math.min(length, Integer.MAX_VALUE);
@@ -273,7 +282,20 @@ final class SinkOperation {
         }
         refusals.clear();
         doneBytes += result;
+        if (!stillReached()) {
+            return -Errno.EIO;
+        }
         return doneBytes < request().lengthBytes() ? GOES_ON : ranged(0);
+    }
+
+    /** False where the disk has shrunk under a write, whose part behind the new end is then taken off the file again. */
+    private boolean stillReached() {
+        BlockRequest current = request();
+        boolean reached = image.reachesTo(current.offsetBytes() + doneBytes);
+        if (!reached) {
+            image.cutBack();
+        }
+        return reached;
     }
 
     /** Gives up the request, its iovecs as they came, and the buffer. */

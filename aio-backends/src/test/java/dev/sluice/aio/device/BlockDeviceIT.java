@@ -22,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -251,6 +252,29 @@ class BlockDeviceIT {
             assertThatThrownBy(() -> device.read(SIZE, ByteBuffer.allocateDirect(512)).block(PATIENCE)).isInstanceOf(IllegalArgumentException.class);
         }
         assertThat(Files.size(image)).isEqualTo(SIZE);
+    }
+
+    @ParameterizedTest
+    @MethodSource("everySetup")
+    void shouldShrinkUnderLoadForGood(Setup setup) throws IOException {
+        Path image = image(setup);
+        int shrunk = 1 << 20;
+        try (BlockDevice device = BlockDevice.open(image, options(setup).build())) {
+            List<CompletableFuture<Integer>> writes = new ArrayList<>();
+            for (int i = 0; i < 1000; i++) {
+                ByteBuffer block = ByteBuffer.allocateDirect(4096);
+                writes.add(device.write((long) (i % 4096) * 4096, block).toFuture());
+            }
+            var _ = device.resize(shrunk).block(PATIENCE);
+            for (CompletableFuture<Integer> write : writes) {
+                // Either way: it was answered before the disk shrank, or refused because it had.
+                var _ = write.handle((bytes, failure) -> failure).orTimeout(PATIENCE.toSeconds(), TimeUnit.SECONDS).join();
+            }
+            assertThat(device.sizeBytes()).isEqualTo(shrunk);
+            assertThat(Files.size(image)).isEqualTo(shrunk);
+            assertThatThrownBy(() -> device.write(shrunk, ByteBuffer.allocateDirect(4096)).block(PATIENCE)).isInstanceOf(IllegalArgumentException.class);
+        }
+        assertThat(Files.size(image)).isEqualTo(shrunk);
     }
 
     @ParameterizedTest
