@@ -146,6 +146,28 @@ class ExamplesIT {
         oneError(tampered, "chunk 0", "CRC32C");
     }
 
+    @Test
+    void shouldVouchForNoCopyOfASourceThatChangedMeanwhile() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        long mebibytes = 160;
+        fill(image, mebibytes * MIB, LongStream.range(0, mebibytes).map(at -> at * MIB).boxed().toList());
+        try (SluiceProcess copy = main("CopyImage", image, target, "--chunk-mib", 1)) {
+            long deadline = System.nanoTime() + 60_000_000_000L;
+            while (copy.isAlive() && System.nanoTime() < deadline && (!Files.exists(journal) || Files.readAllLines(journal).size() < 4)) {
+                Thread.onSpinWait();
+            }
+            try (RandomAccessFile written = new RandomAccessFile(image.toFile(), "rw")) {
+                written.write(new byte[512]);
+            }
+            assertThat(copy.isAlive()).as("changed while it was copied").isTrue();
+            oneError(copy.await(), "disk.img has changed while it was copied", "copy.img.copying");
+        }
+        assertThat(journal).exists();
+        // Nor does the next one go on with it.
+        oneError(main("CopyImage", image, target, "--chunk-mib", 1).await(), "its source has changed since");
+    }
+
     private String header() throws Exception {
         return "sluice-copy 1 source-inode " + Files.getAttribute(image, "unix:ino") + " bytes " + Files.size(image) + " changed "
                 + Files.getLastModifiedTime(image).to(TimeUnit.NANOSECONDS) + " chunk " + MIB + " fresh";

@@ -24,11 +24,13 @@ import java.util.concurrent.TimeUnit;
 final class CopyJournal implements AutoCloseable {
     private final Path path;
     private final FileChannel file;
+    private final String header;
     private final List<Integer> checksums;
 
-    private CopyJournal(Path path, FileChannel file, List<Integer> checksums) {
+    private CopyJournal(Path path, FileChannel file, String header, List<Integer> checksums) {
         this.path = path;
         this.file = file;
+        this.header = header;
         this.checksums = checksums;
     }
 
@@ -51,7 +53,7 @@ final class CopyJournal implements AutoCloseable {
     /** Begins a journal; there must be none. */
     static CopyJournal begin(Path path, String header) throws IOException {
         FileChannel file = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-        CopyJournal journal = new CopyJournal(path, file, new ArrayList<>());
+        CopyJournal journal = new CopyJournal(path, file, header, new ArrayList<>());
         journal.append(header);
         return journal;
     }
@@ -76,7 +78,12 @@ final class CopyJournal implements AutoCloseable {
         FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE);
         file.truncate(whole.length());
         file.position(whole.length());
-        return new CopyJournal(path, file, checksums);
+        return new CopyJournal(path, file, lines.getFirst(), checksums);
+    }
+
+    /** The header that it began with. */
+    String header() {
+        return header;
     }
 
     /** Chunks that are done, from the first one on. */

@@ -21,7 +21,8 @@ import reactor.core.publisher.Mono;
  *
  * <p>Within a chunk the source is read ahead by a few buffers and each write that is answered asks for the next read, so that memory is bounded
  * however the two disks differ in speed. A chunk is flushed before the journal says that it is done; its checksum is kept there. At the end the
- * target is read: data must have the checksums, holes must be zero.
+ * target is read: data must have the checksums, holes must be zero. Whoever changes the source meanwhile makes the copy fail, when its chunk is done and at
+ * the end, by the source's size and time of change; a block device has neither, so that one must not be written to while it is copied.
  *
  * <p><b>Threading:</b> one caller, who waits. <b>Ownership:</b> of both devices, which are locked as QEMU locks its images, and of the journal.
  * <b>Failure:</b> {@link IOException} or {@link LaunchException} in one line; what was copied stays, and the next copy goes on from there.
@@ -31,6 +32,9 @@ public final class ImageCopy implements AutoCloseable {
     private static final int BUFFERS = 32;
     private static final int READ_AHEAD = 8;
 
+    private final Path sourcePath;
+    private final Path targetPath;
+    private final long chunkBytes;
     private final BlockDevice source;
     private final BlockDevice target;
     private final Extents sourceExtents;
@@ -50,8 +54,11 @@ public final class ImageCopy implements AutoCloseable {
     public record Summary(long sizeBytes, long dataBytes, int chunks, int resumedChunks) {}
 
     private ImageCopy(
-            BlockDevice source, BlockDevice target, Extents sourceExtents, Extents targetExtents, CopyJournal journal, boolean zeroing, List<Extent> chunks,
+            Path sourcePath, Path targetPath, long chunkBytes, BlockDevice source, BlockDevice target, Extents sourceExtents, Extents targetExtents, CopyJournal journal, boolean zeroing, List<Extent> chunks,
             CopyProgress progress) {
+        this.sourcePath = sourcePath;
+        this.targetPath = targetPath;
+        this.chunkBytes = chunkBytes;
         this.source = source;
         this.target = target;
         this.sourceExtents = sourceExtents;
@@ -100,7 +107,7 @@ public final class ImageCopy implements AutoCloseable {
                     resumed ? CopyJournal.resume(journalPath, List.of(fresh, zeroing)) : CopyJournal.begin(journalPath, zeroes ? zeroing : fresh));
             Extents sourceExtents = opened.add(Extents.of(source));
             Extents targetExtents = opened.add(Extents.of(target));
-            return new ImageCopy(from, to, sourceExtents, targetExtents, journal, zeroes, chunks(size, chunkBytes), progress);
+            return new ImageCopy(source, target, chunkBytes, from, to, sourceExtents, targetExtents, journal, zeroes, chunks(size, chunkBytes), progress);
         } catch (Throwable failed) {
             opened.close();
             throw failed;
@@ -141,6 +148,7 @@ public final class ImageCopy implements AutoCloseable {
         for (int chunk = 0; chunk < chunks.size(); chunk++) {
             verify(chunk, chunks.get(chunk), data.get(chunk));
         }
+        checkSourceUnchanged();
         journal.remove();
         return new Summary(source.sizeBytes(), dataBytes, chunks.size(), resumedChunks);
     }
@@ -153,8 +161,24 @@ public final class ImageCopy implements AutoCloseable {
         Mono<Void> holesMade = zeroing
                 ? Flux.fromIterable(Extents.holes(chunk, data)).concatMap(hole -> target.writeZeroes(hole.offsetBytes(), hole.lengthBytes(), true), 1).then()
                 : Mono.empty();
-        await(dataCopied.then(holesMade).then(Mono.defer(target::flush)));
+        try {
+            await(dataCopied.then(holesMade).then(Mono.defer(target::flush)));
+        } catch (IOException failed) {
+            // As a source that was made shorter: say that and not what came of it.
+            checkSourceUnchanged();
+            throw failed;
+        }
+        checkSourceUnchanged();
         journal.chunkDone((int) checksum.getValue());
+    }
+
+    /** What has been read may be of no moment, half before a change and half after it. The journal stays, so that nobody takes the target for a copy. */
+    private void checkSourceUnchanged() throws IOException {
+        long size = Files.isRegularFile(sourcePath) ? Files.size(sourcePath) : source.sizeBytes();
+        if (!CopyJournal.header(sourcePath, size, chunkBytes, zeroing).equals(journal.header())) {
+            throw new LaunchException(sourcePath + " has changed while it was copied, so that " + targetPath + " is no copy of it: end what writes to it, remove "
+                    + targetPath + " and " + CopyJournal.beside(targetPath) + ", and copy again");
+        }
     }
 
     private void verify(int index, Extent chunk, List<Extent> data) throws IOException {
