@@ -54,6 +54,6 @@ class ProvidersChoiceTest {
 
     @Test
     void shouldServeNoGuestOnALoopThatWatchesNothing() {
-        assertThatThrownBy(() -> Providers.loop("thread")).isInstanceOf(IOException.class).hasMessageContaining("BlockDevice only");
+        assertThatThrownBy(() -> Providers.loop("thread", told -> {})).isInstanceOf(IOException.class).hasMessageContaining("BlockDevice only");
     }
 }

@@ -17,11 +17,17 @@ public interface IoLoopProvider {
         return true;
     }
 
+    /** Starts a loop that sleeps as soon as there is nothing to do, as {@link #start(String, long)} does. */
+    default IoLoop start(String name) throws IOException {
+        return start(name, 0);
+    }
+
     /**
      * Starts a loop on a daemon thread; the caller owns it and closes it.
      *
      * @param name of the loop and its thread
+     * @param pollMaxNanos how long it spins at most before it sleeps; one that watches nothing sleeps at once
      * @throws IOException with one line that says which call failed, the errno, and what the person can do
      */
-    IoLoop start(String name) throws IOException;
+    IoLoop start(String name, long pollMaxNanos) throws IOException;
 }

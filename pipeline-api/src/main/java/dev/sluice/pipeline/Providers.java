@@ -89,8 +89,9 @@ public final class Providers {
      * A loop that can serve guests.
      *
      * @param name or {@value #AUTO}
+     * @param told gets the line that says what was taken, where that is not the best
      */
-    public static IoLoopProvider loop(String name) throws IOException {
+    public static IoLoopProvider loop(String name, Consumer<String> told) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (IoLoopProvider candidate : loops(List.of())) {
             if (!name.equals(AUTO) && !name.equals(candidate.name())) {
@@ -101,7 +102,7 @@ public final class Providers {
                     : Optional.of("it cannot watch the descriptors that guests kick with; it serves BlockDevice only");
             if (reason.isEmpty()) {
                 if (!passedOver.isEmpty()) {
-                    LOG.info(line("loop " + candidate.name(), passedOver));
+                    told.accept(line("loop " + candidate.name(), passedOver));
                 }
                 return candidate;
             }

@@ -15,7 +15,7 @@ class ProvidersTest {
         assertThatThrownBy(() -> Providers.choose(Providers.AUTO, Providers.AUTO))
                 .isInstanceOf(IOException.class)
                 .hasMessage("no backend 'auto' with loop 'auto' can be used; none is on the class path: add sluice-aio-backends");
-        assertThatThrownBy(() -> Providers.loop("io_uring")).isInstanceOf(IOException.class).hasMessageContaining("no loop 'io_uring'");
+        assertThatThrownBy(() -> Providers.loop("io_uring", told -> {})).isInstanceOf(IOException.class).hasMessageContaining("no loop 'io_uring'");
         assertThatThrownBy(() -> Providers.open("tape", "", BackendOptions.of(Path.of("/nowhere")))).isInstanceOf(IOException.class).hasMessageContaining("no backend 'tape'");
         assertThatThrownBy(() -> Providers.stage("xts:key", DISK)).isInstanceOf(IOException.class).hasMessageStartingWith("there is no stage 'xts'; on the class path: ").hasMessageContaining("noop");
     }

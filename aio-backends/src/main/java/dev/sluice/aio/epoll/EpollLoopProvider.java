@@ -20,7 +20,7 @@ public final class EpollLoopProvider implements IoLoopProvider {
     }
 
     @Override
-    public IoLoop start(String name) throws IOException {
-        return EpollLoop.start(name, true);
+    public IoLoop start(String name, long pollMaxNanos) throws IOException {
+        return EpollLoop.start(name, true, pollMaxNanos);
     }
 }

@@ -24,7 +24,7 @@ public final class ThreadLoopProvider implements IoLoopProvider {
     }
 
     @Override
-    public IoLoop start(String name) {
+    public IoLoop start(String name, long pollMaxNanos) {
         return ThreadLoop.start(name);
     }
 }

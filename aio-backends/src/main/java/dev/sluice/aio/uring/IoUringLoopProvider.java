@@ -19,7 +19,7 @@ public final class IoUringLoopProvider implements IoLoopProvider {
     }
 
     @Override
-    public IoLoop start(String name) throws IOException {
-        return IoUringLoop.start(name, IoUringLoopOptions.DEFAULT.withDaemon(true));
+    public IoLoop start(String name, long pollMaxNanos) throws IOException {
+        return IoUringLoop.start(name, IoUringLoopOptions.DEFAULT.withDaemon(true).withPollMaxNanos(pollMaxNanos));
     }
 }

@@ -27,6 +27,9 @@ public final class DiskHost implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DiskHost.class);
 
     private final List<IoLoop> loops;
+    /** Why these loops and no better; told when the first disk is served. */
+    private final List<String> choice;
+
     private final ActivatedSockets sockets;
     /** Replaced as a whole, so that whoever only looks needs no monitor. */
     private volatile List<ServedDisk> disks = List.of();
@@ -34,8 +37,9 @@ public final class DiskHost implements AutoCloseable {
     private Observation observation = Observation.NONE;
     private boolean closed;
 
-    private DiskHost(List<IoLoop> loops, ActivatedSockets sockets) {
+    private DiskHost(List<IoLoop> loops, List<String> choice, ActivatedSockets sockets) {
         this.loops = loops;
+        this.choice = choice;
         this.sockets = sockets;
     }
 
@@ -43,12 +47,13 @@ public final class DiskHost implements AutoCloseable {
      * Starts the loops; there are no disks yet.
      *
      * @param sockets for the disks whose endpoints name one; stays the caller's, who closes it later
-     * @throws IOException where a loop cannot be started
-     * @throws LaunchException where this machine cannot have such loops
+     * @throws IOException where this machine cannot have such loops, or one cannot be started
+     * @throws LaunchException where a loop may not run on its CPU
      */
     public static DiskHost start(LoopSpec loops, ActivatedSockets sockets) throws IOException {
         LinuxPlatform.ensureAvailable();
-        return new DiskHost(loops.start(), sockets);
+        List<String> choice = new ArrayList<>();
+        return new DiskHost(loops.start(choice::add), choice, sockets);
     }
 
     /**
@@ -108,6 +113,8 @@ public final class DiskHost implements AutoCloseable {
             disk.close();
             throw failed;
         }
+        choice.forEach(LOG::warn);
+        choice.clear();
         List<ServedDisk> more = new ArrayList<>(disks);
         more.add(disk);
         disks = List.copyOf(more);

@@ -1,7 +1,10 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.pipeline.IoLoopProvider;
 import dev.sluice.pipeline.Providers;
 import java.util.Iterator;
+import java.util.ServiceLoader;
+import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /** The options that describe the threads of a serving process. Filled by picocli, then read. */
@@ -18,11 +21,13 @@ public final class LoopOptions {
     @Option(names = "--loop", paramLabel = "KIND", defaultValue = Providers.AUTO, completionCandidates = Kinds.class, description = "What the loops wait with: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
     private String loop;
 
-    /** What a shell completes. */
+    /** What a shell completes: those that there are and that can serve guests. */
     static final class Kinds implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
-            return LoopSpec.KINDS.iterator();
+            Stream<IoLoopProvider> found = ServiceLoader.load(IoLoopProvider.class).stream().map(ServiceLoader.Provider::get);
+            Stream<String> named = found.filter(IoLoopProvider::watches).map(IoLoopProvider::name);
+            return Stream.concat(Stream.of(Providers.AUTO), named).iterator();
         }
     }
 

@@ -1,17 +1,13 @@
 package dev.sluice.examples.disk;
 
-import dev.sluice.aio.epoll.EpollLoop;
-import dev.sluice.aio.uring.IoUringLoop;
-import dev.sluice.aio.uring.IoUringLoopOptions;
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.IoLoopProvider;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import java.util.function.Consumer;
 
 /**
  * The threads that serve a process's disks. Immutable.
@@ -19,13 +15,9 @@ import org.slf4j.LoggerFactory;
  * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number, unless it says otherwise
  * @param cpus which the loops are pinned to, one each, at most as many as there are loops, and from the first again; empty where they are not
  * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second
- * @param kind {@code io_uring}, {@code epoll}, or {@code auto}: io_uring, and epoll where there is none
+ * @param kind name of an {@link IoLoopProvider} whose loops can serve guests, {@code io_uring} or {@code epoll}, or {@value Providers#AUTO} for the best that works
  */
 public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String kind) {
-    private static final String IO_URING = "io_uring";
-    private static final String EPOLL = "epoll";
-    static final List<String> KINDS = List.of(Providers.AUTO, IO_URING, EPOLL);
-    private static final Logger LOG = LoggerFactory.getLogger(LoopSpec.class);
     static final int MAX_LOOPS = 64;
     private static final long MAX_POLL_NANOS = 1_000_000_000L;
 
@@ -44,9 +36,6 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
             throw new IllegalArgumentException("--loop-cpus names " + cpus.size() + " CPUs for " + count + (count == 1 ? " loop" : " loops")
                     + ": name one for each, or say --loops " + cpus.size());
         }
-        if (!KINDS.contains(kind)) {
-            throw new IllegalArgumentException("--loop '" + kind + "' is none of " + String.join(", ", KINDS));
-        }
     }
 
     /** Loops of the kind that suits the machine. */
@@ -57,18 +46,16 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
     /**
      * Starts the loops. They are the caller's, who closes them.
      *
-     * @throws LaunchException where this machine cannot have such loops
-     * @throws IOException where one cannot be started; none is left running
+     * @param told gets the line that says why there are no better ones, where they are not the best
+     * @throws LaunchException where one may not run on its CPU; none is left running
+     * @throws IOException where this machine cannot have such loops, or one cannot be started; none is left running
      */
-    List<IoLoop> start() throws IOException {
-        boolean onRing = onRing();
+    List<IoLoop> start(Consumer<String> told) throws IOException {
+        IoLoopProvider provider = Providers.loop(kind, told);
         List<IoLoop> loops = new ArrayList<>();
         try {
             for (int i = 0; i < count; i++) {
-                String name = "sluice-loop-" + i;
-                loops.add(onRing
-                        ? IoUringLoop.start(name, IoUringLoopOptions.DEFAULT.withPollMaxNanos(pollMaxNanos))
-                        : EpollLoop.start(name, false, pollMaxNanos));
+                loops.add(provider.start("sluice-loop-" + i, pollMaxNanos));
             }
             LoopLayout.pin(loops, cpus);
         } catch (Throwable failed) {
@@ -76,18 +63,5 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
             throw failed;
         }
         return List.copyOf(loops);
-    }
-
-    private boolean onRing() {
-        Optional<String> noRing = kind.equals(EPOLL) ? Optional.empty() : IoUringLoop.unavailable();
-        boolean onRing = !kind.equals(EPOLL) && noRing.isEmpty();
-        if (kind.equals(Providers.AUTO) && !onRing) {
-            LOG.warn("loops on epoll, as there is no io_uring: {}", noRing.orElse(""));
-        }
-        Optional<String> unavailable = kind.equals(IO_URING) ? noRing : onRing ? Optional.empty() : EpollLoop.unavailable();
-        unavailable.ifPresent(why -> {
-            throw new LaunchException(why);
-        });
-        return onRing;
     }
 }
