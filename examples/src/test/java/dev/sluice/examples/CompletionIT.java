@@ -13,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Map;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -90,6 +91,7 @@ class CompletionIT {
     /** An interactive shell on a terminal of its own. */
     private static final class Shell implements AutoCloseable {
         private static final long LIMIT_SECONDS = 60;
+        private static final char CLEAR_LINE = 'U' & 0x1f;
 
         private final Process process;
         private final BufferedWriter keys;
@@ -164,8 +166,13 @@ class CompletionIT {
 
         @Override
         public void close() {
-            // The terminal's hang-up ends the shell.
-            process.destroyForcibly();
+            // By itself: a shell that is hung up writes its history while its directory is removed.
+            try {
+                type(CLEAR_LINE + "exit\n");
+                process.onExit().orTimeout(LIMIT_SECONDS, TimeUnit.SECONDS).join();
+            } catch (IOException | CompletionException stuck) {
+                process.destroyForcibly();
+            }
         }
     }
 }
