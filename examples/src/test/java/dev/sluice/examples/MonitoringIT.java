@@ -83,7 +83,7 @@ class MonitoringIT {
                 assertThat(device.get("pipeline").asText()).contains("io_uring");
                 assertThat(device.at("/frontEnd/pid").asLong()).isEqualTo(ProcessHandle.current().pid());
                 assertThat(device.at("/frontEnd/uid").isNumber()).isTrue();
-                assertThat(device.at("/features/negotiated").toString()).contains("VERSION_1", "BLK_MQ", "EVENT_IDX");
+                assertThat(device.at("/features/negotiated").toString()).contains("F_VERSION_1", "BLK_F_MQ", "F_EVENT_IDX");
                 assertThat(device.at("/features/protocol").toString()).contains("CONFIG", "REPLY_ACK");
                 assertThat(device.at("/totals/bytes").asLong()).isEqualTo(12_288);
                 assertThat(device.get("queues")).hasSize(2);

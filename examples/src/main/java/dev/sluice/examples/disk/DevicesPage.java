@@ -53,9 +53,9 @@ final class DevicesPage implements Supplier<byte[]> {
             into.putNull("frontEnd");
         }
         ObjectNode features = into.putObject("features");
-        list(features, "offered", FeatureBits.VIRTIO.names(state.offeredFeatures()));
-        list(features, "negotiated", FeatureBits.VIRTIO.names(state.acceptedFeatures()));
-        list(features, "protocol", FeatureBits.PROTOCOL.names(state.protocolFeatures()));
+        list(features, "offered", FeatureNames.VIRTIO.names(state.offeredFeatures()));
+        list(features, "negotiated", FeatureNames.VIRTIO.names(state.acceptedFeatures()));
+        list(features, "protocol", FeatureNames.PROTOCOL.names(state.protocolFeatures()));
         MetricsSnapshot totals = disk.metrics().snapshot();
         into.putObject("totals")
                 .put("requests", totals.requests())

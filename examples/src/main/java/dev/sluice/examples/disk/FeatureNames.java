@@ -1,13 +1,15 @@
-package dev.sluice.examples.launcher;
+package dev.sluice.examples.disk;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 
-/** Feature bits by their names in the specifications, with what they mean. Immutable. */
-final class FeatureNames {
+/** Feature bits by their names in the specifications, without VIRTIO_ and VHOST_USER_PROTOCOL_F_ in front, with what they mean. Immutable. */
+public final class FeatureNames {
     private record Feature(String name, String words) {}
 
     /** VIRTIO 1.3 §5.2.3 and §6; bits 26 and 30 belong to vhost. */
-    static final FeatureNames VIRTIO = new FeatureNames(Map.ofEntries(
+    public static final FeatureNames VIRTIO = new FeatureNames(Map.ofEntries(
             feature(1, "BLK_F_SIZE_MAX", "a segment has a largest size"),
             feature(2, "BLK_F_SEG_MAX", "a request has a largest number of segments"),
             feature(4, "BLK_F_GEOMETRY", "cylinders, heads and sectors, for old systems"),
@@ -38,7 +40,7 @@ final class FeatureNames {
             feature(40, "F_RING_RESET", "a queue can be reset alone")));
 
     /** QEMU docs/interop/vhost-user.rst, "Protocol features". */
-    static final FeatureNames PROTOCOL = new FeatureNames(Map.ofEntries(
+    public static final FeatureNames PROTOCOL = new FeatureNames(Map.ofEntries(
             feature(0, "MQ", "tells how many queues it has"),
             feature(1, "LOG_SHMFD", "the log of a migration is shared memory"),
             feature(2, "RARP", "for networks"),
@@ -70,13 +72,25 @@ final class FeatureNames {
         return Map.entry(bit, new Feature(name, words));
     }
 
-    String name(int bit) {
+    /** The name of a bit, {@code ?} where it is not known. */
+    public String name(int bit) {
         Feature known = features.get(bit);
         return known == null ? "?" : known.name();
     }
 
-    String words(int bit) {
+    /** What a bit means, for people. */
+    public String words(int bit) {
         Feature known = features.get(bit);
         return known == null ? "not known here" : known.words();
+    }
+
+    /** The names of the bits that are set, {@code bit N} for unknown ones, from the lowest. */
+    List<String> names(long bits) {
+        List<String> set = new ArrayList<>();
+        for (long rest = bits; rest != 0; rest &= rest - 1) {
+            int bit = Long.numberOfTrailingZeros(rest);
+            set.add(features.containsKey(bit) ? name(bit) : "bit " + bit);
+        }
+        return set;
     }
 }

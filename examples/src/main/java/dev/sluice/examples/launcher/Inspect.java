@@ -1,6 +1,7 @@
 package dev.sluice.examples.launcher;
 
 import dev.sluice.examples.cli.Commands;
+import dev.sluice.examples.disk.FeatureNames;
 import dev.sluice.examples.load.BackendProcess;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.virtio.driver.VhostUserFrontend;
