@@ -38,6 +38,8 @@ final class MessageStream implements AutoCloseable {
     private final PollSet readable = new PollSet(2);
     private final ReceivedFds fds = new ReceivedFds(MAX_FDS);
     private int payloadBytes;
+    /** When the first byte of the message came; all of it has to be here some time later. */
+    private long begunNanos;
 
     MessageStream(UnixSocket socket, int wakeFd, long partialTimeoutNanos) {
         this.socket = socket;
@@ -55,8 +57,7 @@ final class MessageStream implements AutoCloseable {
      */
     boolean receive() throws IOException, ProtocolViolation {
         fds.close();
-        long begun = System.nanoTime();
-        if (!fill(0, VhostUser.HEADER_SIZE, begun)) {
+        if (!fill(0, VhostUser.HEADER_SIZE)) {
             return false;
         }
         int flags = flags();
@@ -72,7 +73,7 @@ final class MessageStream implements AutoCloseable {
                     + Integer.toUnsignedString(bytes) + " bytes; the most is " + MAX_PAYLOAD_BYTES);
         }
         payloadBytes = bytes;
-        if (!fill(VhostUser.HEADER_SIZE, VhostUser.HEADER_SIZE + bytes, System.nanoTime())) {
+        if (!fill(VhostUser.HEADER_SIZE, VhostUser.HEADER_SIZE + bytes)) {
             return false;
         }
         if (fds.truncated()) {
@@ -82,11 +83,10 @@ final class MessageStream implements AutoCloseable {
     }
 
     /** Receives until {@code end}. The time runs from the first byte of a message on. */
-    private boolean fill(int start, int end, long begunNanos) throws IOException, ProtocolViolation {
-        long begun = begunNanos;
+    private boolean fill(int start, int end) throws IOException, ProtocolViolation {
         int have = start;
         while (have < end) {
-            int timeoutMillis = have == 0 ? FOREVER : millisLeft(begun);
+            int timeoutMillis = have == 0 ? FOREVER : millisLeft(begunNanos);
             int ready = readable.await(timeoutMillis);
             if (ready == 0) {
                 throw ProtocolViolation.fatal("message was not complete " + TimeUnit.NANOSECONDS.toMillis(partialTimeoutNanos) + " ms after it began");
@@ -100,7 +100,7 @@ final class MessageStream implements AutoCloseable {
             int received = socket.receive(in.address() + have, end - have, fds);
             if (received > 0) {
                 if (have == 0) {
-                    begun = System.nanoTime();
+                    begunNanos = System.nanoTime();
                 }
                 have += received;
             } else if (received == 0 || received == -Errno.ECONNRESET) {

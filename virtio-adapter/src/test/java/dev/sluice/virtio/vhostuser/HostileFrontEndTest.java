@@ -121,6 +121,41 @@ final class HostileFrontEndTest {
         }
     }
 
+    /** Front ends of a device come one after another; one that has stopped within a message is not waited for, nor one that sends it byte by byte. */
+    @Test
+    void shouldServeAFrontEndThatConnectsWhileAnotherHasStoppedHalfWay() throws Exception {
+        try (RawFrontEnd stopped = new RawFrontEnd(fixture)) {
+            stopped.frontend.connection().sendBytes(ints(VhostUser.SET_FEATURES));
+            try (BlockDriver next = fixture.open(1)) {
+                next.disk(0).write(0, MemorySegment.ofArray(new byte[512]));
+                assertHungUp(stopped);
+            }
+        }
+        try (RawFrontEnd slow = new RawFrontEnd(fixture)) {
+            slow.frontend.connection().sendBytes(ints(VhostUser.SET_CONFIG, V1, MessageStream.MAX_PAYLOAD_BYTES));
+            Thread drip = Thread.ofVirtual().start(() -> drip(slow));
+            try (BlockDriver next = fixture.open(1)) {
+                next.disk(0).write(0, MemorySegment.ofArray(new byte[512]));
+                assertThat(slow.frontend.connection().hungUp()).isTrue();
+            }
+            drip.join();
+        }
+    }
+
+    /** A payload, a byte every 50 ms: 13 s in all. */
+    private static void drip(RawFrontEnd slow) {
+        try {
+            for (int i = 0; i < MessageStream.MAX_PAYLOAD_BYTES; i++) {
+                slow.frontend.connection().sendBytes(MemorySegment.ofArray(new byte[1]));
+                Thread.sleep(50);
+            }
+        } catch (IOException hungUp) {
+            // As it should.
+        } catch (InterruptedException ended) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     @Test
     void shouldRefuseWhateverItDidNotOffer() throws IOException {
         for (int request : new int[] {0, 6, 7, 19, 20, 21, 22, 26, 31, 32, 34, 39, 40, 99, -1}) {
