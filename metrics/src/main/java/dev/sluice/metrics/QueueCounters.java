@@ -51,74 +51,20 @@ final class QueueCounters {
 
     private final long[] values = new long[FIRST_QUEUE_FIELD + QUEUE_FIELDS + PADDING];
 
-    /**
-     * Requests of one tick share its times, so most that are answered together are alike: they are counted as a run and added when it ends. Only of
-     * a queue whose ticks are told of: its runs end with them.
-     */
-    private boolean runsEnd;
-
-    private int runLength;
-    private BlockOp runOp = BlockOp.READ;
-    private long runBytes;
-    private int runErrno;
-    private long runWaitNanos;
-    private long runDeviceNanos;
-    private boolean runBypassed;
-
     // ---- the loop writes
 
-    void requestCompleted(BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, boolean bypassed) {
-        if (runLength > 0
-                && op == runOp
-                && bytes == runBytes
-                && deviceNanos == runDeviceNanos
-                && waitNanos == runWaitNanos
-                && errno == runErrno
-                && bypassed == runBypassed) {
-            runLength++;
-            return;
-        }
-        endRun();
-        runLength = 1;
-        runOp = op;
-        runBytes = bytes;
-        runErrno = errno;
-        runWaitNanos = waitNanos;
-        runDeviceNanos = deviceNanos;
-        runBypassed = bypassed;
-        if (!runsEnd) {
-            endRun();
-        }
-    }
-
-    private void endRun() {
-        int length = runLength;
-        if (length == 0) {
-            return;
-        }
-        runLength = 0;
-        int base = base(runOp);
-        add(base + (runBypassed ? OP_BYPASSED : OP_STAGED), length);
-        if (runErrno == 0) {
-            add(base + OP_BYTES, length * runBytes);
+    /** So many requests, alike in everything. */
+    void requestsCompleted(BlockOp op, int requests, long bytes, int errno, long waitNanos, long deviceNanos, boolean bypassed) {
+        int base = base(op);
+        add(base + (bypassed ? OP_BYPASSED : OP_STAGED), requests);
+        if (errno == 0) {
+            add(base + OP_BYTES, requests * bytes);
         } else {
-            add(base + OP_ERRNOS + CountedErrnos.indexOf(runErrno), length);
+            add(base + OP_ERRNOS + CountedErrnos.indexOf(errno), requests);
         }
-        add(base + OP_WAIT_NANOS, length * runWaitNanos);
-        add(base + OP_DEVICE_NANOS, length * runDeviceNanos);
-        add(base + OP_BUCKETS + LatencyBuckets.indexOf(runWaitNanos + runDeviceNanos), length);
-    }
-
-    /** A tick has shown the other side what had ended: no run goes on. */
-    void tickEnded() {
-        endRun();
-        runsEnd = true;
-    }
-
-    /** The queue starts, ends or has broken: whether there will be another {@link #tickEnded} is not known. */
-    void ticksMayEnd() {
-        endRun();
-        runsEnd = false;
+        add(base + OP_WAIT_NANOS, requests * waitNanos);
+        add(base + OP_DEVICE_NANOS, requests * deviceNanos);
+        add(base + OP_BUCKETS + LatencyBuckets.indexOf(waitNanos + deviceNanos), requests);
     }
 
     private void add(int index, long amount) {

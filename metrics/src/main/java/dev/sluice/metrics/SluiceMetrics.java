@@ -104,15 +104,22 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
 
     @Override
     public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+        requestsCompleted(queue, op, 1, bytes, errno, waitNanos, deviceNanos, flags);
+    }
+
+    @Override
+    public void requestsCompleted(int queue, BlockOp op, int requests, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
         if (!known(queue)) {
             return;
         }
         boolean bypassed = (flags & BYPASSED) != 0;
         long waited = Math.max(0, waitNanos);
         long served = Math.max(0, deviceNanos);
-        queues[queue].requestCompleted(op, bytes, errno, waited, served, bypassed);
+        queues[queue].requestsCompleted(op, requests, bytes, errno, waited, served, bypassed);
         if (waited + served > slowNanos) {
-            new SlowRequestEvent(device, queue, op.name(), bytes, errno, waited, served, bypassed).commit();
+            for (int i = 0; i < requests; i++) {
+                new SlowRequestEvent(device, queue, op.name(), bytes, errno, waited, served, bypassed).commit();
+            }
         }
     }
 
@@ -135,7 +142,6 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     public void published(int queue, int elements, boolean called) {
         if (known(queue)) {
             QueueCounters counters = queues[queue];
-            counters.tickEnded();
             counters.addToQueue(QueueCounters.QUEUE_ELEMENTS, elements);
             counters.addToQueue(called ? QueueCounters.QUEUE_CALLS : QueueCounters.QUEUE_CALLS_SUPPRESSED, 1);
         }
@@ -146,7 +152,6 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         if (!known(queue)) {
             return;
         }
-        queues[queue].ticksMayEnd();
         switch (event) {
             case STARTED -> queues[queue].running(true);
             case STOPPED -> queues[queue].running(false);

@@ -35,7 +35,7 @@ public interface PipelineObserver {
     }
 
     /**
-     * A request was answered.
+     * A request was answered. Told when the tick ends that completed it, as a rule before the other side can see the answer.
      *
      * @param bytes length of the request, 0 for a FLUSH
      * @param errno 0 or a positive errno
@@ -44,6 +44,19 @@ public interface PipelineObserver {
      * @param flags {@link #BYPASSED} or 0
      */
     default void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {}
+
+    /**
+     * Requests of a queue were answered in one tick, and are alike in everything that {@link #requestCompleted} tells. This is what a pipeline calls, once
+     * a tick and queue where all of them are alike; unless it is overridden it tells of each.
+     *
+     * @param requests how many, at least 1
+     * @param bytes of each
+     */
+    default void requestsCompleted(int queue, BlockOp op, int requests, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+        for (int i = 0; i < requests; i++) {
+            requestCompleted(queue, op, bytes, errno, waitNanos, deviceNanos, flags);
+        }
+    }
 
     /**
      * A queue had its turn and took requests from its ring.

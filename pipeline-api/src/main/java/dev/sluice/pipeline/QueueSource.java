@@ -43,12 +43,15 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
     private long polled;
     private long told;
-    private TurnListener turnListener = (taken, inFlight) -> {};
+    private Listener listener = new Listener() {};
 
-    /** Hears of turns that took requests. */
-    @FunctionalInterface
-    interface TurnListener {
-        void taken(int requests, int inFlight);
+    /** Hears of what the queue does; must not throw. */
+    interface Listener {
+        /** A turn has taken requests. */
+        default void taken(int requests, int inFlight) {}
+
+        /** The queue was stopped and nothing is out: whoever stopped it is told next, and may give the queue to another loop. */
+        default void drained() {}
     }
 
     public QueueSource(IoLoop loop, RequestQueue queue) {
@@ -115,9 +118,8 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         return turnBudget;
     }
 
-    /** Who hears of turns; must not throw. */
-    void turnListener(TurnListener listener) {
-        turnListener = listener;
+    void listener(Listener listener) {
+        this.listener = listener;
     }
 
     /** Requests polled so far. */
@@ -164,6 +166,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         Runnable told = whenDrained;
         if (told != null && queue.inFlight() == 0) {
             whenDrained = null;
+            listener.drained();
             told.run();
         }
     }
@@ -226,7 +229,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             if (polled != told) {
                 int taken = (int) (polled - told);
                 told = polled;
-                turnListener.taken(taken, queue.inFlight());
+                listener.taken(taken, queue.inFlight());
             }
         }
     }

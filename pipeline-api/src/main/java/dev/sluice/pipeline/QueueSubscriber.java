@@ -32,11 +32,16 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private final PipelineObserver observer;
     private final FailureLog failures = new FailureLog(LOG);
     private final FailureLog ioErrors = new FailureLog(LOG);
+    private final boolean observed;
     private final int window;
+    private final CompletionRun run;
+    private final IoLoop.TickEndHook endOfTick = this::endTick;
 
     private @Nullable Passage passage;
     private int outstanding;
     private boolean fenced;
+    /** {@link #endTick} comes. */
+    private boolean hooked;
 
     QueueSubscriber(QueueSource source, SharedSink sink, BlockPipeline pipeline) {
         this.source = source;
@@ -45,6 +50,8 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         this.pipeline = pipeline;
         this.stages = pipeline.stages();
         this.observer = pipeline.observer();
+        this.observed = observer != PipelineObserver.NONE;
+        this.run = new CompletionRun(observer, source.queue().index());
         this.window = Math.min(source.queue().size(), sink.capacity());
     }
 
@@ -55,7 +62,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
 
     void subscribe() {
         source.untakenListener(this::lost);
-        source.turnListener(this::turnTaken);
+        source.listener(new ObservedQueue());
         Passage begun = new Passage();
         passage = begun;
         if (fenced) {
@@ -228,27 +235,44 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     }
 
     private void tell(BlockRequest request, int result, int flags) {
-        long submitted = request.submittedNanos();
+        if (observed && !run.goesOnWith(request, result, flags)) {
+            endRun();
+            run.begin(request, result, flags, loop.tickNanos());
+            if (!hooked) {
+                hooked = true;
+                loop.atTickEnd(endOfTick);
+            }
+        }
+    }
+
+    private void endTick() {
+        hooked = false;
+        endRun();
+    }
+
+    private void endRun() {
         try {
-            observer.requestCompleted(
-                    request.queueIndex(),
-                    request.op(),
-                    request.lengthBytes(),
-                    Math.max(0, -result),
-                    submitted - request.availableNanos(),
-                    loop.tickNanos() - submitted,
-                    flags);
+            run.end();
         } catch (RuntimeException failed) {
-            // The guest gets its answer whatever becomes of the statistics.
+            // The guest gets its answers whatever becomes of the statistics.
             observerFailed(failed);
         }
     }
 
-    private void turnTaken(int requests, int inFlight) {
-        try {
-            observer.taken(source.queue().index(), requests, inFlight);
-        } catch (RuntimeException failed) {
-            observerFailed(failed);
+    private final class ObservedQueue implements QueueSource.Listener {
+        @Override
+        public void taken(int requests, int inFlight) {
+            try {
+                observer.taken(source.queue().index(), requests, inFlight);
+            } catch (RuntimeException failed) {
+                observerFailed(failed);
+            }
+        }
+
+        @Override
+        public void drained() {
+            // Not later: another loop may tell of the queue then.
+            endRun();
         }
     }
 
