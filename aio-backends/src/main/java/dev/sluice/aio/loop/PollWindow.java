@@ -6,14 +6,15 @@ package dev.sluice.aio.loop;
  * <pre>
  * the loop was idle for                      the window
  * less than the window (work came to it)     stays
- * more than the window, less than the bound  doubles, from 4 us on, up to the bound: a longer one would have caught the work
- * more than the bound                        becomes 0: spinning would have been of no use
+ * more than the window, less than the bound  doubles, and becomes as long as that at least: then it would have caught the work
+ * more than the bound                        halves, and becomes 0 below 4 us: spinning was of no use this time
  * </pre>
  *
- * <p>QEMU's {@code poll-max-ns} tunes itself so. <b>Threading:</b> the loop's thread. <b>Allocation:</b> none.
+ * <p>QEMU's {@code poll-max-ns} tunes itself much like this, but becomes 0 at once and grows from 4 us again: there a guest that is late a single time is slept
+ * for three times. <b>Threading:</b> the loop's thread. <b>Allocation:</b> none.
  */
 final class PollWindow {
-    private static final long FIRST_NANOS = 4_000;
+    private static final long SHORTEST_NANOS = 4_000;
 
     private final long maxNanos;
     private long windowNanos;
@@ -48,9 +49,9 @@ final class PollWindow {
         long idleNanos = nowNanos - idleSinceNanos;
         idle = false;
         if (idleNanos > maxNanos) {
-            windowNanos = 0;
+            windowNanos = windowNanos / 2 < SHORTEST_NANOS ? 0 : windowNanos / 2;
         } else if (idleNanos > windowNanos) {
-            windowNanos = Math.min(maxNanos, Math.max(FIRST_NANOS, windowNanos * 2));
+            windowNanos = Math.min(maxNanos, Math.max(Math.max(SHORTEST_NANOS, idleNanos), windowNanos * 2));
         }
     }
 

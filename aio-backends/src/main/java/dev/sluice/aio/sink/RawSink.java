@@ -418,6 +418,12 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         return inFlight() > 0;
     }
 
+    /** Not for what was called directly or waits for a buffer: entering the kernel for that at depth 1 costs a system call a request. */
+    @Override
+    protected final boolean awaitsKernel() {
+        return inKernel() > 0;
+    }
+
     private void closeIfIdle() {
         if (closing && !closed && inFlight() == 0) {
             closed = true;
