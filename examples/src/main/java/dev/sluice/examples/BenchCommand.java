@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,6 +46,11 @@ final class BenchCommand implements Callable<Integer> {
     /** What the matrix leaves to its user; the rest of a load is a row's own. */
     private static final Set<String> ALSO_FOR_MATRIX =
             Set.of("--matrix", "--rounds", "--rows", "--out", "--dir", "--ram-dir", "--image-size", "--seconds", "--warm-up");
+
+    /** What only a socket's load has. */
+    private static final Set<String> NOT_FOR_DEVICE = Set.of("--queues", "--jobs", "--verify", "--poll", "--pid", "--stats");
+
+    private static final Set<String> FOR_DEVICE = Set.of("--api", "--peers", "--backend", "--loop", "--buffered");
 
     private static final double SECONDS = 5;
     private static final double WARM_UP_SECONDS = 2;
@@ -123,12 +129,14 @@ final class BenchCommand implements Callable<Integer> {
             OutputFiles.check("--json", json);
         }
         if (device != null && disk == null) {
+            refuse(NOT_FOR_DEVICE::contains, "has no meaning with --device, which loads one queue without a driver: it goes with a SOCKET");
             onDevice.run(devicePlan(device), rounds == null ? 1 : rounds, json);
             return 0;
         }
         if (disk == null || device != null) {
             throw new ParameterException(spec.commandLine(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
         }
+        refuse(FOR_DEVICE::contains, "goes with --device, not with a SOCKET");
         LoadPlan plan = plan();
         LinuxPlatform.ensureAvailable();
         BackendStats backendStats = stats == null ? BackendStats.NONE : BackendStats.in(stats);
@@ -152,11 +160,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private int runMatrix() throws IOException, InterruptedException {
-        for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
-            if (!ALSO_FOR_MATRIX.contains(option.longestName())) {
-                throw new ParameterException(spec.commandLine(), option.longestName() + " has no meaning with --matrix, whose rows say what is done");
-            }
-        }
+        refuse(option -> !ALSO_FOR_MATRIX.contains(option), "has no meaning with --matrix, whose rows say what is done");
         if (socket != null) {
             throw new ParameterException(spec.commandLine(), "--matrix starts its own backends: it takes no SOCKET ('" + socket + "')");
         }
@@ -172,6 +176,15 @@ final class BenchCommand implements Callable<Integer> {
             throw new LaunchException("rows of the matrix failed; the tables say which and why");
         }
         return 0;
+    }
+
+    /** An option that would be silently without effect is none. */
+    private void refuse(Predicate<String> meaningless, String why) {
+        for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
+            if (meaningless.test(option.longestName())) {
+                throw new ParameterException(spec.commandLine(), option.longestName() + " " + why);
+            }
+        }
     }
 
     private DevicePlan devicePlan(Path device) {

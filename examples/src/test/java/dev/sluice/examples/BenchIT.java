@@ -42,6 +42,13 @@ class BenchIT {
         refused(WRONG_USAGE, List.of(socket, "--bs", "8m"), "not from 512 to 4194304");
         refused(WRONG_USAGE, List.of(socket, "--verify"), "nothing to verify");
         refused(WRONG_USAGE, List.of(socket, "--read-percent", 10), "--read-percent goes with");
+        refused(WRONG_USAGE, List.of("--device", socket, "--rw", "randrw", "--verify"), "--verify has no meaning with --device");
+        for (List<Object> option : List.<List<Object>>of(List.of("--queues", 2), List.of("--jobs", 2), List.of("--poll"), List.of("--pid", 1), List.of("--stats", socket))) {
+            List<Object> arguments = new ArrayList<>(List.of("--device", socket));
+            arguments.addAll(option);
+            refused(WRONG_USAGE, arguments, option.getFirst() + " has no meaning with --device");
+        }
+        refused(WRONG_USAGE, List.of(socket, "--backend", "nio"), "--backend goes with --device");
         refused(WRONG_USAGE, List.of(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
     }
 
