@@ -6,8 +6,14 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
+import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -196,7 +202,10 @@ class ExamplesIT {
                 .inheritIO()
                 .start();
         try {
-            // The driver's connect waits for the socket to appear.
+            long deadline = System.nanoTime() + 30_000_000_000L;
+            while (!Files.exists(socket) && daemon.isAlive() && System.nanoTime() < deadline) {
+                Thread.sleep(20);
+            }
             SluiceProcess.Ended ended = SluiceProcess.run("example", "inspect", socket);
             assertThat(ended.status()).as(ended.err()).isZero();
             assertThat(ended.out()).contains(
@@ -210,7 +219,38 @@ class ExamplesIT {
     @Test
     void shouldSayThatNobodyListens() throws Exception {
         SluiceProcess.Ended ended = SluiceProcess.run("example", "inspect", directory.resolve("nobody.sock"));
-        oneError(ended, "nobody.sock");
+        oneError(ended, "nobody.sock", "there is no socket; start the backend first");
+    }
+
+    @Test
+    void shouldNotWaitForADiskThatHasAFrontEnd() throws Exception {
+        try (SluiceProcess serve = SluiceProcess.serve("--blk-file", image, "--socket-path", socket);
+                BlockDriver _ = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+            oneError(SluiceProcess.run("example", "inspect", socket), "no answer from " + socket, "another front end may be connected");
+            assertThat(serve.isAlive()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldSayThatAnHttpServerIsNoDisk() throws Exception {
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(socket));
+            Thread.ofVirtual().start(() -> answerAsHttp(server));
+            oneError(SluiceProcess.run("example", "inspect", socket), socket + " does not speak vhost-user");
+            oneError(SluiceProcess.run("bench", socket, "--seconds", 1), socket + " does not speak vhost-user");
+        }
+    }
+
+    private static void answerAsHttp(ServerSocketChannel server) {
+        while (server.isOpen()) {
+            try (SocketChannel client = server.accept()) {
+                client.write(ByteBuffer.wrap("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
+                // Until the other side has read it and gone.
+                client.read(ByteBuffer.allocate(512));
+            } catch (IOException gone) {
+                // The client, or the server at the end of the test.
+            }
+        }
     }
 
     @Test

@@ -3,23 +3,35 @@ package dev.sluice.examples.launcher;
 import dev.sluice.examples.cli.Commands;
 import dev.sluice.examples.disk.FeatureNames;
 import dev.sluice.examples.load.BackendProcess;
+import dev.sluice.examples.load.LoadedDisk;
+import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.linux.UnixSocket;
+import dev.sluice.virtio.driver.BackendViolationException;
+import dev.sluice.virtio.driver.VhostUserConnection;
 import dev.sluice.virtio.driver.VhostUserFrontend;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioBlkConfig;
 import dev.sluice.virtio.layout.VirtioFeatures;
+import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.net.SocketTimeoutException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 /**
  * Asks any vhost-user-blk backend what it offers and says it in words. Starts no queue and touches no data; but a backend that serves one front end at
- * a time answers only where no other is connected.
+ * a time answers only where no other is connected. After five seconds in all it says so.
  */
 @Command(name = "inspect", mixinStandardHelpOptions = true, description = "Say in words what the vhost-user-blk disk behind a socket offers.")
 public final class Inspect implements Callable<Integer> {
@@ -45,9 +57,33 @@ public final class Inspect implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() throws IOException, InterruptedException {
         LinuxPlatform.ensureAvailable();
-        try (VhostUserFrontend backend = VhostUserFrontend.connect(socket.toString(), TIMEOUT)) {
+        FutureTask<Integer> asking = new FutureTask<>(this::ask);
+        // A daemon: where connecting or an answer takes too long the process ends without it.
+        Thread.ofPlatform().daemon().name("sluice-inspect").start(asking);
+        try {
+            return asking.get(TIMEOUT.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException late) {
+            throw LoadedDisk.noAnswer(socket, late);
+        } catch (ExecutionException failed) {
+            throw explained(Objects.requireNonNullElse(failed.getCause(), failed));
+        }
+    }
+
+    private IOException explained(Throwable failed) {
+        return switch (failed) {
+            case SocketTimeoutException silent -> LoadedDisk.noAnswer(socket, silent);
+            case EOFException _ -> new IOException(socket + " has closed the connection before it said what it offers: does it speak vhost-user? Its log may say more", failed);
+            case ErrnoException errno -> LoadedDisk.notConnected(socket, errno);
+            case BackendViolationException other -> LoadedDisk.noVhostUser(socket, other);
+            case IOException said -> said;
+            default -> throw new IllegalStateException(failed);
+        };
+    }
+
+    private int ask() throws IOException {
+        try (VhostUserFrontend backend = new VhostUserFrontend(new VhostUserConnection(UnixSocket.connectTo(socket.toString()), TIMEOUT))) {
             int pid = backend.peer().pid();
             System.out.println(socket + " is served by " + new BackendProcess(pid).command() + (pid > 0 ? ", process " + pid : ""));
             long features = backend.features();

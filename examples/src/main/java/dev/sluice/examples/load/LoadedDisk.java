@@ -3,11 +3,13 @@ package dev.sluice.examples.load;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.virtio.driver.BackendRefusedException;
+import dev.sluice.virtio.driver.BackendViolationException;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import dev.sluice.virtio.driver.DiskConfig;
 import dev.sluice.virtio.driver.QueueShape;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -46,20 +48,36 @@ public final class LoadedDisk {
         try {
             return BlockDriver.open(socket.toString(), options);
         } catch (ErrnoException refused) {
-            String why = switch (refused.errno()) {
-                case Errno.ENOENT -> "there is no socket; start the backend first";
-                case Errno.ECONNREFUSED -> "nobody listens there any more; start the backend again";
-                case Errno.EACCES, Errno.EPERM -> "it is not yours; run this as the user of the backend";
-                default -> "";
-            };
-            if (why.isEmpty()) {
-                throw refused;
-            }
-            throw new IOException("cannot connect to " + socket + ": " + why, refused);
+            throw notConnected(socket, refused);
+        } catch (SocketTimeoutException silent) {
+            throw noAnswer(socket, silent);
+        } catch (BackendViolationException other) {
+            throw noVhostUser(socket, other);
         } catch (BackendRefusedException refused) {
             throw new IOException("the disk at " + socket + " was not set up: " + refused.getMessage() + ". Does it take queues of "
                     + options.shape().queueSize() + "? If not, use less --depth; its own log may say more", refused);
         }
+    }
+
+    /** The same failure, saying what to do where it is known. */
+    public static IOException notConnected(Path socket, ErrnoException refused) {
+        String why = switch (refused.errno()) {
+            case Errno.ENOENT -> "there is no socket; start the backend first";
+            case Errno.ECONNREFUSED -> "nobody listens there any more; start the backend again";
+            case Errno.EACCES, Errno.EPERM -> "it is not yours; run this as the user of the backend";
+            default -> "";
+        };
+        return why.isEmpty() ? refused : new IOException("cannot connect to " + socket + ": " + why, refused);
+    }
+
+    /** What a backend that says nothing means. */
+    public static IOException noAnswer(Path socket, Exception silent) {
+        return new IOException("no answer from " + socket + ": another front end may be connected, and a backend serves one at a time; end that one first", silent);
+    }
+
+    /** What an answer means that is not of the protocol. */
+    public static IOException noVhostUser(Path socket, BackendViolationException other) {
+        return new IOException("what listens at " + socket + " does not speak vhost-user: " + other.getMessage(), other);
     }
 
     /** Why the disk cannot bear the load; empty where it can. */
