@@ -73,10 +73,18 @@ final class LoopLayout {
             int cpu = cpus.get(i % cpus.size());
             int result = CompletableFuture.supplyAsync(() -> CallingThread.pin(cpu), loops.get(i)).join();
             if (result < 0) {
-                throw new LaunchException("--loop-cpus: " + loops.get(i).name() + " may not run on CPU " + cpu + " (" + Errno.describe(result)
-                        + "): name one that is online and allowed to this process (taskset -p)");
+                throw new LaunchException(refused(loops.get(i).name(), cpu, result));
             }
         }
+    }
+
+    static String refused(String loop, int cpu, int result) {
+        // A thread may always choose among its own CPUs: the kernel itself has no EPERM for that.
+        return result == -Errno.EPERM
+                ? "--loop-cpus: " + loop + " may not be pinned at all (" + Errno.describe(result)
+                        + "), as a seccomp filter forbids sched_setaffinity: allow it, in a systemd unit with SystemCallFilter=sched_setaffinity behind the other filters"
+                : "--loop-cpus: " + loop + " may not run on CPU " + cpu + " (" + Errno.describe(result)
+                        + "): name one that is online and allowed to this process (taskset -p)";
     }
 
     private static int number(String option, String what, String text, int limit) {
