@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
  * <p>The two agree as those of the other backends do: the kernel writes back or drops the cached part of a range before it is read or written directly.
  *
  * <p>The lock uses the bytes that QEMU and the other backends lock (100 to 299): who writes is alone, and nobody begins to write what is read here. A
- * channel for reading cannot try whether QEMU or another backend is writing already. The lock is the process's: an image is opened once in a process.
+ * channel for reading cannot try whether QEMU or another backend is writing already. The lock is the process's: while an image is open here no backend of
+ * this process opens it again ({@link OpenImages}), and nothing else in the process must open and close the file, as that drops the lock.
  *
  * <p><b>Threading:</b> any. <b>Failure:</b> {@link #open} says in one line what failed on which path and what to do.
  */
@@ -46,9 +47,12 @@ final class NioImage implements AutoCloseable {
     private final @Nullable FileChannel direct;
     private final int directAlignment;
     private final boolean readOnly;
+    private final @Nullable Object held;
     private volatile BlockGeometry geometry;
 
-    private NioImage(Path path, FileChannel buffered, @Nullable FileChannel direct, int directAlignment, BlockGeometry geometry) {
+    private NioImage(
+            Path path, @Nullable Object held, FileChannel buffered, @Nullable FileChannel direct, int directAlignment, BlockGeometry geometry) {
+        this.held = held;
         this.path = path;
         this.buffered = buffered;
         this.direct = direct;
@@ -66,6 +70,8 @@ final class NioImage implements AutoCloseable {
         if (!options.readOnly()) {
             access.add(StandardOpenOption.WRITE);
         }
+        // Before the file is opened: closing it again would drop the lock of whoever holds it.
+        Object held = OpenImages.hold(path);
         List<FileChannel> opened = new ArrayList<>();
         try {
             FileChannel buffered = openChannel(path, access, options.readOnly());
@@ -78,11 +84,12 @@ final class NioImage implements AutoCloseable {
                 opened.add(direct);
             }
             int physical = direct == null ? SECTOR_BYTES : blockBytes;
-            return new NioImage(path, buffered, direct, blockBytes, sized(sizeBytes, physical, options.readOnly()));
+            return new NioImage(path, held, buffered, direct, blockBytes, sized(sizeBytes, physical, options.readOnly()));
         } catch (Throwable failed) {
             for (FileChannel channel : opened) {
                 channel.close();
             }
+            OpenImages.release(held);
             throw failed;
         }
     }
@@ -216,8 +223,12 @@ final class NioImage implements AutoCloseable {
 
     @Override
     public void close() {
+        if (!buffered.isOpen()) {
+            return;
+        }
         close(direct);
         close(buffered);
+        OpenImages.release(held);
     }
 
     private void close(@Nullable FileChannel channel) {

@@ -1,5 +1,6 @@
 package dev.sluice.aio.raw;
 
+import dev.sluice.aio.nio.OpenImages;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.FileStatus;
@@ -53,6 +54,7 @@ public final class RawImage implements AutoCloseable {
      */
     public static RawImage open(BackendOptions options) throws IOException {
         String path = options.image().toString();
+        OpenImages.requireNotHeld(options.image());
         int access = options.readOnly() ? LinuxFile.O_RDONLY : LinuxFile.O_RDWR;
         Fd main = openFile(path, access | (options.direct() ? LinuxFile.O_DIRECT : 0));
         Fd buffered = main;

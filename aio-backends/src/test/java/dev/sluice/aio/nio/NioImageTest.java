@@ -3,6 +3,7 @@ package dev.sluice.aio.nio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.aio.raw.RawImage;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.Errno;
 import java.io.IOException;
@@ -10,6 +11,7 @@ import java.io.RandomAccessFile;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -61,6 +63,31 @@ class NioImageTest {
         }
         NioImage.open(BackendOptions.of(path).withReadOnly(true)).close();
         NioImage.open(BackendOptions.of(path)).close();
+    }
+
+    /** A POSIX lock goes when the process closes any descriptor of the file, one that was opened in vain too. */
+    @Test
+    void shouldKeepItsLockWhenTheImageIsOpenedAgainInVain() throws IOException {
+        try (NioImage _ = NioImage.open(BackendOptions.of(path))) {
+            assertThat(locks()).isEqualTo(1);
+            for (boolean readOnly : new boolean[] {false, true}) {
+                BackendOptions again = BackendOptions.of(path).withReadOnly(readOnly);
+                assertThatThrownBy(() -> NioImage.open(again)).isInstanceOf(IOException.class).hasMessageContaining("open already");
+                assertThatThrownBy(() -> RawImage.open(again)).isInstanceOf(IOException.class).hasMessageContaining("open already");
+            }
+            assertThat(locks()).isEqualTo(1);
+        }
+        assertThat(locks()).isZero();
+        RawImage.open(BackendOptions.of(path)).close();
+    }
+
+    /** POSIX locks of this process on the image. */
+    private long locks() throws IOException {
+        String owner = " " + ProcessHandle.current().pid() + " ";
+        String inode = ":" + Files.getAttribute(path, "unix:ino") + " ";
+        try (Stream<String> lines = Files.lines(Path.of("/proc/locks"))) {
+            return lines.filter(line -> line.contains(" POSIX ") && line.contains(owner) && line.contains(inode)).count();
+        }
     }
 
     @Test
