@@ -24,8 +24,10 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -87,7 +89,7 @@ public final class DisksFile {
 
     private DisksFile() {}
 
-    /** The disks in a file, in its order; names and sockets are unique. */
+    /** The disks in a file, in its order; names, sockets and images that are written are unique. */
     public static List<DiskSpec> read(Path file) throws IOException {
         JsonNode root = parse(file);
         JsonNode list = root.path(DISKS);
@@ -101,14 +103,30 @@ public final class DisksFile {
         }
         List<DiskSpec> disks = new ArrayList<>();
         Set<String> taken = new HashSet<>();
+        Map<Object, DiskSpec> byImage = new HashMap<>();
         for (JsonNode entry : list) {
             String where = file + ": disk " + (disks.size() + 1) + (entry.path("name").isTextual() ? " (" + entry.get("name").textValue() + ")" : "");
             DiskSpec disk = disk(where, entry, file.toAbsolutePath().getParent());
             unique(where, taken, "name " + disk.name());
             unique(where, taken, disk.endpoint() instanceof Endpoint.SocketPath(Path path) ? "socket " + path.normalize() : disk.endpoint().toString());
+            DiskSpec other = byImage.putIfAbsent(identity(disk.image()), disk);
+            // As the images' locks would have it; but here nothing that is served has been closed yet.
+            if (other != null && !(disk.readOnly() && other.readOnly())) {
+                throw new IOException(where + ": disk " + other.name() + " has the image " + other.image() + " already: give each its own, or make both read-only");
+            }
             disks.add(disk);
         }
         return List.copyOf(disks);
+    }
+
+    /** Equal for two paths of one file. */
+    private static Object identity(Path image) {
+        try {
+            Object file = Files.readAttributes(image, BasicFileAttributes.class).fileKey();
+            return file == null ? image.toRealPath() : file;
+        } catch (IOException missing) {
+            return image.toAbsolutePath().normalize();
+        }
     }
 
     private static void unique(String where, Set<String> taken, String what) throws IOException {
@@ -179,7 +197,14 @@ public final class DisksFile {
         if (wrong instanceof InvalidFormatException format && format.getTargetType() == String.class) {
             return "is not a text but " + format.getValue() + ": put it in quotes";
         }
+        if (wrong instanceof InvalidFormatException format && wanted(format.getTargetType()) != null) {
+            return "is '" + format.getValue() + "', not " + wanted(format.getTargetType());
+        }
         return oneLine(wrong.getOriginalMessage());
+    }
+
+    private static @Nullable String wanted(Class<?> type) {
+        return type == int.class || type == Integer.class ? "a whole number" : type == boolean.class ? "true or false" : null;
     }
 
     private static @Nullable String text(String where, @Nullable JsonNode value, String key) throws IOException {

@@ -67,7 +67,7 @@ class DisksFileTest {
     @Test
     void shouldSayInOneLineWhatIsWrongAndWhere() {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    qeues: 4", "disk 1", "'qeues'", "queues, read-only");
-        refused("disks:\n  - image: a.img\n    socket: a.sock\n    queues: four", "disk 1", "queues", "four");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    queues: four", "disk 1", "'queues:' is 'four', not a whole number");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    queues: 2.5", "disk 1", "queues", "2.5");
         refused("disks:\n  - name: b\n    image: a.img\n    socket: a.sock\n    queues: 257", "disk 1 (b)", "257", "256");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    queue-size: 100", "queue size 100", "power of two");
@@ -95,6 +95,16 @@ class DisksFileTest {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: x/a.img\n    socket: b.sock", "disk 2", "name a.img");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: ./a.sock", "disk 2", "a.sock");
         refused("disks:\n  - image: a.img\n    activation: x\n  - image: b.img\n    activation: x", "disk 2", "socket x");
+    }
+
+    @Test
+    void shouldRefuseTwoDisksOfOneImageUnlessBothOnlyRead() throws IOException {
+        Path image = Files.createFile(directory.resolve("a.img"));
+        Files.createSymbolicLink(directory.resolve("b.img"), image);
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: b.sock", "disk 2", "disk a.img has the image", "read-only");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock", "disk 2");
+        refused("disks:\n  - image: c.img\n    socket: a.sock\n  - name: x\n    image: ./c.img\n    socket: b.sock", "disk 2", "c.img");
+        assertThat(read("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock\n    read-only: true")).hasSize(2);
     }
 
     @Test
