@@ -102,6 +102,11 @@ class ExamplesIT {
         SluiceProcess.Ended again = SluiceProcess.run("example", "copy-image", image, target);
         oneError(again, "exists", "--overwrite");
 
+        oneError(SluiceProcess.run("example", "copy-image", image, directory.resolve("none/copy.img")), "the target", "none/copy.img cannot be made");
+        SluiceProcess.Ended buffered = SluiceProcess.run("example", "copy-image", image, directory.resolve("buffered.img"), "--buffered");
+        assertThat(buffered.status()).as(buffered.err()).isZero();
+        assertThat(Files.mismatch(image, directory.resolve("buffered.img"))).isEqualTo(-1);
+
         // Over something else: what was there where the source has holes must go.
         fill(target, 64 * MIB, List.of(3 * MIB, 40 * MIB));
         SluiceProcess.Ended over = SluiceProcess.run("example", "copy-image", image, target, "--overwrite");

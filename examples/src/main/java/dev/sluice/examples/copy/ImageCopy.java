@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -74,13 +75,13 @@ public final class ImageCopy implements AutoCloseable {
      * Opens everything.
      *
      * @param overwrite whether a target may be overwritten that no unfinished copy has left
+     * @param direct whether the page cache is bypassed, which not every file system can
      * @throws LaunchException where the target is there already and is neither
      */
-    public static ImageCopy open(Path source, Path target, boolean overwrite, long chunkBytes, CopyProgress progress) throws IOException {
-        BlockDeviceOptions readWrite = options().build();
+    public static ImageCopy open(Path source, Path target, boolean overwrite, boolean direct, long chunkBytes, CopyProgress progress) throws IOException {
         Opened opened = new Opened();
         try {
-            BlockDevice from = opened.add(BlockDevice.open(source, options().readOnly(true).build()));
+            BlockDevice from = opened.add(BlockDevice.open(source, options(direct).readOnly(true).build()));
             long size = from.sizeBytes();
             Path journalPath = CopyJournal.beside(target);
             String fresh = CopyJournal.header(source, size, chunkBytes, false);
@@ -97,7 +98,7 @@ public final class ImageCopy implements AutoCloseable {
             if (!exists) {
                 createSparse(target, size);
             }
-            BlockDevice to = opened.add(BlockDevice.open(target, readWrite));
+            BlockDevice to = opened.add(BlockDevice.open(target, options(direct).build()));
             // Never made shorter or longer here: it may have been somebody else's until the lock was ours.
             if (Files.isRegularFile(target) ? to.sizeBytes() != size : to.sizeBytes() < size) {
                 throw new LaunchException(target + " has " + to.sizeBytes() + " bytes, not the " + size + " of " + source + ": make it that size first (truncate -s)");
@@ -114,12 +115,17 @@ public final class ImageCopy implements AutoCloseable {
         }
     }
 
-    private static BlockDeviceOptions.Builder options() {
-        return BlockDeviceOptions.builder().buffers(BUFFERS, BUFFER_BYTES).readAhead(READ_AHEAD);
+    private static BlockDeviceOptions.Builder options(boolean direct) {
+        return BlockDeviceOptions.builder().direct(direct).buffers(BUFFERS, BUFFER_BYTES).readAhead(READ_AHEAD);
     }
 
     private static void createSparse(Path target, long sizeBytes) throws IOException {
-        Files.createFile(target);
+        try {
+            Files.createFile(target);
+        } catch (FileSystemException refused) {
+            throw new IOException("the target " + target + " cannot be made (" + refused.getClass().getSimpleName() + "): name a file in a directory that exists and is yours",
+                    refused);
+        }
         try (RandomAccessFile file = new RandomAccessFile(target.toFile(), "rw")) {
             file.setLength(sizeBytes);
         }

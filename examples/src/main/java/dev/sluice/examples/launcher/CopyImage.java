@@ -30,6 +30,9 @@ public final class CopyImage implements Callable<Integer> {
     @Option(names = "--chunk-mib", paramLabel = "N", defaultValue = "64", description = "How much is copied between two flushes (default: ${DEFAULT-VALUE}).")
     private int chunkMib;
 
+    @Option(names = "--buffered", description = "Go through the page cache instead of O_DIRECT, which not every file system has.")
+    private boolean buffered;
+
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public CopyImage() {}
 
@@ -46,7 +49,7 @@ public final class CopyImage implements Callable<Integer> {
         CopyProgress progress = new CopyProgress();
         long start = System.nanoTime();
         ImageCopy.Summary done;
-        try (ImageCopy copy = ImageCopy.open(source, target, overwrite, (long) chunkMib << 20, progress);
+        try (ImageCopy copy = ImageCopy.open(source, target, overwrite, !buffered, (long) chunkMib << 20, progress);
                 LiveText _ = LiveText.start(progress::line)) {
             done = copy.run();
         }
