@@ -20,6 +20,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,6 +44,8 @@ public final class MonitoringServer implements AutoCloseable {
     private static final int EXCHANGE_SECONDS = 10;
     private static final int BACKLOG = 16;
     private static final Duration PAGE_INTERVAL = Duration.ofMillis(50);
+    /** RFC 9110, 12.4.2: a weight of 0 means that it is not acceptable. The writer looks at names only. */
+    private static final Pattern REFUSES_OPEN_METRICS = Pattern.compile("application/openmetrics-text[^,]*;\\s*q=0(\\.0*)?\\s*(,|;|$)", Pattern.CASE_INSENSITIVE);
     private static final String TEXT = "text/plain; charset=utf-8";
 
     static {
@@ -133,7 +136,7 @@ public final class MonitoringServer implements AutoCloseable {
         Shared<Answer> asOpenMetrics = scrape(registry, before, openMetrics, interval);
         return request -> {
             String accept = request.getFirst("Accept");
-            return (accept != null && openMetrics.accepts(accept) ? asOpenMetrics : asText).value();
+            return (accept != null && openMetrics.accepts(accept) && !REFUSES_OPEN_METRICS.matcher(accept).find() ? asOpenMetrics : asText).value();
         };
     }
 

@@ -91,6 +91,8 @@ class MonitoringServerTest {
         assertThat(plain.body()).contains("sluice_request_bytes_total{device=\"disk0\",op=\"read\",queue=\"0\"} 4096.0\n").doesNotContain("# EOF");
         HttpResponse<String> open = get("/metrics", "Accept", "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.1");
         assertThat(contentType(open)).startsWith("application/openmetrics-text; version=1.0.0");
+        HttpResponse<String> refused = get("/metrics", "Accept", "application/openmetrics-text;version=1.0.0;q=0, text/plain");
+        assertThat(contentType(refused)).startsWith("text/plain; version=0.0.4");
         assertThat(open.body()).endsWith("# EOF\n").contains("sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"1.0E-5\"} 1\n");
     }
 
