@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -166,7 +167,7 @@ final class BenchCommand implements Callable<Integer> {
         }
         MatrixSettings settings;
         try {
-            String typed = "sluice bench " + String.join(" ", spec.commandLine().getParseResult().originalArgs().stream().skip(1).toList());
+            String typed = "sluice bench " + spec.commandLine().getParseResult().originalArgs().stream().skip(1).map(BenchCommand::quoted).collect(Collectors.joining(" "));
             settings = matrix.settings(rounds, seconds, warmUp, typed);
         } catch (IllegalArgumentException wrong) {
             throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
@@ -185,6 +186,11 @@ final class BenchCommand implements Callable<Integer> {
                 throw new ParameterException(spec.commandLine(), option.longestName() + " " + why);
             }
         }
+    }
+
+    /** As a shell takes it back. */
+    static String quoted(String argument) {
+        return argument.matches("[\\w@%+=:,./-]+") ? argument : "'" + argument.replace("'", "'\\''") + "'";
     }
 
     private DevicePlan devicePlan(Path device) {

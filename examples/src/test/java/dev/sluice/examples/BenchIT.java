@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -50,6 +51,15 @@ class BenchIT {
         }
         refused(WRONG_USAGE, List.of(socket, "--backend", "nio"), "--backend goes with --device");
         refused(WRONG_USAGE, List.of(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
+    }
+
+    @Test
+    void shouldQuoteACommandAsAShellTakesItBack() throws Exception {
+        List<String> words = List.of("--rows", "null / sluice|it's", "", "--dir=/var/tmp", "$HOME");
+        String command = "printf '%s\\n' " + words.stream().map(BenchCommand::quoted).collect(Collectors.joining(" "));
+        Process shell = new ProcessBuilder("sh", "-c", command).start();
+        assertThat(shell.inputReader().lines().toList()).isEqualTo(words);
+        assertThat(BenchCommand.quoted("--dir=/var/tmp")).isEqualTo("--dir=/var/tmp");
     }
 
     @Test
