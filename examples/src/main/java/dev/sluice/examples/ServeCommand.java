@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -157,12 +158,22 @@ final class ServeCommand implements Callable<Integer> {
 
     private static void stop(DiskHost host, ServiceNotifier manager) {
         manager.stopping();
+        int disks = host.disks().size();
+        LoggerFactory.getLogger(ServeCommand.class).info("told to end: finishing what is in flight on {}", disks == 1 ? "1 disk" : disks + " disks");
         host.close();
     }
 
     private DiskSpec single(ActivatedSockets sockets) {
         Path image = disk.image();
         Endpoint where = endpoint.chosen();
+        if (where instanceof Endpoint.SocketPath(Path path) && path.toString().isEmpty()) {
+            throw new IllegalArgumentException("--socket-path is empty: name the path where front ends connect");
+        }
+        if (where != null && !sockets.names().isEmpty()) {
+            // Not a field: a logger takes its level when it is made, and this class is loaded before --log-level is read.
+            LoggerFactory.getLogger(ServeCommand.class)
+                    .warn("the service manager has passed {}, where nobody is served: {} was asked for", String.join(", ", sockets.names()), where);
+        }
         if (where == null && sockets.names().size() == 1) {
             where = new Endpoint.Activated(sockets.names().iterator().next());
         }

@@ -210,6 +210,9 @@ class ServeIT {
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--aio-max-events", 32769), "32769", "32768");
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--backend", "spdk"), "spdk", "io_uring");
         oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--serial", "123456789012345678901"), "20");
+        oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--backend", "null", "--size", 0), "--size 0 is not a positive multiple of 512");
+        oneLine(SluiceProcess.run("serve", "--socket-path", socket, "--blk-file", image, "--backend", "null", "--size", "1T"), "--blk-file", "--backend null");
+        oneLine(SluiceProcess.run("serve", "--socket-path", "", "--blk-file", image), "--socket-path is empty");
     }
 
     @Test

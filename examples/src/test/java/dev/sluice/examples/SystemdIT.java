@@ -42,7 +42,9 @@ class SystemdIT {
                 SluiceProcess serve = start(List.of(), Map.of("NOTIFY_SOCKET", notify), "serve", "--blk-file", image, "--socket-path", socket)) {
             assertThat(manager.receive()).startsWith("READY=1\nSTATUS=" + image).contains("io_uring");
             BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
-            assertThat(serve.terminate().status()).isZero();
+            SluiceProcess.Ended ended = serve.terminate();
+            assertThat(ended.status()).isZero();
+            assertThat(ended.err()).containsOnlyOnce("told to end: finishing what is in flight on 1 disk\n");
             assertThat(manager.receive()).startsWith("STOPPING=1\n");
         }
     }
@@ -89,6 +91,21 @@ class SystemdIT {
             assertThat(ended.out()).contains("ready: " + image);
             // The path is the manager's.
             assertThat(socket).exists();
+        }
+    }
+
+    @Test
+    void shouldSayThatASocketThatItWasPassedIsNotUsed() throws Exception {
+        activationNeeded();
+        Path passed = directory.resolve("passed.sock");
+        try (SluiceProcess serve =
+                start(List.of(ACTIVATE.toString(), "-l", passed.toString(), "--fdname", "first"), Map.of(), "serve", "--blk-file", image, "--socket-path", socket)) {
+            serve.awaitErr("Listening on");
+            try (UnixSocket _ = UnixSocket.connectTo(passed.toString())) {
+                serve.ready();
+                assertThat(serve.awaitErr(" WARN ")).contains("has passed first, where nobody is served: " + socket + " was asked for");
+            }
+            assertThat(serve.terminate().status()).isZero();
         }
     }
 

@@ -83,6 +83,9 @@ public final class DiskOptions {
      * @throws IllegalArgumentException naming the value and its bounds
      */
     public DiskSpec spec(Path image, Endpoint endpoint) {
+        if (blkFile != null && backend.equals(NullBackend.NAME)) {
+            throw new IllegalArgumentException("--blk-file " + blkFile + " does not go with --backend null, which has no image: leave one out");
+        }
         return DiskSpec.of(image, endpoint)
                 .backend(backend)
                 .readOnly(readOnly)

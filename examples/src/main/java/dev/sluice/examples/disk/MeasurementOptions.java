@@ -1,5 +1,6 @@
 package dev.sluice.examples.disk;
 
+import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.Shortcuts;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -33,7 +34,19 @@ public final class MeasurementOptions {
      * @throws IllegalArgumentException naming the value that cannot be
      */
     Measurement measurement() {
+        return new Measurement(sizeBytes(), readZeroes, new Shortcuts(!noBypass, !noPool, !noBatch), operators);
+    }
+
+    private long sizeBytes() {
         String text = size;
-        return new Measurement(text == null ? 0 : ByteSize.parse("--size", text), readZeroes, new Shortcuts(!noBypass, !noPool, !noBatch), operators);
+        if (text == null) {
+            return 0;
+        }
+        long bytes = ByteSize.parse("--size", text);
+        if (bytes <= 0 || bytes % BlockRequest.SECTOR_BYTES != 0) {
+            // 0 is the record's word for a disk with an image, not a person's.
+            throw new IllegalArgumentException("--size " + text + " is not a positive multiple of " + BlockRequest.SECTOR_BYTES);
+        }
+        return bytes;
     }
 }
