@@ -20,8 +20,12 @@ public final class SluiceCommand implements Runnable {
     public SluiceCommand() {}
 
     public static void main(String[] args) {
-        Commands.run(new SluiceCommand(), args);
+        Commands.run(args.length > 0 && args[0].equals("serve") ? new Serving() : new SluiceCommand(), args);
     }
+
+    /** The same with one command: picocli's model of all the others would take as long as the start of a disk. */
+    @Command(name = "sluice", mixinStandardHelpOptions = true, versionProvider = SluiceVersion.class, subcommands = ServeCommand.class)
+    private static final class Serving {}
 
     @Override
     public void run() {
