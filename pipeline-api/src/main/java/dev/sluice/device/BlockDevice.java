@@ -74,8 +74,8 @@ public final class BlockDevice implements AutoCloseable {
      * @throws IOException with one line that says what failed and what to do
      */
     public static BlockDevice open(Path image, BlockDeviceOptions options) throws IOException {
-        Providers.Choice choice = Providers.choose(options.backend(), options.loop());
         BackendOptions backendOptions = new BackendOptions(image, options.readOnly(), options.direct(), options.queueDepth());
+        Providers.Choice choice = Providers.choose(options.backend(), options.loop(), backendOptions);
         BlockBackend backend = choice.open(backendOptions);
         List<IoLoop> loops = new ArrayList<>();
         try {

@@ -53,9 +53,18 @@ public final class Providers {
      * @param loop a name or {@value #AUTO}
      */
     public static Choice choose(String backend, String loop) throws IOException {
+        return choose(backend, loop, BlockBackendProvider::unavailable);
+    }
+
+    /** As {@link #choose(String, String)}, for an image: a backend that has too little left for what the options ask is passed over. */
+    public static Choice choose(String backend, String loop, BackendOptions options) throws IOException {
+        return choose(backend, loop, provider -> provider.unavailable(options));
+    }
+
+    private static Choice choose(String backend, String loop, Function<BlockBackendProvider, Optional<String>> unavailable) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
-            if (!usable(candidate, backend, BlockBackendProvider::unavailable, passedOver)) {
+            if (!usable(candidate, backend, unavailable, passedOver)) {
                 continue;
             }
             Optional<IoLoopProvider> fitting = loopFor(candidate, loop, passedOver);

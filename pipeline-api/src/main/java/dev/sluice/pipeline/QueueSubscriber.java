@@ -212,7 +212,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     void finish(BlockRequest request, int result, int flags) {
         outstanding--;
         if (BlockStatus.ofResult(result) == BlockStatus.IOERR && ioErrors.admits()) {
-            LOG.warn("queue {}: {} of {} bytes at sector {} failed: {}; the guest is told IOERR",
+            LOG.warn("queue {}: {} of {} bytes at sector {} failed: {}; the answer is IOERR",
                     request.queueIndex(), request.op(), request.lengthBytes(), request.sector(), Errno.describe(result));
         }
         sink.completed();

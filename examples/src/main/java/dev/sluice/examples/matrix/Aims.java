@@ -38,12 +38,16 @@ final class Aims {
 
     private void nullSink() {
         String title = "Peers: null sink, 1 queue, depth 64, driver polling";
-        figure(title, "sluice", Metric.IOPS).ifPresent(iops ->
+        figure(title, "sluice, sleep", Metric.IOPS).ifPresent(iops ->
                 add("null sink, one loop, driver polling: 1.5 million requests a second", Metric.IOPS.format(iops), iops >= 1.5 * MILLION));
-        compare("null sink, one loop, driver polling: at least null-co's requests a second", title, Metric.IOPS, "sluice", "qemu-storage-daemon null-co", 1);
+        for (String wait : List.of("sleep", "poll")) {
+            String peer = "qemu-storage-daemon null-co, " + wait;
+            compare("null sink, driver polling, both " + wait + ": at least null-co's requests a second", title, Metric.IOPS, "sluice, " + wait, peer, 1);
+            compare("null sink, driver polling, both " + wait + ": at least null-co's requests a CPU second", title, Metric.PER_CPU_SECOND, "sluice, " + wait, peer, 1);
+        }
         // An object has at least 16 bytes: one for a thousand requests is 0.016 bytes a request.
-        figure(title, "sluice", Metric.HEAP_BYTES).ifPresent(bytes ->
-                add("null sink, one loop, driver polling: at the most a heap object for a thousand requests (0.016 bytes a request, were it of the smallest kind)",
+        figure(title, "sluice, poll", Metric.HEAP_BYTES).ifPresent(bytes ->
+                add("null sink, driver and loop polling: at the most a heap object for a thousand requests (0.016 bytes a request, were it of the smallest kind)",
                         String.format(Locale.ROOT, "%.4f bytes", bytes), bytes <= 0.016));
     }
 
@@ -85,8 +89,7 @@ final class Aims {
                     "Scaling: queues and loops, null sink", Metric.CPU_MICROS, "4 queues, " + loops, "1 queue, " + loops, 1.1);
         }
         for (String title : List.of("Peers: null sink, " + LOADS.getLast(), "Peers: RAM-backed file, " + LOADS.getLast(), "Peers: disk, " + LOADS.getLast())) {
-            String row = title.contains("null") ? "sluice" : "sluice, sleep";
-            figure(title, row, Metric.UNFAIRNESS).ifPresent(ratio ->
+            figure(title, "sluice, sleep", Metric.UNFAIRNESS).ifPresent(ratio ->
                     add(title.substring("Peers: ".length()) + ": p99.9 of the worst queue at the most twice the best's", Metric.UNFAIRNESS.format(ratio), ratio <= 2));
         }
     }

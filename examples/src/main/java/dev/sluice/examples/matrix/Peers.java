@@ -36,20 +36,29 @@ final class Peers {
         return new Experiment(
                 "Peers: null sink, " + load, NOTE, Metric.CPU_MICROS, false,
                 List.of(
-                        new Row("sluice", SluiceSpec.on(Medium.NULL, "--num-queues", Integer.toString(QUEUES)), workload),
-                        new Row("qemu-storage-daemon null-co", StorageDaemonSpec.nullCo(QUEUES), workload)));
+                        new Row("sluice, sleep", sluice(Medium.NULL), workload),
+                        new Row("qemu-storage-daemon null-co, sleep", storageDaemon(Medium.NULL, "", OptionalInt.of(0)), workload),
+                        new Row("sluice, poll", polling(sluice(Medium.NULL)), workload),
+                        new Row("qemu-storage-daemon null-co, poll", StorageDaemonSpec.nullCo(QUEUES), workload)));
     }
 
     private static Experiment onImage(Medium medium, String load, Metric headline, DriverLoad workload) {
-        SluiceSpec sluice = SluiceSpec.on(medium, "--num-queues", Integer.toString(QUEUES));
         List<Row> rows = new ArrayList<>();
-        rows.add(new Row("sluice, sleep", sluice, workload));
+        rows.add(new Row("sluice, sleep", sluice(medium), workload));
         rows.add(new Row("qemu-storage-daemon native, sleep", storageDaemon(medium, "native", OptionalInt.of(0)), workload));
         rows.add(new Row("qemu-storage-daemon io_uring, sleep", storageDaemon(medium, "io_uring", OptionalInt.of(0)), workload));
-        rows.add(new Row("sluice, poll", sluice.with("--poll-max-ns", Integer.toString(QEMU_POLL_NANOS)), workload));
+        rows.add(new Row("sluice, poll", polling(sluice(medium)), workload));
         rows.add(new Row("qemu-storage-daemon native, poll", storageDaemon(medium, "native", OptionalInt.empty()), workload));
         rows.add(new Row("qemu-storage-daemon io_uring, poll", storageDaemon(medium, "io_uring", OptionalInt.empty()), workload));
         return new Experiment("Peers: " + medium.text() + ", " + load, NOTE, headline, false, rows);
+    }
+
+    private static SluiceSpec sluice(Medium medium) {
+        return SluiceSpec.on(medium, "--num-queues", Integer.toString(QUEUES));
+    }
+
+    private static SluiceSpec polling(SluiceSpec sluice) {
+        return sluice.with("--poll-max-ns", Integer.toString(QEMU_POLL_NANOS));
     }
 
     private static StorageDaemonSpec storageDaemon(Medium medium, String aio, OptionalInt pollMaxNanos) {
