@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * each, headers are limited, no answer is made more often than 20 times a second, and all who get one share its bytes. The limits are
  * system properties of the JDK's server, set where nobody has set them before; they hold for all such servers of the process.
  *
- * <p><b>Threading:</b> any thread; answers come from virtual threads. <b>Ownership:</b> the registry stays the caller's. <b>Failure:</b> {@link Builder#start} throws
+ * <p><b>Threading:</b> any thread; each exchange has a thread. <b>Ownership:</b> the registry stays the caller's. <b>Failure:</b> {@link Builder#start} throws
  * {@link IOException} with a line that says what to do; what fails later is that request's 500.
  */
 public final class MonitoringServer implements AutoCloseable {
@@ -65,7 +65,10 @@ public final class MonitoringServer implements AutoCloseable {
     }
 
     private final HttpServer server;
-    private final ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofVirtual().name("sluice-http-", 0).factory());
+
+    /** Not virtual ones, though they would be cheaper: on those the JDK's BufferedWriter grows by what is written, and a page of metrics costs 20 MB of garbage. */
+    private final ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().daemon().name("sluice-http-", 0).factory());
+
     private final Map<String, Route> routes = new HashMap<>();
     private final AtomicLong failures = new AtomicLong();
 
