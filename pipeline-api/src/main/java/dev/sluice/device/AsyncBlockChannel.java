@@ -6,7 +6,6 @@ import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.CompletionHandler;
 import java.nio.channels.FileLock;
-import java.nio.channels.NonWritableChannelException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
@@ -71,7 +70,9 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         if (position < 0) {
             throw new IllegalArgumentException("position " + position);
         }
-        assertWritable();
+        if (!closed) {
+            device.assertWritable();
+        }
         return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().write(position, source);
     }
 
@@ -115,7 +116,9 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         if (size < 0) {
             throw new IllegalArgumentException("size " + size);
         }
-        assertWritable();
+        if (!closed) {
+            device.assertWritable();
+        }
         assertOpen();
         if (size < device.sizeBytes()) {
             waitFor(device.resize(size).then());
@@ -133,12 +136,6 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
                 throw io;
             }
             throw failed;
-        }
-    }
-
-    private void assertWritable() {
-        if (!closed && device.geometry().readOnly()) {
-            throw new NonWritableChannelException();
         }
     }
 

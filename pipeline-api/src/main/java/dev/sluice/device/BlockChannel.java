@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
-import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SeekableByteChannel;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -37,14 +36,10 @@ final class BlockChannel implements SeekableByteChannel {
 
     @Override
     public int write(ByteBuffer source) throws IOException {
-        assertWritable();
-        return move(device.byteAccess().write(enter(), source));
-    }
-
-    private void assertWritable() {
-        if (!closed && device.geometry().readOnly()) {
-            throw new NonWritableChannelException();
+        if (!closed) {
+            device.assertWritable();
         }
+        return move(device.byteAccess().write(enter(), source));
     }
 
     /** Takes the lock; {@link #move} lets go of it. */
@@ -122,7 +117,9 @@ final class BlockChannel implements SeekableByteChannel {
 
     @Override
     public SeekableByteChannel truncate(long size) throws IOException {
-        assertWritable();
+        if (!closed) {
+            device.assertWritable();
+        }
         if (size < 0) {
             throw new IllegalArgumentException("size " + size);
         }

@@ -11,6 +11,7 @@ import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
+import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -276,6 +277,13 @@ public final class BlockDevice implements AutoCloseable {
 
     ByteAccess byteAccess() {
         return byteAccess;
+    }
+
+    /** For channels, which are to throw this. */
+    void assertWritable() {
+        if (geometry().readOnly()) {
+            throw new NonWritableChannelException();
+        }
     }
 
     void assertMayWait() {

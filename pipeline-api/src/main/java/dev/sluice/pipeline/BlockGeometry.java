@@ -35,6 +35,11 @@ public record BlockGeometry(
         }
     }
 
+    /** Whether a range that ends there lies on the disk. A disk may have shrunk since a request was judged. */
+    public boolean reachesTo(long endBytes) {
+        return endBytes <= sizeBytes;
+    }
+
     /** Size in sectors of 512 bytes. */
     public long sectors() {
         return sizeBytes / BlockRequest.SECTOR_BYTES;

@@ -199,11 +199,6 @@ final class NioImage implements AutoCloseable {
         geometry = sized(sizeBytes, before.physicalBlockBytes(), false);
     }
 
-    /** Whether the disk, as large as it is now, reaches to this end of a range. Requests were judged when they came; it may have shrunk since. */
-    boolean reachesTo(long endBytes) {
-        return endBytes <= geometry.sizeBytes();
-    }
-
     /** Takes off again what a write that was under way while the disk shrank has put behind its new end. */
     synchronized void cutBack() throws IOException {
         if (Files.isRegularFile(path)) {

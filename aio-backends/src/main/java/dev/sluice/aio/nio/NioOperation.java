@@ -48,7 +48,7 @@ final class NioOperation implements Runnable {
         if (taken.op().modifies() && image.geometry().readOnly()) {
             return -Errno.EROFS;
         }
-        if (!image.reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+        if (!image.geometry().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
             return -Errno.EIO;
         }
         return switch (taken.op()) {
@@ -187,7 +187,7 @@ final class NioOperation implements Runnable {
 
     private int write(FileChannel channel, ByteBuffer memory, long offset) throws IOException {
         int written = channel.write(memory, offset);
-        if (!image.reachesTo(offset + written)) {
+        if (!image.geometry().reachesTo(offset + written)) {
             image.cutBack();
             return -Errno.EIO;
         }

@@ -161,11 +161,6 @@ public final class RawImage implements AutoCloseable {
         geometry = after;
     }
 
-    /** Whether the disk, as large as it is now, reaches to this end of a range. Requests were judged when they came; it may have shrunk since. */
-    public boolean reachesTo(long endBytes) {
-        return endBytes <= geometry.sizeBytes();
-    }
-
     /** Takes off again what a write that was under way while the disk shrank has put behind its new end. */
     public synchronized void cutBack() {
         try {

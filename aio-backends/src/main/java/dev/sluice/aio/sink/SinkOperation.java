@@ -86,6 +86,9 @@ final class SinkOperation {
         if (op.modifies() && image.geometry().readOnly()) {
             return -Errno.EROFS;
         }
+        if (!image.geometry().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+            return -Errno.EIO;
+        }
         return switch (op) {
             case READ, WRITE -> beginTransfer(taken);
             case FLUSH -> go(Step.SYNC);
@@ -101,9 +104,6 @@ final class SinkOperation {
         if (taken.lengthBytes() == 0) {
             return 0;
         }
-        if (!image.reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
-            return -Errno.EIO;
-        }
         DirectAlignment alignment = image.alignment();
         boolean direct = alignment.allowsOffset(taken.offsetBytes() | taken.lengthBytes());
         return go(direct && !cursor.aligned(alignment) ? Step.BOUNCE : Step.VECTOR);
@@ -111,10 +111,7 @@ final class SinkOperation {
 
     private int beginRange(BlockRequest taken, Step first) {
         reads = false;
-        if (taken.lengthBytes() == 0) {
-            return 0;
-        }
-        return image.reachesTo(taken.offsetBytes() + taken.lengthBytes()) ? go(first) : -Errno.EIO;
+        return taken.lengthBytes() == 0 ? 0 : go(first);
     }
 
     private int go(Step next) {
@@ -291,7 +288,7 @@ final class SinkOperation {
     /** False where the disk has shrunk under a write, whose part behind the new end is then taken off the file again. */
     private boolean stillReached() {
         BlockRequest current = request();
-        boolean reached = image.reachesTo(current.offsetBytes() + doneBytes);
+        boolean reached = image.geometry().reachesTo(current.offsetBytes() + doneBytes);
         if (!reached) {
             image.cutBack();
         }

@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
 /**
  * The buffers that are registered with a loop's ring, for all its sinks.
  *
- * <p>Netty has no interface for it and keeps the ring's descriptor to itself; it is asked for it by reflection, once a loop. Where that or the kernel refuses, nothing is
+ * <p>Netty has no interface for it and keeps the ring's descriptor to itself; it is asked for it by reflection, when a loop first has something to register. Where that or the kernel refuses, nothing is
  * registered, one line of the log at debug level says why, and requests take the ordinary way.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> the ring's; the kernel drops the table with it. <b>Failure:</b> {@link #NONE}.
@@ -29,14 +29,16 @@ final class RegisteredBuffers {
     private static final int UNKNOWN = -1;
 
     private final String loopName;
+    private final IoHandler handler;
     private final BitSet used = new BitSet(PLACES);
-    private final int ring;
     private boolean tried;
-    private boolean unavailable;
+
+    /** The descriptor of the ring once it has a table; {@link #UNKNOWN} before, and where it gets none. */
+    private int ring = UNKNOWN;
 
     RegisteredBuffers(String loopName, IoHandler handler) {
         this.loopName = loopName;
-        this.ring = ringOf(handler);
+        this.handler = handler;
     }
 
     private static int ringOf(IoHandler handler) {
@@ -60,7 +62,7 @@ final class RegisteredBuffers {
      */
     int register(long address, long bytes) {
         int place = used.nextClearBit(0);
-        if (place >= PLACES || !tableMade()) {
+        if (place >= PLACES || !hasTable()) {
             return NONE;
         }
         int result = UringBuffers.set(ring, place, address, bytes);
@@ -78,15 +80,21 @@ final class RegisteredBuffers {
         used.clear(place);
     }
 
-    private boolean tableMade() {
+    private boolean hasTable() {
         if (!tried) {
             tried = true;
-            int result = ring == UNKNOWN ? -Errno.EBADF : UringBuffers.createTable(ring, PLACES);
-            unavailable = result < 0;
-            if (unavailable) {
-                LOG.debug("{}: no table of registered buffers: {}", loopName, Errno.name(-result));
-            }
+            ring = ringWithTable();
         }
-        return !unavailable;
+        return ring != UNKNOWN;
+    }
+
+    private int ringWithTable() {
+        int found = ringOf(handler);
+        int result = found == UNKNOWN ? 0 : UringBuffers.createTable(found, PLACES);
+        if (result < 0) {
+            LOG.debug("{}: no table of registered buffers: {}", loopName, Errno.name(-result));
+            return UNKNOWN;
+        }
+        return found;
     }
 }
