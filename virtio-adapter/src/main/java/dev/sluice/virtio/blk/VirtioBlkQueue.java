@@ -16,6 +16,7 @@ import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.IovecSlab;
 import dev.sluice.virtio.queue.SplitRing;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threading:</b> confined to its loop. <b>Ownership:</b> owns its requests and their iovecs; the memory and the eventfds are lent until
  * {@link #close}. <b>Failure:</b> a ring that lies throws {@link BrokenQueueException} out of {@link #poll}, then and ever after; what is out
- * is abandoned. <b>Allocation:</b> none in steady state.
+ * is abandoned. <b>Allocation:</b> a head's first request, none in steady state.
  */
 public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** No eventfd. */
@@ -51,7 +52,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final SplitRing ring;
     private final DescriptorChain chain;
     private final IovecSlab slab;
-    private final VirtioBlkRequest[] requests;
+    /** The request of each head that the driver has used so far. */
+    private final @Nullable VirtioBlkRequest[] requests;
+
     private final NativeBlock scratch;
     private final CallBatch calls;
     private final Shortcuts shortcuts;
@@ -123,15 +126,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         try {
             this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
         } catch (Throwable noMemory) {
-            scratch.close();
-            throw noMemory;
-        }
-        try {
-            for (int head = 0; head < requests.length; head++) {
-                requests[head] = new VirtioBlkRequest(this, slab, head);
-            }
-        } catch (Throwable noMemory) {
-            slab.close();
             scratch.close();
             throw noMemory;
         }
@@ -249,7 +243,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             throw new IllegalStateException("queue " + index + " has " + inFlight + " requests out");
         }
         for (VirtioBlkRequest request : requests) {
-            request.retire();
+            if (request != null) {
+                request.retire();
+            }
         }
         slab.close();
         scratch.close();
@@ -301,6 +297,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             throw fail(orMemoryLost(lie));
         } catch (InternalError fault) {
             throw fail(memoryLost(fault));
+        } catch (OutOfMemoryError none) {
+            throw fail(new BrokenQueueException(index, "there is no memory for as many requests as its driver makes", none));
         }
     }
 
@@ -316,11 +314,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
                 return null;
             }
             VirtioBlkRequest request = requests[head];
-            if (request.out()) {
+            if (request == null) {
+                request = firstOf(head);
+            } else if (request.out()) {
                 throw new BrokenQueueException(index, "VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
             }
             if (!shortcuts.pool()) {
-                request = replace(head);
+                request = replace(request);
             }
             unproven = request;
             chain.walk(head);
@@ -348,11 +348,19 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         return null;
     }
 
+    /** Made when its head first comes: a large ring costs what its driver uses of it, and is quickly there. */
+    private VirtioBlkRequest firstOf(int head) {
+        VirtioBlkRequest made = new VirtioBlkRequest(this, slab, head);
+        requests[head] = made;
+        return made;
+    }
+
     /** Without a pool: the request of a head is made anew each time. */
-    private VirtioBlkRequest replace(int head) {
-        requests[head].retire();
-        requests[head] = VirtioBlkRequest.unpooled(this, slab, head);
-        return requests[head];
+    private VirtioBlkRequest replace(VirtioBlkRequest used) {
+        used.retire();
+        VirtioBlkRequest made = VirtioBlkRequest.unpooled(this, slab, used.slot());
+        requests[used.slot()] = made;
+        return made;
     }
 
     @Override
@@ -460,7 +468,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         boolean call;
         try {
             for (int i = 0; i < count; i++) {
-                VirtioBlkRequest request = requests[ended[i]];
+                VirtioBlkRequest request = Objects.requireNonNull(requests[ended[i]]);
                 ring.addUsed(request.slot(), request.writeAnswer());
                 request.out(false);
             }
@@ -508,7 +516,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         VirtioBlkRequest unseen = unproven;
         unproven = null;
         for (VirtioBlkRequest request : requests) {
-            request.abandonIfOut();
+            if (request != null) {
+                request.abandonIfOut();
+            }
         }
         if (unseen != null) {
             unseen.takeBack();

@@ -3,16 +3,19 @@ package dev.sluice.virtio.queue;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Native iovec arrays of one queue: a few inline for each head, and a capped pool of large ones for requests of many segments.
  *
  * <pre>
- * | head 0: 8 iovecs | head 1: 8 iovecs | ... | large block 0 | large block 1 | ... |
+ * | head 0: 8 iovecs | head 1: 8 iovecs | ... | of 256 heads, once one of them is used
+ * | large block 0 | large block 1 | ... |
  * </pre>
  *
  * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> the memory is the slab's until {@link #close}, when no request is out.
- * <b>Failure:</b> {@link #takeLarge} answers {@link #EXHAUSTED}: backpressure. <b>Allocation:</b> all of it at creation.
+ * <b>Failure:</b> {@link #takeLarge} answers {@link #EXHAUSTED}: backpressure. <b>Allocation:</b> large blocks at creation, those of heads when
+ * {@link #inline} first names one of their 256.
  */
 public final class IovecSlab implements AutoCloseable {
     /** Iovecs that each head has without asking: most requests need one or two. */
@@ -24,8 +27,11 @@ public final class IovecSlab implements AutoCloseable {
     /** Iovecs beyond the segments, for buffers that span memory regions. */
     private static final int REGION_SPLITS = 16;
 
-    private final NativeBlock block;
-    private final long largeBase;
+    private static final int HEADS_SHIFT = 8;
+    private static final long INLINE_BYTES = (long) INLINE * Iovec.SIZE;
+
+    private final @Nullable NativeBlock[] inline;
+    private final NativeBlock largeBlocks;
     private final int largeCapacity;
     private final int[] free;
     private int freeCount;
@@ -44,14 +50,19 @@ public final class IovecSlab implements AutoCloseable {
             free[i] = largeBlocks - 1 - i;
         }
         this.freeCount = largeBlocks;
-        long inlineBytes = (long) heads * INLINE * Iovec.SIZE;
-        this.block = NativeMemory.allocate(inlineBytes + (long) largeBlocks * largeCapacity * Iovec.SIZE, 64);
-        this.largeBase = block.address() + inlineBytes;
+        this.inline = new NativeBlock[((heads - 1) >> HEADS_SHIFT) + 1];
+        this.largeBlocks = NativeMemory.allocate((long) largeBlocks * largeCapacity * Iovec.SIZE, 64);
     }
 
     /** Address of the {@link #INLINE} iovecs of a head. */
     public long inline(int head) {
-        return block.address() + (long) head * INLINE * Iovec.SIZE;
+        int part = head >> HEADS_SHIFT;
+        NativeBlock block = inline[part];
+        if (block == null) {
+            block = NativeMemory.allocate(INLINE_BYTES << HEADS_SHIFT, 64);
+            inline[part] = block;
+        }
+        return block.address() + (head - (part << HEADS_SHIFT)) * INLINE_BYTES;
     }
 
     /** Iovecs in a large block. */
@@ -65,7 +76,7 @@ public final class IovecSlab implements AutoCloseable {
     }
 
     public long large(int number) {
-        return largeBase + (long) number * largeCapacity * Iovec.SIZE;
+        return largeBlocks.address() + (long) number * largeCapacity * Iovec.SIZE;
     }
 
     public void giveBack(int number) {
@@ -80,6 +91,11 @@ public final class IovecSlab implements AutoCloseable {
     @Override
     public void close() {
         assert freeCount == free.length : (free.length - freeCount) + " iovec blocks did not come back";
-        block.close();
+        for (NativeBlock block : inline) {
+            if (block != null) {
+                block.close();
+            }
+        }
+        largeBlocks.close();
     }
 }

@@ -7,8 +7,10 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import dev.sluice.virtio.driver.QueueShape;
+import dev.sluice.virtio.queue.SplitRing;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -41,6 +43,23 @@ class QueueShapesTest {
         byte[] read = new byte[BLOCK_BYTES];
         driver.disk(queue).read((long) queue * BLOCK_BYTES, MemorySegment.ofArray(read));
         assertThat(read).as("queue " + queue).isEqualTo(pattern);
+    }
+
+    /** All queues of the largest size: with a request for each of 8 million heads they would not fit into the heap of {@code sluice serve}. */
+    @Test
+    void shouldTakeMemoryForThoseHeadsOnlyThatADriverUses() throws IOException {
+        int queues = 16;
+        com.sun.management.ThreadMXBean threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+        try (ServerFixture fixture = ServerFixture.start(queues, 1, builder -> builder.queueSize(SplitRing.MAX_SIZE))) {
+            long before = threads.getTotalThreadAllocatedBytes();
+            try (BlockDriver driver = fixture.open(ServerFixture.options(queues).withShape(QueueShape.of(SplitRing.MAX_SIZE, 1, BLOCK_BYTES)))) {
+                for (int queue = 0; queue < queues; queue++) {
+                    writeAndRead(driver, queue);
+                }
+            }
+            // An index a head in a few arrays, on both sides; a request a head would be 150 bytes more.
+            assertThat(threads.getTotalThreadAllocatedBytes() - before).isLessThan((long) queues * SplitRing.MAX_SIZE * 64);
+        }
     }
 
     @Test
