@@ -15,9 +15,9 @@ public final class CallingThread {
     /** CPUs that {@link #pin} can name. */
     public static final int MAX_CPUS = 1024;
 
-    private static final Libc.Call0 GETTID = new Libc.Call0(Libc.returningInt("gettid", 0));
-    private static final Libc.Call0 SCHED_GETCPU = new Libc.Call0(Libc.returningInt("sched_getcpu", 0));
-    private static final Libc.Call3 SCHED_SETAFFINITY = new Libc.Call3(Libc.returningInt("sched_setaffinity", 3));
+    private static final Libc.Call0 GETTID = new Libc.Call0(Libc.returningInt("gettid"));
+    private static final Libc.Call0 SCHED_GETCPU = new Libc.Call0(Libc.returningInt("sched_getcpu"));
+    private static final Libc.Call3 SCHED_SETAFFINITY = new Libc.Call3(Libc.returningInt("sched_setaffinity"));
 
     private CallingThread() {}
 

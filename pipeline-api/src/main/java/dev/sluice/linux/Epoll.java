@@ -25,9 +25,9 @@ public final class Epoll implements AutoCloseable {
     private static final int EPOLL_CTL_DEL = 2;
     private static final int EPOLL_CTL_MOD = 3;
 
-    private static final Libc.Call1 EPOLL_CREATE1 = new Libc.Call1(Libc.returningInt("epoll_create1", 1));
-    private static final Libc.Call4 EPOLL_CTL = new Libc.Call4(Libc.returningInt("epoll_ctl", 4));
-    private static final Libc.Call4 EPOLL_WAIT = new Libc.Call4(Libc.returningInt("epoll_wait", 4));
+    private static final Libc.Call1 EPOLL_CREATE1 = new Libc.Call1(Libc.returningInt("epoll_create1"));
+    private static final Libc.Call4 EPOLL_CTL = new Libc.Call4(Libc.returningInt("epoll_ctl"));
+    private static final Libc.Call4 EPOLL_WAIT = new Libc.Call4(Libc.returningInt("epoll_wait"));
 
     private final Fd fd;
     private final NativeBlock events;

@@ -14,9 +14,9 @@ public final class EventFd {
     public static final int EFD_NONBLOCK = 0x800;
     public static final int EFD_SEMAPHORE = 0x1;
 
-    private static final Libc.Call2 EVENTFD = new Libc.Call2(Libc.returningInt("eventfd", 2));
-    private static final Libc.Call3 READ = new Libc.Call3(Libc.returningLong("read", 3));
-    private static final Libc.Call3 WRITE = new Libc.Call3(Libc.returningLong("write", 3));
+    private static final Libc.Call2 EVENTFD = new Libc.Call2(Libc.returningInt("eventfd"));
+    private static final Libc.Call3 READ = new Libc.Call3(Libc.returningLong("read"));
+    private static final Libc.Call3 WRITE = new Libc.Call3(Libc.returningLong("write"));
     private static final long COUNTER_BYTES = 8;
 
     /** The eight bytes that every signal writes: never changed, so that all threads share them. */

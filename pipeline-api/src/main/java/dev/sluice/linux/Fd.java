@@ -13,7 +13,7 @@ import java.lang.invoke.VarHandle;
  * the descriptor on Linux even where it returns an error. <b>Allocation</b>: the object. Source: close(2).
  */
 public final class Fd implements AutoCloseable {
-    private static final Libc.Call1 CLOSE = new Libc.Call1(Libc.returningInt("close", 1));
+    private static final Libc.Call1 CLOSE = new Libc.Call1(Libc.returningInt("close"));
     private static final int GONE = -1;
     private static final VarHandle NUMBER;
 

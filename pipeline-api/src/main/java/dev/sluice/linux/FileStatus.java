@@ -54,7 +54,7 @@ public record FileStatus(
     private static final int TYPE_REGULAR = 0x8000;
     private static final int TYPE_BLOCK_DEVICE = 0x6000;
 
-    private static final Libc.Call5 STATX = new Libc.Call5(Libc.returningInt("statx", 5));
+    private static final Libc.Call5 STATX = new Libc.Call5(Libc.returningInt("statx"));
 
     static FileStatus of(int fd) throws ErrnoException {
         try (Arena arena = Arena.ofConfined()) {

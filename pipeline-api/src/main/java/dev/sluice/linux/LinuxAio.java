@@ -16,10 +16,10 @@ public final class LinuxAio {
     private static final int SYS_IO_SUBMIT = LinuxPlatform.AARCH64 ? 2 : 209;
     private static final int SYS_IO_GETEVENTS = LinuxPlatform.AARCH64 ? 4 : 208;
 
-    private static final Libc.Call2 SYSCALL_1 = new Libc.Call2(Libc.variadicReturningLong("syscall", 2, 1));
-    private static final Libc.Call3 SYSCALL_2 = new Libc.Call3(Libc.variadicReturningLong("syscall", 3, 1));
-    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.variadicReturningLong("syscall", 4, 1));
-    private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.variadicReturningLong("syscall", 6, 1));
+    private static final Libc.Call2 SYSCALL_1 = new Libc.Call2(Libc.returningLong("syscall"));
+    private static final Libc.Call3 SYSCALL_2 = new Libc.Call3(Libc.returningLong("syscall"));
+    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.returningLong("syscall"));
+    private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.returningLong("syscall"));
 
     /** A {@code struct timespec} of zero, for {@link #getEvents} that does not wait. Never written. */
     public static final long NO_WAIT = Arena.global().allocate(16, 8).address();

@@ -64,24 +64,24 @@ public final class LinuxFile {
     private static final int STATFS_SIZE = 120;
     private static final int LINK_BYTES = 4096;
 
-    private static final Libc.Call3 OPEN = new Libc.Call3(Libc.variadicReturningInt("open", 3, 2));
-    private static final Libc.Call3 FCNTL = new Libc.Call3(Libc.variadicReturningInt("fcntl", 3, 2));
-    private static final Libc.Call3 IOCTL = new Libc.Call3(Libc.variadicReturningInt("ioctl", 3, 2));
-    private static final Libc.Call3 READ = new Libc.Call3(Libc.returningLong("read", 3));
-    private static final Libc.Call3 WRITE = new Libc.Call3(Libc.returningLong("write", 3));
-    private static final Libc.Call4 PREAD = new Libc.Call4(Libc.returningLong("pread", 4));
-    private static final Libc.Call4 PWRITE = new Libc.Call4(Libc.returningLong("pwrite", 4));
-    private static final Libc.Call5 PREADV2 = new Libc.Call5(Libc.returningLong("preadv2", 5));
-    private static final Libc.Call5 PWRITEV2 = new Libc.Call5(Libc.returningLong("pwritev2", 5));
-    private static final Libc.Call1 FSYNC = new Libc.Call1(Libc.returningInt("fsync", 1));
-    private static final Libc.Call1 FDATASYNC = new Libc.Call1(Libc.returningInt("fdatasync", 1));
-    private static final Libc.Call4 FALLOCATE = new Libc.Call4(Libc.returningInt("fallocate", 4));
-    private static final Libc.Call2 FTRUNCATE = new Libc.Call2(Libc.returningInt("ftruncate", 2));
-    private static final Libc.Call3 LSEEK = new Libc.Call3(Libc.returningLong("lseek", 3));
-    private static final Libc.Call2 FSTATFS = new Libc.Call2(Libc.returningInt("fstatfs", 2));
-    private static final Libc.Call2 FCHMOD = new Libc.Call2(Libc.returningInt("fchmod", 2));
-    private static final Libc.Call1 UNLINK = new Libc.Call1(Libc.returningInt("unlink", 1));
-    private static final Libc.Call3 READLINK = new Libc.Call3(Libc.returningLong("readlink", 3));
+    private static final Libc.Call3 OPEN = new Libc.Call3(Libc.returningInt("open"));
+    private static final Libc.Call3 FCNTL = new Libc.Call3(Libc.returningInt("fcntl"));
+    private static final Libc.Call3 IOCTL = new Libc.Call3(Libc.returningInt("ioctl"));
+    private static final Libc.Call3 READ = new Libc.Call3(Libc.returningLong("read"));
+    private static final Libc.Call3 WRITE = new Libc.Call3(Libc.returningLong("write"));
+    private static final Libc.Call4 PREAD = new Libc.Call4(Libc.returningLong("pread"));
+    private static final Libc.Call4 PWRITE = new Libc.Call4(Libc.returningLong("pwrite"));
+    private static final Libc.Call5 PREADV2 = new Libc.Call5(Libc.returningLong("preadv2"));
+    private static final Libc.Call5 PWRITEV2 = new Libc.Call5(Libc.returningLong("pwritev2"));
+    private static final Libc.Call1 FSYNC = new Libc.Call1(Libc.returningInt("fsync"));
+    private static final Libc.Call1 FDATASYNC = new Libc.Call1(Libc.returningInt("fdatasync"));
+    private static final Libc.Call4 FALLOCATE = new Libc.Call4(Libc.returningInt("fallocate"));
+    private static final Libc.Call2 FTRUNCATE = new Libc.Call2(Libc.returningInt("ftruncate"));
+    private static final Libc.Call3 LSEEK = new Libc.Call3(Libc.returningLong("lseek"));
+    private static final Libc.Call2 FSTATFS = new Libc.Call2(Libc.returningInt("fstatfs"));
+    private static final Libc.Call2 FCHMOD = new Libc.Call2(Libc.returningInt("fchmod"));
+    private static final Libc.Call1 UNLINK = new Libc.Call1(Libc.returningInt("unlink"));
+    private static final Libc.Call3 READLINK = new Libc.Call3(Libc.returningLong("readlink"));
 
     private LinuxFile() {}
 

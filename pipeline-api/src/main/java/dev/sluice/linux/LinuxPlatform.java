@@ -1,6 +1,5 @@
 package dev.sluice.linux;
 
-import java.lang.foreign.Linker;
 import java.util.Locale;
 
 /**
@@ -25,7 +24,7 @@ public final class LinuxPlatform {
                     "Sluice needs Linux on x86_64 or aarch64; this is " + system + " on " + System.getProperty("os.arch"), null);
         }
         try {
-            Libc.probe(Linker.nativeLinker());
+            Libc.probe();
         } catch (IllegalCallerException e) {
             throw new LinuxUnavailableException(
                     "Sluice calls Linux through java.lang.foreign, which this JVM denies:"

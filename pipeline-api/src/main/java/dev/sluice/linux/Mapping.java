@@ -25,8 +25,8 @@ public final class Mapping implements AutoCloseable {
     public static final int MAP_POPULATE = 0x8000;
     public static final int MAP_HUGETLB = 0x40000;
 
-    private static final Libc.Call6 MMAP = new Libc.Call6(Libc.returningLong("mmap", 6));
-    private static final Libc.Call2 MUNMAP = new Libc.Call2(Libc.returningInt("munmap", 2));
+    private static final Libc.Call6 MMAP = new Libc.Call6(Libc.returningLong("mmap"));
+    private static final Libc.Call2 MUNMAP = new Libc.Call2(Libc.returningInt("munmap"));
     private static final int MAP_FIXED = 0x10;
     private static final int NO_FD = -1;
 

@@ -23,7 +23,7 @@ public final class Memfd {
     private static final int F_ADD_SEALS = 1033;
     private static final int F_GET_SEALS = 1034;
 
-    private static final Libc.Call2 MEMFD_CREATE = new Libc.Call2(Libc.returningInt("memfd_create", 2));
+    private static final Libc.Call2 MEMFD_CREATE = new Libc.Call2(Libc.returningInt("memfd_create"));
 
     private Memfd() {}
 

@@ -23,7 +23,7 @@ public final class PollSet implements AutoCloseable {
     static final int EVENTS_OFFSET = 4;
     static final int REVENTS_OFFSET = 6;
 
-    private static final Libc.Call3 POLL = new Libc.Call3(Libc.returningInt("poll", 3));
+    private static final Libc.Call3 POLL = new Libc.Call3(Libc.returningInt("poll"));
 
     private final NativeBlock pollfds;
     private final int capacity;

@@ -15,9 +15,9 @@ public final class UnixDatagram {
     private static final int SOCK_CLOEXEC = 0x80000;
     private static final int MSG_NOSIGNAL = 0x4000;
 
-    private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket", 3));
-    private static final Libc.Call3 CONNECT = new Libc.Call3(Libc.returningInt("connect", 3));
-    private static final Libc.Call4 SEND = new Libc.Call4(Libc.returningLong("send", 4));
+    private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket"));
+    private static final Libc.Call3 CONNECT = new Libc.Call3(Libc.returningInt("connect"));
+    private static final Libc.Call4 SEND = new Libc.Call4(Libc.returningLong("send"));
 
     private UnixDatagram() {}
 

@@ -30,17 +30,17 @@ public final class UnixSocket implements AutoCloseable {
     private static final int UCRED_BYTES = 12;
     private static final int OWNER_ONLY = 0600;
 
-    private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket", 3));
-    private static final Libc.Call4 SOCKETPAIR = new Libc.Call4(Libc.returningInt("socketpair", 4));
-    private static final Libc.Call3 BIND = new Libc.Call3(Libc.returningInt("bind", 3));
-    private static final Libc.Call2 LISTEN = new Libc.Call2(Libc.returningInt("listen", 2));
-    private static final Libc.Call4 ACCEPT4 = new Libc.Call4(Libc.returningInt("accept4", 4));
-    private static final Libc.Call3 CONNECT = new Libc.Call3(Libc.returningInt("connect", 3));
-    private static final Libc.Call2 SHUTDOWN = new Libc.Call2(Libc.returningInt("shutdown", 2));
-    private static final Libc.Call3 RECVMSG = new Libc.Call3(Libc.returningLong("recvmsg", 3));
-    private static final Libc.Call3 SENDMSG = new Libc.Call3(Libc.returningLong("sendmsg", 3));
-    private static final Libc.Call5 GETSOCKOPT = new Libc.Call5(Libc.returningInt("getsockopt", 5));
-    private static final Libc.Call5 SETSOCKOPT = new Libc.Call5(Libc.returningInt("setsockopt", 5));
+    private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket"));
+    private static final Libc.Call4 SOCKETPAIR = new Libc.Call4(Libc.returningInt("socketpair"));
+    private static final Libc.Call3 BIND = new Libc.Call3(Libc.returningInt("bind"));
+    private static final Libc.Call2 LISTEN = new Libc.Call2(Libc.returningInt("listen"));
+    private static final Libc.Call4 ACCEPT4 = new Libc.Call4(Libc.returningInt("accept4"));
+    private static final Libc.Call3 CONNECT = new Libc.Call3(Libc.returningInt("connect"));
+    private static final Libc.Call2 SHUTDOWN = new Libc.Call2(Libc.returningInt("shutdown"));
+    private static final Libc.Call3 RECVMSG = new Libc.Call3(Libc.returningLong("recvmsg"));
+    private static final Libc.Call3 SENDMSG = new Libc.Call3(Libc.returningLong("sendmsg"));
+    private static final Libc.Call5 GETSOCKOPT = new Libc.Call5(Libc.returningInt("getsockopt"));
+    private static final Libc.Call5 SETSOCKOPT = new Libc.Call5(Libc.returningInt("setsockopt"));
 
     private final Fd fd;
     private final SocketMessage incoming = new SocketMessage();

@@ -17,7 +17,7 @@ public final class UringBuffers {
     private static final int IORING_REGISTER_BUFFERS_UPDATE = 16;
     private static final int IORING_RSRC_REGISTER_SPARSE = 1;
 
-    private static final Libc.Call5 SYSCALL_4 = new Libc.Call5(Libc.variadicReturningLong("syscall", 5, 1));
+    private static final Libc.Call5 SYSCALL_4 = new Libc.Call5(Libc.returningLong("syscall"));
 
     /*
      * struct io_uring_rsrc_register { u32 nr; u32 flags; u64 resv2; u64 data; u64 tags; };

@@ -8,8 +8,8 @@ import java.nio.charset.StandardCharsets;
 public final class DatagramReceiver implements AutoCloseable {
     private static final int SOCK_DGRAM = 2;
     private static final int LIMIT_MILLIS = 60_000;
-    private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket", 3));
-    private static final Libc.Call3 BIND = new Libc.Call3(Libc.returningInt("bind", 3));
+    private static final Libc.Call3 SOCKET = new Libc.Call3(Libc.returningInt("socket"));
+    private static final Libc.Call3 BIND = new Libc.Call3(Libc.returningInt("bind"));
 
     private final Fd fd;
     private final NativeBlock buffer = NativeMemory.allocate(4096, 8);

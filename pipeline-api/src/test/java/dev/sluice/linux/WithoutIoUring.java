@@ -36,8 +36,8 @@ public final class WithoutIoUring {
         instruction(BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | Errno.EPERM),
     };
 
-    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.variadicReturningLong("syscall", 4, 1));
-    private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.variadicReturningLong("syscall", 6, 1));
+    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.returningLong("syscall"));
+    private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.returningLong("syscall"));
 
     private WithoutIoUring() {}
 
