@@ -14,6 +14,7 @@ import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /** A loop that spins, with a queue on it: what is seen without a kick, and what is not missed for want of one. */
 class PollingTest {
@@ -71,14 +72,15 @@ class PollingTest {
     }
 
     @Test
+    @Timeout(30)
     void shouldSleepWhenNothingComesAndBeWokenByAKick() {
-        for (int i = 0; i < 3; i++) {
+        // One that comes while the loop looks a last time before it sleeps needs no kick.
+        while (queue.kicks() < 3) {
             await(queue::kicksEnabled);
             TestIo io = queue.submit(TestIo.read(0, 512));
             await(io::answered);
             assertThat(io.result()).isEqualTo(512);
         }
-        assertThat(queue.kicks()).isGreaterThanOrEqualTo(3);
     }
 
     @Test
