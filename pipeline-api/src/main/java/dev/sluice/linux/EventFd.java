@@ -15,8 +15,8 @@ public final class EventFd {
     public static final int EFD_SEMAPHORE = 0x1;
 
     private static final Libc.Call2 EVENTFD = new Libc.Call2(Libc.returningInt("eventfd"));
-    private static final Libc.Call3 READ = new Libc.Call3(Libc.returningLong("read"));
-    private static final Libc.Call3 WRITE = new Libc.Call3(Libc.returningLong("write"));
+    private static final Libc.Call3 READ = new Libc.Call3(Libc.repeatable("read"));
+    private static final Libc.Call3 WRITE = new Libc.Call3(Libc.repeatable("write"));
     private static final long COUNTER_BYTES = 8;
 
     /** The eight bytes that every signal writes: never changed, so that all threads share them. */

@@ -21,8 +21,10 @@ import java.lang.invoke.MethodHandle;
  * {@code static final MethodHandle}. Their numbers are the arguments that the C declaration has.
  *
  * <p><b>Threading</b>: any thread; the errno is captured in a {@link ThreadScratch} per thread. <b>Failure</b>: the
- * negative errno. <b>Allocation</b>: none per call; 48 native bytes per thread that ever calls. None of the downcalls
- * is {@code critical}: a thread inside one does not hold up a safepoint.
+ * negative errno. <b>Allocation</b>: 48 native bytes per thread that ever calls; none per call of the {@link Repeatable} and {@link Unfailing}
+ * kinds, which is why the data path calls no other: where the errno is captured, the JVM makes a slice of the segment that takes it, 40 bytes in each
+ * call, and whether its compiler gets rid of that differs from process to process. None of the downcalls is {@code critical}: a thread inside one
+ * does not hold up a safepoint.
  */
 final class Libc {
     private static final FunctionDescriptor SHAPE = FunctionDescriptor.of(JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
@@ -32,12 +34,22 @@ final class Libc {
 
     /** A function that returns {@code int}. */
     static Function returningInt(String name) {
-        return new Function(link(name), true);
+        return new Telling(link(name, CAPTURE_ERRNO), true);
     }
 
     /** A function that returns {@code long}, {@code ssize_t}, {@code off_t} or a pointer. */
     static Function returningLong(String name) {
-        return new Function(link(name), false);
+        return new Telling(link(name, CAPTURE_ERRNO), false);
+    }
+
+    /** As {@link #returningLong}, of a {@link Repeatable} one. */
+    static Repeatable repeatable(String name) {
+        return new Repeatable(link(name), returningLong(name));
+    }
+
+    /** A function that returns {@code int} and cannot fail. */
+    static Function unfailing(String name) {
+        return new Unfailing(link(name));
     }
 
     /** Links without calling. Throws IllegalCallerException where native access is denied. */
@@ -47,14 +59,14 @@ final class Libc {
     }
 
     @SuppressWarnings("restricted")
-    private static MethodHandle link(String name) {
+    private static MethodHandle link(String name, Linker.Option... options) {
         Linker linker = Linker.nativeLinker();
         MemorySegment symbol =
                 linker
                         .defaultLookup()
                         .find(name)
                         .orElseThrow(() -> new LinuxUnavailableException("this libc has no function " + name, null));
-        return linker.downcallHandle(symbol, SHAPE, CAPTURE_ERRNO);
+        return linker.downcallHandle(symbol, SHAPE, options);
     }
 
     /** Whether the text can be a C string: it has no NUL inside, which would silently end it there. */
@@ -94,8 +106,43 @@ final class Libc {
     }
 
     /** A function that was found, of whatever number of arguments. */
-    record Function(MethodHandle handle, boolean returnsInt) {
-        private long call(long a, long b, long c, long d, long e, long f) {
+    sealed interface Function {
+        long call(long a, long b, long c, long d, long e, long f);
+    }
+
+    /**
+     * One that has changed nothing where it returns -1: it is called once more then, for the errno. Should it succeed there, so much the better. Not for
+     * what tells an error a single time (fsync(2), a socket's calls) or has an effect nevertheless (close(2)), nor for what returns {@code int}.
+     */
+    record Repeatable(MethodHandle handle, Function telling) implements Function {
+        @Override
+        public long call(long a, long b, long c, long d, long e, long f) {
+            long returned;
+            try {
+                returned = (long) handle.invokeExact(a, b, c, d, e, f);
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+            return returned == -1 ? telling.call(a, b, c, d, e, f) : returned;
+        }
+    }
+
+    /** One without an errno, that returns {@code int}. */
+    private record Unfailing(MethodHandle handle) implements Function {
+        @Override
+        public long call(long a, long b, long c, long d, long e, long f) {
+            try {
+                return (int) (long) handle.invokeExact(a, b, c, d, e, f);
+            } catch (Throwable t) {
+                throw cannotHappen(t);
+            }
+        }
+    }
+
+    /** One that tells its errno. */
+    private record Telling(MethodHandle handle, boolean returnsInt) implements Function {
+        @Override
+        public long call(long a, long b, long c, long d, long e, long f) {
             ThreadScratch scratch = ThreadScratch.current();
             try {
                 long returned = (long) handle.invokeExact(scratch.errnoState, a, b, c, d, e, f);

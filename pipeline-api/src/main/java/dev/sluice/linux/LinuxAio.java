@@ -18,7 +18,8 @@ public final class LinuxAio {
 
     private static final Libc.Call2 SYSCALL_1 = new Libc.Call2(Libc.returningLong("syscall"));
     private static final Libc.Call3 SYSCALL_2 = new Libc.Call3(Libc.returningLong("syscall"));
-    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.returningLong("syscall"));
+    /** For io_submit alone: it fails where it has taken nothing. */
+    private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.repeatable("syscall"));
     private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.returningLong("syscall"));
 
     /** A {@code struct timespec} of zero, for {@link #getEvents} that does not wait. Never written. */

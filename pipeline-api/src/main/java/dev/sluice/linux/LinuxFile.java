@@ -69,10 +69,13 @@ public final class LinuxFile {
     private static final Libc.Call3 IOCTL = new Libc.Call3(Libc.returningInt("ioctl"));
     private static final Libc.Call3 READ = new Libc.Call3(Libc.returningLong("read"));
     private static final Libc.Call3 WRITE = new Libc.Call3(Libc.returningLong("write"));
-    private static final Libc.Call4 PREAD = new Libc.Call4(Libc.returningLong("pread"));
-    private static final Libc.Call4 PWRITE = new Libc.Call4(Libc.returningLong("pwrite"));
-    private static final Libc.Call5 PREADV2 = new Libc.Call5(Libc.returningLong("preadv2"));
-    private static final Libc.Call5 PWRITEV2 = new Libc.Call5(Libc.returningLong("pwritev2"));
+    private static final Libc.Call4 PREAD = new Libc.Call4(Libc.repeatable("pread"));
+    private static final Libc.Call4 PWRITE = new Libc.Call4(Libc.repeatable("pwrite"));
+    private static final Libc.Call5 PREADV2 = new Libc.Call5(Libc.repeatable("preadv2"));
+    private static final Libc.Call5 PWRITEV2 = new Libc.Call5(Libc.repeatable("pwritev2"));
+    /** With RWF_DSYNC: it may tell of the failure of an earlier write, which the kernel tells once. */
+    private static final Libc.Call5 PWRITEV2_SYNC = new Libc.Call5(Libc.returningLong("pwritev2"));
+
     private static final Libc.Call1 FSYNC = new Libc.Call1(Libc.returningInt("fsync"));
     private static final Libc.Call1 FDATASYNC = new Libc.Call1(Libc.returningInt("fdatasync"));
     private static final Libc.Call4 FALLOCATE = new Libc.Call4(Libc.returningInt("fallocate"));
@@ -140,7 +143,10 @@ public final class LinuxFile {
     }
 
     public static long pwritev2(int fd, long iovecs, int iovecCount, long offset, int flags) {
-        return offset < 0 ? -Errno.EINVAL : PWRITEV2.call(fd, iovecs, iovecCount, offset, flags);
+        if (offset < 0) {
+            return -Errno.EINVAL;
+        }
+        return (flags == 0 ? PWRITEV2 : PWRITEV2_SYNC).call(fd, iovecs, iovecCount, offset, flags);
     }
 
     public static int fsync(int fd) {

@@ -49,7 +49,7 @@ public final class NativeMemory {
     /** Apart, so that memory can be used where libc is another system's. */
     private static final class FaultPoll {
         /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
-        private static final Libc.Call1 ABS = new Libc.Call1(Libc.returningInt("abs"));
+        private static final Libc.Call1 ABS = new Libc.Call1(Libc.unfailing("abs"));
     }
 
     private NativeMemory() {}
