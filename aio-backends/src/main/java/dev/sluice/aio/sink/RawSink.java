@@ -35,8 +35,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private static final long REFUSED_PAUSE_NANOS = 1_000_000;
     private static final int MIN_BOUNCE_ALIGNMENT = 4096;
 
-    /** What a tick copies at most from or to an image in memory, give or take a request: some 200 us, then others have their turn. */
-    private static final long MEMORY_BYTES_PER_TICK = 1 << 20;
+    /** What a tick copies at most from or to an image in memory, give or take a call, before those requests are answered: some 30 us. */
+    private static final long MEMORY_BYTES_PER_TICK = 128 << 10;
+
+    /** What one call copies at most from or to an image in memory: some 200 us, then others have their turn. */
+    private static final long MEMORY_BYTES_PER_CALL = 1 << 20;
 
     final BouncePool bounceBuffers;
     final SinkCounts counts = new SinkCounts();
@@ -236,39 +239,43 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     // ---- what operations ask for; false where no more is taken for now
 
     boolean startVector(SinkOperation operation, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
-        if (inMemory) {
-            return called(operation.slot, moveInMemory(reads, fd, iovecs, iovecCount, offset));
-        }
         if (iovecCount == 1) {
             // Saves the kernel the import of an array.
             int bytes = (int) Math.min(Iovec.length(iovecs, 0), LinuxFile.MAX_RW_COUNT);
-            return startBuffer(operation.slot, reads, fd, Iovec.base(iovecs, 0), bytes, offset, rwFlags);
+            return startBuffer(operation, reads, fd, Iovec.base(iovecs, 0), bytes, offset, rwFlags);
+        }
+        if (inMemory) {
+            return called(operation.slot, moveVector(reads, fd, iovecs, iovecCount, offset));
         }
         return startVector(operation.slot, reads, fd, iovecs, iovecCount, offset, rwFlags);
     }
 
-    /**
-     * Moves at most {@link #MEMORY_BYTES_PER_TICK}: less than was asked for is a short transfer, which goes on in the next tick, so that no request
-     * holds the loop for longer than any other. RWF_DSYNC means nothing in memory.
-     */
-    private static long moveInMemory(boolean reads, int fd, long iovecs, int iovecCount, long offset) {
+    boolean startBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
+        if (inMemory) {
+            return called(operation.slot, moveBuffer(reads, fd, address, bytes, offset));
+        }
+        return startBuffer(operation.slot, reads, fd, address, bytes, offset, rwFlags);
+    }
+
+    private static long moveVector(boolean reads, int fd, long iovecs, int iovecCount, long offset) {
         int whole = 0;
         long bytes = 0;
-        while (whole < iovecCount && bytes + Iovec.length(iovecs, whole) <= MEMORY_BYTES_PER_TICK) {
+        while (whole < iovecCount && bytes + Iovec.length(iovecs, whole) <= MEMORY_BYTES_PER_CALL) {
             bytes += Iovec.length(iovecs, whole++);
         }
         if (whole == 0) {
-            long first = Iovec.base(iovecs, 0);
-            return reads ? LinuxFile.pread(fd, first, MEMORY_BYTES_PER_TICK, offset) : LinuxFile.pwrite(fd, first, MEMORY_BYTES_PER_TICK, offset);
+            return moveBuffer(reads, fd, Iovec.base(iovecs, 0), MEMORY_BYTES_PER_CALL, offset);
         }
         return reads ? LinuxFile.preadv2(fd, iovecs, whole, offset, 0) : LinuxFile.pwritev2(fd, iovecs, whole, offset, 0);
     }
 
-    boolean startBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
-        if (inMemory && rwFlags == 0) {
-            return called(operation.slot, reads ? LinuxFile.pread(fd, address, bytes, offset) : LinuxFile.pwrite(fd, address, bytes, offset));
-        }
-        return startBuffer(operation.slot, reads, fd, address, bytes, offset, rwFlags);
+    /**
+     * Moves at most {@link #MEMORY_BYTES_PER_CALL}: less than was asked for is a short transfer, which goes on in the next tick, so that no request
+     * holds the loop for longer than any other. RWF_DSYNC means nothing in memory.
+     */
+    private static long moveBuffer(boolean reads, int fd, long address, long bytes, long offset) {
+        long moved = Math.min(bytes, MEMORY_BYTES_PER_CALL);
+        return reads ? LinuxFile.pread(fd, address, moved, offset) : LinuxFile.pwrite(fd, address, moved, offset);
     }
 
     private boolean called(int slot, long result) {
