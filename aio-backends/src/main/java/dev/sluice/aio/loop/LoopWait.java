@@ -11,15 +11,17 @@ public final class LoopWait {
     private final Mailbox mailbox;
     private final PollWindow window;
     private final PollList polls;
+    private final LoopHandles handles;
     private final TickLoop loop;
     private boolean waited;
     private boolean hadLeave;
     private long leftNanos;
 
-    LoopWait(TickLoop loop, TurnList turns, Timers timers, Mailbox mailbox, PollWindow window, PollList polls) {
+    LoopWait(TickLoop loop, TurnList turns, Timers timers, Mailbox mailbox, PollWindow window, PollList polls, LoopHandles handles) {
         this.loop = loop;
         this.window = window;
         this.polls = polls;
+        this.handles = handles;
         this.turns = turns;
         this.timers = timers;
         this.mailbox = mailbox;
@@ -31,7 +33,7 @@ public final class LoopWait {
             return false;
         }
         if (window.enabled()) {
-            if (window.spins(System.nanoTime())) {
+            if (window.spins(System.nanoTime(), handles.anyAwaitsKernel())) {
                 Thread.onSpinWait();
                 return false;
             }

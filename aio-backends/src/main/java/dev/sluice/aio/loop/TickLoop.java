@@ -70,7 +70,7 @@ public abstract class TickLoop implements IoLoop {
         this.name = name;
         this.mailbox = new Mailbox(name, this::wakeUp);
         this.window = new PollWindow(pollMaxNanos);
-        this.wait = new LoopWait(this, turns, timers, mailbox, window, polls);
+        this.wait = new LoopWait(this, turns, timers, mailbox, window, polls, handles);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
         this.thread = Thread.ofPlatform().name(name).daemon(daemon).unstarted(this::runThread);
@@ -271,7 +271,7 @@ public abstract class TickLoop implements IoLoop {
     private boolean spin() {
         while (turns.isEmpty()) {
             long now = System.nanoTime();
-            if (!window.enabled() || !window.spins(now) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
+            if (!window.enabled() || !window.spins(now, false) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
                 return false;
             }
             if (!mailbox.isEmpty()) {
