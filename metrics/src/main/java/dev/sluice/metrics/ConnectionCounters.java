@@ -34,11 +34,12 @@ final class ConnectionCounters {
         return Math.max(0, open);
     }
 
-    void register(Registration registration, Tags tags) {
+    /** Returns the tags of the device as the registry shows them. */
+    Tags register(Registration registration, Tags tags) {
         for (ConnectionEvent event : EVENTS) {
             Tags ofEvent = tags.and(SluiceKey.EVENT.asString(), event.name().toLowerCase(Locale.ROOT));
             registration.counter(SluiceMeter.CONNECTIONS, ofEvent, this, of -> of.counted(event));
         }
-        registration.gauge(SluiceMeter.DEVICE_CONNECTED, tags, this, ConnectionCounters::open);
+        return registration.gauge(SluiceMeter.DEVICE_CONNECTED, tags, this, ConnectionCounters::open);
     }
 }

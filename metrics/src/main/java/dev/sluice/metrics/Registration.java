@@ -35,12 +35,15 @@ final class Registration implements AutoCloseable {
                 .register(registry));
     }
 
-    <T> void gauge(SluiceMeter meter, Tags tags, T measured, ToDoubleFunction<T> value) {
-        meters.add(Gauge.builder(meter.getName(), measured, value)
+    /** Returns the tags as the registry shows them: with its common ones, and changed by its filters. */
+    <T> Tags gauge(SluiceMeter meter, Tags tags, T measured, ToDoubleFunction<T> value) {
+        Gauge made = Gauge.builder(meter.getName(), measured, value)
                 .description(meter.description())
                 .baseUnit(meter.getBaseUnit())
                 .tags(tags)
-                .register(registry));
+                .register(registry);
+        meters.add(made);
+        return Tags.of(made.getId().getTags());
     }
 
     /** Something that is no meter of Micrometer's. */

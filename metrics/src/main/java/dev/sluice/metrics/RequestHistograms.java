@@ -1,6 +1,9 @@
 package dev.sluice.metrics;
 
 import dev.sluice.pipeline.BlockOp;
+import io.micrometer.core.instrument.Tag;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.config.NamingConvention;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.prometheus.metrics.model.registry.Collector;
 import io.prometheus.metrics.model.snapshots.ClassicHistogramBuckets;
@@ -9,8 +12,10 @@ import io.prometheus.metrics.model.snapshots.HistogramSnapshot.HistogramDataPoin
 import io.prometheus.metrics.model.snapshots.Labels;
 import io.prometheus.metrics.model.snapshots.MetricFamilyDescriptor;
 import io.prometheus.metrics.model.snapshots.MetricSnapshot;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.WeakHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 
@@ -26,16 +31,22 @@ final class RequestHistograms implements Collector {
     private static final double[] UPPER_BOUNDS = upperBounds();
     private static final Map<PrometheusMeterRegistry, RequestHistograms> OF_REGISTRY = new WeakHashMap<>();
 
-    private final List<SluiceMetrics> devices = new CopyOnWriteArrayList<>();
+    private final NamingConvention names;
+    private final List<Shown> devices = new CopyOnWriteArrayList<>();
 
-    private RequestHistograms() {}
+    /** A device and its tags, which are those of its other meters in this registry. */
+    private record Shown(SluiceMetrics device, Tags tags) {}
+
+    private RequestHistograms(NamingConvention names) {
+        this.names = names;
+    }
 
     /** The ones of a registry: of one name there can be one collector. */
     static RequestHistograms of(PrometheusMeterRegistry registry) {
         synchronized (OF_REGISTRY) {
             RequestHistograms known = OF_REGISTRY.get(registry);
             if (known == null) {
-                known = new RequestHistograms();
+                known = new RequestHistograms(registry.config().namingConvention());
                 registry.getPrometheusRegistry().register(known);
                 OF_REGISTRY.put(registry, known);
             }
@@ -51,27 +62,41 @@ final class RequestHistograms implements Collector {
         return bounds;
     }
 
-    void add(SluiceMetrics device) {
-        devices.add(device);
+    void add(SluiceMetrics device, Tags tags) {
+        devices.add(new Shown(device, tags));
     }
 
     void remove(SluiceMetrics device) {
-        devices.remove(device);
+        devices.removeIf(shown -> shown.device() == device);
     }
 
     @Override
     public MetricSnapshot collect() {
         HistogramSnapshot.Builder all = HistogramSnapshot.builder().name(NAME).help(SluiceMeter.REQUEST_DURATION.description());
-        for (SluiceMetrics device : devices) {
+        Set<Labels> taken = new HashSet<>();
+        for (Shown shown : devices) {
+            SluiceMetrics device = shown.device();
             for (BlockOp op : BlockOp.values()) {
-                all.dataPoint(HistogramDataPointSnapshot.builder()
-                        .labels(Labels.of(LABELS, new String[] {device.device(), SluiceMetrics.tagValue(op)}))
-                        .classicHistogramBuckets(ClassicHistogramBuckets.of(UPPER_BOUNDS, device.buckets(op)))
-                        .sum(device.seconds(op))
-                        .build());
+                Labels labels = labels(shown.tags().and(SluiceKey.OP.asString(), SluiceMetrics.tagValue(op)));
+                // As with meters: of two devices of one name the first is shown.
+                if (taken.add(labels)) {
+                    all.dataPoint(HistogramDataPointSnapshot.builder()
+                            .labels(labels)
+                            .classicHistogramBuckets(ClassicHistogramBuckets.of(UPPER_BOUNDS, device.buckets(op)))
+                            .sum(device.seconds(op))
+                            .build());
+                }
             }
         }
         return all.build();
+    }
+
+    private Labels labels(Tags tags) {
+        Labels.Builder labels = Labels.builder();
+        for (Tag tag : tags) {
+            labels.label(names.tagKey(tag.getKey()), names.tagValue(tag.getValue()));
+        }
+        return labels.build();
     }
 
     @Override

@@ -4,7 +4,10 @@ import dev.sluice.metrics.MetricsSnapshot.OpTotals;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.pipeline.PipelineObserver;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.Arrays;
@@ -273,8 +276,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         for (BlockOp op : BlockOp.values()) {
             registerErrors(registration, op, ofDevice.and(SluiceKey.OP.asString(), tagValue(op)));
         }
-        registerHistograms(registration, ofDevice);
-        connections.register(registration, ofDevice);
+        registerHistograms(registration, ofDevice, connections.register(registration, ofDevice));
     }
 
     private static void registerOp(Registration registration, QueueSeries queue, BlockOp op, Tags tags) {
@@ -305,6 +307,24 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         registration.counter(meter, tags, queue, of -> of.sum(q -> q.ofQueue(field)));
     }
 
+    private void addHistograms(Registration registration, PrometheusMeterRegistry registry, Tags shown) {
+        RequestHistograms histograms = RequestHistograms.of(registry);
+        histograms.add(this, shown);
+        registration.whenClosed(() -> histograms.remove(this));
+    }
+
+    /** Of those registries that are there now; a Prometheus registry that is added later has the counters that all others have. */
+    private void addHistogramsWithin(Registration registration, CompositeMeterRegistry composite, Tags shown) {
+        for (MeterRegistry part : composite.getRegistries()) {
+            if (part instanceof PrometheusMeterRegistry prometheus) {
+                Gauge known = part.find(SluiceMeter.DEVICE_CONNECTED.getName()).tags(shown).gauge();
+                addHistograms(registration, prometheus, known == null ? shown : Tags.of(known.getId().getTags()));
+            } else if (part instanceof CompositeMeterRegistry inner) {
+                addHistogramsWithin(registration, inner, shown);
+            }
+        }
+    }
+
     private void registerErrors(Registration registration, BlockOp op, Tags tags) {
         for (int i = 0; i < CountedErrnos.COUNT; i++) {
             int errno = i;
@@ -314,12 +334,13 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         }
     }
 
-    private void registerHistograms(Registration registration, Tags tags) {
+    private void registerHistograms(Registration registration, Tags tags, Tags shown) {
         if (registration.registry() instanceof PrometheusMeterRegistry prometheus) {
-            RequestHistograms histograms = RequestHistograms.of(prometheus);
-            histograms.add(this);
-            registration.whenClosed(() -> histograms.remove(this));
+            addHistograms(registration, prometheus, shown);
             return;
+        }
+        if (registration.registry() instanceof CompositeMeterRegistry composite) {
+            addHistogramsWithin(registration, composite, shown);
         }
         for (BlockOp op : BlockOp.values()) {
             for (int i = 0; i < LatencyBuckets.COUNT; i++) {

@@ -7,6 +7,9 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
+import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
+import io.micrometer.core.instrument.config.MeterFilter;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.util.List;
@@ -34,6 +37,35 @@ class PrometheusExpositionTest {
                 "sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"+Inf\"} 2",
                 "sluice_request_duration_seconds_count{device=\"disk0\",op=\"read\"} 2",
                 "sluice_request_duration_seconds_sum{device=\"disk0\",op=\"read\"} 0.003015");
+    }
+
+    @Test
+    void shouldGiveHistogramsTheTagsThatTheRegistryGivesAllMeters() {
+        registry.config().commonTags("host", "h1").meterFilter(MeterFilter.renameTag("sluice", "device", "disk"));
+        metrics.bindTo(registry);
+        assertThat(lines()).contains("sluice_request_duration_seconds_count{disk=\"disk0\",host=\"h1\",op=\"read\"} 0");
+    }
+
+    @Test
+    void shouldShowTheFirstOfTwoDevicesOfOneName() {
+        SluiceMetrics again = new SluiceMetrics("disk0", 2);
+        PrometheusMeterRegistry lenient = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        metrics.bindTo(lenient);
+        again.bindTo(lenient);
+        metrics.requestCompleted(0, BlockOp.READ, 4096, 0, 1_000, 14_000, PipelineObserver.BYPASSED);
+        assertThat(lenient.scrape().lines()).containsOnlyOnce("sluice_request_duration_seconds_count{device=\"disk0\",op=\"read\"} 1");
+    }
+
+    @Test
+    void shouldShowHistogramsInACompositeWithPrometheusInIt() {
+        CompositeMeterRegistry composite = new CompositeMeterRegistry();
+        composite.add(new SimpleMeterRegistry());
+        composite.add(registry);
+        registry.config().commonTags("host", "h1");
+        metrics.bindTo(composite);
+        assertThat(lines()).contains("sluice_request_duration_seconds_count{device=\"disk0\",host=\"h1\",op=\"read\"} 0");
+        metrics.unbindFrom(composite);
+        assertThat(lines()).noneMatch(line -> line.contains("disk0"));
     }
 
     @Test
