@@ -85,6 +85,27 @@ class ConfigIT {
         }
     }
 
+    /** What can be known to be wrong before the disk is closed must not cost its guest the disk. */
+    @Test
+    void shouldKeepADiskWhoseNewLinesNameWhatIsNotThere() throws Exception {
+        write(disk("a", ""));
+        try (SluiceProcess serve = SluiceProcess.serve("--config", file); BlockDriver a = open("a")) {
+            mark(a, 6);
+            String longPath = "x".repeat(120);
+            int reloads = 0;
+            for (String wrong : List.of("image: a.img, socket: a.sock, stages: [nope]", "image: a.img, socket: a.sock, backend: nope",
+                    "image: a.img, socket: a.sock, loop-of-queue: {0: 9}", "image: a.img, socket: " + longPath)) {
+                write("  - {name: a, " + wrong + "}\n");
+                serve.signal("HUP");
+                serve.awaitOut("not reloaded", ++reloads);
+                assertThat(marked(a)).as(wrong).isEqualTo((byte) 6);
+            }
+            SluiceProcess.Ended ended = serve.terminate();
+            assertThat(ended.status()).isZero();
+            assertThat(ended.err()).contains("disk a: there is no stage 'nope'", "backend 'nope'", "queue 0 on loop 9", "at most 107 bytes");
+        }
+    }
+
     @Test
     void shouldServeTheOthersWhenOneCannotBeOpenedOnReload() throws Exception {
         write(disk("a", ""));

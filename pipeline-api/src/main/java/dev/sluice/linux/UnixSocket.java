@@ -13,6 +13,9 @@ import java.io.IOException;
  * <b>Allocation</b>: none in {@link #receive}; about 1 KiB native per direction at first use. Source: unix(7), cmsg(3).
  */
 public final class UnixSocket implements AutoCloseable {
+    /** The longest path that a socket can have (unix(7)). */
+    public static final int MAX_PATH_BYTES = UnixAddress.SUN_PATH_BYTES - 1;
+
     public static final int SHUT_RD = 0;
     public static final int SHUT_WR = 1;
     public static final int SHUT_RDWR = 2;
@@ -125,7 +128,7 @@ public final class UnixSocket implements AutoCloseable {
 
     private static String pathAdvice(int errno) {
         return switch (errno) {
-            case Errno.ENAMETOOLONG -> "a socket path has at most " + (UnixAddress.SUN_PATH_BYTES - 1) + " bytes";
+            case Errno.ENAMETOOLONG -> "a socket path has at most " + MAX_PATH_BYTES + " bytes";
             case Errno.EADDRINUSE -> "another process listens there, or left the file behind: remove it";
             case Errno.ENOENT -> "create its directory, or correct the path";
             case Errno.ECONNREFUSED -> "nobody listens there any more";

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -159,16 +160,30 @@ public final class Providers {
      */
     public static BlockStage stage(String nameAndArguments, BlockGeometry geometry) throws IOException {
         int colon = nameAndArguments.indexOf(':');
-        String name = colon < 0 ? nameAndArguments : nameAndArguments.substring(0, colon);
         String arguments = colon < 0 ? "" : nameAndArguments.substring(colon + 1);
-        ServiceLoader<BlockStageProvider> found = ServiceLoader.load(BlockStageProvider.class);
-        for (BlockStageProvider provider : found) {
-            if (provider.name().equals(name)) {
-                return provider.create(arguments, geometry);
+        return stageProvider(nameAndArguments).create(arguments, geometry);
+    }
+
+    /**
+     * Who makes the stage of {@code NAME[:ARGS]}; to be asked before anything is given up for it.
+     *
+     * @throws IOException where there is none of that name, or where a provider on the class path cannot be loaded
+     */
+    public static BlockStageProvider stageProvider(String nameAndArguments) throws IOException {
+        int colon = nameAndArguments.indexOf(':');
+        String name = colon < 0 ? nameAndArguments : nameAndArguments.substring(0, colon);
+        try {
+            ServiceLoader<BlockStageProvider> found = ServiceLoader.load(BlockStageProvider.class);
+            for (BlockStageProvider provider : found) {
+                if (provider.name().equals(name)) {
+                    return provider;
+                }
             }
+            String known = found.stream().map(provider -> provider.get().name()).sorted().collect(Collectors.joining(", "));
+            throw new IOException("there is no stage '" + name + "'; on the class path: " + (known.isEmpty() ? "none" : known));
+        } catch (ServiceConfigurationError broken) {
+            throw new IOException("stage '" + name + "': a stage on the class path cannot be loaded: " + broken.getMessage(), broken);
         }
-        String known = found.stream().map(provider -> provider.get().name()).sorted().collect(Collectors.joining(", "));
-        throw new IOException("there is no stage '" + name + "'; on the class path: " + (known.isEmpty() ? "none" : known));
     }
 
     private static boolean usable(

@@ -131,8 +131,15 @@ public final class DiskHost implements AutoCloseable {
     /**
      * Serves these disks and no others. A disk whose description has not changed is not touched; one whose has is closed and opened again. One that
      * cannot be opened does not stop the others: the next change tries again.
+     *
+     * @throws IOException where a description is wrong in what can be told before anything is closed; then nothing has changed
      */
-    public synchronized Changes change(List<DiskSpec> wanted) {
+    public synchronized Changes change(List<DiskSpec> wanted) throws IOException {
+        for (DiskSpec spec : wanted) {
+            if (disks.stream().noneMatch(disk -> disk.spec().equals(spec))) {
+                check(spec);
+            }
+        }
         Changes changes = new Changes(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>());
         for (ServedDisk disk : disks) {
             if (wanted.contains(disk.spec())) {
@@ -153,6 +160,14 @@ public final class DiskHost implements AutoCloseable {
             }
         }
         return changes;
+    }
+
+    private void check(DiskSpec spec) throws IOException {
+        try {
+            ServedDisk.check(spec, loops);
+        } catch (IOException wrong) {
+            throw new IOException("disk " + spec.name() + ": " + wrong.getMessage(), wrong);
+        }
     }
 
     private void remove(ServedDisk disk) {

@@ -3,6 +3,7 @@ package dev.sluice.examples.disk;
 import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.systemd.ActivatedSockets;
+import dev.sluice.linux.UnixSocket;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
@@ -12,9 +13,12 @@ import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
@@ -91,6 +95,30 @@ public final class ServedDisk implements AutoCloseable {
         } catch (Throwable failed) {
             backend.close();
             throw failed;
+        }
+    }
+
+    /**
+     * What can be said of a description without opening anything.
+     *
+     * @throws IOException where it names a backend, a stage, a loop or a socket that cannot be had
+     */
+    static void check(DiskSpec spec, List<IoLoop> loops) throws IOException {
+        if (spec.measurement().nullBytes() == 0) {
+            Providers.choose(spec.backend(), loops.getFirst().kind());
+        }
+        for (String stage : spec.stages()) {
+            Providers.stageProvider(stage);
+        }
+        for (Map.Entry<Integer, Integer> place : spec.loopOfQueue().entrySet()) {
+            if (place.getKey() < 0 || place.getKey() >= spec.queues() || place.getValue() < 0 || place.getValue() >= loops.size()) {
+                throw new IOException("queue " + place.getKey() + " on loop " + place.getValue() + ": there are queues 0 to " + (spec.queues() - 1)
+                        + " and loops 0 to " + (loops.size() - 1));
+            }
+        }
+        if (spec.endpoint() instanceof Endpoint.SocketPath(Path path)
+                && path.toString().getBytes(StandardCharsets.UTF_8).length > UnixSocket.MAX_PATH_BYTES) {
+            throw new IOException("socket " + path + ": a socket path has at most " + UnixSocket.MAX_PATH_BYTES + " bytes");
         }
     }
 
