@@ -1,6 +1,7 @@
 package dev.sluice.examples;
 
 import dev.sluice.examples.cli.Commands;
+import java.util.Arrays;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -20,12 +21,13 @@ public final class SluiceCommand implements Runnable {
     public SluiceCommand() {}
 
     public static void main(String[] args) {
-        Commands.run(args.length > 0 && args[0].equals("serve") ? new Serving() : new SluiceCommand(), args);
+        if (args.length > 0 && args[0].equals("serve")) {
+            // By itself: picocli's model of all commands takes longer than the start of a disk.
+            Commands.runAs("sluice serve", new ServeCommand(), Arrays.copyOfRange(args, 1, args.length));
+        } else {
+            Commands.run(new SluiceCommand(), args);
+        }
     }
-
-    /** The same with one command: picocli's model of all the others would take as long as the start of a disk. */
-    @Command(name = "sluice", mixinStandardHelpOptions = true, versionProvider = SluiceVersion.class, subcommands = ServeCommand.class)
-    private static final class Serving {}
 
     @Override
     public void run() {

@@ -20,6 +20,12 @@ public final class Commands {
         System.exit(line(command).execute(arguments));
     }
 
+    /** The same for a command that is a part of another one and is run without it, by its whole name. */
+    public static void runAs(String name, Object command, String... arguments) {
+        LogLevel.initialize();
+        System.exit(line(command).setCommandName(name).execute(arguments));
+    }
+
     /** The command line of a command, its failures told as everywhere. */
     public static CommandLine line(Object command) {
         CommandLine line = new CommandLine(command);
