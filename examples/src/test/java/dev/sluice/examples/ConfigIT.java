@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,6 +66,19 @@ class ConfigIT {
         }
         assertThat(directory.resolve("b.sock")).doesNotExist();
         assertThat(directory.resolve("c.sock")).doesNotExist();
+    }
+
+    @Test
+    void shouldSayThatSighupHasNoEffectWhereItWasIgnoredAtTheStart() throws Exception {
+        write(disk("a", ""));
+        List<String> nohup = List.of("sh", "-c", "trap '' HUP; exec \"$@\"", "sh");
+        try (SluiceProcess serve = SluiceProcess.startWith(SluiceProcess.NATIVE_ACCESS, nohup, Map.of(), SluiceProcess.MAIN, "serve", "--config", file)) {
+            serve.ready();
+            assertThat(serve.awaitErr(" WARN ")).contains("SIGHUP has no effect");
+            serve.signal("HUP");
+            open("a").close();
+            assertThat(serve.terminate().status()).isZero();
+        }
     }
 
     @Test

@@ -4,6 +4,7 @@ import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import org.slf4j.LoggerFactory;
 
 /**
  * SIGHUP, by convention "read your configuration again". The JDK's only door to signals is {@code sun.misc.Signal}, of which javac warns in a way that
@@ -13,7 +14,7 @@ public final class HangUp {
     private HangUp() {}
 
     /**
-     * Runs an action at every SIGHUP from now on, each in a thread of its own.
+     * Runs an action at every SIGHUP from now on, each in a thread of its own. Where the process was started with it ignored it stays so, and a warning says that.
      *
      * @throws LaunchException where this JVM lets nobody handle signals
      */
@@ -24,7 +25,11 @@ public final class HangUp {
             InvocationHandler calls = (proxy, method, arguments) -> answer(proxy, method, arguments, action);
             Object proxy = Proxy.newProxyInstance(HangUp.class.getClassLoader(), new Class<?>[] {handler}, calls);
             Object hup = signal.getConstructor(String.class).newInstance("HUP");
-            signal.getMethod("handle", signal, handler).invoke(null, hup, proxy);
+            Object before = signal.getMethod("handle", signal, handler).invoke(null, hup, proxy);
+            if (before == handler.getField("SIG_IGN").get(null)) {
+                LoggerFactory.getLogger(HangUp.class)
+                        .warn("SIGHUP has no effect: it was ignored when this process was started, as under nohup, and a Java virtual machine leaves it at that");
+            }
         } catch (InvocationTargetException refused) {
             throw new LaunchException("SIGHUP cannot be handled (" + refused.getCause() + "): run java without -Xrs", refused);
         } catch (ReflectiveOperationException absent) {
