@@ -8,8 +8,10 @@ import dev.sluice.linux.UnixSocket;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -91,6 +93,25 @@ class SystemdIT {
             assertThat(ended.out()).contains("ready: " + image);
             // The path is the manager's.
             assertThat(socket).exists();
+        }
+    }
+
+    @Test
+    void shouldServeAConnectionThatItInheritsAndEndWithIt() throws Exception {
+        activationNeeded();
+        // One process a connection, which is its descriptor 3; --fd is for managers that tell nothing by LISTEN_FDS.
+        List<String> inherits = List.of(ACTIVATE.toString(), "--accept", "-l", socket.toString(),
+                "sh", "-c", "unset LISTEN_FDS LISTEN_PID LISTEN_FDNAMES; exec \"$@\"", "sh");
+        try (SluiceProcess serve = start(inherits, Map.of(), "serve", "--blk-file", image, "--fd", 3)) {
+            serve.awaitErr("Listening on");
+            byte[] written = new byte[4096];
+            Arrays.fill(written, (byte) 0x5A);
+            try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+                driver.disk(0).write(8192, MemorySegment.ofArray(written));
+            }
+            assertThat(serve.awaitErr("died with code")).contains("died with code 0");
+            assertThat(serve.awaitOut("fd 3")).startsWith("ready: " + image);
+            assertThat(Arrays.copyOfRange(Files.readAllBytes(image), 8192, 8192 + written.length)).isEqualTo(written);
         }
     }
 
