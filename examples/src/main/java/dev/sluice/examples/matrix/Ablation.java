@@ -26,6 +26,7 @@ final class Ablation {
             }
         }
         experiments.add(stages());
+        experiments.add(counting());
         return experiments;
     }
 
@@ -56,5 +57,17 @@ final class Ablation {
                         new Row("a Flux operator", SluiceSpec.on(Medium.NULL, "--operators", "1"), load),
                         new Row("a Mono per request (`noop`)", SluiceSpec.on(Medium.NULL, "--stage", "noop"), load),
                         new Row("a thread hop (`hop`)", SluiceSpec.on(Medium.NULL, "--stage", "hop"), load)));
+    }
+
+    private static Experiment counting() {
+        DriverLoad load = DriverLoad.onQueues(1).polling();
+        return new Experiment(
+                "What counting costs: null sink",
+                "1 queue, depth 64, driver polling. Every other table has it on, for `--stats`; it is the same as for `--metrics`, and off unless asked for.",
+                Metric.CPU_MICROS,
+                true,
+                List.of(
+                        new Row("nothing counted", SluiceSpec.on(Medium.NULL).uncounted(), load),
+                        new Row("requests counted", SluiceSpec.on(Medium.NULL), load)));
     }
 }

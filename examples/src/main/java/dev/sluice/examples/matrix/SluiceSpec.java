@@ -8,8 +8,9 @@ import java.util.List;
  * {@code sluice serve} of this build.
  *
  * @param options besides socket, image and statistics
+ * @param counted whether it counts its requests and tells statistics
  */
-record SluiceSpec(Medium medium, List<String> options) implements BackendSpec {
+record SluiceSpec(Medium medium, List<String> options, boolean counted) implements BackendSpec {
     /** Often enough that what a window of a second or two shows is not what was before it. */
     private static final String STATS_SECONDS = "0.25";
 
@@ -18,14 +19,19 @@ record SluiceSpec(Medium medium, List<String> options) implements BackendSpec {
     }
 
     static SluiceSpec on(Medium medium, String... options) {
-        return new SluiceSpec(medium, List.of(options));
+        return new SluiceSpec(medium, List.of(options), true);
     }
 
     /** The same with more options behind these. */
     SluiceSpec with(String... more) {
         List<String> all = new ArrayList<>(options);
         all.addAll(List.of(more));
-        return new SluiceSpec(medium, all);
+        return new SluiceSpec(medium, all, counted);
+    }
+
+    /** The same, counting nothing: what its CPU was is all that it tells. */
+    SluiceSpec uncounted() {
+        return new SluiceSpec(medium, options, false);
     }
 
     @Override
@@ -39,7 +45,9 @@ record SluiceSpec(Medium medium, List<String> options) implements BackendSpec {
                 ? List.of("--blk-file", places.image().toString())
                 : List.of("--backend", "null", "--size", NULL_SIZE_BYTES));
         arguments.addAll(options);
-        arguments.addAll(List.of("--stats", places.stats().toString(), "--stats-interval", STATS_SECONDS));
+        if (counted) {
+            arguments.addAll(List.of("--stats", places.stats().toString(), "--stats-interval", STATS_SECONDS));
+        }
         return arguments;
     }
 
@@ -55,7 +63,7 @@ record SluiceSpec(Medium medium, List<String> options) implements BackendSpec {
 
     @Override
     public boolean hasStats() {
-        return true;
+        return counted;
     }
 
     @Override

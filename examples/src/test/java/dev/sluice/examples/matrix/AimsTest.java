@@ -29,8 +29,8 @@ class AimsTest {
         for (ExperimentResult result : results) {
             result.rows().forEach(row -> row.add(new Sample(all())));
         }
-        // 6 of the null sink, 24 + 1 of peers, 5 of the ablation, 2 of loops and 3 of fairness.
-        assertThat(Aims.of(results)).hasSize(41);
+        // 6 of the null sink, 24 + 1 of peers, 5 of the ablation, 1 of counting, 2 of loops and 3 of fairness.
+        assertThat(Aims.of(results)).hasSize(42);
     }
 
     private static Map<Metric, Double> all() {
