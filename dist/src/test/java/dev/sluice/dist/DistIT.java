@@ -14,10 +14,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.spi.ToolProvider;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -26,10 +28,12 @@ import org.junit.jupiter.api.io.TempDir;
 /** The archive, unpacked elsewhere and used where no other Java can be found. */
 class DistIT {
     private static final long LIMIT_SECONDS = 120;
-    private static final int STARTS = 5;
+    private static final int STARTS = 11;
 
-    /** The aim is 400 ms on a quiet machine; this is for one that does other things meanwhile. What was seen is printed. */
-    private static final Duration START_LIMIT = Duration.ofSeconds(10);
+    /** What the median of the starts is to stay below. What was seen is printed. */
+    private static final Duration START_AIM = Duration.ofMillis(400);
+    /** What fails: the best of the starts above twice the aim, as machines that test do other things meanwhile, which the best of several starts escapes. */
+    private static final Duration START_LIMIT = START_AIM.multipliedBy(2);
 
     @TempDir
     static Path directory;
@@ -77,9 +81,11 @@ class DistIT {
                 serve.destroyForcibly();
             }
         }
-        long best = millis.stream().mapToLong(Long::longValue).min().orElseThrow();
-        System.out.println("sluice serve of the distribution: ready after " + best + " ms at best, of " + millis + " ms");
-        assertThat(best).isLessThan(START_LIMIT.toMillis());
+        List<Long> sorted = millis.stream().sorted().toList();
+        long median = sorted.get(STARTS / 2);
+        System.out.println("sluice serve of the distribution: ready after " + median + " ms in the median of " + millis + " ms; the aim of " + START_AIM.toMillis() + " ms is "
+                + (median < START_AIM.toMillis() ? "reached" : "missed"));
+        assertThat(sorted.getFirst()).as("best of the starts, ms").isLessThan(START_LIMIT.toMillis());
     }
 
     @Test
@@ -99,6 +105,61 @@ class DistIT {
             serve.destroyForcibly();
         }
         assertThat(errors).content(UTF_8).contains(" INFO ", socket.toString()).doesNotContain("SLF4J");
+    }
+
+    @Test
+    void shouldServeWithAStageOfTheUsersWhenItIsToldWhereItsClassesAre() throws Exception {
+        Path classes = directory.resolve("stage");
+        Path services = Files.createDirectories(classes.resolve("META-INF/services"));
+        Files.writeString(services.resolve("dev.sluice.pipeline.BlockStageProvider"), "Refusing$Provider\n");
+        Path source = Files.writeString(directory.resolve("Refusing.java"), """
+                import dev.sluice.pipeline.*;
+                import reactor.core.publisher.Mono;
+
+                public final class Refusing implements BlockStage {
+                    @Override public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+                        return Mono.just(BlockStatus.IOERR);
+                    }
+
+                    @Override public String name() {
+                        return "refusing";
+                    }
+
+                    public static final class Provider implements BlockStageProvider {
+                        @Override public String name() {
+                            return "refusing";
+                        }
+
+                        @Override public BlockStage create(String arguments, BlockGeometry geometry) {
+                            return new Refusing();
+                        }
+                    }
+                }
+                """);
+        String libraries;
+        try (Stream<Path> jars = Files.list(home.resolve("lib/sluice"))) {
+            libraries = jars.map(Path::toString).collect(Collectors.joining(":"));
+        }
+        StringWriter said = new StringWriter();
+        int compiled = ToolProvider.findFirst("javac").orElseThrow()
+                .run(new PrintWriter(said), new PrintWriter(said), "-proc:none", "-cp", libraries, "-d", classes.toString(), source.toString());
+        assertThat(compiled).as(said.toString()).isZero();
+        Path image = Files.write(directory.resolve("staged.img"), new byte[1 << 20]);
+        Path socket = directory.resolve("staged.sock");
+        Path errors = directory.resolve("staged.err");
+        // The cache holds for a class path that begins with its own.
+        Process serve = sluice(Map.of("SLUICE_JAVA_OPTS", "-XX:AOTMode=on", "SLUICE_CLASSPATH", classes.toString()), errors,
+                "serve", "--socket-path", socket, "--blk-file", image, "--stage", "refusing");
+        try {
+            assertThat(serve.inputReader(UTF_8).readLine()).as(() -> read(errors)).startsWith("ready: ");
+            assertThat(errors).content(UTF_8).contains("queue -> refusing -> ");
+            Process bench = sluice("", directory.resolve("staged-bench.err"), "bench", socket, "--depth", "1", "--warm-up", "0", "--seconds", "0.2");
+            String report = new String(bench.getInputStream().readAllBytes(), UTF_8);
+            assertThat(ended(bench)).as(report).isEqualTo(1);
+            assertThat(errors).content(UTF_8).contains("IOERR");
+        } finally {
+            serve.destroyForcibly();
+        }
     }
 
     @Test
@@ -170,12 +231,16 @@ class DistIT {
     }
 
     private static Process sluice(String jvmOptions, Path errors, Object... arguments) throws IOException {
+        return sluice(Map.of("SLUICE_JAVA_OPTS", jvmOptions), errors, arguments);
+    }
+
+    private static Process sluice(Map<String, String> environment, Path errors, Object... arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of(home.resolve("bin/sluice").toString()));
         Arrays.stream(arguments).map(Object::toString).forEach(command::add);
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(errors.toFile());
         builder.environment().clear();
         builder.environment().put("PATH", "/usr/bin:/bin");
-        builder.environment().put("SLUICE_JAVA_OPTS", jvmOptions);
+        builder.environment().putAll(environment);
         return builder.start();
     }
 
