@@ -1,13 +1,19 @@
 package dev.sluice.pipeline;
 
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
 /**
  * A loop's sink as its queues share it: asks for one flush a tick and keeps what a full sink could not take, from where queues get their turns.
  *
- * <p>Once it is closed, requests that still come, and those that wait, fail with ESHUTDOWN.
+ * <p>Once it is closed, requests that still come, and those that wait, fail with ESHUTDOWN. One that the sink throws at, which it must not, fails with EIO.
  *
  * <p>Loop thread only. No allocation once the waiting line has grown to the most that its queues can have out.
  */
 final class SharedSink {
+    private static final Logger LOG = LoggerFactory.getLogger(SharedSink.class);
+
+    private final FailureLog failures = new FailureLog(LOG);
     private final IoLoop loop;
     private final BlockSink sink;
     private final WaitingLine waiting = new WaitingLine();
@@ -42,10 +48,32 @@ final class SharedSink {
     void submit(BlockRequest request) {
         if (closed) {
             refuse(request);
-        } else if (!waiting.isEmpty() || !sink.submit(request)) {
+        } else if (!waiting.isEmpty() || !taken(request)) {
             waiting.add(request);
         } else {
             hook();
+        }
+    }
+
+    private boolean taken(BlockRequest request) {
+        int incarnation = request.incarnation();
+        BlockRequest.State before = request.state();
+        try {
+            return sink.submit(request);
+        } catch (RuntimeException broken) {
+            if (failures.admits()) {
+                LOG.error("the sink failed on {}; the request fails", request, broken);
+            }
+            if (request.incarnation() == incarnation && request.state() == before) {
+                request.submitted();
+            }
+            // Later, as in refuse(), and not where the sink has completed it before it threw.
+            loop.execute(() -> {
+                if (request.incarnation() == incarnation && request.state() == BlockRequest.State.SUBMITTED) {
+                    request.complete(-Errno.EIO);
+                }
+            });
+            return true;
         }
     }
 
@@ -66,7 +94,7 @@ final class SharedSink {
     private void endTick() {
         hooked = false;
         BlockRequest next = waiting.peek();
-        while (next != null && sink.submit(next)) {
+        while (next != null && taken(next)) {
             waiting.remove();
             next = waiting.peek();
         }

@@ -51,6 +51,87 @@ class SharedSinkTest {
         }
     }
 
+    /** A sink must not throw; one that does must not keep its guest waiting, nor whoever drains the queue. */
+    @Test
+    void shouldFailARequestThatTheSinkThrowsAt() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 8, SimulatedFaults.NONE);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(new ThrowingBackend(backend)).build();
+                TestQueue queue = new TestQueue(loop, 0, 8)) {
+            QueueSource source = queue.feed(new QueueSource(loop, queue));
+            pipeline.connect(source);
+            TestIo before = queue.submit(TestIo.read(ThrowingBackend.BEFORE_TAKING, 512));
+            TestIo after = queue.submit(TestIo.read(ThrowingBackend.AFTER_TAKING, 512));
+            TestIo good = queue.submit(TestIo.read(0, 512));
+            loop.tickUntilIdle();
+            assertThat(before.result()).isEqualTo(-Errno.EIO);
+            assertThat(after.result()).isEqualTo(-Errno.EIO);
+            assertThat(good.result()).isEqualTo(512);
+            List<String> drained = new ArrayList<>();
+            loop.execute(() -> source.stop(() -> drained.add("drained")));
+            loop.tickUntilIdle();
+            assertThat(drained).containsExactly("drained");
+        }
+    }
+
+    /** Throws at two sectors, before and after it has marked the request as submitted. */
+    private record ThrowingBackend(BlockBackend backend) implements BlockBackend {
+        static final long BEFORE_TAKING = 7;
+        static final long AFTER_TAKING = 8;
+
+        @Override
+        public String name() {
+            return "throwing";
+        }
+
+        @Override
+        public BlockGeometry geometry() {
+            return backend.geometry();
+        }
+
+        @Override
+        public BlockSink openSink(IoLoop loop) {
+            BlockSink sink = backend.openSink(loop);
+            return new BlockSink() {
+                @Override
+                public boolean submit(BlockRequest request) {
+                    if (request.sector() == AFTER_TAKING) {
+                        request.submitted();
+                    }
+                    if (request.sector() == AFTER_TAKING || request.sector() == BEFORE_TAKING) {
+                        throw new IllegalStateException("thrown by the test");
+                    }
+                    return sink.submit(request);
+                }
+
+                @Override
+                public void flush() {
+                    sink.flush();
+                }
+
+                @Override
+                public int capacity() {
+                    return sink.capacity();
+                }
+
+                @Override
+                public int inFlight() {
+                    return sink.inFlight();
+                }
+
+                @Override
+                public void close() {
+                    sink.close();
+                }
+            };
+        }
+
+        @Override
+        public void close() {
+            backend.close();
+        }
+    }
+
     @Test
     void shouldGiveWhatBecomesFreeToQueuesInTurns() {
         try (ManualLoop loop = new ManualLoop();
