@@ -40,6 +40,9 @@ public interface IoLoop extends Executor, AutoCloseable {
          * not be looked at any more and the loop does not sleep.
          */
         boolean beforeSleep();
+
+        /** The loop has slept and spins now: no notification is needed until {@link #beforeSleep} asks for one again. */
+        void beforeSpin();
     }
 
     /** Interest in a file descriptor. Closing it (loop thread only) ends the interest; the descriptor stays its owner's. */

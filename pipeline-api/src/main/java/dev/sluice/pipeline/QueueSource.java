@@ -272,6 +272,11 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             return ended() ? leave() : queue.enableKicks() && work();
         }
 
+        @Override
+        public void beforeSpin() {
+            queue.disableKicks();
+        }
+
         private boolean work() {
             queue.disableKicks();
             requestTurn();

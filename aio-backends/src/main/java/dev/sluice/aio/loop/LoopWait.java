@@ -34,6 +34,7 @@ public final class LoopWait {
         }
         if (window.enabled()) {
             if (window.spins(System.nanoTime(), handles.anyAwaitsKernel())) {
+                polls.beforeSpin(loop);
                 Thread.onSpinWait();
                 return false;
             }

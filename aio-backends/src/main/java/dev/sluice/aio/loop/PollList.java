@@ -14,6 +14,8 @@ import org.jspecify.annotations.Nullable;
 final class PollList {
     private @Nullable Polled[] all = new Polled[16];
     private int count;
+    /** Whether those in the list have asked for notifications. */
+    private boolean notified;
 
     void add(Polled polled) {
         if (count == all.length) {
@@ -28,7 +30,26 @@ final class PollList {
 
     /** True where one of them has work already. */
     boolean beforeSleep(TickLoop loop) {
+        notified = true;
         return visit(loop, true);
+    }
+
+    /** Those that were asked before a sleep. */
+    void beforeSpin(TickLoop loop) {
+        if (!notified) {
+            return;
+        }
+        notified = false;
+        for (int i = 0; i < count; i++) {
+            Polled polled = all[i];
+            try {
+                if (polled != null) {
+                    polled.beforeSpin();
+                }
+            } catch (Throwable failure) {
+                loop.failed("looking at a queue", failure);
+            }
+        }
     }
 
     private boolean visit(TickLoop loop, boolean beforeSleep) {

@@ -235,7 +235,7 @@ public abstract class TickLoop implements IoLoop {
         }
         polls.look(this);
         if (worked || tasks > 0 || !turns.isEmpty()) {
-            window.worked();
+            window.worked(tickNanos);
         }
         turns.runAll(this);
         hooks.runAll(this);
@@ -277,6 +277,7 @@ public abstract class TickLoop implements IoLoop {
             if (!mailbox.isEmpty()) {
                 return true;
             }
+            polls.beforeSpin(this);
             Thread.onSpinWait();
             polls.look(this);
         }

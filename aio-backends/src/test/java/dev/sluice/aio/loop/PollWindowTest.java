@@ -25,82 +25,117 @@ class PollWindowTest {
             now = from + nanos;
             window.slept(now);
         }
-        window.worked();
+        window.worked(now);
         return spun;
     }
 
-    @Test
-    void shouldNotSpinBeforeItHasSeenThatWorkComesSoon() {
+    private long idle(PollWindow window, long nanos, int times) {
+        long spun = 0;
+        for (int i = 0; i < times; i++) {
+            spun += idle(window, nanos);
+        }
+        return spun;
+    }
+
+    /** A window whose loop spins, as work has come after so long. */
+    private PollWindow spinning(long nanos) {
         PollWindow window = new PollWindow(MAX);
-        assertThat(idle(window, 1_000)).isZero();
-        assertThat(window.windowNanos(false)).as("no shorter than that").isEqualTo(4_000);
+        idle(window, nanos, 16 * 64);
+        assertThat(idle(window, nanos)).as("all of the wait was spent spinning").isEqualTo(nanos);
+        return window;
     }
 
     @Test
-    void shouldCatchWorkThatComesAsLateAsTheTimeBefore() {
-        PollWindow window = new PollWindow(MAX);
-        idle(window, 10_000);
-        assertThat(idle(window, 10_000)).as("all of the wait was spent spinning").isEqualTo(10_000);
-        idle(window, 11_000);
-        assertThat(window.windowNanos(false)).as("it doubles, as the times vary").isEqualTo(20_000);
+    void shouldCatchWorkThatComesSomewhatLaterThanBefore() {
+        PollWindow window = spinning(10_000);
+        assertThat(idle(window, 15_000)).isEqualTo(15_000);
     }
 
     @Test
     void shouldNeverSpinLongerThanItsBound() {
-        PollWindow window = new PollWindow(MAX);
-        idle(window, 20_000);
-        for (int i = 0; i < 100; i++) {
-            assertThat(idle(window, MAX - 1)).isLessThan(MAX + 100);
-        }
-        assertThat(window.windowNanos(false)).isEqualTo(MAX);
+        PollWindow window = spinning(32_700);
+        assertThat(idle(window, MAX * 10)).isBetween(MAX - 100, MAX + 100);
     }
 
     @Test
-    void shouldGiveUpWhereWorkGoesOnComingLate() {
-        PollWindow window = new PollWindow(MAX);
-        for (int i = 0; i < 10; i++) {
-            idle(window, 10_000);
+    void shouldNotSpinForLongWhereWorkComesAtOnce() {
+        PollWindow window = spinning(1_000);
+        assertThat(idle(window, MAX * 10)).isBetween(4_000L, 5_000L);
+    }
+
+    @Test
+    void shouldGiveUpWhereWorkGoesOnComingLateButForATrialNowAndThen() {
+        PollWindow window = spinning(10_000);
+        idle(window, MAX * 10, 4);
+        assertThat(idle(window, MAX * 10, 640)).as("10 trials in 640 waits").isBetween(10 * MAX, 10 * (MAX + 100));
+    }
+
+    @Test
+    void shouldSpinAgainOnceTrialsAreOfUse() {
+        PollWindow window = spinning(10_000);
+        idle(window, MAX * 10, 10);
+        idle(window, 10_000, 16 * 64);
+        assertThat(idle(window, 10_000, 100)).isEqualTo(100 * 10_000);
+    }
+
+    @Test
+    void shouldNotSpinWhereOneOfFourIsInVain() {
+        PollWindow window = spinning(10_000);
+        long spun = 0;
+        for (int i = 0; i < 1000; i++) {
+            idle(window, 25_000, 3);
+            spun += idle(window, MAX * 2);
         }
-        for (int i = 0; i < 4; i++) {
-            idle(window, MAX * 10);
-        }
-        assertThat(window.windowNanos(false)).isZero();
-        assertThat(idle(window, MAX * 10)).isZero();
+        assertThat(spun).as("of 1000 waits that were longer than the bound").isLessThan(100 * MAX);
     }
 
     @Test
     void shouldGoOnSpinningWhereWorkWasLateOnce() {
-        PollWindow window = new PollWindow(MAX);
-        idle(window, 7_000);
-        idle(window, 8_000);
-        assertThat(window.windowNanos(false)).isEqualTo(14_000);
+        PollWindow window = spinning(7_000);
+        idle(window, 7_000, 16);
         idle(window, MAX * 10);
-        assertThat(idle(window, 7_000)).as("all of the wait was spent spinning").isEqualTo(7_000);
+        assertThat(idle(window, 7_000)).isEqualTo(7_000);
     }
 
     @Test
     void shouldSpinForTheNextKickAlthoughTheDiskIsSlow() {
         PollWindow window = new PollWindow(MAX);
-        for (int i = 0; i < 10; i++) {
-            idle(window, MAX * 3, true);
+        for (int i = 0; i < 16 * 64; i++) {
+            assertThat(idle(window, MAX * 3, true)).as("for the disk").isZero();
             idle(window, 9_000, false);
         }
-        assertThat(idle(window, MAX * 3, true)).as("for the disk").isZero();
         assertThat(idle(window, 9_000, false)).as("for the kick").isEqualTo(9_000);
     }
 
     @Test
-    void shouldStartTheClockAnewAfterWork() {
+    void shouldNotSpinBecauseOfWorkThatWasThereAtTheFirstLook() {
         PollWindow window = new PollWindow(MAX);
-        idle(window, 4_000);
+        idle(window, MAX * 3);
+        for (int i = 0; i < 2000; i++) {
+            window.spins(now, false);
+            window.worked(now);
+        }
+        assertThat(idle(window, MAX * 3)).isZero();
+    }
+
+    @Test
+    void shouldSpinForADiskThatIsSoonDone() {
+        PollWindow window = new PollWindow(MAX);
+        for (int i = 0; i < 16; i++) {
+            idle(window, 15_000, true);
+        }
+        assertThat(idle(window, 15_000, true)).as("all of the wait was spent spinning").isEqualTo(15_000);
+    }
+
+    @Test
+    void shouldStartTheClockAnewAfterWork() {
+        PollWindow window = spinning(2_000);
         assertThat(window.spins(now, false)).isTrue();
         now += 3_000;
-        window.worked();
+        window.worked(now);
         assertThat(window.spins(now, false)).isTrue();
         now += 3_000;
         assertThat(window.spins(now, false)).as("3 us since the work, not 6").isTrue();
-        now += 1_000;
-        assertThat(window.spins(now, false)).isFalse();
     }
 
     @Test

@@ -34,6 +34,8 @@ public final class SplitRing {
     private boolean eventIdx;
     /** Index of the next head to take. */
     private int lastAvail;
+    /** What avail_event was last set to, with EVENT_IDX. */
+    private int availEvent = -1;
     /** The driver's index as it was read last; entries below it are visible. */
     private int seenAvail;
     /** Index of the next used element to write. */
@@ -163,7 +165,7 @@ public final class SplitRing {
      */
     public boolean enableKicks() {
         if (eventIdx) {
-            VirtqUsed.availEvent(used, 0, size, lastAvail);
+            askForKickAt(lastAvail);
         } else if (kicksDisabled) {
             VirtqUsed.flags(used, 0, 0);
             kicksDisabled = false;
@@ -174,9 +176,18 @@ public final class SplitRing {
         return VirtqAvail.idxAcquire(avail, 0) != lastAvail;
     }
 
+    private void askForKickAt(int index) {
+        availEvent = index & INDEX_MASK;
+        VirtqUsed.availEvent(used, 0, size, availEvent);
+    }
+
     public void disableKicks() {
-        // With EVENT_IDX there is nothing to write: avail_event stays behind, and the driver kicks only when it passes it.
-        if (!eventIdx && !kicksDisabled) {
+        if (eventIdx) {
+            // The driver kicks only when it passes avail_event: that may stay where it is, unless the next head would pass it.
+            if (availEvent == lastAvail) {
+                askForKickAt(lastAvail - 1);
+            }
+        } else if (!kicksDisabled) {
             VirtqUsed.flags(used, 0, VirtqUsed.F_NO_NOTIFY);
             kicksDisabled = true;
         }

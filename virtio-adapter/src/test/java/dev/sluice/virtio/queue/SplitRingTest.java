@@ -50,6 +50,7 @@ final class SplitRingTest {
         long callAfter = start;
         boolean anyCall = false;
         boolean callsWanted = true;
+        boolean asked = false;
         for (int step = 0; step < 200_000; step++) {
             String where = "seed " + seed + " step " + step;
             switch (random.nextInt(6)) {
@@ -98,7 +99,12 @@ final class SplitRingTest {
                 default -> {
                     if (random.nextBoolean()) {
                         ring.disableKicks();
+                        if (eventIdx && asked) {
+                            int next = (int) (availIdx - offered.size()) & 0xFFFF;
+                            assertThat(VirtqUsed.availEvent(block.segment(), USED, size)).as("the next head kicks, " + where).isNotEqualTo(next);
+                        }
                     } else {
+                        asked = true;
                         assertThat(ring.enableKicks()).as(where).isEqualTo(!offered.isEmpty());
                         long lastTaken = availIdx - offered.size();
                         if (eventIdx) {
