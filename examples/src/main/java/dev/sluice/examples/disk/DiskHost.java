@@ -165,7 +165,7 @@ public final class DiskHost implements AutoCloseable {
     private void check(DiskSpec spec) throws IOException {
         try {
             ServedDisk.check(spec, loops);
-        } catch (IOException wrong) {
+        } catch (IOException | IllegalArgumentException wrong) {
             throw new IOException("disk " + spec.name() + ": " + wrong.getMessage(), wrong);
         }
     }

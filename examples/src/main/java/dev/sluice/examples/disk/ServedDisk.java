@@ -18,7 +18,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
@@ -101,7 +100,8 @@ public final class ServedDisk implements AutoCloseable {
     /**
      * What can be said of a description without opening anything.
      *
-     * @throws IOException where it names a backend, a stage, a loop or a socket that cannot be had
+     * @throws IOException where it names a backend, a stage or a socket that cannot be had
+     * @throws IllegalArgumentException where it names a queue or a loop that is not there
      */
     static void check(DiskSpec spec, List<IoLoop> loops) throws IOException {
         if (spec.measurement().nullBytes() == 0) {
@@ -110,12 +110,7 @@ public final class ServedDisk implements AutoCloseable {
         for (String stage : spec.stages()) {
             Providers.stageProvider(stage);
         }
-        for (Map.Entry<Integer, Integer> place : spec.loopOfQueue().entrySet()) {
-            if (place.getKey() < 0 || place.getKey() >= spec.queues() || place.getValue() < 0 || place.getValue() >= loops.size()) {
-                throw new IOException("queue " + place.getKey() + " on loop " + place.getValue() + ": there are queues 0 to " + (spec.queues() - 1)
-                        + " and loops 0 to " + (loops.size() - 1));
-            }
-        }
+        VhostUserServer.Builder.requireLoops(spec.loopOfQueue(), spec.queues(), loops.size());
         if (spec.endpoint() instanceof Endpoint.SocketPath(Path path)
                 && path.toString().getBytes(StandardCharsets.UTF_8).length > UnixSocket.MAX_PATH_BYTES) {
             throw new IOException("socket " + path + ": a socket path has at most " + UnixSocket.MAX_PATH_BYTES + " bytes");

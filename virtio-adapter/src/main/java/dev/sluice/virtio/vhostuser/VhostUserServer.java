@@ -500,11 +500,21 @@ public final class VhostUserServer implements AutoCloseable {
             if (Integer.bitCount(queueSize) != 1) {
                 throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
             }
+            requireLoops(loopOfQueue, numQueues, loops.size());
+            return new VhostUserServer(this, chosen);
+        }
+
+        /**
+         * Whether the queues of a {@link #loopOfQueue} and their loops are there: what {@link #build} asks, for who wants to know before.
+         *
+         * @param loops how many there are
+         * @throws IllegalArgumentException naming the value and its bounds
+         */
+        public static void requireLoops(Map<Integer, Integer> loopOfQueue, int numQueues, int loops) {
             loopOfQueue.forEach((queue, loop) -> {
                 requireRange("queue", queue, 0, numQueues - 1);
-                requireRange("loop of queue " + queue + ":", loop, 0, loops.size() - 1);
+                requireRange("loop of queue " + queue + ":", loop, 0, loops - 1);
             });
-            return new VhostUserServer(this, chosen);
         }
 
         private static void requireRange(String what, int value, int low, int high) {
