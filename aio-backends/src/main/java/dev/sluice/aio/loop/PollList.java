@@ -12,6 +12,13 @@ import org.jspecify.annotations.Nullable;
  * number of queues.
  */
 final class PollList {
+    /** What {@link Polled} offers. */
+    private enum Visit {
+        LOOK,
+        BEFORE_SLEEP,
+        BEFORE_SPIN
+    }
+
     private @Nullable Polled[] all = new Polled[16];
     private int count;
     /** Whether those in the list have asked for notifications. */
@@ -25,34 +32,24 @@ final class PollList {
     }
 
     void look(TickLoop loop) {
-        visit(loop, false);
+        visit(loop, Visit.LOOK);
     }
 
     /** True where one of them has work already. */
     boolean beforeSleep(TickLoop loop) {
         notified = true;
-        return visit(loop, true);
+        return visit(loop, Visit.BEFORE_SLEEP);
     }
 
     /** Those that were asked before a sleep. */
     void beforeSpin(TickLoop loop) {
-        if (!notified) {
-            return;
-        }
-        notified = false;
-        for (int i = 0; i < count; i++) {
-            Polled polled = all[i];
-            try {
-                if (polled != null) {
-                    polled.beforeSpin();
-                }
-            } catch (Throwable failure) {
-                loop.failed("looking at a queue", failure);
-            }
+        if (notified) {
+            notified = false;
+            visit(loop, Visit.BEFORE_SPIN);
         }
     }
 
-    private boolean visit(TickLoop loop, boolean beforeSleep) {
+    private boolean visit(TickLoop loop, Visit visit) {
         boolean work = false;
         int kept = 0;
         int before = count;
@@ -63,7 +60,7 @@ final class PollList {
             }
             boolean done = true;
             try {
-                done = beforeSleep ? polled.beforeSleep() : polled.look();
+                done = visit(polled, visit);
                 // A fault in shared memory is thrown late (see NativeMemory): here, where it is this one's.
                 NativeMemory.surfaceFault();
             } catch (Throwable failure) {
@@ -82,5 +79,17 @@ final class PollList {
         Arrays.fill(all, kept, count, null);
         count = kept;
         return work;
+    }
+
+    /** True where it need not be looked at any more. */
+    private static boolean visit(Polled polled, Visit visit) {
+        return switch (visit) {
+            case LOOK -> polled.look();
+            case BEFORE_SLEEP -> polled.beforeSleep();
+            case BEFORE_SPIN -> {
+                polled.beforeSpin();
+                yield false;
+            }
+        };
     }
 }
