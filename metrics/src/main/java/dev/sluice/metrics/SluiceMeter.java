@@ -62,7 +62,7 @@ public enum SluiceMeter implements MeterDocumentation {
     SINK_BOUNCES("sluice.sink.bounces", Meter.Type.COUNTER, null, "Requests that went through a buffer of ours, as their memory was not aligned", DEVICE, LOOP),
 
     LOOP_TICKS("sluice.loop.ticks", Meter.Type.COUNTER, null, "Passes of the loop", LOOP),
-    LOOP_ENTERS("sluice.loop.enters", Meter.Type.COUNTER, null, "System calls that submitted or waited", LOOP),
+    LOOP_ENTERS("sluice.loop.enters", Meter.Type.COUNTER, null, "System calls that submitted, waited or fetched completions", LOOP),
     LOOP_SUBMISSIONS("sluice.loop.submissions", Meter.Type.COUNTER, null, "Operations that the loop handed to the kernel", LOOP),
     LOOP_COMPLETIONS("sluice.loop.completions", Meter.Type.COUNTER, null, "Completions that the loop reaped", LOOP),
     LOOP_TASKS("sluice.loop.tasks", Meter.Type.COUNTER, null, "Tasks run for other threads", LOOP),

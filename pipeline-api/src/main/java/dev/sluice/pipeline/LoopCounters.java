@@ -7,7 +7,7 @@ package dev.sluice.pipeline;
  * a tick apart from one another.
  *
  * @param ticks passes of the loop
- * @param enters system calls that submitted or waited
+ * @param enters system calls that submitted, waited or fetched completions
  * @param submissions operations handed to the kernel
  * @param completions completions reaped
  * @param tasks tasks run for other threads

@@ -73,7 +73,7 @@ public final class EpollLoop extends NettyLoop {
     }
 
     @Override
-    protected void entered(int handled, boolean waited) {
+    protected void handled(int events) {
         entered(1);
     }
 

@@ -63,15 +63,14 @@ public final class LoopWait {
         return timers.firstDueNanos();
     }
 
-    /** The loop is back; whether it had leave to wait. */
-    public boolean over() {
+    /** The loop is back. */
+    public void over() {
         mailbox.awake();
         hadLeave = waited;
         waited = false;
         if (hadLeave && window.enabled()) {
             window.slept(System.nanoTime());
         }
-        return hadLeave;
     }
 
     /** When the wait that is over was given leave; without a wait, now. */

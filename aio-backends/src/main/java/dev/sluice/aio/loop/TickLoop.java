@@ -355,7 +355,7 @@ public abstract class TickLoop implements IoLoop {
         counts.enters++;
     }
 
-    /** System calls that submitted or waited. */
+    /** System calls that submitted, waited or fetched completions. */
     public final void entered(int times) {
         counts.enters += times;
     }

@@ -34,7 +34,7 @@ public abstract class NettyLoop extends TickLoop {
     protected void entering() {}
 
     /** After the handler's run, which handled so many events, its own included. */
-    protected abstract void entered(int handled, boolean waited);
+    protected abstract void handled(int events);
 
     @Override
     protected final void openKernel() throws Exception {
@@ -55,7 +55,8 @@ public abstract class NettyLoop extends TickLoop {
         try {
             handled = running().run(context);
         } finally {
-            entered(handled, wait.over());
+            wait.over();
+            handled(handled);
         }
     }
 

@@ -91,8 +91,8 @@ public final class IoUringLoop extends NettyLoop {
     }
 
     @Override
-    protected void entered(int handled, boolean waited) {
-        entered(enters.entered(handled, waited));
+    protected void handled(int events) {
+        entered(enters.entered(events));
     }
 
     // ---- for entries of the ring

@@ -3,8 +3,8 @@ package dev.sluice.aio.uring;
 /**
  * How often a ring's loop enters the kernel.
  *
- * <p>Enters are derived, as Netty doesn't tell: one a tick that waits or submits, one for each time that the submission queue was full,
- * one for re-arming its wake-up read after a task came. What it misses are the
+ * <p>Enters are derived, as Netty doesn't tell: one for each of its runs, which fetches completions even where it neither waits nor submits, one for each
+ * time that the submission queue was full, one for re-arming its wake-up read after a task came. What it misses are the
  * enters by which Netty fetches completions that the kernel holds ready: it hands out some 20 at a time, so that strace shows four
  * enters where 64 requests of a disk end in one tick.
  *
@@ -39,16 +39,11 @@ final class RingEnters {
 
     void entering() {
         completions = 0;
-        if (unsubmitted > 0) {
-            enters++;
-        }
+        enters++;
     }
 
     /** After Netty's run, which handled so many completions, its own included. Returns the enters since the last call. */
-    int entered(int handled, boolean waited) {
-        if (waited && unsubmitted == 0) {
-            enters++;
-        }
+    int entered(int handled) {
         unsubmitted = 0;
         if (handled > completions) {
             // Its wake-up read ended and was queued again, inside the run; that is submitted before the run returns.
