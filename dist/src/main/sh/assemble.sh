@@ -10,21 +10,22 @@ install -m 644 "$sources/../examples/src/main/resources/dev/sluice/examples/load
 install -m 644 "$sources/../LICENSE" "$sources/../README.md" "$sources/../CHANGELOG.md" "$image/share/doc/sluice/"
 # Libraries for other architectures can never be loaded by this runtime.
 case $(uname -m) in
-    x86_64) rm -f "$image"/lib/sluice/*-linux-aarch_64.jar ;;
-    aarch64) rm -f "$image"/lib/sluice/*-linux-x86_64.jar ;;
+    x86_64) rm -f "$image"/lib/sluice/*-linux-aarch_64.jar "$image"/lib/*_aarch_64.so ;;
+    aarch64) rm -f "$image"/lib/sluice/*-linux-x86_64.jar "$image"/lib/*_x86_64.so ;;
 esac
 # The cache notes size and time of every jar: give them the time that the archive gives them.
 find "$image" -exec touch -h -d "$timestamp" {} +
 rm -f "$image/lib/sluice.aot"
 "$image/bin/sluice" completion >"$image/share/bash-completion/completions/sluice"
 
-# One training run: a disk is served and driven as a guest would drive it.
+# One training run: a disk is served and driven as a guest would drive it. Its classes are kept and its profiles are not: with them each start compiles
+# what was hot under load, on the cores that it needs itself.
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 : >"$work/out"
 truncate -s 64M "$work/disk.img"
-SLUICE_JAVA_OPTS="-XX:AOTCacheOutput=$image/lib/sluice.aot -Xlog:disable -Xlog:all=error:stderr" \
+SLUICE_JAVA_OPTS="-XX:AOTCacheOutput=$image/lib/sluice.aot -XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining -Xlog:disable -Xlog:all=error:stderr" \
     "$image/bin/sluice" serve --socket-path "$work/disk.sock" --blk-file "$work/disk.img" --num-queues 2 >"$work/out" 2>"$work/err" &
 server=$!
 tries=0
