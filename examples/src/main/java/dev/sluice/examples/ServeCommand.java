@@ -153,6 +153,7 @@ final class ServeCommand implements Callable<Integer> {
         System.out.print("ready: " + served.description() + "\n" + also);
         System.out.flush();
         manager.ready(served.description());
+        host.started();
         served.server().awaitEnd();
     }
 

@@ -203,6 +203,14 @@ public final class DiskHost implements AutoCloseable {
         stats = StatsFile.start(file, interval, loops, this::metrics);
     }
 
+    /**
+     * To be called when everything that was asked for is served: collects what starting has made, while hardly anybody waits. It would be copied in the
+     * midst of requests otherwise (docs/decisions/014-serial-gc.md).
+     */
+    public void started() {
+        System.gc();
+    }
+
     public List<IoLoop> loops() {
         return loops;
     }

@@ -52,6 +52,7 @@ public final class DisksFileServer {
             say(also.isEmpty() ? text.toString() : text + "\n" + also.stripTrailing());
             manager.ready(disks(wanted.size()));
         }
+        host.started();
         new CountDownLatch(1).await();
     }
 
