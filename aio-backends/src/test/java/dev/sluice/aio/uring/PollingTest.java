@@ -62,13 +62,20 @@ class PollingTest {
         queue.close();
     }
 
+    /** It takes some thousand waits to find out that spinning is of use, how many depends on who else uses the processors; so only the last hundred count. */
     @Test
-    void shouldSeeRequestsWithoutKicksWhileItSpins() {
-        for (int i = 0; i < 1000; i++) {
+    void shouldSeeRequestsWithoutKicksOnceItSpins() {
+        await(() -> kicksForAHundredRequests() <= 20);
+        assertThat(queue.answers()).isEqualTo(queue.polls()).isGreaterThan(queue.kicks());
+    }
+
+    private long kicksForAHundredRequests() {
+        long before = queue.kicks();
+        for (int i = 0; i < 100; i++) {
             TestIo io = queue.submit(TestIo.read(0, 512));
             await(io::answered);
         }
-        assertThat(queue.kicks()).as("kicks for 1000 requests").isLessThan(900);
+        return queue.kicks() - before;
     }
 
     @Test
