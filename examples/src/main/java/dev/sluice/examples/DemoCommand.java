@@ -33,7 +33,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         description = "Serve a new disk, drive it through its socket, verify what was written, show the figures.")
 final class DemoCommand implements Callable<Integer> {
-    private static final long IMAGE_BYTES = 1L << 30;
+    private static final long IMAGE_BYTES = 256L << 20;
     private static final int QUEUES = 4;
     private static final int DEPTH = 32;
     private static final int BLOCK_BYTES = 4096;
@@ -64,7 +64,7 @@ final class DemoCommand implements Callable<Integer> {
         if (guest) {
             return bootGuest();
         }
-        System.out.println("A sparse 1 GiB image, served as a vhost-user-blk disk by a process of its own:");
+        System.out.println("A 256 MiB image, served as a vhost-user-blk disk by a process of its own:");
         try (ServeProcess serve = ServeProcess.start(IMAGE_BYTES, QUEUES, QUEUE_SIZE)) {
             System.out.println("  " + serve.readyLine());
             System.out.println();

@@ -1,6 +1,7 @@
 package dev.sluice.examples;
 
 import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.examples.load.FullImage;
 import dev.sluice.examples.load.SluiceCommandLine;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -14,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * A {@code sluice serve} of our own, in a process of its own as users run it, on a sparse image in a temporary directory.
+ * A {@code sluice serve} of our own, in a process of its own as users run it, on a new image in a temporary directory.
  *
  * <p><b>Ownership:</b> who starts it closes it: that ends the process and removes the directory, as does the end of this JVM.
  */
@@ -44,7 +45,7 @@ final class ServeProcess implements AutoCloseable {
         Process process = null;
         try {
             Path image = directory.resolve("disk.img");
-            SparseFile.create(image, imageBytes);
+            FullImage.create(image, imageBytes);
             process = new ProcessBuilder(command(directory, queues, queueSize)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
             BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
             String line = out.readLine();

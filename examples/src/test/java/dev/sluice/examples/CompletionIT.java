@@ -90,7 +90,7 @@ class CompletionIT {
 
     /** An interactive shell on a terminal of its own. */
     private static final class Shell implements AutoCloseable {
-        private static final long LIMIT_SECONDS = 60;
+        private static final long LIMIT_SECONDS = 120;
         private static final char CLEAR_LINE = 'U' & 0x1f;
 
         private final Process process;

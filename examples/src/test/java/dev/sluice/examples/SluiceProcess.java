@@ -13,7 +13,7 @@ import java.util.regex.Pattern;
 
 /** The sluice command in a process of its own, as a person runs it. */
 final class SluiceProcess implements AutoCloseable {
-    private static final long LIMIT_SECONDS = 60;
+    private static final long LIMIT_SECONDS = 120;
     static final String MAIN = "dev.sluice.examples.SluiceCommand";
     static final List<String> NATIVE_ACCESS = List.of("--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow");
 

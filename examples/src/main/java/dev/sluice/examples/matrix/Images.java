@@ -1,23 +1,18 @@
 package dev.sluice.examples.matrix;
 
+import dev.sluice.examples.load.FullImage;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.EnumMap;
 import java.util.Map;
-import java.util.SplittableRandom;
 
 /**
- * The images that the backends serve in turns, made when the first one asks: full of random bytes, because a hole in a file is read
- * without its disk.
+ * The images that the backends serve in turns, made when the first one asks: full ones.
  *
  * <p><b>Threading:</b> one thread. <b>Failure:</b> an image that cannot be made is tried once; every row on it is told why.
  */
 final class Images {
-    private static final int CHUNK_BYTES = 1 << 20;
     private static final long ROOM_TO_SPARE_BYTES = 256L << 20;
     private static final String TMPFS = "tmpfs";
 
@@ -74,22 +69,7 @@ final class Images {
                     + " and some to spare; name another with " + option + ", or a smaller --image-size");
         }
         Path image = workspace.directoryIn(directory).resolve("disk.img");
-        fill(image, settings.imageBytes());
+        FullImage.create(image, settings.imageBytes());
         return image;
-    }
-
-    private static void fill(Path image, long bytes) throws IOException {
-        SplittableRandom random = new SplittableRandom(1);
-        byte[] content = new byte[CHUNK_BYTES];
-        try (FileChannel file = FileChannel.open(image, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-            for (long at = 0; at < bytes; at += CHUNK_BYTES) {
-                random.nextBytes(content);
-                ByteBuffer chunk = ByteBuffer.wrap(content);
-                while (chunk.hasRemaining()) {
-                    int _ = file.write(chunk);
-                }
-            }
-            file.force(true);
-        }
     }
 }

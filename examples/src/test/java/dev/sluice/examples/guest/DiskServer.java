@@ -11,7 +11,7 @@ import java.util.concurrent.TimeoutException;
 
 /** A vhost-user-blk backend that serves one raw image in a process of its own. */
 final class DiskServer implements AutoCloseable {
-    private static final long TIME_LIMIT_SECONDS = 60;
+    private static final long TIME_LIMIT_SECONDS = 120;
 
     /** Whose backend, and what a guest sees of it that differs. */
     enum Kind {
