@@ -61,6 +61,8 @@ class BlockDeviceTest {
         }
         assumeTrue(attached.exit == 0, "SKIPPED: losetup needs root and loop devices");
         device = attached.output;
+        // A loop device stays read-only for whoever attaches it next, where somebody has made it so.
+        assertThat(run("blockdev", "--setrw", device).exit).isZero();
     }
 
     @AfterEach
