@@ -69,7 +69,12 @@ public interface PipelineObserver {
     /** The other side kicked (several kicks may be seen as one). */
     default void kicked(int queue) {}
 
-    /** A tick published used elements; {@code called} tells whether the other side wanted a call and got one. */
+    /**
+     * A tick published used elements, or made a call that was still owed.
+     *
+     * @param elements how many; 0 for a call alone
+     * @param called whether the other side wanted a call and got one
+     */
     default void published(int queue, int elements, boolean called) {}
 
     default void queueEvent(int queue, QueueEvent event) {}

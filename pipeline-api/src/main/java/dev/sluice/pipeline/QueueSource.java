@@ -39,7 +39,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private BlockRequest.CompletionListener untaken = (request, result) -> settle(request);
 
     /** The request objects that have ever been emitted, by slot: the queue's pool, as far as it has been seen. */
-    private @Nullable BlockRequest[] seen;
+    private @Nullable BlockRequest[] seen = new BlockRequest[16];
 
     private long polled;
     private long told;
@@ -57,7 +57,6 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     public QueueSource(IoLoop loop, RequestQueue queue) {
         this.loop = loop;
         this.queue = queue;
-        this.seen = new BlockRequest[queue.size()];
     }
 
     public IoLoop loop() {
@@ -292,7 +291,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private void remember(BlockRequest request) {
         int slot = request.slot();
         if (slot >= seen.length) {
-            seen = Arrays.copyOf(seen, slot + 1);
+            seen = Arrays.copyOf(seen, 2 * slot);
         }
         seen[slot] = request;
     }

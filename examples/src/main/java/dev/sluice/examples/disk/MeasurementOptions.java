@@ -13,7 +13,7 @@ public final class MeasurementOptions {
     @Option(names = "--read-zeroes", description = "With --backend null: reads give zeroes instead of leaving the guest's buffers as they are.")
     private boolean readZeroes;
 
-    @Option(names = "--no-bypass", description = "For measuring: every request passes every stage and gets its Mono.")
+    @Option(names = "--no-bypass", description = "For measuring: every request but GET_ID passes every stage and gets its Mono.")
     private boolean noBypass;
 
     @Option(names = "--no-pool", description = "For measuring: every request is a new object with new iovecs.")

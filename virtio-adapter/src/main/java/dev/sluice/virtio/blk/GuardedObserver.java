@@ -1,5 +1,6 @@
 package dev.sluice.virtio.blk;
 
+import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.PipelineObserver;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,6 +29,15 @@ public final class GuardedObserver {
     public void kicked() {
         try {
             observer.kicked(queue);
+        } catch (Throwable failed) {
+            log(failed);
+        }
+    }
+
+    /** See {@link PipelineObserver#requestCompleted}; of a request that no stage and no sink has seen. */
+    public void answeredAtOnce(BlockOp op, int errno) {
+        try {
+            observer.requestCompleted(queue, op, 0, errno, 0, 0, PipelineObserver.BYPASSED);
         } catch (Throwable failed) {
             log(failed);
         }

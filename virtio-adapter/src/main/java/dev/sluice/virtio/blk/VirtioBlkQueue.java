@@ -2,6 +2,7 @@ package dev.sluice.virtio.blk;
 
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BrokenQueueException;
 import dev.sluice.pipeline.Errno;
@@ -16,6 +17,7 @@ import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.IovecSlab;
 import dev.sluice.virtio.queue.SplitRing;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -28,7 +30,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threading:</b> confined to its loop. <b>Ownership:</b> owns its requests and their iovecs; the memory and the eventfds are lent until
  * {@link #close}. <b>Failure:</b> a ring that lies throws {@link BrokenQueueException} out of {@link #poll}, then and ever after; what is out
- * is abandoned. <b>Allocation:</b> a head's first request, none in steady state.
+ * is abandoned. <b>Allocation:</b> a request where more are out than ever before, none in steady state. As many are out as the pipeline takes at once and as
+ * a tick may answer by itself, so that the heap holds that many and not one for each head of a large ring.
  */
 public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** No eventfd. */
@@ -52,8 +55,16 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final SplitRing ring;
     private final DescriptorChain chain;
     private final IovecSlab slab;
-    /** The request of each head that the driver has used so far. */
-    private final @Nullable VirtioBlkRequest[] requests;
+    /** All requests, by slot. */
+    private @Nullable VirtioBlkRequest[] requests = new VirtioBlkRequest[0];
+
+    private int requestCount;
+    /** Those that no head has, the one that was used last on top. */
+    private @Nullable VirtioBlkRequest[] free = requests;
+
+    private int freeCount;
+    /** A bit for each head that has one. */
+    private final long[] headsOut;
 
     private final NativeBlock scratch;
     private final CallBatch calls;
@@ -69,7 +80,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private boolean callOwed;
 
     /** Ended and not yet shown to the driver, in the order in which they ended. */
-    private final int[] ended;
+    private @Nullable VirtioBlkRequest[] ended = requests;
 
     private int endedCount;
     private int inFlight;
@@ -119,9 +130,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.observer = new GuardedObserver(observer, index);
         this.chain = new DescriptorChain(ring, memory, device.segMax());
         this.chainLog = new ChainLog(index);
-        this.ended = new int[ring.size()];
-        this.requests = new VirtioBlkRequest[ring.size()];
-        // A large ring may be more than the heap has left: what is native does not leave with the garbage.
+        this.headsOut = new long[(ring.size() + Long.SIZE - 1) / Long.SIZE];
+        // What is native does not leave with the garbage.
         this.scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
         try {
             this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
@@ -211,6 +221,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (callOwed && callFd != NO_FD) {
             callOwed = false;
             calls.add(callFd);
+            observer.published(0, true);
         }
     }
 
@@ -269,7 +280,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
 
     @Override
     public int size() {
-        return requests.length;
+        return ring.size();
     }
 
     @Override
@@ -313,15 +324,10 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             if (head == SplitRing.NONE) {
                 return null;
             }
-            VirtioBlkRequest request = requests[head];
-            if (request == null) {
-                request = firstOf(head);
-            } else if (request.out()) {
+            if ((headsOut[head >> 6] & 1L << head) != 0) {
                 throw new BrokenQueueException(index, "VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
             }
-            if (!shortcuts.pool()) {
-                request = replace(request);
-            }
+            VirtioBlkRequest request = nextFree();
             unproven = request;
             chain.walk(head);
             descriptorsRead += 1 + chain.descriptorsRead();
@@ -332,35 +338,63 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
                 return null;
             }
             ring.headTaken();
-            request.out(true);
+            freeCount--;
+            headsOut[head >> 6] |= 1L << head;
+            request.head(head);
             if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
                 return request;
             }
+            tellAnswered(request);
             add(request);
-            String rule = request.brokenRule();
-            if (rule != null) {
-                chainLog.malformed(head, rule, loop.tickNanos());
-                observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
-            }
         }
         // Others on this loop come first; we go on in the next tick.
         yielded = true;
         return null;
     }
 
-    /** Made when its head first comes: a large ring costs what its driver uses of it, and is quickly there. */
-    private VirtioBlkRequest firstOf(int head) {
-        VirtioBlkRequest made = new VirtioBlkRequest(this, slab, head);
-        requests[head] = made;
-        return made;
+    private void tellAnswered(VirtioBlkRequest request) {
+        String rule = request.brokenRule();
+        if (rule != null) {
+            chainLog.malformed(request.head(), rule, loop.tickNanos());
+            observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
+            return;
+        }
+        BlockOp op = request.answeredOp();
+        if (op != null) {
+            observer.answeredAtOnce(op, request.answeredErrno());
+        }
     }
 
-    /** Without a pool: the request of a head is made anew each time. */
-    private VirtioBlkRequest replace(VirtioBlkRequest used) {
+    /** The one on top, which stays there. */
+    private VirtioBlkRequest nextFree() {
+        if (freeCount == 0) {
+            grow();
+        }
+        VirtioBlkRequest request = Objects.requireNonNull(free[freeCount - 1]);
+        if (!shortcuts.pool()) {
+            request = replacementOf(request);
+            requests[request.slot()] = request;
+            free[freeCount - 1] = request;
+        }
+        return request;
+    }
+
+    private void grow() {
+        if (requestCount == requests.length) {
+            int capacity = Math.min(ring.size(), Math.max(16, 2 * requestCount));
+            requests = Arrays.copyOf(requests, capacity);
+            free = Arrays.copyOf(free, capacity);
+            ended = Arrays.copyOf(ended, capacity);
+        }
+        VirtioBlkRequest made = new VirtioBlkRequest(this, slab, requestCount);
+        requests[requestCount++] = made;
+        free[freeCount++] = made;
+    }
+
+    /** Without a pool: a request is made anew for each head. */
+    private VirtioBlkRequest replacementOf(VirtioBlkRequest used) {
         used.retire();
-        VirtioBlkRequest made = VirtioBlkRequest.unpooled(this, slab, used.slot());
-        requests[used.slot()] = made;
-        return made;
+        return VirtioBlkRequest.unpooled(this, slab, used.slot());
     }
 
     @Override
@@ -445,7 +479,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (failure != null) {
             return;
         }
-        ended[endedCount++] = request.slot();
+        ended[endedCount++] = request;
         if (!shortcuts.batch()) {
             publishNow();
         } else if (!hooked) {
@@ -468,9 +502,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         boolean call;
         try {
             for (int i = 0; i < count; i++) {
-                VirtioBlkRequest request = Objects.requireNonNull(requests[ended[i]]);
-                ring.addUsed(request.slot(), request.writeAnswer());
-                request.out(false);
+                VirtioBlkRequest request = Objects.requireNonNull(ended[i]);
+                int head = request.head();
+                ring.addUsed(head, request.writeAnswer());
+                headsOut[head >> 6] &= ~(1L << head);
+                free[freeCount++] = request;
             }
             call = ring.publish();
             NativeMemory.surfaceFault();

@@ -5,6 +5,7 @@ import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStatus;
+import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.queue.DescriptorChain;
@@ -17,7 +18,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The request of one head index: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
+ * A request of the queue's pool, lent to a head: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
  *
  * <pre>
  * header   the first 16 readable bytes, however split
@@ -50,8 +51,8 @@ public final class VirtioBlkRequest extends BlockRequest {
     private final @Nullable Arena ownIovecs;
     private final long inlineIovecs;
 
-    /** Between being taken from the available ring and shown in the used ring. */
-    private boolean out;
+    /** Whose it is between being taken from the available ring and shown in the used ring. */
+    private int head;
     private int largeBlock = NO_LARGE_BLOCK;
 
     // Where the answer goes and what it is.
@@ -62,15 +63,17 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     // What was gathered while parsing.
     private @Nullable String brokenRule;
+    private @Nullable BlockOp answeredOp;
+    private int answeredErrno;
     private long iovecs;
     private int iovecCount;
 
-    VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int head) {
-        this(queue, slab, head, null, slab.inline(head));
+    VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int slot) {
+        this(queue, slab, slot, null, slab.inline(slot));
     }
 
-    private VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int head, @Nullable Arena ownIovecs, long inlineIovecs) {
-        super(queue.loop(), queue.index(), head);
+    private VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int slot, @Nullable Arena ownIovecs, long inlineIovecs) {
+        super(queue.loop(), queue.index(), slot);
         this.queue = queue;
         this.slab = slab;
         this.ownIovecs = ownIovecs;
@@ -78,9 +81,9 @@ public final class VirtioBlkRequest extends BlockRequest {
     }
 
     /** A request for one use, with iovecs of its own: what the pool saves. */
-    static VirtioBlkRequest unpooled(VirtioBlkQueue queue, IovecSlab slab, int head) {
+    static VirtioBlkRequest unpooled(VirtioBlkQueue queue, IovecSlab slab, int slot) {
         Arena own = Arena.ofConfined();
-        return new VirtioBlkRequest(queue, slab, head, own, own.allocate((long) IovecSlab.INLINE * Iovec.SIZE, Long.BYTES).address());
+        return new VirtioBlkRequest(queue, slab, slot, own, own.allocate((long) IovecSlab.INLINE * Iovec.SIZE, Long.BYTES).address());
     }
 
     /** Frees what is this request's alone. It is not used again. */
@@ -91,12 +94,12 @@ public final class VirtioBlkRequest extends BlockRequest {
         }
     }
 
-    boolean out() {
-        return out;
+    int head() {
+        return head;
     }
 
-    void out(boolean out) {
-        this.out = out;
+    void head(int head) {
+        this.head = head;
     }
 
     /** The rule that the chain broke, or null; for {@link Outcome#ANSWERED}. */
@@ -104,11 +107,22 @@ public final class VirtioBlkRequest extends BlockRequest {
         return brokenRule;
     }
 
+    /** What it asked for, where that is known and no rule was broken; for {@link Outcome#ANSWERED}. */
+    @Nullable BlockOp answeredOp() {
+        return answeredOp;
+    }
+
+    /** 0, or the positive errno that stands for what was wrong; where there is an {@link #answeredOp}. */
+    int answeredErrno() {
+        return answeredErrno;
+    }
+
     // ---- the way in
 
     /** Makes this request of a chain that was walked. */
     Outcome parse(DescriptorChain chain, VirtioBlkDevice device) {
         brokenRule = chain.brokenRule();
+        answeredOp = null;
         statusMemory = null;
         writtenBytes = 0;
         // VIRTIO 1.3 §5.2.6: the final status byte is written by the device. Where it cannot be found, the head is completed with length 0.
@@ -157,7 +171,7 @@ public final class VirtioBlkRequest extends BlockRequest {
             return answer(BlockStatus.UNSUPP);
         }
         if (op.modifies() && device.geometry().readOnly()) {
-            return answer(BlockStatus.IOERR);
+            return answer(op, Errno.EROFS);
         }
         return switch (op) {
             case READ -> parseTransfer(op, chain, device, sector, chain.writableBytes() - STATUS_BYTES);
@@ -172,10 +186,10 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (lengthBytes % SECTOR_BYTES != 0
                 || lengthBytes > VirtioBlkDevice.MAX_REQUEST_BYTES
                 || !device.onDisk(sector, lengthBytes / SECTOR_BYTES)) {
-            return answer(BlockStatus.IOERR);
+            return answer(op, Errno.EINVAL);
         }
         if (lengthBytes == 0) {
-            return answer(BlockStatus.OK);
+            return answer(op, 0);
         }
         Outcome gathered = op == BlockOp.READ ? gatherWritable(chain, lengthBytes, device.segMax()) : gatherReadable(chain, lengthBytes, device.segMax());
         if (gathered != Outcome.REQUEST) {
@@ -189,7 +203,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     private Outcome parseGetId(DescriptorChain chain) {
         long lengthBytes = Math.min(VirtioBlkRequestHeader.ID_BYTES, chain.writableBytes() - STATUS_BYTES);
         if (lengthBytes == 0) {
-            return answer(BlockStatus.OK);
+            return answer(BlockOp.GET_ID, 0);
         }
         Outcome gathered = gatherWritable(chain, lengthBytes, VirtioBlkRequestHeader.ID_BYTES);
         return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs, iovecCount) : gathered;
@@ -200,10 +214,10 @@ public final class VirtioBlkRequest extends BlockRequest {
         long segmentBytes = chain.readableBytes() - HEADER_BYTES;
         if (!supported || segmentBytes > VirtioBlkDiscardSegment.SIZE) {
             // VIRTIO 1.3 §5.2.6.2: more segments than max_discard_seg (1 here) is UNSUPP.
-            return answer(BlockStatus.UNSUPP);
+            return answer(op, Errno.EOPNOTSUPP);
         }
         if (segmentBytes != VirtioBlkDiscardSegment.SIZE) {
-            return answer(BlockStatus.IOERR);
+            return answer(op, Errno.EINVAL);
         }
         MemorySegment segment = queue.scratch();
         if (!gather(chain, HEADER_BYTES, segment, VirtioBlkDiscardSegment.SIZE)) {
@@ -215,13 +229,13 @@ public final class VirtioBlkRequest extends BlockRequest {
         // VIRTIO 1.3 §5.2.6.2: unknown flags, and unmap in a discard, are UNSUPP.
         int known = op == BlockOp.WRITE_ZEROES ? VirtioBlkDiscardSegment.F_UNMAP : 0;
         if ((flags & ~known) != 0) {
-            return answer(BlockStatus.UNSUPP);
+            return answer(op, Errno.EOPNOTSUPP);
         }
         if (sectors > device.maxRangeSectors() || !device.onDisk(sector, sectors)) {
-            return answer(BlockStatus.IOERR);
+            return answer(op, Errno.EINVAL);
         }
         if (sectors == 0) {
-            return answer(BlockStatus.OK);
+            return answer(op, 0);
         }
         Outcome parsed = request(op, sector, sectors * SECTOR_BYTES, 0, 0);
         durable(device.writeThrough());
@@ -353,6 +367,13 @@ public final class VirtioBlkRequest extends BlockRequest {
     private Outcome malformed(String rule) {
         brokenRule = rule;
         return answer(BlockStatus.IOERR);
+    }
+
+    /** The answer of a good request for which there is nothing to do, or for what cannot be done. */
+    private Outcome answer(BlockOp op, int errno) {
+        answeredOp = op;
+        answeredErrno = errno;
+        return answer(BlockStatus.ofResult(-errno));
     }
 
     /** The answer of a request that nobody else sees. */

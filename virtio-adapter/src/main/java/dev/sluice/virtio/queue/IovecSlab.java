@@ -6,19 +6,19 @@ import dev.sluice.linux.NativeMemory;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Native iovec arrays of one queue: a few inline for each head, and a capped pool of large ones for requests of many segments.
+ * Native iovec arrays of one queue: a few inline for each request, and a capped pool of large ones for requests of many segments.
  *
  * <pre>
- * | head 0: 8 iovecs | head 1: 8 iovecs | ... | of 256 heads, once one of them is used
+ * | slot 0: 8 iovecs | slot 1: 8 iovecs | ... | of 256 slots, once one of them is used
  * | large block 0 | large block 1 | ... |
  * </pre>
  *
  * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> the memory is the slab's until {@link #close}, when no request is out.
- * <b>Failure:</b> {@link #takeLarge} answers {@link #EXHAUSTED}: backpressure. <b>Allocation:</b> large blocks at creation, those of heads when
+ * <b>Failure:</b> {@link #takeLarge} answers {@link #EXHAUSTED}: backpressure. <b>Allocation:</b> large blocks at creation, those of slots when
  * {@link #inline} first names one of their 256.
  */
 public final class IovecSlab implements AutoCloseable {
-    /** Iovecs that each head has without asking: most requests need one or two. */
+    /** Iovecs that each request has without asking: most requests need one or two. */
     public static final int INLINE = 8;
 
     /** {@link #takeLarge}: all large blocks are out. */
@@ -27,7 +27,7 @@ public final class IovecSlab implements AutoCloseable {
     /** Iovecs beyond the segments, for buffers that span memory regions. */
     private static final int REGION_SPLITS = 16;
 
-    private static final int HEADS_SHIFT = 8;
+    private static final int SLOTS_SHIFT = 8;
     private static final long INLINE_BYTES = (long) INLINE * Iovec.SIZE;
 
     private final @Nullable NativeBlock[] inline;
@@ -39,30 +39,30 @@ public final class IovecSlab implements AutoCloseable {
     /**
      * Allocates.
      *
-     * @param heads size of the ring
+     * @param slots requests of the queue, at most
      * @param segments most data segments of a request
      * @param largeBlocks how many requests of more than {@link #INLINE} segments can be out at once, at least 1
      */
-    public IovecSlab(int heads, int segments, int largeBlocks) {
+    public IovecSlab(int slots, int segments, int largeBlocks) {
         this.largeCapacity = segments + 2 + REGION_SPLITS;
         this.free = new int[largeBlocks];
         for (int i = 0; i < largeBlocks; i++) {
             free[i] = largeBlocks - 1 - i;
         }
         this.freeCount = largeBlocks;
-        this.inline = new NativeBlock[((heads - 1) >> HEADS_SHIFT) + 1];
+        this.inline = new NativeBlock[((slots - 1) >> SLOTS_SHIFT) + 1];
         this.largeBlocks = NativeMemory.allocate((long) largeBlocks * largeCapacity * Iovec.SIZE, 64);
     }
 
-    /** Address of the {@link #INLINE} iovecs of a head. */
-    public long inline(int head) {
-        int part = head >> HEADS_SHIFT;
+    /** Address of the {@link #INLINE} iovecs of a slot. */
+    public long inline(int slot) {
+        int part = slot >> SLOTS_SHIFT;
         NativeBlock block = inline[part];
         if (block == null) {
-            block = NativeMemory.allocate(INLINE_BYTES << HEADS_SHIFT, 64);
+            block = NativeMemory.allocate(INLINE_BYTES << SLOTS_SHIFT, 64);
             inline[part] = block;
         }
-        return block.address() + (head - (part << HEADS_SHIFT)) * INLINE_BYTES;
+        return block.address() + (slot - (part << SLOTS_SHIFT)) * INLINE_BYTES;
     }
 
     /** Iovecs in a large block. */

@@ -43,6 +43,8 @@ final class Vring {
     /** At first nobody knows: a back end that has crashed may have left it owing. */
     private boolean callOwed = true;
     private @Nullable RunningRing running;
+    /** The ring that ran last had been found broken. */
+    private boolean broken;
 
     Vring(int index, IoLoop loop, CallBatch calls, VirtioBlkDevice device, BlockPipeline pipeline, int maxSize) {
         this.index = index;
@@ -62,7 +64,8 @@ final class Vring {
         RunningRing ring = running;
         RingState stateNow = state;
         int sizeNow = size;
-        return () -> new VhostUserServer.RingSnapshot(index, stateNow, sizeNow, loop.name(), ring != null && ring.broken());
+        boolean wasBroken = broken;
+        return () -> new VhostUserServer.RingSnapshot(index, stateNow, sizeNow, loop.name(), ring != null ? ring.broken() : wasBroken);
     }
 
     // ---- set-up
@@ -191,6 +194,7 @@ final class Vring {
             RunningRing started = over(queue);
             started.start(pipeline, number(kick), number(call), number(err), wantsEnabled);
             running = started;
+            broken = false;
             state = state.to(wantsEnabled ? RingState.ENABLED : RingState.DISABLED);
         } catch (IllegalArgumentException impossible) {
             throw ProtocolViolation.refused("queue " + index + " cannot start: " + impossible.getMessage());
@@ -243,15 +247,18 @@ final class Vring {
             RunningRing ring = running;
             if (ring != null) {
                 callOwed = ring.callOwed();
+                broken = ring.broken();
                 running = null;
                 state = state.to(RingState.STOPPED);
             }
         }
     }
 
-    /** Goes on after a stop that the front end did not ask for, in other memory. */
+    /** Goes on after a stop that the front end did not ask for, in other memory. A broken ring does not: that takes its driver a reset. */
     void restart(GuestMemory memory) throws ProtocolViolation {
-        start(memory);
+        if (!broken) {
+            start(memory);
+        }
     }
 
     /** GET_VRING_BASE: drains, stops, and answers where to go on. */

@@ -11,11 +11,13 @@ import static dev.sluice.virtio.blk.QueueUnderTest.STATUS_UNTOUCHED;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.pipeline.BlockGeometry;
+import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.virtio.blk.QueueUnderTest.Used;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -262,6 +264,41 @@ final class HostileChainTest {
         assertThat(readOnly.run(0)).isEqualTo(new Used(0, 1));
         assertThat(readOnly.peek(status)).isEqualTo(IOERR);
         readOnly.close();
+    }
+
+    @Test
+    void shouldTellOfRequestsThatNobodyElseSees() {
+        long disk = QueueUnderTest.DISK_BYTES / 512;
+        guest.plain(0, IN, disk, DATA, 512);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
+        guest.plain(0, IN, 0, DATA, 511);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
+        guest.plain(0, OUT, 0, DATA, 0);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
+        range(DISCARD, 32, 0, 8, 0);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
+        assertThat(guest.events.completed).isEqualTo(Map.of(0, 1L, Errno.EINVAL, 2L, Errno.EOPNOTSUPP, 1L));
+        // What broke a rule is no request: it is counted as what it is.
+        guest.desc(0, DATA, 0, F_NEXT, 0);
+        assertMalformed(guest.run(0), 0, 0);
+        assertThat(guest.events.completed).hasSize(3);
+    }
+
+    /** A guest that uses all heads of a large ring, one after the other, takes no more memory than one that uses a single one. */
+    @Test
+    void shouldHaveAsManyRequestsAsWereOutAtOnce() {
+        for (int head = 0; head < 30; head += 3) {
+            guest.plain(head, IN, 0, DATA, 512);
+            assertThat(guest.run(head)).isEqualTo(new Used(head, 513));
+        }
+        assertThat(guest.highestSlot).isZero();
+        for (int head = 0; head < 30; head += 3) {
+            guest.offer(head);
+        }
+        guest.publish();
+        guest.tick();
+        assertThat(guest.takeUsed()).hasSize(10);
+        assertThat(guest.highestSlot).isEqualTo(9);
     }
 
     private long range(int type, long segmentBytes, long sector, long sectors, int flags) {

@@ -73,6 +73,8 @@ final class QueueUnderTest implements AutoCloseable {
     private final List<String> foreignAddresses = new ArrayList<>();
     private int avail;
     private int seenUsed;
+    /** Of the requests that were polled. */
+    int highestSlot = -1;
 
     record Used(int head, int bytes) {}
 
@@ -118,6 +120,7 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     private void requireOwnAddresses(BlockRequest request) {
+        highestSlot = Math.max(highestSlot, request.slot());
         for (int i = 0; i < request.iovecCount(); i++) {
             long base = Iovec.base(request.iovecsAddress(), i);
             long length = Iovec.length(request.iovecsAddress(), i);

@@ -446,6 +446,28 @@ final class HostileFrontEndTest {
         }
     }
 
+    /** It would carry out what comes behind the lie, and the driver would wait for what came before it. */
+    @Test
+    void shouldLeaveABrokenQueueBrokenWhenMemoryChanges() throws Exception {
+        try (RawFrontEnd front = RawFrontEnd.running(fixture)) {
+            front.queue.ring().rawAvailIdx(0x4000);
+            front.queue.kick();
+            ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
+            long started = fixture.events.started.get();
+            front.shareMemory();
+            assertThat(fixture.server.state().rings().getFirst().broken()).isTrue();
+            assertThat(fixture.server.state().needsReset()).isTrue();
+            assertThat(fixture.events.started.get()).isEqualTo(started);
+            int _ = front.frontend.vringBase(0);
+            front.queue.reset();
+            front.setUpRing();
+            front.frontend.setVringKick(0, front.queue.kickFd());
+            front.frontend.setVringEnable(0, true);
+            assertThat(front.reads()).isTrue();
+            assertThat(fixture.server.state().rings().getFirst().broken()).isFalse();
+        }
+    }
+
     // ---- eventfds that do not behave
 
     @Test

@@ -1,7 +1,10 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.PipelineObserver;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -17,7 +20,15 @@ public final class RecordedEvents implements PipelineObserver {
     public final AtomicLong stopped = new AtomicLong();
 
     public final AtomicLong taken = new AtomicLong();
+    /** Requests by the errno that they ended with, 0 where they did well. */
+    public final Map<Integer, Long> completed = new ConcurrentHashMap<>();
+
     public final List<ConnectionEvent> connections = new CopyOnWriteArrayList<>();
+
+    @Override
+    public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+        completed.merge(errno, 1L, Long::sum);
+    }
 
     @Override
     public void taken(int queue, int requests, int inFlight) {
