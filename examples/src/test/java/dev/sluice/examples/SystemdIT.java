@@ -115,6 +115,38 @@ class SystemdIT {
         }
     }
 
+    /** Descriptor 3 is then a file of the JVM, which ends with SIGSEGV where that is closed. */
+    @Test
+    void shouldSayThatADescriptorThatNobodyHasPassedIsNoSocket() throws Exception {
+        List<String> claims = List.of("sh", "-c", "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\" 3>&-", "sh");
+        try (SluiceProcess serve = start(claims, Map.of(), "serve", "--blk-file", image)) {
+            refused(serve.await(), "file descriptor 3", "is not a stream socket of AF_UNIX");
+        }
+        List<String> keeps = List.of("sh", "-c", "exec \"$@\" 3>&-", "sh");
+        try (SluiceProcess serve = start(keeps, Map.of(), "serve", "--blk-file", image, "--fd", 3)) {
+            refused(serve.await(), "file descriptor 3", "pass a stream socket of AF_UNIX");
+        }
+        try (SluiceProcess serve = start(List.of(), Map.of(), "serve", "--blk-file", image, "--fd", -1)) {
+            refused(serve.await(), "-1 is no file descriptor");
+        }
+    }
+
+    @Test
+    void shouldLeaveAloneWhatIsNoSocketBehindOneThatIs() throws Exception {
+        activationNeeded();
+        List<String> activate = List.of(ACTIVATE.toString(), "-l", socket.toString(), "sh", "-c", "export LISTEN_FDS=2; exec \"$@\" 4>&-", "sh");
+        try (SluiceProcess serve = start(activate, Map.of(), "serve", "--blk-file", image)) {
+            serve.awaitErr("Listening on");
+            UnixSocket.connectTo(socket.toString()).close();
+            refused(serve.await(), "file descriptor 4", "is not a stream socket of AF_UNIX");
+        }
+    }
+
+    private static void refused(SluiceProcess.Ended ended, String... named) {
+        assertThat(ended.status()).as(ended.err()).isEqualTo(1);
+        assertThat(ended.err().lines().filter(line -> line.startsWith("sluice: error: "))).singleElement().asString().contains(named);
+    }
+
     @Test
     void shouldSayThatASocketThatItWasPassedIsNotUsed() throws Exception {
         activationNeeded();

@@ -113,17 +113,30 @@ public final class UnixSocket implements AutoCloseable {
      * of AF_UNIX it throws, and the caller keeps the ownership.
      */
     public static UnixSocket adopt(Fd fd) throws IOException {
-        int domain = option(fd.number(), SO_DOMAIN);
-        int type = option(fd.number(), SO_TYPE);
+        requireStream(fd.number());
+        return new UnixSocket(fd);
+    }
+
+    /**
+     * The same for a number without an owner. Where it is no stream socket of AF_UNIX it throws, and nothing was done to it: a parent
+     * that has named a number it did not pass names the next file of this process, such as the JVM's.
+     */
+    public static UnixSocket adopt(int number) throws IOException {
+        requireStream(number);
+        return new UnixSocket(Fd.adopt(number));
+    }
+
+    private static void requireStream(int number) throws IOException {
+        int domain = option(number, SO_DOMAIN);
+        int type = option(number, SO_TYPE);
         if (domain != UnixAddress.AF_UNIX || type != SOCK_STREAM) {
             int errno = Math.min(domain, type);
             throw new ErrnoException(
                     "getsockopt",
-                    "of file descriptor " + fd.number(),
+                    "of file descriptor " + number,
                     errno < 0 ? errno : Errno.EPROTOTYPE,
                     "pass a stream socket of AF_UNIX");
         }
-        return new UnixSocket(fd);
     }
 
     private static String pathAdvice(int errno) {

@@ -174,6 +174,8 @@ class UnixSocketTest {
                     .isThrownBy(() -> UnixSocket.adopt(event))
                     .satisfies(e -> assertThat(e.errno()).isEqualTo(Errno.ENOTSOCK));
             assertThat(event.isOpen()).isTrue();
+            assertThatExceptionOfType(ErrnoException.class).isThrownBy(() -> UnixSocket.adopt(event.number()));
+            assertThat(LinuxFile.flags(event.number())).isNotNegative();
         }
     }
 }

@@ -15,7 +15,8 @@ import java.util.Set;
  *
  * <p>Whoever serves on one gets a duplicate, so that a disk can be taken away and put back while the manager's socket goes on listening.
  *
- * <p><b>Threading:</b> any thread, closed last. <b>Ownership:</b> of the descriptors that were passed; a duplicate is its asker's.
+ * <p><b>Threading:</b> any thread, closed last. <b>Ownership:</b> of the sockets that were passed; a duplicate is its asker's. What is no listening
+ * socket is left as it is: it may be a file of the JVM, which ends where one is closed under it.
  * <b>Failure:</b> {@link IOException} in one line. Source: sd_listen_fds(3).
  */
 public final class ActivatedSockets implements AutoCloseable {
@@ -81,21 +82,21 @@ public final class ActivatedSockets implements AutoCloseable {
 
     private void take(int number, String name) throws IOException {
         String what = "LISTEN_FDS: file descriptor " + number + " (" + name + ") ";
-        if (LinuxFile.setCloseOnExec(number, true) < 0) {
+        if (LinuxFile.flags(number) < 0) {
             throw new IOException(what + "is not open: start this through the service manager");
         }
-        Fd fd = Fd.adopt(number);
         UnixSocket socket;
         try {
-            socket = UnixSocket.adopt(fd);
+            socket = UnixSocket.adopt(number);
         } catch (ErrnoException other) {
-            fd.close();
             throw new IOException(what + "is not a stream socket of AF_UNIX: use ListenStream= with a path", other);
         }
         if (!socket.isListening()) {
-            socket.close();
+            // Not closed: where LISTEN_FDS counts too many it is no descriptor of ours.
+            int _ = socket.fd().release();
             throw new IOException(what + "does not listen: use ListenStream= with Accept=no");
         }
+        int _ = LinuxFile.setCloseOnExec(number, true);
         if (sockets.putIfAbsent(name, socket) != null) {
             socket.close();
             throw new IOException(what + "has the name of another one: give each its own FileDescriptorName=");

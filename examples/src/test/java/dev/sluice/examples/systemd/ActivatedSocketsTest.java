@@ -51,13 +51,15 @@ class ActivatedSocketsTest {
     }
 
     @Test
-    void shouldRefuseWhatIsNoListeningUnixSocket() throws IOException {
-        try (UnixSocket.Pair pair = UnixSocket.pair()) {
-            int connected = pair.first().fd().release();
+    void shouldRefuseWhatIsNoListeningUnixSocketAndLeaveItOpen() throws IOException {
+        try (UnixSocket.Pair pair = UnixSocket.pair();
+                Fd file = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0)) {
+            int connected = pair.first().fd().number();
             refused(environment(PID, "1", "root"), connected, "does not listen");
+            assertThat(LinuxFile.flags(connected)).isNotNegative();
+            refused(environment(PID, "1", "root"), file.number(), "AF_UNIX");
+            assertThat(LinuxFile.flags(file.number())).isNotNegative();
         }
-        int directoryFd = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0).release();
-        refused(environment(PID, "1", "root"), directoryFd, "AF_UNIX");
         refused(environment(PID, "1", "root"), 1 << 20, "not open");
         refused(environment(PID, "x", "root"), 3, "LISTEN_FDS");
         refused(environment(PID, "1025", "root"), 3, "1024");

@@ -1,7 +1,6 @@
 package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.linux.ErrnoException;
-import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.Errno;
@@ -94,22 +93,30 @@ final class ServerSocket implements AutoCloseable {
         return Files.readAttributes(path, "unix:fileKey", LinkOption.NOFOLLOW_LINKS).get("fileKey");
     }
 
-    /** Takes an inherited descriptor over, listening or connected, and closes it where it cannot be served on. */
-    static ServerSocket inherited(Fd fd) throws IOException {
-        if (LinuxFile.flags(fd.number()) < 0) {
-            // Released, as the number may be somebody else's next file.
-            throw new IOException("file descriptor " + fd.release() + " is not open: pass one that the parent process has left open");
+    /** Takes an inherited descriptor over, listening or connected. What is no socket to serve on is left as it is: the number may be somebody else's file. */
+    static ServerSocket inherited(int number) throws IOException {
+        if (LinuxFile.flags(number) < 0) {
+            throw new IOException("file descriptor " + number + " is not open: pass one that the parent process has left open");
         }
+        UnixSocket socket = UnixSocket.adopt(number);
         try {
-            UnixSocket socket = UnixSocket.adopt(fd);
             if (!socket.isListening()) {
                 return new ServerSocket(null, socket, null, null);
             }
             doNotBlock(socket);
             return new ServerSocket(socket, null, null, null);
         } catch (Throwable failed) {
-            fd.close();
+            socket.close();
             throw failed;
+        }
+    }
+
+    /** Closes an inherited descriptor that nobody has served on; the same one that {@link #inherited} would take. */
+    static void discard(int number) {
+        try {
+            UnixSocket.adopt(number).close();
+        } catch (IOException notOurs) {
+            // Left as it is.
         }
     }
 

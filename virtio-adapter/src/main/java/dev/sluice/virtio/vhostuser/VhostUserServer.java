@@ -51,6 +51,7 @@ public final class VhostUserServer implements AutoCloseable {
     /** How long the rest of a message may take once it has begun. */
     static final Duration PARTIAL_MESSAGE_TIMEOUT = Duration.ofSeconds(10);
 
+    private static final int NO_FD = -1;
     private static final int FOREVER = -1;
     private static final int LISTENING = 1;
     private static final int SOCKET_ENDED = Poll.POLLHUP | Poll.POLLERR | Poll.POLLNVAL;
@@ -62,7 +63,7 @@ public final class VhostUserServer implements AutoCloseable {
     private final GuardedObserver observer;
     private final String address;
     /** The descriptor to serve on, until it is opened. */
-    private @Nullable Fd inherited;
+    private int inherited;
     private final CountDownLatch ended = new CountDownLatch(1);
     private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
 
@@ -80,7 +81,7 @@ public final class VhostUserServer implements AutoCloseable {
         this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax);
         Path path = settings.socketPath;
         this.observer = new GuardedObserver(pipeline.observer(), GuardedObserver.NO_QUEUE);
-        this.inherited = path == null ? Fd.adopt(settings.fd) : null;
+        this.inherited = settings.fd;
         this.address = path == null ? "fd " + settings.fd : path.toString();
     }
 
@@ -153,10 +154,10 @@ public final class VhostUserServer implements AutoCloseable {
     }
 
     private ServerSocket openSocket() throws IOException {
-        Fd passed = inherited;
-        inherited = null;
+        int passed = inherited;
+        inherited = NO_FD;
         Path path = settings.socketPath;
-        if (passed != null) {
+        if (passed != NO_FD) {
             return ServerSocket.inherited(passed);
         }
         if (path != null) {
@@ -236,8 +237,9 @@ public final class VhostUserServer implements AutoCloseable {
         Thread control = thread;
         Fd woken = wake;
         if (control == null || woken == null) {
-            if (inherited != null) {
-                inherited.close();
+            if (inherited != NO_FD) {
+                ServerSocket.discard(inherited);
+                inherited = NO_FD;
             }
             ended.countDown();
             return;
@@ -406,7 +408,6 @@ public final class VhostUserServer implements AutoCloseable {
         private static final int DEFAULT_QUEUE_SIZE = 1024;
         private static final int DEFAULT_SEG_MAX = 126;
         private static final int MAX_SEG_MAX = 1022;
-        private static final int NO_FD = -1;
 
         private @Nullable Path socketPath;
         private int fd = NO_FD;
@@ -427,8 +428,16 @@ public final class VhostUserServer implements AutoCloseable {
             return this;
         }
 
-        /** Serve on an inherited descriptor, listening or connected; the server owns it from {@link #build} on, started or not. */
+        /**
+         * Serve on an inherited descriptor, listening or connected; the server owns it from {@link #build} on, started or not. What is no stream
+         * socket of AF_UNIX is refused at {@link #start} and never closed.
+         *
+         * @throws IllegalArgumentException where the number is negative
+         */
         public Builder fd(int number) {
+            if (number < 0) {
+                throw new IllegalArgumentException(number + " is no file descriptor: name the number of an open one, 0 or more");
+            }
             this.fd = number;
             return this;
         }

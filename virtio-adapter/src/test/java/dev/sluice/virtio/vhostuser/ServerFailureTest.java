@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
@@ -101,11 +102,22 @@ final class ServerFailureTest {
             neverStarted.close();
             assertThat(LinuxFile.flags(listening)).isNegative();
 
-            int noSocket = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0).release();
-            VhostUserServer neverConnected = builder.fd(noSocket).build();
+        }
+    }
+
+    /** A number that was not passed is this process's own file, as the JVM's, which does not survive its close. */
+    @Test
+    void shouldLeaveADescriptorAloneThatIsNoSocket() throws Exception {
+        try (ServerFixture fixture = ServerFixture.start(1);
+                Fd file = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0)) {
+            VhostUserServer.Builder builder = VhostUserServer.builder().fd(file.number()).pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
+
+            VhostUserServer neverConnected = builder.build();
             assertThatThrownBy(neverConnected::start).isInstanceOf(IOException.class).hasMessageContaining("AF_UNIX");
-            assertThat(LinuxFile.flags(noSocket)).isNegative();
             neverConnected.close();
+            builder.build().close();
+            assertThat(LinuxFile.flags(file.number())).isNotNegative();
+            assertThatThrownBy(() -> builder.fd(-1)).isInstanceOf(IllegalArgumentException.class).hasMessageStartingWith("-1 is no file descriptor");
         }
     }
 

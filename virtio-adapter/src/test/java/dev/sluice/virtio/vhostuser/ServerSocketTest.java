@@ -3,7 +3,6 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.linux.Fd;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.driver.BlockDriver;
@@ -45,7 +44,7 @@ final class ServerSocketTest {
     @Test
     void shouldNotWaitForAConnectionThatSomebodyElseHasTaken() throws IOException {
         UnixSocket shared = UnixSocket.listenAt(directory.resolve("shared").toString(), 1);
-        try (ServerSocket socket = ServerSocket.inherited(Fd.adopt(shared.fd().release()))) {
+        try (ServerSocket socket = ServerSocket.inherited(shared.fd().release())) {
             assertThat(acceptWithoutPeer(socket)).isEqualTo(-Errno.EAGAIN);
         }
     }
@@ -71,7 +70,7 @@ final class ServerSocketTest {
         }
         assertThat(path).hasContent("somebody else's");
         assertThatThrownBy(() -> ServerSocket.listenAt(directory.resolve("none/s"))).isInstanceOf(IOException.class).hasMessageContaining("ENOENT");
-        assertThatThrownBy(() -> ServerSocket.inherited(Fd.adopt(987_654))).isInstanceOf(IOException.class).hasMessageContaining("not open");
+        assertThatThrownBy(() -> ServerSocket.inherited(987_654)).isInstanceOf(IOException.class).hasMessageContaining("not open");
     }
 
     @Test
