@@ -94,6 +94,13 @@ class ConfigIT {
             Files.delete(file);
             serve.signal("HUP");
             serve.awaitErr("no such file");
+            Files.writeString(file, "disks: []\n---\ndisks: []\n");
+            serve.signal("HUP");
+            serve.awaitErr("a second document begins");
+            write(disk("a", "stages: [null]"));
+            serve.signal("HUP");
+            serve.awaitOut("the disks are as they were\n", 4);
+            assertThat(serve.awaitErr("element without a value")).contains("disk 1 (a): 'stages:'").doesNotContain("a bug in sluice");
             assertThat(marked(a)).isEqualTo((byte) 5);
             assertThat(serve.terminate().status()).isZero();
         }
@@ -166,6 +173,8 @@ class ConfigIT {
 
         write(disk("b", "backend: spdk"));
         oneLine(SluiceProcess.run("serve", "--config", file), "disk b: ", "spdk", "io_uring");
+
+        oneLine(SluiceProcess.run("serve", "--config", directory), directory + ": is a directory");
 
         write(disk("b", "queues: 0"));
         oneLine(SluiceProcess.run("serve", "--config", file), "disk 1 (b)", "0", "256");

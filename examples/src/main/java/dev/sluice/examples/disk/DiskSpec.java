@@ -10,12 +10,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What one disk is to be: the only description that all launchers share. Immutable; two that are equal describe the same disk.
  *
- * @param name for logs and metrics; unique in its process
+ * @param name for logs and metrics; unique in its process, not blank and without control characters
  * @param image a raw file or block device
  * @param endpoint where front ends connect
  * @param backend name of a backend, or {@value Providers#AUTO} for the best that works
@@ -51,10 +52,16 @@ public record DiskSpec(
 
     private static final int MAX_QUEUE_SIZE = 32768;
     private static final int MAX_SEG_MAX = 1022;
+    /** Also what ends a line and is none: U+2028 and U+2029. */
+    private static final Pattern CONTROL = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]");
 
     public DiskSpec {
         stages = List.copyOf(stages);
         loopOfQueue = Map.copyOf(loopOfQueue);
+        if (!isName(name)) {
+            // A label of metrics that is empty counts as none, and a line break would tear the lines that others read.
+            throw new IllegalArgumentException("name " + (name.isBlank() ? "is blank" : "has a control character") + ": choose one of printable characters");
+        }
         if ((measurement.nullBytes() > 0) != backend.equals(NullBackend.NAME)) {
             throw new IllegalArgumentException("--backend null and --size go together");
         }
@@ -71,6 +78,11 @@ public record DiskSpec(
         if (serialBytes > BlockPipeline.SERIAL_BYTES) {
             throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the most is " + BlockPipeline.SERIAL_BYTES);
         }
+    }
+
+    /** Whether a disk can be called so. */
+    static boolean isName(String text) {
+        return !text.isBlank() && !CONTROL.matcher(text).find();
     }
 
     private static void within(String what, int value, int least, int most) {
@@ -111,7 +123,7 @@ public record DiskSpec(
             this.endpoint = endpoint;
         }
 
-        /** The image's file name unless told. */
+        /** The image's file name unless told, with '?' for what a name cannot have. */
         public Builder name(String name) {
             this.name = name;
             return this;
@@ -183,9 +195,14 @@ public record DiskSpec(
          * @throws IllegalArgumentException naming the value and its bounds
          */
         public DiskSpec build() {
-            String chosen = Objects.requireNonNullElseGet(name, () -> image.getFileName() == null ? "disk" : image.getFileName().toString());
+            String chosen = Objects.requireNonNullElseGet(name, this::nameOfImage);
             return new DiskSpec(chosen, image, endpoint, backend, readOnly, direct, aioMaxEvents, serial, queues, queueSize, segMax, stages, allowFileMemory,
                     loopOfQueue, measurement);
+        }
+
+        private String nameOfImage() {
+            String file = image.getFileName() == null ? "" : CONTROL.matcher(image.getFileName().toString()).replaceAll("?");
+            return isName(file) ? file : "disk";
         }
     }
 }

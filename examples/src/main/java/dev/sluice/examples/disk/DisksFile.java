@@ -14,11 +14,14 @@ import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
 import com.fasterxml.jackson.databind.cfg.CoercionInputShape;
 import com.fasterxml.jackson.databind.exc.InvalidFormatException;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.PropertyBindingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import dev.sluice.aio.nothing.NullBackend;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -61,6 +64,7 @@ public final class DisksFile {
     private static final String IMAGE = "image";
     private static final String SOCKET = "socket";
     private static final String ACTIVATION = "activation";
+    private static final String BACKEND = "backend";
     private static final int MAX_BYTES = 1 << 20;
 
     /** What has keys of its own here, and what is for measurements from the command line alone. */
@@ -84,6 +88,10 @@ public final class DisksFile {
                     .setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
                     .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
                     .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
+            // "" would be null, 0, false or an empty list, wherever one of these is due.
+            .withCoercionConfigDefaults(all -> all
+                    .setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
+                    .setCoercion(CoercionInputShape.EmptyArray, CoercionAction.Fail))
             .addMixIn(DiskSpec.Builder.class, SettingsOnly.class)
             .build();
 
@@ -105,7 +113,8 @@ public final class DisksFile {
         Set<String> taken = new HashSet<>();
         Map<Object, DiskSpec> byImage = new HashMap<>();
         for (JsonNode entry : list) {
-            String where = file + ": disk " + (disks.size() + 1) + (entry.path("name").isTextual() ? " (" + entry.get("name").textValue() + ")" : "");
+            String named = entry.path("name").asText();
+            String where = file + ": disk " + (disks.size() + 1) + (DiskSpec.isName(named) ? " (" + named + ")" : "");
             DiskSpec disk = disk(where, entry, file.toAbsolutePath().getParent());
             unique(where, taken, "name " + disk.name());
             unique(where, taken, disk.endpoint() instanceof Endpoint.SocketPath(Path path) ? "socket " + path.normalize() : disk.endpoint().toString());
@@ -136,18 +145,32 @@ public final class DisksFile {
     }
 
     private static JsonNode parse(Path file) throws IOException {
+        try (JsonParser parser = YAML.createParser(bytes(file))) {
+            JsonNode first = YAML.readTree(parser);
+            if (first != null && parser.nextToken() != null) {
+                throw new IOException(file + " line " + parser.currentTokenLocation().getLineNr()
+                        + ": a second document begins: write all disks in the list of one, without '---' between them");
+            }
+            return first == null ? MissingNode.getInstance() : first;
+        } catch (JsonProcessingException wrong) {
+            JsonLocation location = wrong.getLocation();
+            throw new IOException(file + (location == null ? "" : " line " + location.getLineNr()) + ": " + oneLine(wrong.getOriginalMessage()), wrong);
+        }
+    }
+
+    private static byte[] bytes(Path file) throws IOException {
         try {
+            if (Files.isDirectory(file)) {
+                throw new IOException(file + ": is a directory: name a file of disks in it");
+            }
             if (Files.size(file) > MAX_BYTES) {
                 throw new IOException(file + ": larger than " + MAX_BYTES + " bytes: is it a file of disks?");
             }
-            return YAML.readTree(Files.readAllBytes(file));
+            return Files.readAllBytes(file);
         } catch (NoSuchFileException missing) {
             throw new IOException(file + ": there is no such file: create it, or correct the path", missing);
         } catch (AccessDeniedException denied) {
             throw new IOException(file + ": permission denied: let the user of this process read it", denied);
-        } catch (JsonProcessingException wrong) {
-            JsonLocation location = wrong.getLocation();
-            throw new IOException(file + (location == null ? "" : " line " + location.getLineNr()) + ": " + oneLine(wrong.getOriginalMessage()), wrong);
         }
     }
 
@@ -159,6 +182,14 @@ public final class DisksFile {
             if (setting.getValue().isNull()) {
                 throw new IOException(where + ": '" + setting.getKey() + ":' has no value: give it one, or leave it out");
             }
+            for (JsonNode element : setting.getValue()) {
+                if (element.isNull()) {
+                    throw new IOException(where + ": '" + setting.getKey() + ":' has an element without a value: give it one, or leave it out");
+                }
+            }
+        }
+        if (given.path(BACKEND).asText().equals(NullBackend.NAME)) {
+            throw new IOException(where + ": 'backend: " + NullBackend.NAME + "' has no image and is for measurements from the command line: name another one");
         }
         ObjectNode settings = given.deepCopy();
         String image = text(where, settings.remove(IMAGE), IMAGE);
@@ -186,7 +217,8 @@ public final class DisksFile {
             String known = keys.stream().map(Object::toString).sorted().collect(Collectors.joining(", "));
             throw new IOException(where + ": there is no setting '" + unknown.getPropertyName() + "'; known: image, socket, activation, " + known, unknown);
         } catch (JsonMappingException wrong) {
-            String path = wrong.getPath().stream().map(JsonMappingException.Reference::getFieldName).collect(Collectors.joining("."));
+            // An element of a list has no name.
+            String path = wrong.getPath().stream().map(JsonMappingException.Reference::getFieldName).filter(Objects::nonNull).collect(Collectors.joining("."));
             throw new IOException(where + ": '" + path + ":' " + problem(wrong), wrong);
         } catch (IllegalArgumentException outOfRange) {
             throw new IOException(where + ": " + outOfRange.getMessage(), outOfRange);
@@ -197,14 +229,29 @@ public final class DisksFile {
         if (wrong instanceof InvalidFormatException format && format.getTargetType() == String.class) {
             return "is not a text but " + format.getValue() + ": put it in quotes";
         }
-        if (wrong instanceof InvalidFormatException format && wanted(format.getTargetType()) != null) {
-            return "is '" + format.getValue() + "', not " + wanted(format.getTargetType());
+        if (wrong instanceof MismatchedInputException mismatch && mismatch.getTargetType() != null) {
+            String wanted = wanted(mismatch.getTargetType());
+            if (wanted != null) {
+                return wrong instanceof InvalidFormatException format ? "is '" + format.getValue() + "', not " + wanted : "is not " + wanted;
+            }
         }
         return oneLine(wrong.getOriginalMessage());
     }
 
     private static @Nullable String wanted(Class<?> type) {
-        return type == int.class || type == Integer.class ? "a whole number" : type == boolean.class ? "true or false" : null;
+        if (type == int.class || type == Integer.class) {
+            return "a whole number";
+        }
+        if (type == boolean.class) {
+            return "true or false";
+        }
+        if (type == String.class) {
+            return "a text";
+        }
+        if (Collection.class.isAssignableFrom(type)) {
+            return "a list: write it as [ONE, OTHER]";
+        }
+        return Map.class.isAssignableFrom(type) ? "a map: write it as {QUEUE: LOOP}" : null;
     }
 
     private static @Nullable String text(String where, @Nullable JsonNode value, String key) throws IOException {

@@ -56,16 +56,18 @@ public final class DisksFileServer {
         new CountDownLatch(1).await();
     }
 
-    private synchronized void reload() {
+    synchronized void reload() {
         manager.reloading();
+        List<ServedDisk> before = host.disks();
         try {
             DiskHost.Changes changes = host.change(DisksFile.read(file));
             changes.failed().values().forEach(failed -> Commands.report(failed, err));
             say("reloaded: " + file + ": added " + changes.added() + ", removed " + changes.removed() + ", unchanged " + changes.unchanged() + ", failed "
                     + changes.failed().keySet());
-        } catch (IOException wrong) {
+        } catch (IOException | RuntimeException wrong) {
+            // Also where it is our own fault: whoever waits for the answer to its signal gets one.
             Commands.report(wrong, err);
-            say("not reloaded: " + file + ": the disks are as they were");
+            say("not reloaded: " + file + ": " + (host.disks().equals(before) ? "the disks are as they were" : disks(host.disks().size()) + " served"));
         } finally {
             manager.ready(disks(host.disks().size()));
         }

@@ -91,6 +91,66 @@ class DisksFileTest {
     }
 
     @Test
+    void shouldRefuseASecondDocument() throws IOException {
+        refused("disks: []\n---\ndisks:\n  - image: a.img\n    socket: a.sock", "line 3", "second document");
+        refused("disks: []\n---\n", "second document");
+        refused("{\"disks\": []} {\"disks\": []}", "line 1");
+        assertThat(read("# disks\n---\ndisks: []\n...\n")).isEmpty();
+    }
+
+    @Test
+    void shouldRefuseListsAndMapsWithoutAValue() {
+        refused("disks: [null]", "disk 1");
+        refused(disk("stages: [null]"), "'stages:' has an element without a value");
+        refused(disk("stages: [a, ~]"), "'stages:' has an element without a value");
+        refused(disk("stages: [[null]]"), "'stages:' is not a text");
+        refused(disk("loop-of-queue: {0: null}"), "'loop-of-queue:' has an element without a value");
+        refused(disk("loop-of-queue: {0: ''}"), "'loop-of-queue.0:'", "a whole number");
+        refused(disk("loop-of-queue: {'': 0}"), "loop-of-queue");
+        refused(disk("loop-of-queue: {null: 0}"), "loop-of-queue", "a whole number");
+        refused(disk("loop-of-queue: ''"), "loop-of-queue", "a map");
+        refused(disk("queues: ''"), "'queues:'", "a whole number");
+        refused(disk("queues: ' '"), "'queues:'", "a whole number");
+        refused(disk("read-only: ''"), "'read-only:'", "true or false");
+        refused(disk("stages: ''"), "'stages:'", "a list");
+        refused(disk("serial: []"), "'serial:'", "a text");
+    }
+
+    @Test
+    void shouldSayWhatASettingIsToBe() {
+        refused(disk("stages: write-once"), "'stages:' is not a list");
+        refused(disk("stages: {a: b}"), "'stages:' is not a list");
+        refused(disk("stages: [1]"), "'stages:' is not a text but 1");
+        refused(disk("loop-of-queue: 0"), "'loop-of-queue:' is not a map");
+        refused(disk("loop-of-queue: [0]"), "'loop-of-queue:' is not a map");
+        refused(disk("queues: [4]"), "'queues:' is not a whole number");
+        refused(disk("serial: {a: b}"), "'serial:' is not a text");
+        refused(disk("backend: 'null'"), "disk 1", "'backend: null'", "from the command line");
+        refused(disk("backend:"), "'backend:' has no value");
+    }
+
+    @Test
+    void shouldRefuseANameThatCannotBeShown() throws IOException {
+        refused(disk("name: ''"), "name is blank");
+        refused(disk("name: ' '"), "name is blank");
+        refused(disk("name: \"a\\nready: b\""), "disk 1: name has a control character");
+        refused(disk("name: \"a\\e[2J\""), "disk 1: name has a control character");
+        refused(disk("name: \"a\\u2028b\""), "disk 1: name has a control character");
+        assertThat(read(disk("name: 'Größe 1'")).getFirst().name()).isEqualTo("Größe 1");
+        assertThat(DiskSpec.of(Path.of("a\nb.img"), new Endpoint.Activated("data")).build().name()).isEqualTo("a?b.img");
+        assertThat(DiskSpec.of(Path.of("/"), new Endpoint.Activated("data")).build().name()).isEqualTo("disk");
+    }
+
+    @Test
+    void shouldNameADirectory() {
+        assertThatThrownBy(() -> DisksFile.read(directory)).isInstanceOf(IOException.class).hasMessage(directory + ": is a directory: name a file of disks in it");
+    }
+
+    private static String disk(String setting) {
+        return "disks:\n  - image: a.img\n    socket: a.sock\n    " + setting;
+    }
+
+    @Test
     void shouldRefuseTwoDisksOfOneNameOrOneSocket() {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: x/a.img\n    socket: b.sock", "disk 2", "name a.img");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: ./a.sock", "disk 2", "a.sock");
