@@ -14,13 +14,13 @@ import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
 /**
  * {@code /metrics}, {@code /healthz}, {@code /readyz} and pages of JSON over HTTP, for GET and HEAD.
  *
- * <p>{@code /metrics} is Prometheus text, or OpenMetrics where the client accepts that. {@code /healthz} and {@code /readyz} answer 200 or, with what is
+ * <p>{@code /metrics} is Prometheus text, or OpenMetrics where the client prefers that. {@code /healthz} and {@code /readyz} answer 200 or, with what is
  * wrong, 503.
  *
  * <p>Clients are not trusted: there are at most {@value #MAX_CONNECTIONS} connections, a request and its answer have {@value #EXCHANGE_SECONDS} seconds
@@ -44,8 +44,6 @@ public final class MonitoringServer implements AutoCloseable {
     private static final int EXCHANGE_SECONDS = 10;
     private static final int BACKLOG = 16;
     private static final Duration PAGE_INTERVAL = Duration.ofMillis(50);
-    /** RFC 9110, 12.4.2: a weight of 0 means that it is not acceptable. The writer looks at names only. */
-    private static final Pattern REFUSES_OPEN_METRICS = Pattern.compile("application/openmetrics-text[^,]*;\\s*q=0(\\.0*)?\\s*(,|;|$)", Pattern.CASE_INSENSITIVE);
     private static final String TEXT = "text/plain; charset=utf-8";
 
     static {
@@ -134,12 +132,11 @@ public final class MonitoringServer implements AutoCloseable {
 
     private static Route metrics(PrometheusMeterRegistry registry, Runnable before, long interval) {
         ExpositionFormats formats = ExpositionFormats.init();
-        ExpositionFormatWriter openMetrics = formats.getOpenMetricsTextFormatWriter();
         Shared<Answer> asText = scrape(registry, before, formats.getPrometheusTextFormatWriter(), interval);
-        Shared<Answer> asOpenMetrics = scrape(registry, before, openMetrics, interval);
-        return request -> {
-            String accept = request.getFirst("Accept");
-            return (accept != null && openMetrics.accepts(accept) && !REFUSES_OPEN_METRICS.matcher(accept).find() ? asOpenMetrics : asText).value();
+        Shared<Answer> asOpenMetrics = scrape(registry, before, formats.getOpenMetricsTextFormatWriter(), interval);
+        return request -> switch (ExpositionFormat.of(request.getOrDefault("Accept", List.of()))) {
+            case TEXT -> asText.value();
+            case OPEN_METRICS -> asOpenMetrics.value();
         };
     }
 

@@ -1,7 +1,7 @@
 /**
  * Metrics, health and state of a process over HTTP.
  *
- * <p>Reading order: {@link dev.sluice.metrics.http.MonitoringServer}, {@code Shared}, {@link dev.sluice.metrics.http.LoopHealth}.
+ * <p>Reading order: {@link dev.sluice.metrics.http.MonitoringServer}, {@code ExpositionFormat}, {@code Shared}, {@link dev.sluice.metrics.http.LoopHealth}.
  */
 @NullMarked
 package dev.sluice.metrics.http;

@@ -93,6 +93,10 @@ class MonitoringServerTest {
         assertThat(contentType(open)).startsWith("application/openmetrics-text; version=1.0.0");
         HttpResponse<String> refused = get("/metrics", "Accept", "application/openmetrics-text;version=1.0.0;q=0, text/plain");
         assertThat(contentType(refused)).startsWith("text/plain; version=0.0.4");
+        HttpResponse<String> inTwoHeaders = get("/metrics", "Accept", "text/plain;q=0.5", "Accept", "Application/OpenMetrics-Text");
+        assertThat(contentType(inTwoHeaders)).startsWith("application/openmetrics-text");
+        HttpResponse<String> lighter = get("/metrics", "accept", "application/openmetrics-text;q=0.5, text/plain");
+        assertThat(contentType(lighter)).startsWith("text/plain; version=0.0.4");
         assertThat(open.body()).endsWith("# EOF\n").contains("sluice_request_duration_seconds_bucket{device=\"disk0\",op=\"read\",le=\"1.0E-5\"} 1\n");
     }
 
