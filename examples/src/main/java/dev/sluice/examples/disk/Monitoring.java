@@ -8,6 +8,7 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
 import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.HashMap;
@@ -30,10 +31,12 @@ public final class Monitoring implements AutoCloseable {
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     /** Kept, as Micrometer refers to what it shows weakly. */
     private final Map<ServedDisk, PipelineMetrics> shown = new HashMap<>();
+    private final InetAddress asked;
     private final MonitoringServer server;
 
     private Monitoring(InetSocketAddress address, DiskHost host) throws IOException {
         this.host = host;
+        this.asked = address.getAddress();
         new LoopMetrics(host.loops()).bindTo(registry);
         this.server = MonitoringServer.builder()
                 .address(address)
@@ -54,11 +57,10 @@ public final class Monitoring implements AutoCloseable {
         return new Monitoring(address, host);
     }
 
-    /** Where the pages are, with the port that was chosen. */
+    /** Where the pages are, with the port that was chosen. The address is that which was asked for: of 0.0.0.0 the server makes the one of IPv6. */
     public String url() {
-        InetSocketAddress address = server.address();
-        String ip = address.getAddress().getHostAddress();
-        return "http://" + (address.getAddress() instanceof Inet6Address ? "[" + ip + "]" : ip) + ":" + address.getPort();
+        String ip = asked.getHostAddress();
+        return "http://" + (asked instanceof Inet6Address ? "[" + ip + "]" : ip) + ":" + server.address().getPort();
     }
 
     private Optional<String> readiness() {

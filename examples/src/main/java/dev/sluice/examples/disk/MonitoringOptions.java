@@ -50,6 +50,9 @@ public final class MonitoringOptions {
 
     @SuppressWarnings("AddressSelection") // one socket listens on one address
     static InetSocketAddress parse(String text) {
+        if (text.startsWith("[") && text.endsWith("]")) {
+            throw new IllegalArgumentException("--metrics '" + text + "': the port is missing: write it behind the address, as in [::1]:9759");
+        }
         int colon = text.lastIndexOf(':');
         String host = colon < 0 ? LOOPBACK : text.substring(0, colon);
         if (host.startsWith("[") && host.endsWith("]")) {

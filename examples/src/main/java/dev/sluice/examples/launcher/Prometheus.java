@@ -55,6 +55,8 @@ public final class Prometheus implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        // Before anything is made that a wrong option would leave to be taken away.
+        LoadPlan plan = new LoadPlan(QUEUES, DEPTH, 1, BLOCK_BYTES, 70, false, 0, seconds, false, false, 1);
         LinuxPlatform.ensureAvailable();
         Path directory = Files.createTempDirectory("sluice-prometheus-");
         Path image = directory.resolve("disk.img");
@@ -63,7 +65,7 @@ public final class Prometheus implements Callable<Integer> {
             try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
                 file.setLength(256 << 20);
             }
-            serve(DiskSpec.of(image, new Endpoint.SocketPath(socket)).name("example").queues(QUEUES).build(), socket);
+            serve(DiskSpec.of(image, new Endpoint.SocketPath(socket)).name("example").queues(QUEUES).build(), socket, plan);
         } finally {
             Files.deleteIfExists(image);
             Files.deleteIfExists(directory);
@@ -71,7 +73,7 @@ public final class Prometheus implements Callable<Integer> {
         return 0;
     }
 
-    private void serve(DiskSpec spec, Path socket) throws IOException, InterruptedException {
+    private void serve(DiskSpec spec, Path socket, LoadPlan plan) throws IOException, InterruptedException {
         PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
         try (DiskHost host = DiskHost.start(LoopSpec.DEFAULT, ActivatedSockets.none());
@@ -81,13 +83,12 @@ public final class Prometheus implements Callable<Integer> {
             disk.metrics().bindTo(registry);
             URI url = URI.create("http://127.0.0.1:" + http.address().getPort() + "/metrics");
             System.out.println("scrape " + url);
-            load(socket);
+            load(socket, plan);
             sample(url);
         }
     }
 
-    private void load(Path socket) throws IOException, InterruptedException {
-        LoadPlan plan = new LoadPlan(QUEUES, DEPTH, 1, BLOCK_BYTES, 70, false, 0, seconds, false, false, 1);
+    private static void load(Path socket, LoadPlan plan) throws IOException, InterruptedException {
         BlockDriverOptions options = BlockDriverOptions.defaults().withQueues(QUEUES).withShape(QueueShape.of(64, DEPTH, BLOCK_BYTES));
         try (BlockDriver driver = BlockDriver.open(socket.toString(), options)) {
             new Load(plan, driver, new BackendProcess(driver.backendPid()), BackendStats.NONE).run();

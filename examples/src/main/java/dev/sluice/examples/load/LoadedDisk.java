@@ -17,6 +17,8 @@ import java.util.stream.Stream;
 /** Opens a disk behind a socket with the queues that a load needs. */
 public final class LoadedDisk {
     private static final int SMALLEST_QUEUE = 64;
+    private static final int FILE_TYPE = 0170000;
+    private static final int SOCKET_TYPE = 0140000;
 
     private LoadedDisk() {}
 
@@ -63,11 +65,20 @@ public final class LoadedDisk {
     public static IOException notConnected(Path socket, ErrnoException refused) {
         String why = switch (refused.errno()) {
             case Errno.ENOENT -> "there is no socket; start the backend first";
-            case Errno.ECONNREFUSED -> "nobody listens there any more; start the backend again";
+            // Linux refuses alike where nobody listens and where there could be nobody.
+            case Errno.ECONNREFUSED -> isSocket(socket) ? "nobody listens there any more; start the backend again" : "it is no socket; name the one of the backend";
             case Errno.EACCES, Errno.EPERM -> "it is not yours; run this as the user of the backend";
             default -> "";
         };
         return why.isEmpty() ? refused : new IOException("cannot connect to " + socket + ": " + why, refused);
+    }
+
+    private static boolean isSocket(Path path) {
+        try {
+            return Files.getAttribute(path, "unix:mode") instanceof Integer mode && (mode & FILE_TYPE) == SOCKET_TYPE;
+        } catch (IOException unreadable) {
+            return true;
+        }
     }
 
     /** What a backend that says nothing means. */

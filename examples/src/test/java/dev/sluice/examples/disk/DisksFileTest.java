@@ -99,7 +99,7 @@ class DisksFileTest {
     }
 
     @Test
-    void shouldRefuseListsAndMapsWithoutAValue() {
+    void shouldRefuseListsAndMapsWithoutAValue() throws IOException {
         refused("disks: [null]", "disk 1");
         refused(disk("stages: [null]"), "'stages:' has an element without a value");
         refused(disk("stages: [a, ~]"), "'stages:' has an element without a value");
@@ -114,6 +114,7 @@ class DisksFileTest {
         refused(disk("read-only: ''"), "'read-only:'", "true or false");
         refused(disk("stages: ''"), "'stages:'", "a list");
         refused(disk("serial: []"), "'serial:'", "a text");
+        assertThat(read(disk("stages: []\n    loop-of-queue: {}\n    serial: ''"))).hasSize(1);
     }
 
     @Test

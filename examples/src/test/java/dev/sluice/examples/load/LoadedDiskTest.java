@@ -1,0 +1,35 @@
+package dev.sluice.examples.load;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.linux.ErrnoException;
+import dev.sluice.linux.UnixSocket;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.assertj.core.api.Assertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LoadedDiskTest {
+    @TempDir
+    Path directory;
+
+    @Test
+    void shouldTellASocketWithoutAListenerFromWhatIsNone() throws IOException {
+        Path stale = directory.resolve("stale.sock");
+        UnixSocket.listenAt(stale.toString(), 1).close();
+        assertThat(notConnected(stale)).hasMessage("cannot connect to " + stale + ": nobody listens there any more; start the backend again");
+        Path link = Files.createSymbolicLink(directory.resolve("link.sock"), stale);
+        assertThat(notConnected(link)).hasMessageContaining("nobody listens there any more");
+
+        Path file = Files.createFile(directory.resolve("file"));
+        assertThat(notConnected(file)).hasMessage("cannot connect to " + file + ": it is no socket; name the one of the backend");
+        assertThat(notConnected(directory)).hasMessageContaining("it is no socket");
+    }
+
+    private static IOException notConnected(Path path) {
+        ErrnoException refused = Assertions.catchThrowableOfType(ErrnoException.class, () -> UnixSocket.connectTo(path.toString()).close());
+        return LoadedDisk.notConnected(path, refused);
+    }
+}
