@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.net.StandardProtocolFamily;
@@ -178,6 +179,9 @@ class ExamplesIT {
         Files.writeString(journal, header() + "\n00000000\n");
         SluiceProcess.Ended tampered = SluiceProcess.run("example", "copy-image", image, target, "--chunk-mib", 1);
         oneError(tampered, "chunk 0", "CRC32C");
+
+        Files.writeString(journal, header() + "\n" + "00000000\n".repeat(9));
+        oneError(main("CopyImage", image, target, "--chunk-mib", 1).await(), "copy.img.copying is damaged");
     }
 
     @Test
@@ -202,8 +206,117 @@ class ExamplesIT {
         oneError(main("CopyImage", image, target, "--chunk-mib", 1).await(), "its source has changed since");
     }
 
+    @Test
+    void shouldGoOnWhereWhatWasAHoleIsDataNow() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        int mebibytes = 160;
+        int allocated = 16;
+        Files.delete(image);
+        Process fallocate = new ProcessBuilder("fallocate", "-l", mebibytes + "M", image.toString()).inheritIO().start();
+        assumeThat(fallocate.waitFor()).as("SKIPPED: space that was allocated and not written, which this file system does not have").isZero();
+        try (RandomAccessFile written = new RandomAccessFile(image.toFile(), "rw")) {
+            written.seek(allocated * MIB);
+            for (int i = allocated; i < mebibytes; i++) {
+                written.write(random((int) MIB));
+            }
+            written.getFD().sync();
+        }
+        Object[] command = {image, target, "--chunk-mib", 1};
+        for (int i = 0; i < 10 && !killedUnderWay(command, journal); i++) {
+            Files.delete(target);
+        }
+        assertThat(journal).as("left by a copy that was killed").exists();
+        // lseek(2) calls allocated space data where the page cache has it, as it has now; the copy reads past that.
+        try (InputStream read = Files.newInputStream(image)) {
+            assertThat(read.readNBytes((int) (allocated * MIB))).containsOnly(0);
+        }
+        SluiceProcess.Ended ended = main("CopyImage", command).await();
+        assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(Files.mismatch(image, target)).isEqualTo(-1);
+        assumeThat(ended.out()).as("SKIPPED: holes that turn into data, which this file system does not show").contains("of which 160.0 MiB data");
+    }
+
+    @Test
+    void shouldBeginAnewWhereACopyWasKilledBeforeItHadBegun() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        fill(image, 8 * MIB, List.of(0L, 6 * MIB));
+        String header = header();
+        // In the order in which a copy leaves them: how long its target is, or -1 for none, and its journal.
+        record Left(long targetBytes, String journal) {}
+        for (Left left : List.of(
+                new Left(-1, ""), new Left(-1, header.substring(0, 40)), new Left(-1, header), new Left(0, header), new Left(0, header + "\n"),
+                new Left(8 * MIB, header + "\n"), new Left(-1, header + "\n"), new Left(8 * MIB, ""))) {
+            if (left.targetBytes() >= 0) {
+                SparseFile.create(target, left.targetBytes());
+            }
+            Files.writeString(journal, left.journal());
+            SluiceProcess.Ended ended = main("CopyImage", image, target, "--chunk-mib", 1).await();
+            assertThat(ended.status()).as("%s: %s", left, ended.err()).isZero();
+            assertThat(Files.mismatch(image, target)).isEqualTo(-1);
+            assertThat(journal).doesNotExist();
+            Files.delete(target);
+        }
+        // Chunks that are done and no target: it may be in another place now.
+        Files.writeString(journal, header + "\n00000000\n");
+        oneError(main("CopyImage", image, target, "--chunk-mib", 1).await(), "copy.img.copying is there, but its target is not");
+    }
+
+    @Test
+    void shouldGoOnWithACopyThatWasKilledAsSoonAsItsTargetWasThere() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        long mebibytes = 160;
+        fill(image, mebibytes * MIB, LongStream.range(0, mebibytes).map(at -> at * MIB).boxed().toList());
+        for (Path awaited : List.of(journal, target)) {
+            try (SluiceProcess copy = main("CopyImage", image, target)) {
+                while (copy.isAlive() && !Files.exists(awaited)) {
+                    Thread.onSpinWait();
+                }
+                copy.kill();
+            }
+            if (Files.exists(target) && !Files.exists(journal)) {
+                // It was done before it was killed.
+                Files.delete(target);
+            }
+            SluiceProcess.Ended ended = main("CopyImage", image, target).await();
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(Files.mismatch(image, target)).isEqualTo(-1);
+            Files.delete(target);
+        }
+    }
+
+    @Test
+    void shouldLeaveNothingWhereItCannotBeginAndLeaveAloneWhatIsNotItsOwn() throws Exception {
+        Path target = directory.resolve("copy.img");
+        Path journal = directory.resolve("copy.img.copying");
+        try (SluiceProcess copy = SluiceProcess.startWith(
+                SluiceProcess.NATIVE_ACCESS, List.of("prlimit", "--fsize=" + 4 * MIB), Map.of(), "dev.sluice.examples.launcher.CopyImage", image, target)) {
+            oneError(copy.await(), "copy.img cannot be made 8388608 bytes long");
+        }
+        assertThat(target).doesNotExist();
+        assertThat(journal).doesNotExist();
+
+        Files.write(target, random((int) MIB));
+        oneError(main("CopyImage", image, target, "--overwrite").await(), "copy.img has 1048576 bytes, not the 8388608");
+        assertThat(journal).doesNotExist();
+        Files.write(target, random((int) (8 * MIB)));
+        Files.createFile(journal);
+        oneError(main("CopyImage", image, target).await(), "copy.img exists", "--overwrite");
+        assertThat(target).hasBinaryContent(random((int) (8 * MIB)));
+
+        Files.write(journal, new byte[] {-1, -2, -128, '\n'});
+        oneError(main("CopyImage", image, target, "--overwrite").await(), "copy.img.copying is not the journal of a copy");
+        assertThat(journal).hasBinaryContent(new byte[] {-1, -2, -128, '\n'});
+        Files.delete(journal);
+        Files.createDirectory(journal);
+        oneError(main("CopyImage", image, target, "--overwrite").await(), "copy.img.copying is no file", "move it away");
+        assertThat(target).hasBinaryContent(random((int) (8 * MIB)));
+    }
+
     private String header() throws Exception {
-        return "sluice-copy 1 source-inode " + Files.getAttribute(image, "unix:ino") + " bytes " + Files.size(image) + " changed "
+        return "sluice-copy 2 source-inode " + Files.getAttribute(image, "unix:ino") + " bytes " + Files.size(image) + " changed "
                 + Files.getLastModifiedTime(image).to(TimeUnit.NANOSECONDS) + " chunk " + MIB + " fresh";
     }
 

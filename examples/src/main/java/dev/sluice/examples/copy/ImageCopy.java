@@ -6,14 +6,11 @@ import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.examples.cli.LaunchException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
-import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
-import java.util.zip.CRC32C;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
@@ -22,11 +19,12 @@ import reactor.core.publisher.Mono;
  *
  * <p>Within a chunk the source is read ahead by a few buffers and each write that is answered asks for the next read, so that memory is bounded
  * however the two disks differ in speed. A chunk is flushed before the journal says that it is done; its checksum is kept there. At the end the
- * target is read: data must have the checksums, holes must be zero. Whoever changes the source meanwhile makes the copy fail, when its chunk is done and at
+ * target is read and must have the checksums, in which holes are zeroes. Whoever changes the source meanwhile makes the copy fail, when its chunk is done and at
  * the end, by the source's size and time of change; a block device has neither, so that one must not be written to while it is copied.
  *
  * <p><b>Threading:</b> one caller, who waits. <b>Ownership:</b> of both devices, which are locked as QEMU locks its images, and of the journal.
- * <b>Failure:</b> {@link IOException} or {@link LaunchException} in one line; what was copied stays, and the next copy goes on from there.
+ * <b>Failure:</b> {@link IOException} or {@link LaunchException} in one line; what was copied stays, and the next copy goes on from there. Where it
+ * could not begin, neither a target nor a journal of its making stays.
  */
 public final class ImageCopy implements AutoCloseable {
     private static final int BUFFER_BYTES = 256 << 10;
@@ -83,34 +81,48 @@ public final class ImageCopy implements AutoCloseable {
         try {
             BlockDevice from = opened.add(BlockDevice.open(source, options(direct).readOnly(true).build()));
             long size = from.sizeBytes();
-            Path journalPath = CopyJournal.beside(target);
             String fresh = CopyJournal.header(source, size, chunkBytes, false);
             String zeroing = CopyJournal.header(source, size, chunkBytes, true);
             boolean exists = Files.exists(target);
-            boolean resumed = Files.exists(journalPath);
-            if (resumed && !exists) {
-                throw new LaunchException(journalPath + " is there, but its target is not: remove it to begin anew");
+            boolean unfinished = Files.exists(CopyJournal.beside(target));
+            if (exists && !unfinished && !overwrite) {
+                throw isThere(target);
             }
-            if (exists && !resumed && !overwrite) {
-                throw new LaunchException(target + " exists: remove it, or say --overwrite");
+            CopyJournal journal = opened.add(CopyJournal.beside(target, exists));
+            if (!journal.isBegun() || (!exists && journal.chunks() == 0)) {
+                // Killed before the journal knew that it has a target: one that has nothing yet may be taken, as nothing is lost.
+                boolean takes = exists && unfinished && isBlank(target, size);
+                if (exists && !takes && !overwrite) {
+                    throw isThere(target);
+                }
+                if (!takes) {
+                    opened.add(journal::remove);
+                }
+                journal.begin(exists && !takes ? zeroing : fresh);
+                if (!exists) {
+                    FileAccess.create(target, "the target " + target + " cannot be made");
+                    opened.add(() -> Files.deleteIfExists(target));
+                }
+                journal.targetIsReady();
+            } else if (exists) {
+                journal.assertIsOf(List.of(fresh, zeroing), Math.ceilDiv(size, chunkBytes));
+            } else {
+                throw new LaunchException(CopyJournal.beside(target) + " is there, but its target is not: bring it back, or remove the journal to begin anew");
             }
-            boolean zeroes = exists && (!resumed || Files.readString(journalPath).startsWith(zeroing));
-            if (!exists) {
-                createSparse(target, size);
+            boolean zeroes = journal.header().equals(zeroing);
+            if (!zeroes && journal.chunks() == 0 && Files.isRegularFile(target) && Files.size(target) == 0) {
+                makeSparse(target, size);
             }
             BlockDevice to = opened.add(BlockDevice.open(target, options(direct).build()));
             // Never made shorter or longer here: it may have been somebody else's until the lock was ours.
             if (Files.isRegularFile(target) ? to.sizeBytes() != size : to.sizeBytes() < size) {
                 throw new LaunchException(target + " has " + to.sizeBytes() + " bytes, not the " + size + " of " + source + ": make it that size first (truncate -s)");
             }
-            // Under the target's lock: nobody else is writing to it.
-            CopyJournal journal = opened.add(
-                    resumed ? CopyJournal.resume(journalPath, List.of(fresh, zeroing)) : CopyJournal.begin(journalPath, zeroes ? zeroing : fresh));
             Extents sourceExtents = opened.add(Extents.of(source));
             Extents targetExtents = opened.add(Extents.of(target));
             return new ImageCopy(source, target, chunkBytes, from, to, sourceExtents, targetExtents, journal, zeroes, chunks(size, chunkBytes), progress);
         } catch (Throwable failed) {
-            opened.close();
+            opened.closeAfter(failed);
             throw failed;
         }
     }
@@ -119,15 +131,30 @@ public final class ImageCopy implements AutoCloseable {
         return BlockDeviceOptions.builder().direct(direct).buffers(BUFFERS, BUFFER_BYTES).readAhead(READ_AHEAD);
     }
 
-    private static void createSparse(Path target, long sizeBytes) throws IOException {
-        try {
-            Files.createFile(target);
-        } catch (FileSystemException refused) {
-            throw new IOException("the target " + target + " cannot be made (" + refused.getClass().getSimpleName() + "): name a file in a directory that exists and is yours",
-                    refused);
+    private static LaunchException isThere(Path target) {
+        return new LaunchException(target + " exists: remove it, or say --overwrite");
+    }
+
+    /** Whether a target is a file as a copy makes it, with nothing in it. */
+    private static boolean isBlank(Path target, long sizeBytes) throws IOException {
+        if (!Files.isRegularFile(target)) {
+            return false;
         }
+        long is = Files.size(target);
+        if (is != 0 && is != sizeBytes) {
+            return false;
+        }
+        try (Extents extents = Extents.of(target)) {
+            return extents.data(new Extent(0, is)).isEmpty();
+        }
+    }
+
+    private static void makeSparse(Path target, long sizeBytes) throws IOException {
         try (RandomAccessFile file = new RandomAccessFile(target.toFile(), "rw")) {
             file.setLength(sizeBytes);
+        } catch (IOException refused) {
+            throw new IOException("the target " + target + " cannot be made " + sizeBytes + " bytes long (" + refused.getMessage() + "): name a file on another file system",
+                    refused);
         }
     }
 
@@ -145,22 +172,29 @@ public final class ImageCopy implements AutoCloseable {
         for (Extent chunk : chunks) {
             data.add(sourceExtents.data(chunk));
         }
-        progress.begin("copying", data.stream().skip(resumedChunks).flatMap(List::stream).mapToLong(Extent::lengthBytes).sum());
+        progress.begin("copying", bytes(data.subList(resumedChunks, data.size())));
         for (int chunk = resumedChunks; chunk < chunks.size(); chunk++) {
             copy(chunks.get(chunk), data.get(chunk));
         }
-        long dataBytes = data.stream().flatMap(List::stream).mapToLong(Extent::lengthBytes).sum();
-        progress.begin("verifying", dataBytes);
+        List<List<Extent>> copied = new ArrayList<>();
+        for (Extent chunk : chunks) {
+            copied.add(targetExtents.data(chunk));
+        }
+        progress.begin("verifying", bytes(copied));
         for (int chunk = 0; chunk < chunks.size(); chunk++) {
-            verify(chunk, chunks.get(chunk), data.get(chunk));
+            verify(chunk, chunks.get(chunk), copied.get(chunk));
         }
         checkSourceUnchanged();
         journal.remove();
-        return new Summary(source.sizeBytes(), dataBytes, chunks.size(), resumedChunks);
+        return new Summary(source.sizeBytes(), bytes(data), chunks.size(), resumedChunks);
+    }
+
+    private static long bytes(List<List<Extent>> extents) {
+        return extents.stream().flatMap(List::stream).mapToLong(Extent::lengthBytes).sum();
     }
 
     private void copy(Extent chunk, List<Extent> data) throws IOException {
-        CRC32C checksum = new CRC32C();
+        ChunkChecksum checksum = new ChunkChecksum(chunk.offsetBytes());
         Mono<Void> dataCopied = Flux.fromIterable(data)
                 .concatMap(extent -> target.writeRange(extent.offsetBytes(), read(source, extent, checksum)), 1)
                 .then();
@@ -175,7 +209,8 @@ public final class ImageCopy implements AutoCloseable {
             throw failed;
         }
         checkSourceUnchanged();
-        journal.chunkDone((int) checksum.getValue());
+        checksum.holeUpTo(chunk.endBytes());
+        journal.chunkDone(checksum.value());
     }
 
     /** What has been read may be of no moment, half before a change and half after it. The journal stays, so that nobody takes the target for a copy. */
@@ -188,45 +223,24 @@ public final class ImageCopy implements AutoCloseable {
     }
 
     private void verify(int index, Extent chunk, List<Extent> data) throws IOException {
-        CRC32C checksum = new CRC32C();
+        ChunkChecksum checksum = new ChunkChecksum(chunk.offsetBytes());
         await(Flux.fromIterable(data).concatMap(extent -> read(target, extent, checksum).doOnNext(BlockBuffer::close), 1).then());
-        if ((int) checksum.getValue() != journal.checksum(index)) {
+        checksum.holeUpTo(chunk.endBytes());
+        if (checksum.value() != journal.checksum(index)) {
             throw new LaunchException("chunk " + index + " at byte " + chunk.offsetBytes() + " of the target is not what was read from the source: its CRC32C is "
-                    + Long.toHexString(checksum.getValue()) + ": check the disks, then remove the target and its journal to begin anew");
-        }
-        for (Extent hole : Extents.holes(chunk, data)) {
-            for (Extent unexpected : targetExtents.data(hole)) {
-                verifyZero(unexpected);
-            }
+                    + HexFormat.of().toHexDigits(checksum.value()) + " and not " + HexFormat.of().toHexDigits(journal.checksum(index))
+                    + ": check the disks and that nobody else has written to it, then remove the target and its journal to begin anew");
         }
     }
 
-    private void verifyZero(Extent extent) throws IOException {
-        await(target.readRange(extent.offsetBytes(), extent.lengthBytes())
-                .doOnNext(buffer -> {
-                    boolean zero = isZero(buffer.bytes());
-                    buffer.close();
-                    if (!zero) {
-                        throw new LaunchException("the target has data near byte " + extent.offsetBytes() + ", where the source has a hole: was it written to meanwhile?");
-                    }
-                })
-                .then());
-    }
-
-    private static boolean isZero(ByteBuffer bytes) {
-        while (bytes.hasRemaining()) {
-            if (bytes.get() != 0) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    /** The buffers of a range in order, each counted and taken into the checksum. */
-    private Flux<BlockBuffer> read(BlockDevice device, Extent extent, CRC32C checksum) {
-        return device.readRange(extent.offsetBytes(), extent.lengthBytes()).doOnNext(buffer -> {
-            checksum.update(buffer.bytes().duplicate());
-            progress.done(buffer.bytes().remaining());
+    /** The buffers of a range in order, each counted and taken into the checksum, as is the hole before them. */
+    private Flux<BlockBuffer> read(BlockDevice device, Extent extent, ChunkChecksum checksum) {
+        return Flux.defer(() -> {
+            checksum.holeUpTo(extent.offsetBytes());
+            return device.readRange(extent.offsetBytes(), extent.lengthBytes()).doOnNext(buffer -> {
+                checksum.data(buffer.bytes().duplicate());
+                progress.done(buffer.bytes().remaining());
+            });
         });
     }
 
@@ -251,7 +265,7 @@ public final class ImageCopy implements AutoCloseable {
         target.close();
     }
 
-    /** What is open so far, should the next step fail. */
+    /** What is open so far and what is to be undone, should the next step fail. */
     private static final class Opened {
         private final List<AutoCloseable> all = new ArrayList<>();
 
@@ -260,14 +274,12 @@ public final class ImageCopy implements AutoCloseable {
             return opened;
         }
 
-        void close() {
+        void closeAfter(Throwable failed) {
             for (AutoCloseable opened : all.reversed()) {
                 try {
                     opened.close();
-                } catch (IOException failed) {
-                    throw new UncheckedIOException(failed);
-                } catch (Exception failed) {
-                    throw new IllegalStateException(failed);
+                } catch (Exception another) {
+                    failed.addSuppressed(another);
                 }
             }
         }

@@ -1,7 +1,8 @@
 /**
  * A copy of an image that takes no more space than its source, can be gone on with after it was killed, and is checked at the end. Reading order:
  * {@link dev.sluice.examples.copy.ImageCopy}, {@link dev.sluice.examples.copy.Extents} (where the data is),
- * {@link dev.sluice.examples.copy.CopyJournal} (what is done already), {@link dev.sluice.examples.copy.CopyProgress}.
+ * {@link dev.sluice.examples.copy.CopyJournal} (what is done already), {@link dev.sluice.examples.copy.ChunkChecksum} (what it is checked by),
+ * {@link dev.sluice.examples.copy.CopyProgress}.
  */
 @NullMarked
 package dev.sluice.examples.copy;
