@@ -123,11 +123,7 @@ class ExamplesIT {
         long mebibytes = 160;
         fill(image, mebibytes * MIB, LongStream.range(0, mebibytes).map(at -> at * MIB).boxed().toList());
         Object[] command = {image, target, "--chunk-mib", 1};
-        // On a busy machine the copy may be done before this thread has its next turn.
-        for (int i = 0; i < 10 && !killedUnderWay(command, journal); i++) {
-            Files.delete(target);
-        }
-        assertThat(journal).as("left by a copy that was killed").exists();
+        killUnderWay(command, target, journal);
         int done = Files.readAllLines(journal).size() - 1;
         assertThat(done).isBetween(3, (int) mebibytes - 1);
         // A line that was being written does not count.
@@ -139,13 +135,18 @@ class ExamplesIT {
         assertThat(journal).doesNotExist();
     }
 
+    /** Has a copy killed under way. On a busy machine it may be done before this thread has its next turn. */
+    private static void killUnderWay(Object[] command, Path target, Path journal) throws Exception {
+        for (int i = 0; i < 10 && !killedUnderWay(command, journal); i++) {
+            Files.delete(target);
+        }
+        assertThat(journal).as("left by a copy that was killed").exists();
+    }
+
     /** Kills a copy that has done three chunks or more; false where it was done and had ended. */
     private static boolean killedUnderWay(Object[] command, Path journal) throws Exception {
         try (SluiceProcess copy = main("CopyImage", command)) {
-            long deadline = System.nanoTime() + 60_000_000_000L;
-            while (copy.isAlive() && System.nanoTime() < deadline && lines(journal) < 4) {
-                Thread.onSpinWait();
-            }
+            awaitThreeChunks(copy, journal);
             copy.kill();
             if (Files.exists(journal)) {
                 return true;
@@ -153,6 +154,13 @@ class ExamplesIT {
             SluiceProcess.Ended ended = copy.await();
             assertThat(ended.status()).as(ended.err()).isZero();
             return false;
+        }
+    }
+
+    private static void awaitThreeChunks(SluiceProcess copy, Path journal) throws IOException {
+        long deadline = System.nanoTime() + 60_000_000_000L;
+        while (copy.isAlive() && System.nanoTime() < deadline && lines(journal) < 4) {
+            Thread.onSpinWait();
         }
     }
 
@@ -191,10 +199,7 @@ class ExamplesIT {
         long mebibytes = 160;
         fill(image, mebibytes * MIB, LongStream.range(0, mebibytes).map(at -> at * MIB).boxed().toList());
         try (SluiceProcess copy = main("CopyImage", image, target, "--chunk-mib", 1)) {
-            long deadline = System.nanoTime() + 60_000_000_000L;
-            while (copy.isAlive() && System.nanoTime() < deadline && (!Files.exists(journal) || Files.readAllLines(journal).size() < 4)) {
-                Thread.onSpinWait();
-            }
+            awaitThreeChunks(copy, journal);
             try (RandomAccessFile written = new RandomAccessFile(image.toFile(), "rw")) {
                 written.write(new byte[512]);
             }
@@ -223,10 +228,7 @@ class ExamplesIT {
             written.getFD().sync();
         }
         Object[] command = {image, target, "--chunk-mib", 1};
-        for (int i = 0; i < 10 && !killedUnderWay(command, journal); i++) {
-            Files.delete(target);
-        }
-        assertThat(journal).as("left by a copy that was killed").exists();
+        killUnderWay(command, target, journal);
         // lseek(2) calls allocated space data where the page cache has it, as it has now; the copy reads past that.
         try (InputStream read = Files.newInputStream(image)) {
             assertThat(read.readNBytes((int) (allocated * MIB))).containsOnly(0);

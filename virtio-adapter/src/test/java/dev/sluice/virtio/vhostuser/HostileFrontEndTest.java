@@ -432,16 +432,10 @@ final class HostileFrontEndTest {
     @Test
     void shouldWorkAgainWhenABrokenQueueIsStoppedAndStartedAnew() throws Exception {
         try (RawFrontEnd front = RawFrontEnd.running(fixture)) {
-            front.queue.ring().rawAvailIdx(0x4000);
-            front.queue.kick();
-            ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
+            breakQueue(front);
             ServerFixture.await("err", front.queue::errSignalled);
             front.frontend.setVringEnable(0, false);
-            int _ = front.frontend.vringBase(0);
-            front.queue.reset();
-            front.setUpRing();
-            front.frontend.setVringKick(0, front.queue.kickFd());
-            front.frontend.setVringEnable(0, true);
+            startAnew(front);
             assertThat(front.reads()).isTrue();
         }
     }
@@ -450,22 +444,30 @@ final class HostileFrontEndTest {
     @Test
     void shouldLeaveABrokenQueueBrokenWhenMemoryChanges() throws Exception {
         try (RawFrontEnd front = RawFrontEnd.running(fixture)) {
-            front.queue.ring().rawAvailIdx(0x4000);
-            front.queue.kick();
-            ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
+            breakQueue(front);
             long started = fixture.events.started.get();
             front.shareMemory();
             assertThat(fixture.server.state().rings().getFirst().broken()).isTrue();
             assertThat(fixture.server.state().needsReset()).isTrue();
             assertThat(fixture.events.started.get()).isEqualTo(started);
-            int _ = front.frontend.vringBase(0);
-            front.queue.reset();
-            front.setUpRing();
-            front.frontend.setVringKick(0, front.queue.kickFd());
-            front.frontend.setVringEnable(0, true);
+            startAnew(front);
             assertThat(front.reads()).isTrue();
             assertThat(fixture.server.state().rings().getFirst().broken()).isFalse();
         }
+    }
+
+    private void breakQueue(RawFrontEnd front) throws Exception {
+        front.queue.ring().rawAvailIdx(0x4000);
+        front.queue.kick();
+        ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
+    }
+
+    private static void startAnew(RawFrontEnd front) throws IOException {
+        int _ = front.frontend.vringBase(0);
+        front.queue.reset();
+        front.setUpRing();
+        front.frontend.setVringKick(0, front.queue.kickFd());
+        front.frontend.setVringEnable(0, true);
     }
 
     // ---- eventfds that do not behave
