@@ -19,7 +19,7 @@ import dev.sluice.pipeline.Errno;
  * which limit is in the way; later failures are results of slots. <b>Allocation:</b> at creation only.
  */
 final class AioContext {
-    /** Who hears of ends. */
+    /** Who hears of ends. Neither method throws. */
     interface Ends {
         /** io_submit refused this slot's iocb for good. */
         void refused(int slot, int errno);
@@ -63,11 +63,15 @@ final class AioContext {
         return new AioContext(calls, context, capacity);
     }
 
-    /** The iocb of a slot, to be filled; it is submitted after all that were taken before. The slot has none waiting or in the kernel. */
-    long take(int slot) {
-        long iocb = iocbs.address() + (long) slot * Iocb.SIZE;
-        NativeMemory.putLong(pointers.address() + (long) waiting++ * POINTER_BYTES, iocb);
-        return iocb;
+    /** The iocb of a slot, to be filled, then {@linkplain #add added}. The slot has none waiting or in the kernel. */
+    long iocb(int slot) {
+        return iocbs.address() + (long) slot * Iocb.SIZE;
+    }
+
+    /** The slot's iocb is filled; it is submitted after all that were added before. */
+    void add(int slot) {
+        NativeMemory.putLong(pointers.address() + (long) waiting * POINTER_BYTES, iocb(slot));
+        waiting++;
     }
 
     /** How many wait for {@link #submit}. */
@@ -80,7 +84,7 @@ final class AioContext {
     }
 
     short opcode(int slot) {
-        return Iocb.opcode(iocbs.address() + (long) slot * Iocb.SIZE);
+        return Iocb.opcode(iocb(slot));
     }
 
     /**
@@ -92,26 +96,34 @@ final class AioContext {
         int entered = 0;
         int done = 0;
         boolean full = false;
-        while (done < waiting && !full) {
-            int taken = calls.submit(context, waiting - done, pointers.address() + (long) done * POINTER_BYTES);
-            entered++;
-            if (taken > 0) {
-                done += taken;
-                inKernel += taken;
-            } else if (taken == 0 || taken == -Errno.EAGAIN || taken == -Errno.EINTR) {
-                full = true;
-            } else {
-                // io_submit(2): an error is about the first one, and none was taken.
-                int slot = (int) Iocb.data(NativeMemory.getLong(pointers.address() + (long) done * POINTER_BYTES));
-                done++;
-                ends.refused(slot, taken);
+        try {
+            while (done < waiting && !full) {
+                int taken = calls.submit(context, waiting - done, pointers.address() + (long) done * POINTER_BYTES);
+                entered++;
+                if (taken > 0) {
+                    done += taken;
+                    inKernel += taken;
+                } else if (taken == 0 || taken == -Errno.EAGAIN || taken == -Errno.EINTR) {
+                    full = true;
+                } else {
+                    // io_submit(2): an error is about the first one, and none was taken.
+                    int slot = (int) Iocb.data(NativeMemory.getLong(pointers.address() + (long) done * POINTER_BYTES));
+                    done++;
+                    ends.refused(slot, taken);
+                }
             }
+        } finally {
+            // Whatever was thrown: what the kernel has must not be submitted again.
+            taken(done);
         }
+        return full ? -entered : entered;
+    }
+
+    private void taken(int done) {
         waiting -= done;
         if (waiting > 0 && done > 0) {
             NativeMemory.copy(pointers.address() + (long) done * POINTER_BYTES, pointers.address(), (long) waiting * POINTER_BYTES);
         }
-        return full ? -entered : entered;
     }
 
     /** Whether completions are read without a system call. */
@@ -129,13 +141,18 @@ final class AioContext {
         int head = AioRing.head(context);
         int tail = AioRing.tail(context);
         int reaped = 0;
-        while (head != tail) {
-            complete(AioRing.event(context, head), ends);
-            head = head + 1 == size ? 0 : head + 1;
-            reaped++;
-        }
-        if (reaped > 0) {
-            AioRing.advanceHead(context, head);
+        try {
+            while (head != tail) {
+                long event = AioRing.event(context, head);
+                head = head + 1 == size ? 0 : head + 1;
+                reaped++;
+                complete(event, ends);
+            }
+        } finally {
+            // Whatever was thrown: no event is reported twice.
+            if (reaped > 0) {
+                AioRing.advanceHead(context, head);
+            }
         }
         return reaped;
     }

@@ -70,7 +70,8 @@ final class AioLimits {
             throw new ErrnoException("memfd_create", "", file, "raise the limit of open files (ulimit -n)");
         }
         try (Fd probed = Fd.adopt(file)) {
-            Iocb.setDataSync(context.take(0), probed.number(), 0);
+            Iocb.setDataSync(context.iocb(0), probed.number(), 0);
+            context.add(0);
             boolean[] taken = {true};
             int entered = context.submit(new AioContext.Ends() {
                 @Override

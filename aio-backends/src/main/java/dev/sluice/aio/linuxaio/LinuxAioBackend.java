@@ -4,6 +4,7 @@ import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.sink.RawBackend;
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
@@ -12,14 +13,15 @@ import dev.sluice.pipeline.IoLoop;
 final class LinuxAioBackend extends RawBackend {
     private final int capacity;
     private final boolean kernelSyncs;
-    private final BlockingCalls blockingCalls = new BlockingCalls("sluice-aio-");
+    private final CallThreads threads;
     private final AioCalls calls;
     private final CompletionSeam seam;
 
-    LinuxAioBackend(RawImage image, int capacity, boolean kernelSyncs, AioCalls calls, CompletionSeam seam) {
+    LinuxAioBackend(RawImage image, int capacity, boolean kernelSyncs, CallThreads threads, AioCalls calls, CompletionSeam seam) {
         super(LinuxAioBackendProvider.NAME, image);
         this.capacity = capacity;
         this.kernelSyncs = kernelSyncs;
+        this.threads = threads;
         this.calls = calls;
         this.seam = seam;
     }
@@ -37,8 +39,9 @@ final class LinuxAioBackend extends RawBackend {
         return kernelSyncs;
     }
 
-    BlockingCalls blockingCalls() {
-        return blockingCalls;
+    /** For what Linux AIO has no opcode for and what would block in io_submit. */
+    CallThreads threads() {
+        return threads;
     }
 
     @Override
@@ -57,6 +60,6 @@ final class LinuxAioBackend extends RawBackend {
 
     @Override
     protected void release() {
-        blockingCalls.close();
+        threads.close();
     }
 }

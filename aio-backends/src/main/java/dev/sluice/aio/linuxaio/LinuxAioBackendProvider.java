@@ -2,6 +2,7 @@ package dev.sluice.aio.linuxaio;
 
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;
@@ -17,6 +18,9 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
 
     /** Requests in flight for each loop and image, unless configured; the machine's sum is bounded by fs.aio-max-nr, 65536 by default. */
     static final int DEFAULT_MAX_EVENTS = 256;
+
+    /** For one image. */
+    private static final int THREADS = 4;
 
     private static final Logger LOG = LoggerFactory.getLogger(LinuxAioBackendProvider.class);
 
@@ -46,12 +50,23 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
     }
 
     static BlockBackend open(BackendOptions options, AioCalls calls, CompletionSeam seam) throws IOException {
+        // Before the image: at a limit of threads nothing else is to be closed again.
+        CallThreads threads = CallThreads.start("sluice-aio-", THREADS);
+        try {
+            return open(options, threads, calls, seam);
+        } catch (Throwable refused) {
+            threads.close();
+            throw refused;
+        }
+    }
+
+    static BlockBackend open(BackendOptions options, CallThreads threads, AioCalls calls, CompletionSeam seam) throws IOException {
         int maxEvents = options.sinkCapacityOr(DEFAULT_MAX_EVENTS);
         boolean kernelSyncs = AioLimits.kernelSyncs(maxEvents);
         RawImage image = RawImage.open(options);
         if (!image.direct() && !image.inMemory()) {
             LOG.warn("{}: without O_DIRECT, Linux AIO waits for the disk inside io_submit and all queues of the loop wait with it", options.image());
         }
-        return new LinuxAioBackend(image, maxEvents, kernelSyncs, calls, seam);
+        return new LinuxAioBackend(image, maxEvents, kernelSyncs, threads, calls, seam);
     }
 }

@@ -4,6 +4,7 @@ import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.sink.RawSink;
+import dev.sluice.aio.sink.ThreadCalls;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
@@ -11,7 +12,6 @@ import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.function.IntSupplier;
 
 /**
@@ -22,7 +22,7 @@ import java.util.function.IntSupplier;
  * error of a request.
  *
  * <p>fallocate has no opcode, and a request that must go through the page cache of an image that is otherwise direct would block in io_submit:
- * both run on {@link BlockingCalls} and come back through the loop's mailbox.
+ * both run on {@link ThreadCalls} and come back through the loop's mailbox.
  *
  * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure:</b> as {@link RawSink} says. <b>Allocation:</b> none per request, but for those on other threads.
  */
@@ -33,13 +33,12 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
     private final TickLoop loop;
     private final RawImage image;
     private final AioContext context;
-    private final BlockingCalls blocking;
+    private final ThreadCalls threads;
     private final Fd completions;
     private final IoLoop.Watch watch;
     private final IoLoop.Turn reapAgain = this::reapAgain;
     private boolean syncsOnThreads;
 
-    private int onThreads;
     /** The kernel takes no more until something has changed. */
     private boolean full;
     private boolean pausing;
@@ -50,11 +49,16 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         this.loop = loop;
         this.image = backend.rawImage();
         this.context = context;
-        this.blocking = backend.blockingCalls();
+        this.threads = new ThreadCalls(loop, backend.threads(), this::cameBack);
         this.syncsOnThreads = !backend.kernelSyncs();
         this.completions = completions;
-        loop.add(this);
         this.watch = loop.onReadable(completions.number(), this::reap);
+        try {
+            loop.add(this);
+        } catch (Throwable refused) {
+            watch.close();
+            throw refused;
+        }
     }
 
     /** A sink on a loop; {@code onClosed} is its backend's to hear of the end. */
@@ -84,9 +88,9 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
                     ? () -> (int) LinuxFile.preadv2(fd, iovecs, iovecCount, offset, 0)
                     : () -> (int) LinuxFile.pwritev2(fd, iovecs, iovecCount, offset, rwFlags));
         }
-        long iocb = context.take(slot);
+        long iocb = context.iocb(slot);
         Iocb.setVectored(iocb, reads ? Iocb.IOCB_CMD_PREADV : Iocb.IOCB_CMD_PWRITEV, fd, iovecs, iovecCount, offset, rwFlags, slot);
-        return taken(iocb);
+        return taken(slot, iocb);
     }
 
     @Override
@@ -94,9 +98,9 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         if (blocksAtSubmission(fd)) {
             return onThread(slot, reads ? () -> (int) LinuxFile.pread(fd, address, bytes, offset) : () -> write(fd, address, bytes, offset, rwFlags));
         }
-        long iocb = context.take(slot);
+        long iocb = context.iocb(slot);
         Iocb.setBuffer(iocb, reads ? Iocb.IOCB_CMD_PREAD : Iocb.IOCB_CMD_PWRITE, fd, address, bytes, offset, rwFlags, slot);
-        return taken(iocb);
+        return taken(slot, iocb);
     }
 
     /** RWF_DSYNC, the only flag there is, as fdatasync(2): pwrite(2) takes no flags. */
@@ -114,9 +118,9 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         if (syncsOnThreads) {
             return onThread(slot, () -> LinuxFile.fdatasync(fd));
         }
-        long iocb = context.take(slot);
+        long iocb = context.iocb(slot);
         Iocb.setDataSync(iocb, fd, slot);
-        return taken(iocb);
+        return taken(slot, iocb);
     }
 
     @Override
@@ -128,28 +132,27 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         return fd != image.fd();
     }
 
-    private boolean taken(long iocb) {
+    private boolean taken(int slot, long iocb) {
         Iocb.setResultFd(iocb, completions.number());
+        context.add(slot);
         loop.submissionAdded();
         return true;
     }
 
+    /** False if no thread can be had for now; while closing the call is made on this thread then. */
     private boolean onThread(int slot, IntSupplier call) {
-        onThreads++;
-        loop.submissionAdded();
-        blocking.run(() -> {
-            int result = call.getAsInt();
-            try {
-                loop.execute(() -> cameBack(slot, result));
-            } catch (RejectedExecutionException ended) {
-                // The loop has given up waiting for it, loudly.
+        if (!threads.start(slot, call)) {
+            if (!closing()) {
+                return false;
             }
-        });
+            collectLater(slot, call.getAsInt());
+            loop.completionsSeen(1);
+        }
+        loop.submissionAdded();
         return true;
     }
 
     private void cameBack(int slot, int result) {
-        onThreads--;
         loop.completionsSeen(1);
         collect(slot, result);
         drain();
@@ -190,7 +193,9 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         if (context.opcode(slot) == Iocb.IOCB_CMD_FDSYNC && errno == -Errno.EINVAL) {
             // This file's kind has no asynchronous sync.
             syncsOnThreads = true;
-            boolean _ = onThread(slot, () -> LinuxFile.fdatasync(image.fd()));
+            loop.completionsSeen(1);
+            // Tried again at once, on a thread.
+            collectLater(slot, -Errno.EINTR);
             return;
         }
         loop.completionsSeen(1);
@@ -230,14 +235,17 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
 
     @Override
     protected int inKernel() {
-        return context.waiting() + context.inKernel() + onThreads;
+        return context.waiting() + context.inKernel() + threads.inFlight();
     }
 
     @Override
     protected void release() {
-        watch.close();
-        completions.close();
-        loop.remove(this);
-        blocking.run(context::destroy);
+        try {
+            watch.close();
+        } finally {
+            completions.close();
+            loop.remove(this);
+            threads.runAnyhow(context::destroy);
+        }
     }
 }

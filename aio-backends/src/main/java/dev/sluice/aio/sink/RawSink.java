@@ -33,6 +33,7 @@ import org.slf4j.LoggerFactory;
 public abstract class RawSink extends LoopHandle implements BlockSink {
     private static final Logger LOG = LoggerFactory.getLogger(RawSink.class);
     private static final long REFUSED_PAUSE_NANOS = 1_000_000;
+    private static final int MOST_DOUBLINGS = 7;
     private static final int MIN_BOUNCE_ALIGNMENT = 4096;
 
     /** What a tick copies at most from or to an image in memory, give or take a call, before those requests are answered: some 30 us. */
@@ -78,6 +79,9 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private long memoryBytesLeft;
     private boolean flushAsked;
     private boolean flushScheduled;
+    /** In a row; each doubles the pause before the next try. */
+    private int refusedFlushes;
+
     private boolean warnedOfDirect;
     private boolean closing;
     private boolean closed;
@@ -180,6 +184,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
                 return;
             }
             batch.poll();
+            refusedFlushes = 0;
             if (outcome == SinkOperation.GOES_ON) {
                 started++;
             } else if (outcome == SinkOperation.NEEDS_BUFFER) {
@@ -198,7 +203,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
                         flushScheduled = false;
                         flush();
                     },
-                    REFUSED_PAUSE_NANOS);
+                    REFUSED_PAUSE_NANOS << Math.min(refusedFlushes++, MOST_DOUBLINGS));
         }
     }
 
@@ -415,6 +420,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
 
     // ---- closing
 
+    /** True once nothing new is taken. */
+    protected final boolean closing() {
+        return closing;
+    }
+
     @Override
     protected final void loopEnding() {
         close();
@@ -434,8 +444,8 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private void closeIfIdle() {
         if (closing && !closed && inFlight() == 0) {
             closed = true;
-            bounceBuffers.close();
-            release();
+            loop.runGuarded("closing a sink", bounceBuffers::close);
+            loop.runGuarded("closing a sink", this::release);
             onClosed.run();
         }
     }

@@ -1,0 +1,156 @@
+package dev.sluice.aio.threads;
+
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A few threads for calls that block. The first is there from the start and stays, so that nothing depends on a thread that could be refused later (pids.max,
+ * TasksMax, RLIMIT_NPROC); further ones are started when calls queue up and terminate after {@value #IDLE_SECONDS} s without work. A further one that cannot be
+ * started is left out: the threads that exist do its calls.
+ *
+ * <p>The queue is bounded by the slots of the sinks, each of which has at most one call in it.
+ *
+ * <p><b>Threading:</b> any. <b>Ownership:</b> the backend's. <b>Failure:</b> {@link #start} throws if not even one thread can be had; {@link #run} returns false
+ * only without any thread. <b>Allocation:</b> none per call but the caller's task.
+ */
+public final class CallThreads {
+    private static final Logger LOG = LoggerFactory.getLogger(CallThreads.class);
+    private static final int IDLE_SECONDS = 10;
+    private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(IDLE_SECONDS);
+    private static final long REFUSED_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+    private static final long REFUSED_LOG_NANOS = TimeUnit.MINUTES.toNanos(1);
+
+    private final String name;
+    private final int most;
+    private final ThreadFactory factory;
+    private final ArrayDeque<Runnable> queue = new ArrayDeque<>();
+    private int threads;
+    private int idle;
+    private boolean closed;
+    private long refusedNanos = System.nanoTime() - REFUSED_PAUSE_NANOS;
+    private long loggedNanos = System.nanoTime() - REFUSED_LOG_NANOS;
+
+    /**
+     * Threads of which none exists yet.
+     *
+     * @param most how many there are at most
+     */
+    public CallThreads(String name, int most, ThreadFactory factory) {
+        this.name = name;
+        this.most = most;
+        this.factory = factory;
+    }
+
+    /**
+     * Threads of which the first runs.
+     *
+     * @param name of the threads, a number follows
+     * @param most how many there are at most
+     * @throws IOException with one line if the first cannot be started
+     */
+    public static CallThreads start(String name, int most) throws IOException {
+        CallThreads threads = new CallThreads(name, most, Thread.ofPlatform().daemon().name(name, 0).factory());
+        Throwable refused;
+        synchronized (threads) {
+            refused = threads.startOne();
+        }
+        if (refused != null) {
+            throw new IOException(
+                    "cannot start thread " + name + "0 (" + refused.getMessage() + "): raise the limit of tasks (TasksMax= of the unit, pids.max of the container, ulimit -u), or free memory",
+                    refused);
+        }
+        return threads;
+    }
+
+    /**
+     * Has a call made by one of the threads, in the order of asking.
+     *
+     * @return false if there is no thread and none can be started: nothing has happened then
+     */
+    public synchronized boolean run(Runnable call) {
+        if (threads == 0 && startOne() != null) {
+            return false;
+        }
+        queue.add(call);
+        if (idle >= queue.size()) {
+            notify();
+        } else if (threads < most && !closed && System.nanoTime() - refusedNanos >= REFUSED_PAUSE_NANOS) {
+            Throwable refused = startOne();
+            if (refused != null) {
+                leaveOut(refused);
+            }
+        }
+        return true;
+    }
+
+    /** What was handed over before is still done. */
+    public synchronized void close() {
+        closed = true;
+        notifyAll();
+    }
+
+    /** Returns what was in the way, or null. Counted only once it runs; it waits for the monitor of the caller. */
+    private @Nullable Throwable startOne() {
+        try {
+            Thread started = factory.newThread(this::work);
+            started.start();
+            threads++;
+            return null;
+        } catch (Throwable refused) {
+            return refused;
+        }
+    }
+
+    private void leaveOut(Throwable refused) {
+        long now = System.nanoTime();
+        refusedNanos = now;
+        if (now - loggedNanos >= REFUSED_LOG_NANOS) {
+            loggedNanos = now;
+            LOG.warn("{}: {} threads do the calls of more, as no further one can be started ({}): raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", name, threads, refused.getMessage());
+        }
+    }
+
+    private void work() {
+        for (Runnable call = next(); call != null; call = next()) {
+            try {
+                call.run();
+            } catch (Throwable failure) {
+                failed(failure);
+            }
+        }
+    }
+
+    /** The next call; null if the thread is to end, in which case it is not counted any more. */
+    private synchronized @Nullable Runnable next() {
+        long idleSince = System.nanoTime();
+        while (queue.isEmpty()) {
+            boolean late = threads > 1 && System.nanoTime() - idleSince >= IDLE_NANOS;
+            if (closed || late) {
+                threads--;
+                return null;
+            }
+            idle++;
+            try {
+                wait(TimeUnit.NANOSECONDS.toMillis(IDLE_NANOS) + 1);
+            } catch (InterruptedException nobodysBusiness) {
+                // Nobody interrupts these threads but by accident; the loop looks again.
+            } finally {
+                idle--;
+            }
+        }
+        return queue.poll();
+    }
+
+    private void failed(Throwable failure) {
+        try {
+            LOG.error("{}: a call failed", name, failure);
+        } catch (Throwable loggerFailed) {
+            // Out of memory, say: the thread outlives its logger.
+        }
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.sluice.aio.threads;
+
+import org.jspecify.annotations.NullMarked;
