@@ -119,6 +119,12 @@ public interface IoLoop extends Executor, AutoCloseable {
 
     LoopCounters counters();
 
+    /**
+     * Announces that other threads will bring so many more tasks with {@link #execute} for requests that are in flight; negative once they have run. A loop that
+     * is closing takes and awaits them, for a limited time. Loop thread only.
+     */
+    default void expectTasks(int more) {}
+
     /** Ends the loop after the tasks already in the mailbox, and waits for its thread. From the loop itself it does not wait. Idempotent. */
     @Override
     void close();

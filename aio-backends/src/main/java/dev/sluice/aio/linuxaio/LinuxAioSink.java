@@ -9,10 +9,8 @@ import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
-import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
-import java.util.function.IntSupplier;
 
 /**
  * A raw image through an AIO context of its own: one io_submit a tick, completions read from the kernel's ring when its eventfd wakes the loop.
@@ -49,7 +47,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         this.loop = loop;
         this.image = backend.rawImage();
         this.context = context;
-        this.threads = new ThreadCalls(loop, backend.threads(), this::cameBack);
+        this.threads = new ThreadCalls(this, loop, backend.threads());
         this.syncsOnThreads = !backend.kernelSyncs();
         this.completions = completions;
         this.watch = loop.onReadable(completions.number(), this::reap);
@@ -84,9 +82,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
     @Override
     protected boolean startVector(int slot, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
         if (blocksAtSubmission(fd)) {
-            return onThread(slot, reads
-                    ? () -> (int) LinuxFile.preadv2(fd, iovecs, iovecCount, offset, 0)
-                    : () -> (int) LinuxFile.pwritev2(fd, iovecs, iovecCount, offset, rwFlags));
+            return threads.startVector(slot, reads, fd, iovecs, iovecCount, offset, rwFlags);
         }
         long iocb = context.iocb(slot);
         Iocb.setVectored(iocb, reads ? Iocb.IOCB_CMD_PREADV : Iocb.IOCB_CMD_PWRITEV, fd, iovecs, iovecCount, offset, rwFlags, slot);
@@ -96,27 +92,17 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
     @Override
     protected boolean startBuffer(int slot, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
         if (blocksAtSubmission(fd)) {
-            return onThread(slot, reads ? () -> (int) LinuxFile.pread(fd, address, bytes, offset) : () -> write(fd, address, bytes, offset, rwFlags));
+            return threads.startBuffer(slot, reads, fd, address, bytes, offset, rwFlags);
         }
         long iocb = context.iocb(slot);
         Iocb.setBuffer(iocb, reads ? Iocb.IOCB_CMD_PREAD : Iocb.IOCB_CMD_PWRITE, fd, address, bytes, offset, rwFlags, slot);
         return taken(slot, iocb);
     }
 
-    /** RWF_DSYNC, the only flag there is, as fdatasync(2): pwrite(2) takes no flags. */
-    private static int write(int fd, long address, int bytes, long offset, int rwFlags) {
-        int written = (int) LinuxFile.pwrite(fd, address, bytes, offset);
-        if (written <= 0 || rwFlags == 0) {
-            return written;
-        }
-        int synced = LinuxFile.fdatasync(fd);
-        return synced < 0 ? synced : written;
-    }
-
     @Override
     protected boolean startSync(int slot, int fd) {
         if (syncsOnThreads) {
-            return onThread(slot, () -> LinuxFile.fdatasync(fd));
+            return threads.startSync(slot, fd);
         }
         long iocb = context.iocb(slot);
         Iocb.setDataSync(iocb, fd, slot);
@@ -125,7 +111,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
 
     @Override
     protected boolean startFallocate(int slot, int fd, int mode, long offset, long bytes) {
-        return onThread(slot, () -> LinuxFile.fallocate(fd, mode, offset, bytes));
+        return threads.startFallocate(slot, fd, mode, offset, bytes);
     }
 
     private boolean blocksAtSubmission(int fd) {
@@ -137,25 +123,6 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         context.add(slot);
         loop.submissionAdded();
         return true;
-    }
-
-    /** False if no thread can be had for now; while closing the call is made on this thread then. */
-    private boolean onThread(int slot, IntSupplier call) {
-        if (!threads.start(slot, call)) {
-            if (!closing()) {
-                return false;
-            }
-            collectLater(slot, call.getAsInt());
-            loop.completionsSeen(1);
-        }
-        loop.submissionAdded();
-        return true;
-    }
-
-    private void cameBack(int slot, int result) {
-        loop.completionsSeen(1);
-        collect(slot, result);
-        drain();
     }
 
     // ---- io_submit

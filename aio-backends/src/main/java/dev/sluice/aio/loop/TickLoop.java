@@ -57,6 +57,7 @@ public abstract class TickLoop implements IoLoop {
 
     private long tickNanos = System.nanoTime();
     private long enteredNanos = tickNanos;
+    private int expectedTasks;
     private boolean closing;
     private long closeLimitNanos;
 
@@ -154,6 +155,11 @@ public abstract class TickLoop implements IoLoop {
         }
         polls.add(polled);
         return true;
+    }
+
+    @Override
+    public final void expectTasks(int more) {
+        expectedTasks += more;
     }
 
     @Override
@@ -300,7 +306,7 @@ public abstract class TickLoop implements IoLoop {
         if (!closing) {
             return false;
         }
-        if (!handles.anyBusy()) {
+        if (expectedTasks == 0 && !handles.anyBusy()) {
             return true;
         }
         boolean late = System.nanoTime() - closeLimitNanos >= 0;

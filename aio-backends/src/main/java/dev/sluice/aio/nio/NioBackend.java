@@ -1,14 +1,11 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.ResizableBackend;
 import java.io.IOException;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ThreadFactory;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 
 /**
  * A raw image and the threads that read and write it.
@@ -20,24 +17,19 @@ final class NioBackend implements ResizableBackend {
     /** Requests that are with the kernel at once, over all loops: what a disk needs to be busy, no more threads than that. */
     static final int THREADS = 32;
 
-    private static final int IDLE_SECONDS = 10;
-
     private final NioImage image;
     private final int sinkCapacity;
     private final CallSeam seam;
-    private final ThreadPoolExecutor threads;
+    private final CallThreads threads;
 
     private int openSinks;
     private boolean closed;
 
-    NioBackend(NioImage image, int sinkCapacity, CallSeam seam) {
+    NioBackend(NioImage image, int sinkCapacity, CallThreads threads, CallSeam seam) {
         this.image = image;
         this.sinkCapacity = sinkCapacity;
+        this.threads = threads;
         this.seam = seam;
-        ThreadFactory factory = Thread.ofPlatform().daemon().name("sluice-nio-", 0).factory();
-        // Each of the 32768 requests at most that a sink takes is in this queue once at most.
-        this.threads = new ThreadPoolExecutor(THREADS, THREADS, IDLE_SECONDS, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), factory);
-        threads.allowCoreThreadTimeOut(true);
     }
 
     @Override
@@ -80,7 +72,7 @@ final class NioBackend implements ResizableBackend {
 
     private void closeIfUnused() {
         if (closed && openSinks == 0) {
-            threads.shutdown();
+            threads.close();
             image.close();
         }
     }

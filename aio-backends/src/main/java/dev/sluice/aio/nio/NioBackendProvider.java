@@ -1,5 +1,6 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;
@@ -31,7 +32,18 @@ public final class NioBackendProvider implements BlockBackendProvider {
     }
 
     static BlockBackend open(BackendOptions options, CallSeam seam) throws IOException {
+        // Before the image: at a limit of threads nothing else is to be closed again.
+        CallThreads threads = CallThreads.start("sluice-nio-", NioBackend.THREADS);
+        try {
+            return open(options, threads, seam);
+        } catch (Throwable refused) {
+            threads.close();
+            throw refused;
+        }
+    }
+
+    static BlockBackend open(BackendOptions options, CallThreads threads, CallSeam seam) throws IOException {
         int capacity = options.sinkCapacity() > 0 ? options.sinkCapacity() : SINK_CAPACITY;
-        return new NioBackend(NioImage.open(options), capacity, seam);
+        return new NioBackend(NioImage.open(options), capacity, threads, seam);
     }
 }

@@ -1,15 +1,16 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.SinkCounters;
 import java.util.ArrayDeque;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,12 +23,14 @@ import org.slf4j.LoggerFactory;
  */
 final class NioSink implements BlockSink {
     private static final Logger LOG = LoggerFactory.getLogger(NioSink.class);
+    private static final long FIRST_PAUSE_NANOS = 1_000_000;
+    private static final int MOST_DOUBLINGS = 7;
 
     private final IoLoop loop;
-    private final Executor threads;
+    private final CallThreads threads;
     private final Runnable onClosed;
     private final NioOperation[] free;
-    private final ArrayDeque<NioOperation> batch = new ArrayDeque<>();
+    private final ArrayDeque<NioOperation> batch;
     private final ConcurrentLinkedQueue<NioOperation> finished = new ConcurrentLinkedQueue<>();
     private final AtomicBoolean signalled = new AtomicBoolean();
     private final Runnable completeFinished = this::completeFinished;
@@ -36,14 +39,17 @@ final class NioSink implements BlockSink {
     private volatile long batches;
     private volatile long operations;
     private int freeCount;
+    private int refusals;
+    private boolean flushScheduled;
     private boolean closing;
     private boolean closed;
 
-    NioSink(IoLoop loop, NioImage image, int capacity, Executor threads, CallSeam seam, Runnable onClosed) {
+    NioSink(IoLoop loop, NioImage image, int capacity, CallThreads threads, CallSeam seam, Runnable onClosed) {
         this.loop = loop;
         this.threads = threads;
         this.onClosed = onClosed;
         this.free = new NioOperation[capacity];
+        this.batch = new ArrayDeque<>(capacity);
         for (int i = 0; i < capacity; i++) {
             free[i] = new NioOperation(this, image, seam);
         }
@@ -67,16 +73,57 @@ final class NioSink implements BlockSink {
     @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
     public void flush() {
         long before = operations;
-        for (NioOperation next = batch.poll(); next != null; next = batch.poll()) {
-            if (next.needsNoThread()) {
-                finished(next);
-            } else {
-                operations++;
-                threads.execute(next);
+        for (NioOperation next = batch.peek(); next != null; next = batch.peek()) {
+            if (!started(next)) {
+                refusedForNow();
+                break;
             }
+            batch.remove();
         }
         if (operations > before) {
             batches++;
+        }
+    }
+
+    /** False if no thread can be had for now. What of a closing sink finds none is done on the loop's thread. */
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
+    private boolean started(NioOperation next) {
+        // Counted first, as the result may come at once; what is not handed over is not counted any more.
+        loop.expectTasks(1);
+        if (next.needsNoThread()) {
+            finished(next);
+            return true;
+        }
+        if (handedOver(next)) {
+            refusals = 0;
+        } else if (closing) {
+            next.run();
+        } else {
+            loop.expectTasks(-1);
+            return false;
+        }
+        operations++;
+        return true;
+    }
+
+    private boolean handedOver(NioOperation next) {
+        try {
+            return threads.run(next);
+        } catch (OutOfMemoryError noMemoryForIt) {
+            return false;
+        }
+    }
+
+    private void refusedForNow() {
+        retries.increment();
+        if (!flushScheduled) {
+            flushScheduled = true;
+            loop.schedule(
+                    () -> {
+                        flushScheduled = false;
+                        flush();
+                    },
+                    FIRST_PAUSE_NANOS << Math.min(refusals++, MOST_DOUBLINGS));
         }
     }
 
@@ -107,20 +154,42 @@ final class NioSink implements BlockSink {
 
     /** An operation has its result. Any thread. */
     void finished(NioOperation operation) {
-        finished.add(operation);
+        while (!noted(operation)) {
+            // The heap is full: nobody else knows the result.
+            LockSupport.parkNanos(FIRST_PAUSE_NANOS);
+        }
+        while (!announced(operation)) {
+            LockSupport.parkNanos(FIRST_PAUSE_NANOS);
+        }
+    }
+
+    private boolean noted(NioOperation operation) {
+        try {
+            return finished.add(operation);
+        } catch (OutOfMemoryError noNodeForIt) {
+            return false;
+        }
+    }
+
+    private boolean announced(NioOperation operation) {
         // Pairs with completeFinished: it lowers the flag, then looks at the queue; here the other way round.
         if (signalled.compareAndSet(false, true)) {
             try {
                 loop.execute(completeFinished);
             } catch (RejectedExecutionException ended) {
                 LOG.error("{} has ended before its requests: {} is lost", loop.name(), operation);
+            } catch (OutOfMemoryError noNodeForIt) {
+                signalled.set(false);
+                return false;
             }
         }
+        return true;
     }
 
     private void completeFinished() {
         signalled.set(false);
         for (NioOperation next = finished.poll(); next != null; next = finished.poll()) {
+            loop.expectTasks(-1);
             BlockRequest request = next.end();
             int result = next.result();
             // The slot first: whoever hears of the completion may submit again.

@@ -22,6 +22,12 @@ import reactor.core.scheduler.Schedulers;
 final class ThreadLoop implements IoLoop {
     private static final Logger LOG = LoggerFactory.getLogger(ThreadLoop.class);
     private static final int MAX_TASKS_PER_TICK = 4096;
+    /** How long a closing loop waits for requests on other threads. A disk that hangs for longer doesn't keep the process. */
+    private static final long CLOSE_LIMIT_NANOS = 10_000_000_000L;
+
+    /** Of a closing loop between two looks at that limit. */
+    private static final long CLOSING_PAUSE_NANOS = 100_000_000L;
+
 
     private record Timer(long dueNanos, long order, Runnable task) {}
 
@@ -39,7 +45,11 @@ final class ThreadLoop implements IoLoop {
     /** Whether the thread is parked or about to be. It raises this, then looks at the mailbox; a poster fills the mailbox, then looks at this. */
     private volatile boolean waiting;
 
+    /** Written by the loop alone. */
+    private volatile int expectedTasks;
+
     private volatile boolean closing;
+    private volatile long closeLimitNanos;
     private volatile boolean ended;
     private volatile long ticks;
     private volatile long tasks;
@@ -60,7 +70,7 @@ final class ThreadLoop implements IoLoop {
     // ---- the loop's thread
 
     private void run() {
-        while (!closing || !mailbox.isEmpty() || !turns.isEmpty()) {
+        while (!closing || !mailbox.isEmpty() || !turns.isEmpty() || mustAwaitTasks()) {
             park();
             tick();
         }
@@ -69,11 +79,24 @@ final class ThreadLoop implements IoLoop {
         tick();
     }
 
+    private boolean mustAwaitTasks() {
+        if (expectedTasks == 0) {
+            return false;
+        }
+        boolean late = System.nanoTime() - closeLimitNanos >= 0;
+        if (late) {
+            LOG.error("{}: {} requests did not come back from their threads in {} s; ending without them", name(), expectedTasks, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+        }
+        return !late;
+    }
+
     private void park() {
         waiting = true;
-        if (mailbox.isEmpty() && turns.isEmpty() && !closing) {
+        if (mailbox.isEmpty() && turns.isEmpty() && (!closing || expectedTasks > 0)) {
             Timer first = timers.peek();
-            if (first == null) {
+            if (closing) {
+                LockSupport.parkNanos(this, CLOSING_PAUSE_NANOS);
+            } else if (first == null) {
                 LockSupport.park(this);
             } else {
                 LockSupport.parkNanos(this, Math.max(0, first.dueNanos - System.nanoTime()));
@@ -142,7 +165,7 @@ final class ThreadLoop implements IoLoop {
 
     @Override
     public void execute(Runnable task) {
-        if (ended || (closing && !inLoop())) {
+        if (ended || (closing && expectedTasks == 0 && !inLoop())) {
             throw new RejectedExecutionException(name() + " has ended");
         }
         mailbox.add(task);
@@ -195,7 +218,15 @@ final class ThreadLoop implements IoLoop {
     }
 
     @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
+    public void expectTasks(int more) {
+        assertInLoop();
+        expectedTasks += more;
+    }
+
+    @Override
     public void close() {
+        closeLimitNanos = System.nanoTime() + CLOSE_LIMIT_NANOS;
         closing = true;
         LockSupport.unpark(thread);
         boolean interrupted = false;

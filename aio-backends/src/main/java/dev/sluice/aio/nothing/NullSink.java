@@ -75,7 +75,7 @@ final class NullSink implements BlockSink {
             count--;
             try {
                 request.complete(result(request));
-            } catch (RuntimeException failed) {
+            } catch (RuntimeException | Error failed) {
                 LOG.error("{}: completing a request", loop.name(), failed);
             }
         }

@@ -342,6 +342,9 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         SinkOperation operation = operations[slot];
         int result = seam.result(operation.call(), kernelResult);
         if (Refusals.isRefusal(result)) {
+            if (result == -Errno.ECANCELED) {
+                cancelled(slot);
+            }
             tryAgain(operation);
             return;
         }
@@ -352,6 +355,12 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
             finish(slot, outcome);
         }
     }
+
+    /**
+     * The kernel has ended a call of this slot unmade though nobody had asked for that (ECANCELED): io_uring could start no worker thread for it. It is tried
+     * again; a kind of sink that knows another way takes it then.
+     */
+    protected void cancelled(int slot) {}
 
     /** A call was refused for now and stays where it is. */
     protected final void refusedForNow() {

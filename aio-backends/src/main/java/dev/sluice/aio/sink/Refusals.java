@@ -3,7 +3,7 @@ package dev.sluice.aio.sink;
 import dev.sluice.pipeline.Errno;
 
 /**
- * How often the kernel has said "not now" (EAGAIN, EINTR) to one request, and what follows: a few tries at once, then with pauses that
+ * How often the kernel has said "not now" (EAGAIN, EINTR, and ECANCELED, which nobody here asks for: io_uring had no thread) to one request, and what follows: a few tries at once, then with pauses that
  * double from 1 ms to 128 ms, after {@value #LIMIT_SECONDS} s an error. A guest sees the error only where the refusal lasts.
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> none.
@@ -23,7 +23,7 @@ final class Refusals {
     private long firstNanos;
 
     static boolean isRefusal(int result) {
-        return result == -Errno.EAGAIN || result == -Errno.EINTR;
+        return result == -Errno.EAGAIN || result == -Errno.EINTR || result == -Errno.ECANCELED;
     }
 
     /** Something has moved. */

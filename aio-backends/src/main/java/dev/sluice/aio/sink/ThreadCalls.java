@@ -2,44 +2,82 @@ package dev.sluice.aio.sink;
 
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.Errno;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntSupplier;
 
 /**
- * Calls of one sink on {@link CallThreads}; their results come back through the loop's mailbox.
+ * The calls of one sink that are made by {@link CallThreads}; their results come back through the loop's mailbox.
  *
  * <p>A call counts once it was handed over, never before: what throws or refuses on the way leaves nothing behind. If no thread can be had, further calls are
- * refused without asking for one for a while, which doubles from 1 ms to 128 ms.
+ * refused without asking for one for a while, which doubles from 1 ms to 128 ms; those of a closing sink are made on the loop's thread then.
  *
- * <p><b>Threading:</b> the loop's thread. <b>Failure:</b> {@link #start} returns false for now. <b>Allocation:</b> a task a call.
+ * <p><b>Threading:</b> the loop's thread. <b>Failure:</b> a start returns false if no thread can be had for now. <b>Allocation:</b> a task and its call.
  */
 public final class ThreadCalls {
     private static final long FIRST_PAUSE_NANOS = 1_000_000;
     private static final int MOST_DOUBLINGS = 7;
 
-    /** Who hears of results. */
-    @FunctionalInterface
-    public interface Ends {
-        void cameBack(int slot, int result);
-    }
-
+    private final RawSink sink;
     private final TickLoop loop;
     private final CallThreads threads;
-    private final Ends ends;
     private int onThreads;
     private int refusals;
     private long askAgainNanos;
 
-    public ThreadCalls(TickLoop loop, CallThreads threads, Ends ends) {
+    public ThreadCalls(RawSink sink, TickLoop loop, CallThreads threads) {
+        this.sink = sink;
         this.loop = loop;
         this.threads = threads;
-        this.ends = ends;
     }
 
-    /** Starts a call for a slot; false if no thread can be had for now. */
-    public boolean start(int slot, IntSupplier call) {
+    /** As {@link RawSink#startVector(int, boolean, int, long, int, long, int)}. */
+    public boolean startVector(int slot, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
+        return start(slot, reads
+                ? () -> (int) LinuxFile.preadv2(fd, iovecs, iovecCount, offset, 0)
+                : () -> (int) LinuxFile.pwritev2(fd, iovecs, iovecCount, offset, rwFlags));
+    }
+
+    /** As {@link RawSink#startBuffer(int, boolean, int, long, int, long, int)}. */
+    public boolean startBuffer(int slot, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
+        return start(slot, reads ? () -> (int) LinuxFile.pread(fd, address, bytes, offset) : () -> write(fd, address, bytes, offset, rwFlags));
+    }
+
+    /** RWF_DSYNC, the only flag there is, as fdatasync(2): pwrite(2) takes no flags. */
+    private static int write(int fd, long address, int bytes, long offset, int rwFlags) {
+        int written = (int) LinuxFile.pwrite(fd, address, bytes, offset);
+        if (written <= 0 || rwFlags == 0) {
+            return written;
+        }
+        int synced = LinuxFile.fdatasync(fd);
+        return synced < 0 ? synced : written;
+    }
+
+    /** As {@link RawSink#startFallocate}. */
+    public boolean startFallocate(int slot, int fd, int mode, long offset, long bytes) {
+        return start(slot, () -> LinuxFile.fallocate(fd, mode, offset, bytes));
+    }
+
+    /** As {@link RawSink#startSync}. */
+    public boolean startSync(int slot, int fd) {
+        return start(slot, () -> LinuxFile.fdatasync(fd));
+    }
+
+    private boolean start(int slot, IntSupplier call) {
+        if (!startOnThread(slot, call)) {
+            if (!sink.closing()) {
+                return false;
+            }
+            sink.collectLater(slot, call.getAsInt());
+            loop.completionsSeen(1);
+        }
+        loop.submissionAdded();
+        return true;
+    }
+
+    private boolean startOnThread(int slot, IntSupplier call) {
         if (refusals > 0 && loop.tickNanos() - askAgainNanos < 0) {
             return false;
         }
@@ -119,7 +157,9 @@ public final class ThreadCalls {
             if (!back) {
                 back = true;
                 onThreads--;
-                ends.cameBack(slot, result);
+                loop.completionsSeen(1);
+                sink.collect(slot, result);
+                sink.drain();
             }
         }
     }

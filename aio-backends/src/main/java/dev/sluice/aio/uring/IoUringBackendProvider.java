@@ -2,6 +2,7 @@ package dev.sluice.aio.uring;
 
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;
@@ -15,6 +16,9 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
 
     /** Requests in flight for each loop and image, unless configured. */
     private static final int DEFAULT_CAPACITY = 4096;
+
+    /** For one image, while the kernel can start no workers of its own. */
+    private static final int THREADS = 4;
 
     @Override
     public String name() {
@@ -37,6 +41,17 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
     }
 
     static BlockBackend open(BackendOptions options, CompletionSeam seam) throws IOException {
-        return new UringBackend(RawImage.open(options), options.sinkCapacityOr(DEFAULT_CAPACITY), seam);
+        // Before the image: at a limit of threads nothing else is to be closed again.
+        CallThreads threads = CallThreads.start("sluice-uring-", THREADS);
+        try {
+            return open(options, threads, seam);
+        } catch (Throwable refused) {
+            threads.close();
+            throw refused;
+        }
+    }
+
+    static BlockBackend open(BackendOptions options, CallThreads threads, CompletionSeam seam) throws IOException {
+        return new UringBackend(RawImage.open(options), options.sinkCapacityOr(DEFAULT_CAPACITY), threads, seam);
     }
 }

@@ -19,13 +19,14 @@ import org.junit.jupiter.params.provider.CsvSource;
 class SinkFaultsTest {
     private static final int SIZE = 2 << 20;
     private static final int REQUESTS = 600;
+    private static final int[] REFUSALS = {Errno.EAGAIN, Errno.EINTR, Errno.ECANCELED};
 
     /** Refuses one call in eight, and shortens one transfer in three to any number of bytes. */
     private static CompletionSeam unreliable(SplittableRandom random, AtomicInteger faults) {
         return (call, result) -> {
             if (random.nextInt(8) == 0) {
                 faults.incrementAndGet();
-                return random.nextBoolean() ? -Errno.EAGAIN : -Errno.EINTR;
+                return -REFUSALS[random.nextInt(REFUSALS.length)];
             }
             boolean transfer = call == CompletionSeam.Call.READ || call == CompletionSeam.Call.WRITE;
             if (transfer && result > 1 && random.nextInt(3) == 0) {
