@@ -36,6 +36,8 @@ public final class PipelineMetrics extends SluiceBinder {
     void register(Registration registration) {
         Tags ofDevice = Tags.of(SluiceKey.DEVICE.asString(), device);
         registration.gauge(SluiceMeter.DEVICE_SIZE, ofDevice, pipeline, of -> of.geometry().sizeBytes());
+        registration.gauge(SluiceMeter.DEVICE_MISSING, ofDevice, pipeline, of -> of.health().missingBytes());
+        registration.gauge(SluiceMeter.DEVICE_WRITEBACK_FAILED, ofDevice, pipeline, of -> of.health().writebackFailed() ? 1 : 0);
         registration.gauge(
                 SluiceMeter.DEVICE_DESCRIPTION,
                 ofDevice.and(SluiceKey.BACKEND.asString(), backend, SluiceKey.PIPELINE.asString(), pipeline.toString()),

@@ -53,6 +53,10 @@ public enum SluiceMeter implements MeterDocumentation {
     CONNECTIONS("sluice.connections", Meter.Type.COUNTER, null, "Front ends that came, and how they went", DEVICE, EVENT),
     DEVICE_CONNECTED("sluice.device.connected", Meter.Type.GAUGE, null, "1 while a front end is connected", DEVICE),
     DEVICE_SIZE("sluice.device.size", Meter.Type.GAUGE, Unit.BYTES, "Size of the disk", DEVICE),
+    DEVICE_MISSING(
+            "sluice.device.missing", Meter.Type.GAUGE, Unit.BYTES, "Bytes of the disk beyond the end of its image, which shrank while it was served; requests for them fail", DEVICE),
+    DEVICE_WRITEBACK_FAILED(
+            "sluice.device.writeback.failed", Meter.Type.GAUGE, null, "1 once a sync of the image has failed: every FLUSH and durable write fails until the image is reopened", DEVICE),
     DEVICE_DESCRIPTION("sluice.device.description", Meter.Type.GAUGE, null, "Always 1; the tags say what the disk is made of", DEVICE, BACKEND, PIPELINE),
 
     SINK_BATCHES("sluice.sink.batches", Meter.Type.COUNTER, null, "Batches of operations handed to the kernel", DEVICE, LOOP),

@@ -96,6 +96,8 @@ class PrometheusExpositionTest {
             loop.tick();
             assertThat(lines())
                     .contains("sluice_device_size_bytes{device=\"disk0\"} 1048576.0")
+                    .contains("sluice_device_missing_bytes{device=\"disk0\"} 0.0")
+                    .contains("sluice_device_writeback_failed{device=\"disk0\"} 0.0")
                     .contains("sluice_sink_retries_total{device=\"disk0\",loop=\"" + loop.name() + "\"} 0.0")
                     .anyMatch(line -> line.startsWith("sluice_device_description{backend=\"" + backend.name() + "\",device=\"disk0\",pipeline=\"queue"))
                     .anyMatch(line -> line.startsWith("sluice_loop_cpu_time_seconds_total{loop="))

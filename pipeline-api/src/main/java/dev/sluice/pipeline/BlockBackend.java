@@ -13,6 +13,11 @@ public interface BlockBackend extends AutoCloseable {
 
     BlockGeometry geometry();
 
+    /** What has befallen the image since it was opened. Any thread; no system call. */
+    default BackendHealth health() {
+        return BackendHealth.GOOD;
+    }
+
     /**
      * A sink for one loop: its own AIO context or its own ring entries. Called on that loop's thread.
      *

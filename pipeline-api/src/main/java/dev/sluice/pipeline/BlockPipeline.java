@@ -54,6 +54,11 @@ public final class BlockPipeline implements AutoCloseable {
         return backend.geometry();
     }
 
+    /** What has befallen the backend's image since it was opened. */
+    public BackendHealth health() {
+        return backend.health();
+    }
+
     public PipelineObserver observer() {
         return observer;
     }

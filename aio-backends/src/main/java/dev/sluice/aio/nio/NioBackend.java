@@ -1,6 +1,7 @@
 package dev.sluice.aio.nio;
 
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.pipeline.BackendHealth;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
@@ -40,6 +41,11 @@ final class NioBackend implements ResizableBackend {
     @Override
     public BlockGeometry geometry() {
         return image.geometry();
+    }
+
+    @Override
+    public BackendHealth health() {
+        return new BackendHealth(image.writeback().failed(), image.size().missingBytes());
     }
 
     @Override

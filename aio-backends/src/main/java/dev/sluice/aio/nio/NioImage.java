@@ -1,5 +1,7 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.image.ImageSize;
+import dev.sluice.aio.image.WritebackState;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
@@ -48,6 +50,9 @@ final class NioImage implements AutoCloseable {
     private final int directAlignment;
     private final boolean readOnly;
     private final @Nullable Object held;
+    private final WritebackState writeback;
+    private final ImageSize size;
+    private final SharedSync syncs = new SharedSync();
     private volatile BlockGeometry geometry;
 
     private NioImage(
@@ -59,6 +64,8 @@ final class NioImage implements AutoCloseable {
         this.directAlignment = directAlignment;
         this.readOnly = geometry.readOnly();
         this.geometry = geometry;
+        this.writeback = new WritebackState(path.toString());
+        this.size = ImageSize.watch(path.toString(), geometry.sizeBytes(), buffered::size);
     }
 
     static NioImage open(BackendOptions options) throws IOException {
@@ -171,7 +178,22 @@ final class NioImage implements AutoCloseable {
         return bypassing != null && ((address | offsetBytes | lengthBytes) & (directAlignment - 1)) == 0 ? bypassing : buffered;
     }
 
-    /** fdatasync(2), which covers what went through either channel. */
+    /** Whether syncs have failed; the same for all sinks. */
+    WritebackState writeback() {
+        return writeback;
+    }
+
+    /** Where the image ends now. */
+    ImageSize size() {
+        return size;
+    }
+
+    /** One sync at a time, as there is one open file for the syncs of all loops ({@link WritebackState}). */
+    SharedSync syncs() {
+        return syncs;
+    }
+
+    /** fdatasync(2), which covers what went through either channel. Inside {@link #syncs} alone. */
     void sync() throws IOException {
         buffered.force(false);
     }
@@ -188,6 +210,7 @@ final class NioImage implements AutoCloseable {
         if (sizeBytes < before.sizeBytes()) {
             // First, so that no more requests behind the new end begin; cutBack undoes what those under way do.
             geometry = sized(sizeBytes, before.physicalBlockBytes(), false);
+            size.resized(sizeBytes);
             buffered.truncate(sizeBytes);
         } else if (sizeBytes > before.sizeBytes()) {
             // A byte at the new end: the channel has no other way to grow a file without writing all of it.
@@ -197,6 +220,7 @@ final class NioImage implements AutoCloseable {
             }
         }
         geometry = sized(sizeBytes, before.physicalBlockBytes(), false);
+        size.resized(sizeBytes);
     }
 
     /** Takes off again what a write that was under way while the disk shrank has put behind its new end. */
@@ -210,6 +234,7 @@ final class NioImage implements AutoCloseable {
     private void followDevice(long wantedBytes) throws IOException {
         long actualBytes = checkedSize(path, buffered.size());
         geometry = sized(actualBytes, geometry.physicalBlockBytes(), readOnly);
+        size.resized(actualBytes);
         if (actualBytes != wantedBytes) {
             throw new IOException("resize " + path + ": the block device has " + actualBytes + " bytes, not " + wantedBytes
                     + ": resize the device itself first, then ask for the size that it has");
@@ -221,6 +246,7 @@ final class NioImage implements AutoCloseable {
         if (!buffered.isOpen()) {
             return;
         }
+        size.close();
         close(direct);
         close(buffered);
         OpenImages.release(held);

@@ -48,13 +48,21 @@ final class NioOperation implements Runnable {
         if (taken.op().modifies() && image.geometry().readOnly()) {
             return -Errno.EROFS;
         }
-        if (!image.geometry().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+        if (!image.size().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+            return -Errno.EIO;
+        }
+        if (promises(taken) && image.writeback().failed()) {
             return -Errno.EIO;
         }
         return switch (taken.op()) {
             case READ, WRITE, FLUSH, WRITE_ZEROES -> 0;
             case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
         };
+    }
+
+    /** Whether its completion says that something is on stable storage. */
+    private static boolean promises(BlockRequest taken) {
+        return taken.op() == BlockOp.FLUSH || (taken.durable() && taken.op().modifies());
     }
 
     /** True where the result is there already. */
@@ -94,14 +102,14 @@ final class NioOperation implements Runnable {
         int done = switch (asked.op()) {
             case READ, WRITE -> transfer(asked);
             case WRITE_ZEROES -> writeZeroes(asked);
-            case FLUSH -> call(CallSeam.Call.SYNC, null, ByteBuffer.allocate(0), 0);
+            case FLUSH -> 0;
             case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
         };
-        if (done >= 0 && asked.durable() && asked.op().modifies()) {
-            int synced = call(CallSeam.Call.SYNC, null, ByteBuffer.allocate(0), 0);
-            return synced < 0 ? synced : done;
+        if (done < 0 || !promises(asked)) {
+            return done;
         }
-        return done;
+        int synced = call(CallSeam.Call.SYNC, null, ByteBuffer.allocate(0), 0);
+        return synced < 0 ? synced : done;
     }
 
     private int transfer(BlockRequest asked) {
@@ -117,7 +125,7 @@ final class NioOperation implements Runnable {
                     return moved;
                 }
                 if (moved == 0) {
-                    return reads ? endOfFile(asked, i, at) : -Errno.ENOSPC;
+                    return reads ? endOfFile() : -Errno.ENOSPC;
                 }
                 if (moved < rest.byteSize()) {
                     sink.continued();
@@ -129,13 +137,10 @@ final class NioOperation implements Runnable {
         return (int) Math.min(asked.lengthBytes(), Integer.MAX_VALUE);
     }
 
-    /** The file is shorter than the disk: what isn't there reads as zeroes. */
-    private static int endOfFile(BlockRequest asked, int from, long done) {
-        for (int i = from; i < asked.iovecCount(); i++) {
-            MemorySegment segment = asked.dataSegment(i);
-            segment.asSlice(i == from ? done : 0).fill((byte) 0);
-        }
-        return (int) Math.min(asked.lengthBytes(), Integer.MAX_VALUE);
+    /** The file is shorter than the disk: somebody has truncated it. */
+    private int endOfFile() {
+        image.size().look();
+        return -Errno.EIO;
     }
 
     private int writeZeroes(BlockRequest asked) {
@@ -157,7 +162,8 @@ final class NioOperation implements Runnable {
         int start = memory.position();
         long began = 0;
         for (int tries = 0; ; tries++) {
-            int outcome = seam.result(call, callOnce(call, channel, memory.position(start), offset));
+            ByteBuffer from = memory.position(start);
+            int outcome = channel == null ? image.syncs().run(() -> image.writeback().synced(seam.result(call, syncOnce()))) : seam.result(call, callOnce(call, channel, from, offset));
             if (outcome != -Errno.EAGAIN && outcome != -Errno.EINTR) {
                 return outcome;
             }
@@ -173,12 +179,17 @@ final class NioOperation implements Runnable {
         }
     }
 
-    private int callOnce(CallSeam.Call call, @Nullable FileChannel channel, ByteBuffer memory, long offset) {
+    private int syncOnce() {
         try {
-            if (channel == null) {
-                image.sync();
-                return 0;
-            }
+            image.sync();
+            return 0;
+        } catch (IOException failed) {
+            return FileErrors.errno(failed);
+        }
+    }
+
+    private int callOnce(CallSeam.Call call, FileChannel channel, ByteBuffer memory, long offset) {
+        try {
             return call == CallSeam.Call.READ ? Math.max(0, channel.read(memory, offset)) : write(channel, memory, offset);
         } catch (IOException failed) {
             return FileErrors.errno(failed);

@@ -1,5 +1,7 @@
 package dev.sluice.aio.raw;
 
+import dev.sluice.aio.image.ImageSize;
+import dev.sluice.aio.image.WritebackState;
 import dev.sluice.aio.nio.OpenImages;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
@@ -9,6 +11,10 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.Errno;
 import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -20,6 +26,8 @@ import org.slf4j.LoggerFactory;
  * first writes back what the page cache holds dirty in its range, a direct write drops its range from the cache, and fdatasync on either
  * covers the file. Only requests that overlap <em>and</em> are in flight at the same time may see each other's pages half; a disk promises
  * them nothing either.
+ *
+ * <p>What is to be synced goes through open files of their own, one for each sink ({@link #takeSyncFd}), as {@link WritebackState} explains.
  *
  * <p><b>Threading:</b> any; only {@link #resize} changes something, the geometry; {@link #close} once, from any thread, after the last use of the descriptors. <b>Ownership:</b> both
  * descriptors and the lock are this object's. <b>Failure:</b> {@link #open} says in one line which call failed on which path, the errno and
@@ -35,6 +43,13 @@ public final class RawImage implements AutoCloseable {
     private volatile BlockGeometry geometry;
     private final boolean direct;
     private final boolean inMemory;
+    private final WritebackState writeback;
+    private final ImageSize size;
+
+    /** Open files for syncs: all there are, and those that no sink has at present. */
+    private final List<Fd> syncs = new ArrayList<>();
+
+    private final Deque<Fd> freeSyncs = new ArrayDeque<>();
 
     private RawImage(
             String path, Fd main, Fd buffered, DirectAlignment alignment, BlockGeometry geometry, boolean direct, boolean inMemory) {
@@ -45,6 +60,8 @@ public final class RawImage implements AutoCloseable {
         this.geometry = geometry;
         this.direct = direct;
         this.inMemory = inMemory;
+        this.writeback = new WritebackState(path);
+        this.size = ImageSize.watch(path, geometry.sizeBytes(), () -> endOf(main.number()));
     }
 
     /**
@@ -123,6 +140,15 @@ public final class RawImage implements AutoCloseable {
         };
     }
 
+    /** Where a file or a block device ends. */
+    private long endOf(int fd) throws IOException {
+        long end = LinuxFile.lseek(fd, 0, LinuxFile.SEEK_END);
+        if (end < 0) {
+            throw new ErrnoException("lseek", path, (int) end, "");
+        }
+        return end;
+    }
+
     /** As it was given. */
     public String path() {
         return path;
@@ -152,13 +178,16 @@ public final class RawImage implements AutoCloseable {
         if (sizeBytes < before.sizeBytes()) {
             // First, so that no more requests behind the new end begin; cutBack undoes what those under way do.
             geometry = after;
+            size.resized(sizeBytes);
         }
         int result = LinuxFile.ftruncate(main.number(), sizeBytes);
         if (result < 0) {
             geometry = before;
+            size.resized(before.sizeBytes());
             throw new ErrnoException("ftruncate", path, result, "is there room for " + sizeBytes + " bytes, and may a file here be so large?");
         }
         geometry = after;
+        size.resized(sizeBytes);
     }
 
     /** Takes off again what a write that was under way while the disk shrank has put behind its new end. */
@@ -180,6 +209,7 @@ public final class RawImage implements AutoCloseable {
     private void followDevice(long wantedBytes) throws IOException {
         long actualBytes = ImageGeometry.deviceSize(main.number(), path);
         geometry = sized(actualBytes);
+        size.resized(actualBytes);
         if (actualBytes != wantedBytes) {
             throw new IOException("resize " + path + ": the block device has " + actualBytes + " bytes, not " + wantedBytes
                     + ": resize the device itself first (lvresize, 'losetup -c'), then ask for the size that it has");
@@ -207,6 +237,39 @@ public final class RawImage implements AutoCloseable {
         return inMemory;
     }
 
+    /** Whether syncs have failed; the same for all sinks. */
+    public WritebackState writeback() {
+        return writeback;
+    }
+
+    /** Where the image ends now. */
+    public ImageSize size() {
+        return size;
+    }
+
+    /**
+     * An open file of its own for the syncs of one sink, until {@link #giveBackSyncFd}.
+     *
+     * @throws IllegalStateException where it cannot be opened, in one line that says what to do
+     */
+    public synchronized Fd takeSyncFd() {
+        Fd free = freeSyncs.poll();
+        if (free != null) {
+            return free;
+        }
+        try {
+            Fd opened = openFile("/proc/self/fd/" + main.number(), geometry.readOnly() ? LinuxFile.O_RDONLY : LinuxFile.O_RDWR);
+            syncs.add(opened);
+            return opened;
+        } catch (IOException refused) {
+            throw new IllegalStateException("image " + path + ": an open file for its syncs: " + refused.getMessage(), refused);
+        }
+    }
+
+    public synchronized void giveBackSyncFd(Fd fd) {
+        freeSyncs.add(fd);
+    }
+
     /** The descriptor for everything that is aligned; it carries the lock. */
     public int fd() {
         return main.number();
@@ -219,7 +282,9 @@ public final class RawImage implements AutoCloseable {
 
     /** Closes the descriptors and gives the lock up. Idempotent. */
     @Override
-    public void close() {
+    public synchronized void close() {
+        size.close();
+        syncs.forEach(Fd::close);
         buffered.close();
         main.close();
     }

@@ -84,16 +84,6 @@ final class IovecCursor {
         }
     }
 
-    /** Fills everything from here to the end with zeroes. */
-    void zeroRest() {
-        restore();
-        for (int i = element; i < count; i++) {
-            long done = i == element ? within : 0;
-            NativeMemory.fill(Iovec.base(iovecs, i) + done, Iovec.length(iovecs, i) - done, (byte) 0);
-        }
-        NativeMemory.surfaceFault();
-    }
-
     /** Copies the next bytes of the request to a buffer, without moving on. */
     void copyTo(long target, long bytes) {
         copy(target, bytes, true);

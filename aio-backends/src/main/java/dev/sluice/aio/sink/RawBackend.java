@@ -1,6 +1,7 @@
 package dev.sluice.aio.sink;
 
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.pipeline.BackendHealth;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockSink;
@@ -43,6 +44,11 @@ public abstract class RawBackend implements ResizableBackend {
     @Override
     public final BlockGeometry geometry() {
         return image.geometry();
+    }
+
+    @Override
+    public final BackendHealth health() {
+        return new BackendHealth(image.writeback().failed(), image.size().missingBytes());
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.sluice.aio.sink;
 import dev.sluice.aio.loop.LoopHandle;
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockRequest;
@@ -54,6 +55,9 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private final Runnable onClosed;
     private final CompletionSeam seam;
     private final boolean inMemory;
+    private final RawImage image;
+    private final Fd syncFd;
+    private final SyncGroup syncs;
     private final SinkOperation[] operations;
     private final int[] freeSlots;
     private int freeCount;
@@ -96,7 +100,9 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         this.loop = loop;
         this.onClosed = onClosed;
         this.seam = seam;
+        this.image = image;
         this.inMemory = image.inMemory();
+        this.syncs = new SyncGroup(capacity);
         this.bounceBuffers = new BouncePool(Math.max(MIN_BOUNCE_ALIGNMENT, Math.max(image.alignment().memoryBytes(), image.alignment().offsetBytes())));
         this.punchUnsupported = !image.geometry().discard();
         this.operations = new SinkOperation[capacity];
@@ -112,6 +118,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         this.endedResults = new int[capacity];
         this.collectedSlots = new int[capacity];
         this.collectedResults = new int[capacity];
+        this.syncFd = image.takeSyncFd();
     }
 
     // ---- what a kind of sink does
@@ -129,7 +136,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     /** As {@link #startVector}: fallocate(2). */
     protected abstract boolean startFallocate(int slot, int fd, int mode, long offset, long bytes);
 
-    /** As {@link #startVector}: fdatasync(2). */
+    /** As {@link #startVector}: fdatasync(2) of {@link #syncFd}. */
     protected abstract boolean startSync(int slot, int fd);
 
     /** All calls of a {@link #flush} have been started. */
@@ -164,6 +171,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     public final void flush() {
         started = 0;
         startBatch();
+        syncs.seal();
         endBatch();
         counts.batch(started);
         counts.publish();
@@ -189,6 +197,8 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
                 started++;
             } else if (outcome == SinkOperation.NEEDS_BUFFER) {
                 bufferless.add(slot);
+            } else if (outcome == SinkOperation.SHARES_SYNC) {
+                syncs.join(slot);
             } else {
                 endLater(slot, outcome);
             }
@@ -216,6 +226,18 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
             // Where the kernel has it already, only the kernel may end it.
             return inKernel() == before ? -Errno.EIO : SinkOperation.GOES_ON;
         }
+    }
+
+    /** Starts a sync, unless there is one; outcomes as of {@link SinkOperation#issue}. */
+    int issueSync(int slot) {
+        if (!syncs.mayStart(slot)) {
+            return SinkOperation.SHARES_SYNC;
+        }
+        if (!startSync(slot, syncFd.number())) {
+            return SinkOperation.KERNEL_REFUSES;
+        }
+        syncs.started(slot);
+        return SinkOperation.GOES_ON;
     }
 
     @Override
@@ -362,6 +384,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
      */
     protected void cancelled(int slot) {}
 
+    /** The open file whose syncs are this sink's alone. */
+    protected final int syncFd() {
+        return syncFd.number();
+    }
+
     /** A call was refused for now and stays where it is. */
     protected final void refusedForNow() {
         counts.retried();
@@ -414,6 +441,23 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     }
 
     private void finish(int slot, int result) {
+        if (!syncs.isLeader(slot)) {
+            complete(slot, result);
+            return;
+        }
+        // First: whoever hears of the completion may flush the sink.
+        int members = syncs.ended();
+        complete(slot, result);
+        for (; members > 0; members--) {
+            int member = syncs.pollMember();
+            complete(member, operations[member].afterSync(result));
+        }
+        while (syncs.anyWaiting()) {
+            continueInThisTick(syncs.pollWaiting());
+        }
+    }
+
+    private void complete(int slot, int result) {
         BlockRequest request = operations[slot].end();
         // The slot first: whoever hears of the completion may submit again.
         freeSlots[freeCount++] = slot;
@@ -454,6 +498,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         if (closing && !closed && inFlight() == 0) {
             closed = true;
             loop.runGuarded("closing a sink", bounceBuffers::close);
+            image.giveBackSyncFd(syncFd);
             loop.runGuarded("closing a sink", this::release);
             onClosed.run();
         }

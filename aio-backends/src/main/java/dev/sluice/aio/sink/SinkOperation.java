@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * PUNCH       FALLOCATE(PUNCH_HOLE): DISCARD, WRITE_ZEROES that may unmap      no such thing: ZERO_RANGE (a WRITE_ZEROES)
  * ZERO_RANGE  FALLOCATE(ZERO_RANGE): WRITE_ZEROES                              no such thing: ZERO_WRITE
  * ZERO_WRITE  WRITE of a buffer of zeroes, piece by piece
- * SYNC        FSYNC: FLUSH, and after the three above where the request is durable
+ * SYNC        FSYNC: FLUSH, and after the others where the request is durable and the kernel has not synced it yet; shared with others (SyncGroup)
  * </pre>
  *
  * <p><b>Threading:</b> the loop's. <b>Ownership:</b> the request's, from {@link #begin} to {@link #end}. <b>Failure:</b> as a negative errno of
@@ -33,6 +33,9 @@ final class SinkOperation {
 
     /** The kernel takes no more for now. */
     static final int KERNEL_REFUSES = Integer.MIN_VALUE + 2;
+
+    /** Another request's sync serves this one too, or it waits for the next; not done yet either. */
+    static final int SHARES_SYNC = Integer.MIN_VALUE + 3;
 
     private enum Step {
         VECTOR,
@@ -57,6 +60,10 @@ final class SinkOperation {
     private long bounceAddress;
     private boolean directRefused;
     private boolean wentDirect;
+    /** The last call syncs what it writes (RWF_DSYNC). */
+    private boolean syncsItself;
+    /** Something durable has gone through the page cache. */
+    private boolean syncLeft;
 
     SinkOperation(RawSink sink, RawImage image, int slot) {
         this.sink = sink;
@@ -81,12 +88,17 @@ final class SinkOperation {
         request = taken;
         doneBytes = 0;
         directRefused = false;
+        syncsItself = false;
+        syncLeft = false;
         refusals.clear();
         BlockOp op = taken.op();
         if (op.modifies() && image.geometry().readOnly()) {
             return -Errno.EROFS;
         }
-        if (!image.geometry().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+        if (!image.size().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
+            return -Errno.EIO;
+        }
+        if ((op == BlockOp.FLUSH || (taken.durable() && op.modifies())) && image.writeback().failed()) {
             return -Errno.EIO;
         }
         return switch (op) {
@@ -135,6 +147,9 @@ final class SinkOperation {
                 return obstacle;
             }
         }
+        if (step == Step.SYNC) {
+            return sink.issueSync(slot);
+        }
         boolean started =
                 switch (step) {
                     case VECTOR -> startVector(offset, rest, current.durable());
@@ -142,7 +157,7 @@ final class SinkOperation {
                     case PUNCH -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
                     case ZERO_RANGE -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
                     case ZERO_WRITE -> startBuffer(false, ZeroBuffer.ADDRESS, Math.min(rest, ZeroBuffer.BYTES), offset, false);
-                    case SYNC -> sink.startSync(slot, image.fd());
+                    case SYNC -> throw new IllegalStateException("issued above");
                 };
         return started ? GOES_ON : KERNEL_REFUSES;
     }
@@ -177,8 +192,13 @@ final class SinkOperation {
         }
     }
 
+    /** After {@link #fdFor}. A write through the page cache is synced by a step of its own; RWF_DSYNC means nothing in memory. */
     private int flags(boolean durable) {
-        return durable && !reads ? LinuxFile.RWF_DSYNC : 0;
+        boolean write = durable && !reads;
+        boolean bypasses = wentDirect && image.direct();
+        syncsItself = write && bypasses;
+        syncLeft |= write && !bypasses && !image.inMemory();
+        return syncsItself ? LinuxFile.RWF_DSYNC : 0;
     }
 
     private int fdFor(long offsetAndLength, boolean direct) {
@@ -209,13 +229,22 @@ final class SinkOperation {
                 yield result == -Errno.EOPNOTSUPP ? go(Step.ZERO_WRITE) : ranged(result);
             }
             case ZERO_WRITE -> zeroesWritten(result);
-            case SYNC -> Math.min(result, 0);
+            case SYNC -> afterSync(image.writeback().synced(Math.min(result, 0)));
         };
+    }
+
+    /** The result of the request, where its sync or the one that it shares has given this. */
+    int afterSync(int result) {
+        return result < 0 || request().op() != BlockOp.WRITE ? Math.min(result, 0) : transferred();
+    }
+
+    private int transferred() {
+        return (int) Math.min(request().lengthBytes(), Integer.MAX_VALUE);
     }
 
     private int moved(int result) {
         if (result < 0) {
-            return refusedDirect(result) ? GOES_ON : result;
+            return refusedDirect(result) ? GOES_ON : syncsItself ? image.writeback().written(result) : result;
         }
         if (result == 0) {
             return reads ? endOfFile() : -Errno.ENOSPC;
@@ -234,7 +263,7 @@ final class SinkOperation {
         }
         long length = request().lengthBytes();
         if (doneBytes >= length) {
-            return (int) Math.min(length, Integer.MAX_VALUE);
+            return syncLeft ? go(Step.SYNC) : syncsItself ? image.writeback().written(transferred()) : transferred();
         }
         cursor.advance(result);
         if (step == Step.VECTOR || result < Math.min(length - doneBytes + result, BouncePool.BUFFER_BYTES)) {
@@ -253,14 +282,10 @@ final class SinkOperation {
         return true;
     }
 
-    /** The file is shorter than the disk: what isn't there reads as zeroes. */
+    /** The file is shorter than the disk: somebody has truncated it. */
     private int endOfFile() {
-        try {
-            cursor.zeroRest();
-        } catch (InternalError truncated) {
-            return -Errno.EFAULT;
-        }
-        return (int) Math.min(request().lengthBytes(), Integer.MAX_VALUE);
+        image.size().look();
+        return -Errno.EIO;
     }
 
     private int ranged(int result) {

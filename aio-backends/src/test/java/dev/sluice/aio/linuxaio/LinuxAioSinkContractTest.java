@@ -54,6 +54,18 @@ class LinuxAioSinkContractTest {
         }
     }
 
+    @Nested
+    class ThroughThePageCache extends Contract {
+        ThroughThePageCache() {
+            super(DISK, AioCalls.KERNEL);
+        }
+
+        @Override
+        protected boolean direct() {
+            return false;
+        }
+    }
+
     @TestsSink(LinuxAioSink.class)
     abstract static class Contract extends RawSinkContract {
         private final AioCalls calls;

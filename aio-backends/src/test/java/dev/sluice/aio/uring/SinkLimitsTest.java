@@ -229,19 +229,6 @@ class SinkLimitsTest {
         });
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {512, BLOCK})
-    void shouldFailWithEfaultWhenTheMemoryIsGoneBehindTheEndOfTheFile(int length) throws IOException {
-        withTruncatedMemory(lost -> {
-            try (SinkFixture fixture = new SinkFixture(options(disk, 8));
-                    TestRequest read = TestRequest.over(fixture.loop, lost, length)) {
-                sparse(disk, SIZE / 2);
-                assertThat(fixture.run(read.as(BlockOp.READ, SIZE - BLOCK))).isEqualTo(-Errno.EFAULT);
-                assertThat(fixture.read(0, BLOCK)).containsOnly(0);
-            }
-        });
-    }
-
     @Test
     void shouldFailWithEnospcAndGoOnWhenTheFileSystemIsFull() throws IOException, InterruptedException {
         Path mountPoint = Files.createTempDirectory("sluice-full");

@@ -27,6 +27,18 @@ class UringSinkContractTest {
         }
     }
 
+    @Nested
+    class ThroughThePageCache extends Contract {
+        ThroughThePageCache() {
+            super(DISK);
+        }
+
+        @Override
+        protected boolean direct() {
+            return false;
+        }
+    }
+
     @TestsSink(UringSink.class)
     abstract static class Contract extends RawSinkContract {
         Contract(Path parent) {

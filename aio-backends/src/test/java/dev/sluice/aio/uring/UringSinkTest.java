@@ -155,22 +155,19 @@ class UringSinkTest {
     }
 
     @Test
-    void shouldReadZeroesWhereTheFileIsShorterThanTheDisk() throws IOException {
+    void shouldFailWhatLiesBeyondTheEndOfAFileThatWasTruncated() throws IOException {
         try (SinkFixture fixture = new SinkFixture(options());
                 TestRequest read = fixture.make(0, BLOCK, BLOCK, BLOCK);
                 TestRequest odd = fixture.make(3, 5000, BLOCK * 3 - 5000);
-                TestRequest beyond = fixture.make(0, BLOCK)) {
+                TestRequest beyond = fixture.make(0, BLOCK);
+                TestRequest write = fixture.make(0, BLOCK)) {
             truncate(SIZE - 2 * BLOCK + 1000);
-            byte[] expected = Arrays.copyOf(Arrays.copyOfRange(content, SIZE - 3 * BLOCK, SIZE - 2 * BLOCK + 1000), 3 * BLOCK);
-            read.fill(bytes(3 * BLOCK));
-            odd.fill(bytes(3 * BLOCK));
-            beyond.fill(bytes(BLOCK));
-            assertThat(fixture.run(read.as(BlockOp.READ, SIZE - 3 * BLOCK))).isEqualTo(3 * BLOCK);
-            assertThat(fixture.run(odd.as(BlockOp.READ, SIZE - 3 * BLOCK))).isEqualTo(3 * BLOCK);
-            assertThat(fixture.run(beyond.as(BlockOp.READ, SIZE - BLOCK))).isEqualTo(BLOCK);
-            assertThat(read.bytes()).isEqualTo(expected);
-            assertThat(odd.bytes()).isEqualTo(expected);
-            assertThat(beyond.bytes()).containsOnly(0);
+            assertThat(fixture.run(read.as(BlockOp.READ, SIZE - 3 * BLOCK))).isEqualTo(-Errno.EIO);
+            assertThat(fixture.run(odd.as(BlockOp.READ, SIZE - 3 * BLOCK))).isEqualTo(-Errno.EIO);
+            assertThat(fixture.run(beyond.as(BlockOp.READ, SIZE - BLOCK))).isEqualTo(-Errno.EIO);
+            assertThat(fixture.run(write.as(BlockOp.WRITE, SIZE - BLOCK))).isEqualTo(-Errno.EIO);
+            assertThat(Files.size(image)).as("what was written beyond the end").isEqualTo(SIZE - 2 * BLOCK + 1000);
+            assertThat(fixture.read(SIZE - 3 * BLOCK, BLOCK + 512)).isEqualTo(Arrays.copyOfRange(content, SIZE - 3 * BLOCK, SIZE - 2 * BLOCK + 512));
         }
     }
 

@@ -141,7 +141,13 @@ public abstract class BlockSinkContract {
         });
     }
 
-    private int result(TestIo io) {
+    /** What happens to the system calls of the sink under test. */
+    protected final SystemCallFaults faults() {
+        return faults;
+    }
+
+    /** Submits a request of its own and returns what it was completed with. */
+    protected final int result(TestIo io) {
         return result(rig().queue, io);
     }
 
@@ -434,15 +440,15 @@ public abstract class BlockSinkContract {
     }
 
     @Test
-    void shouldReadZeroesWhereTheFileHasEnded() {
+    void shouldFailAReadWhereTheFileHasEnded() {
         byte[] bytes = pattern(15, 8192);
         assertThat(result(TestIo.write(0, bytes))).isEqualTo(8192);
         int[] pieces = {1024, 0};
         int[] next = {0};
         faults.inject((call, result) -> call == SystemCallFaults.Call.READ ? pieces[next[0]++] : result);
-        byte[] read = read(0, 8192);
-        assertThat(Arrays.copyOf(read, 1024)).isEqualTo(Arrays.copyOf(bytes, 1024));
-        assertThat(Arrays.copyOfRange(read, 1024, 8192)).containsOnly(0);
+        assertThat(result(TestIo.read(0, 8192))).isEqualTo(-Errno.EIO);
+        faults.inject(SystemCallFaults.NONE);
+        assertThat(read(0, 8192)).as("the sink goes on").isEqualTo(bytes);
     }
 
     @Test
@@ -484,10 +490,117 @@ public abstract class BlockSinkContract {
         assertThat(System.nanoTime() - before).as("nanoseconds for %d refusals", refusals).isGreaterThan(5_000_000L);
     }
 
+    // ---- after writeback has failed
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EIO, Errno.ENOSPC, Errno.EDQUOT})
+    void shouldFailEveryFlushAndDurableRequestWhenASyncHasFailed(int errno) throws Exception {
+        byte[] bytes = pattern(20, 4096);
+        assertThat(result(TestIo.flush())).isZero();
+        assertThat(result(TestIo.write(8, bytes))).isEqualTo(4096);
+        assertThat(rig().backend.health().writebackFailed()).isFalse();
+        faults.inject(SystemCallFaults.always(SystemCallFaults.Call.SYNC, -errno));
+        assertThat(result(TestIo.flush())).isEqualTo(-errno);
+        faults.inject(SystemCallFaults.NONE);
+
+        assertPromisesNothing();
+        assertThat(rig().backend.health().writebackFailed()).isTrue();
+        assertThat(result(TestIo.write(16, bytes))).as("what promises nothing is served").isEqualTo(4096);
+        assertThat(read(8, 4096)).isEqualTo(bytes);
+    }
+
+    /** With the sink under test and with another loop's. */
+    private void assertPromisesNothing() throws Exception {
+        for (TestIo io : promises()) {
+            assertThat(result(io)).as("%s", io).isEqualTo(-Errno.EIO);
+        }
+        IoLoop other = openLoop();
+        try (TestQueue queue = new TestQueue(other, 1, 8)) {
+            BlockSink second = on(other, () -> rig().backend.openSink(other));
+            for (TestIo io : promises()) {
+                boolean taken = on(other, () -> {
+                    boolean submitted = second.submit(parsed(queue, io));
+                    other.atTickEnd(second::flush);
+                    return submitted;
+                });
+                assertThat(taken).isTrue();
+                assertThat(io.await()).as("%s on another loop", io).isEqualTo(-Errno.EIO);
+            }
+            on(other, () -> {
+                second.close();
+                return true;
+            });
+        } finally {
+            other.close();
+        }
+    }
+
+    private List<TestIo> promises() {
+        List<TestIo> promises = new ArrayList<>(List.of(TestIo.flush(), TestIo.write(0, new byte[4096]).asDurable()));
+        if (rig().backend.geometry().writeZeroes()) {
+            promises.add(TestIo.writeZeroes(0, 4096).asDurable());
+        }
+        if (rig().backend.geometry().discard()) {
+            promises.add(TestIo.discard(0, 4096).asDurable());
+        }
+        return promises;
+    }
+
+    @Test
+    void shouldFailWhatWasInFlightTogetherWithASyncThatFailed() throws Exception {
+        int[] syncs = {0};
+        faults.inject((call, result) -> call == SystemCallFaults.Call.SYNC && syncs[0]++ == 0 ? -Errno.EIO : result);
+        TestIo[] flushes = new TestIo[CAPACITY];
+        Arrays.setAll(flushes, i -> TestIo.flush());
+        submit(rig().queue, flushes);
+        assertThat(flushes).extracting(TestIo::await).as("of the flushes that overlap one that failed none succeeds").doesNotContain(0);
+        faults.inject(SystemCallFaults.NONE);
+        assertPromisesNothing();
+    }
+
+    @Test
+    void shouldFailARequestWhoseOwnSyncFails() throws Exception {
+        if (!rig().backend.geometry().writeZeroes()) {
+            return;
+        }
+        faults.inject(SystemCallFaults.always(SystemCallFaults.Call.SYNC, -Errno.EIO));
+        if (result(TestIo.writeZeroes(0, 4096).asDurable()) == 0) {
+            assertThat(faults.injected()).as("syncs of a sink that makes zeroes durable without one").isZero();
+            return;
+        }
+        faults.inject(SystemCallFaults.NONE);
+        assertPromisesNothing();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {Errno.EAGAIN, Errno.EINTR, Errno.EINVAL})
+    void shouldPromiseAgainWhenASyncDidNotRun(int errno) {
+        faults.inject(SystemCallFaults.first(1, -errno));
+        int _ = result(TestIo.flush());
+        faults.inject(SystemCallFaults.NONE);
+        assertThat(result(TestIo.flush())).isZero();
+        assertThat(result(TestIo.write(0, new byte[4096]).asDurable())).isEqualTo(4096);
+        assertThat(rig().backend.health().writebackFailed()).isFalse();
+    }
+
+    @Test
+    void shouldCompleteEachOfManyThatNeedASyncAtOnce() {
+        for (int round = 0; round < 20; round++) {
+            TestIo[] again = new TestIo[CAPACITY];
+            Arrays.setAll(again, i -> i % 2 == 0 ? TestIo.flush() : TestIo.write(8L * i, new byte[4096]).asDurable());
+            submit(rig().queue, again);
+            for (TestIo io : again) {
+                assertThat(io.await()).as("%s", io).isEqualTo(io.op() == BlockOp.FLUSH ? 0 : 4096);
+            }
+            run(() -> assertThat(rig().sink.inFlight()).isZero());
+            assertThat(again).allMatch(io -> io.answers() == 1);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.ENOMEM})
     void shouldTellWhatTheKernelFailedWithAndGoOn(int errno) {
-        for (SystemCallFaults.Call call : List.of(SystemCallFaults.Call.READ, SystemCallFaults.Call.WRITE, SystemCallFaults.Call.SYNC)) {
+        for (SystemCallFaults.Call call : List.of(SystemCallFaults.Call.READ, SystemCallFaults.Call.WRITE)) {
             faults.inject(SystemCallFaults.always(call, -errno));
             assertThat(result(asked(call))).as("%s failing with %s", call, Errno.name(errno)).isEqualTo(-errno);
             faults.inject(SystemCallFaults.NONE);

@@ -1,5 +1,6 @@
 package dev.sluice.pipeline.testing;
 
+import dev.sluice.pipeline.BackendHealth;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockSink;
@@ -59,6 +60,11 @@ public final class SimulatedBackend implements BlockBackend {
     @Override
     public BlockGeometry geometry() {
         return geometry;
+    }
+
+    @Override
+    public BackendHealth health() {
+        return new BackendHealth(disk.writebackFailed(), 0);
     }
 
     @Override

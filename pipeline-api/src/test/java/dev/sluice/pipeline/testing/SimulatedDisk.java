@@ -25,6 +25,7 @@ final class SimulatedDisk implements AutoCloseable {
     private final NativeBlock durable;
     private final BitSet dirtySectors = new BitSet();
     private final SystemCallFaults calls;
+    private volatile boolean writebackFailed;
 
     SimulatedDisk(BlockGeometry geometry, SystemCallFaults calls) {
         this.geometry = geometry;
@@ -51,6 +52,9 @@ final class SimulatedDisk implements AutoCloseable {
     int refusal(BlockRequest request) {
         if (request.op().modifies() && geometry.readOnly()) {
             return Errno.EROFS;
+        }
+        if (writebackFailed && (request.op() == BlockOp.FLUSH || (request.durable() && request.op().modifies()))) {
+            return Errno.EIO;
         }
         if (request.offsetBytes() + request.lengthBytes() > geometry.sizeBytes() && request.op() != BlockOp.GET_ID) {
             return Errno.EINVAL;
@@ -87,18 +91,32 @@ final class SimulatedDisk implements AutoCloseable {
     }
 
     private int synced(BlockRequest request, int result) {
-        if (result >= 0 && request.durable()) {
-            makeDurable();
+        if (result < 0 || !request.durable()) {
+            return result;
         }
+        if (writebackFailed) {
+            return -Errno.EIO;
+        }
+        makeDurable();
         return result;
     }
 
     private int sync() {
         int result = calls.result(SystemCallFaults.Call.SYNC, 0);
         if (result == 0) {
+            if (writebackFailed) {
+                return -Errno.EIO;
+            }
             makeDurable();
+        } else if (result != -Errno.EAGAIN && result != -Errno.EINTR && result != -Errno.EINVAL) {
+            writebackFailed = true;
         }
         return result;
+    }
+
+    /** Whether a sync has failed, after which no other one succeeds. */
+    boolean writebackFailed() {
+        return writebackFailed;
     }
 
     /** Moves the bytes of a READ or WRITE between two places of its data; returns how many. */
@@ -119,17 +137,6 @@ final class SimulatedDisk implements AutoCloseable {
             dirty(request.offsetBytes() + from, to - from);
         }
         return Math.toIntExact(Math.max(0, to - from));
-    }
-
-    /** What is behind the end of a file reads as zeroes. */
-    void zeroRest(BlockRequest request, long from) {
-        long at = 0;
-        for (int i = 0; i < request.iovecCount(); i++) {
-            long length = Iovec.length(request.iovecsAddress(), i);
-            long done = Math.clamp(from - at, 0, length);
-            NativeMemory.fill(Iovec.base(request.iovecsAddress(), i) + done, length - done, (byte) 0);
-            at += length;
-        }
     }
 
     private int zero(BlockRequest request) {

@@ -309,8 +309,7 @@ public final class SimulatedSink implements BlockSink {
             return -Errno.ENOSPC;
         }
         if (bytes == 0) {
-            disk.zeroRest(request, entry.doneBytes);
-            return (int) request.lengthBytes();
+            return -Errno.EIO;
         }
         entry.doneBytes += bytes;
         if (entry.doneBytes < request.lengthBytes()) {

@@ -1,0 +1,8 @@
+/**
+ * What all sinks of one open image share, whatever their kind: whether writeback has failed ({@link dev.sluice.aio.image.WritebackState}) and where the
+ * image ends now ({@link dev.sluice.aio.image.ImageSize}). The JDK alone, as the portable backend uses it too.
+ */
+@NullMarked
+package dev.sluice.aio.image;
+
+import org.jspecify.annotations.NullMarked;
