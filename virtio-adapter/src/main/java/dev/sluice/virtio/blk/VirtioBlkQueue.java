@@ -149,7 +149,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.wake = wake;
         chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
         try {
-            boolean used = ring.start(device.accepted(VirtioFeatures.EVENT_IDX)) != 0;
+            boolean used = ring.start() != 0;
             NativeMemory.surfaceFault();
             callOwed &= used;
             started = true;
@@ -165,21 +165,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
      */
     public void callMayBeOwed() {
         callOwed = true;
-    }
-
-    /** The driver's features have changed while the queue runs. */
-    public void featuresChanged() {
-        loop.assertInLoop();
-        chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
-        if (failure == null) {
-            try {
-                ring.eventIdx(device.accepted(VirtioFeatures.EVENT_IDX));
-                NativeMemory.surfaceFault();
-            } catch (InternalError fault) {
-                fail(memoryLost(fault));
-            }
-            wake.run();
-        }
     }
 
     /** A map with the same ring in the same place, and more or less beside it. */

@@ -8,6 +8,7 @@ import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
+import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.DescriptorChain;
 import dev.sluice.virtio.queue.IovecSlab;
 import dev.sluice.virtio.queue.MemoryRegion;
@@ -210,7 +211,8 @@ public final class VirtioBlkRequest extends BlockRequest {
     }
 
     private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device) {
-        boolean supported = op == BlockOp.DISCARD ? device.geometry().discard() : device.geometry().writeZeroes();
+        // VIRTIO 1.3 §5.2.6: a request of a feature that was not negotiated is one that the device does not know.
+        boolean supported = device.accepted(op == BlockOp.DISCARD ? VirtioFeatures.BLK_DISCARD : VirtioFeatures.BLK_WRITE_ZEROES);
         long segmentBytes = chain.readableBytes() - HEADER_BYTES;
         if (!supported || segmentBytes > VirtioBlkDiscardSegment.SIZE) {
             // VIRTIO 1.3 §5.2.6.2: more segments than max_discard_seg (1 here) is UNSUPP.

@@ -50,8 +50,8 @@ public final class DriverRing {
         this.mask = size - 1;
         this.eventIdx = eventIdx;
         this.descBase = region.allocate((long) VirtqDesc.SIZE * size, 4096);
-        this.availBase = region.allocate(VirtqAvail.sizeBytes(size), 64);
-        this.usedBase = region.allocate(VirtqUsed.sizeBytes(size), 4096);
+        this.availBase = region.allocate(VirtqAvail.sizeBytes(size, true), 64);
+        this.usedBase = region.allocate(VirtqUsed.sizeBytes(size, true), 4096);
         this.next = new int[size];
         this.chainLength = new int[size];
         reset();
@@ -63,15 +63,15 @@ public final class DriverRing {
     }
 
     static long memoryBytes(int size) {
-        return 3 * 4096L + (long) VirtqDesc.SIZE * size + VirtqAvail.sizeBytes(size) + VirtqUsed.sizeBytes(size);
+        return 3 * 4096L + (long) VirtqDesc.SIZE * size + VirtqAvail.sizeBytes(size, true) + VirtqUsed.sizeBytes(size, true);
     }
 
     /** Empties the ring, as after a device reset: indexes at zero, all descriptors free, no calls wanted. */
     public void reset() {
         region.memory().asSlice(descBase, (long) VirtqDesc.SIZE * size).fill((byte) 0);
-        region.memory().asSlice(availBase, VirtqAvail.sizeBytes(size)).fill((byte) 0);
+        region.memory().asSlice(availBase, VirtqAvail.sizeBytes(size, eventIdx)).fill((byte) 0);
         // VIRTIO 1.3 §2.7.10: the driver initialises flags in the used ring to 0.
-        region.memory().asSlice(usedBase, VirtqUsed.sizeBytes(size)).fill((byte) 0);
+        region.memory().asSlice(usedBase, VirtqUsed.sizeBytes(size, eventIdx)).fill((byte) 0);
         for (int i = 0; i < size; i++) {
             next[i] = i + 1 < size ? i + 1 : NONE;
         }
@@ -96,7 +96,9 @@ public final class DriverRing {
         VirtqUsed.idxRelease(memory, usedBase, availIdx);
         // Far from any index the device will write soon; zero would ask for a call with the first request.
         disarmCall();
-        VirtqUsed.availEvent(memory, usedBase, size, availIdx);
+        if (eventIdx) {
+            VirtqUsed.availEvent(memory, usedBase, size, availIdx);
+        }
     }
 
     /** Descriptors that no chain uses. */

@@ -25,9 +25,9 @@ public final class VirtqAvail {
 
     private VirtqAvail() {}
 
-    /** Bytes of a ring, {@code used_event} included. */
-    public static long sizeBytes(int queueSize) {
-        return 6L + 2L * queueSize;
+    /** Bytes of a ring. VIRTIO 1.3 §2.7.6: {@code used_event} is part of it only if EVENT_IDX was negotiated. */
+    public static long sizeBytes(int queueSize, boolean eventIdx) {
+        return (eventIdx ? 6L : 4L) + 2L * queueSize;
     }
 
     public static int flags(MemorySegment memory, long base) {

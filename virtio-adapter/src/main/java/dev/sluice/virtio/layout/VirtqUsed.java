@@ -26,9 +26,9 @@ public final class VirtqUsed {
 
     private VirtqUsed() {}
 
-    /** Bytes of a ring, {@code avail_event} included. */
-    public static long sizeBytes(int queueSize) {
-        return 6L + (long) ELEMENT_SIZE * queueSize;
+    /** Bytes of a ring. VIRTIO 1.3 §2.7.8: {@code avail_event} is part of it only if EVENT_IDX was negotiated. */
+    public static long sizeBytes(int queueSize, boolean eventIdx) {
+        return (eventIdx ? 6L : 4L) + (long) ELEMENT_SIZE * queueSize;
     }
 
     public static int flags(MemorySegment memory, long base) {

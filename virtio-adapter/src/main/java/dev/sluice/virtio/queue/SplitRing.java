@@ -31,7 +31,8 @@ public final class SplitRing {
     private final MemorySegment avail;
     private final MemorySegment used;
 
-    private boolean eventIdx;
+    /** Without it the words behind the rings are not ours: the driver may keep data of its own there, or nothing at all. */
+    private final boolean eventIdx;
     /** Index of the next head to take. */
     private int lastAvail;
     /** What avail_event was last set to, with EVENT_IDX. */
@@ -46,10 +47,11 @@ public final class SplitRing {
     private boolean callConsidered;
     private boolean kicksDisabled;
 
-    private SplitRing(int queueIndex, int size, MemorySegment descriptors, MemorySegment avail, MemorySegment used) {
+    private SplitRing(int queueIndex, int size, boolean eventIdx, MemorySegment descriptors, MemorySegment avail, MemorySegment used) {
         this.queueIndex = queueIndex;
         this.size = size;
         this.mask = size - 1;
+        this.eventIdx = eventIdx;
         this.descriptors = descriptors;
         this.avail = avail;
         this.used = used;
@@ -59,18 +61,20 @@ public final class SplitRing {
      * Finds the areas in memory. Touches none of it.
      *
      * @param lastAvail index of the first head to take
+     * @param eventIdx whether VIRTIO_F_EVENT_IDX was negotiated; without it the rings end before their event words
      * @throws IllegalArgumentException where an area is not aligned or does not lie in one region; the message says which
      */
-    public static SplitRing locate(GuestMemory memory, RingAddresses addresses, int queueIndex, int size, int lastAvail) {
+    public static SplitRing locate(GuestMemory memory, RingAddresses addresses, int queueIndex, int size, int lastAvail, boolean eventIdx) {
         if (size < 1 || size > MAX_SIZE || Integer.bitCount(size) != 1) {
             throw new IllegalArgumentException("ring size " + size + " is not a power of two from 1 to " + MAX_SIZE);
         }
         SplitRing ring = new SplitRing(
                 queueIndex,
                 size,
+                eventIdx,
                 area(memory, "descriptor table", addresses.descriptors(), (long) VirtqDesc.SIZE * size, VirtqDesc.ALIGNMENT),
-                area(memory, "available ring", addresses.avail(), VirtqAvail.sizeBytes(size), VirtqAvail.ALIGNMENT),
-                area(memory, "used ring", addresses.used(), VirtqUsed.sizeBytes(size), VirtqUsed.ALIGNMENT));
+                area(memory, "available ring", addresses.avail(), VirtqAvail.sizeBytes(size, eventIdx), VirtqAvail.ALIGNMENT),
+                area(memory, "used ring", addresses.used(), VirtqUsed.sizeBytes(size, eventIdx), VirtqUsed.ALIGNMENT));
         ring.lastAvail = lastAvail & INDEX_MASK;
         ring.seenAvail = ring.lastAvail;
         return ring;
@@ -93,21 +97,15 @@ public final class SplitRing {
      *
      * @return the used index found
      */
-    public int start(boolean eventIdx) {
+    public int start() {
         nextUsed = VirtqUsed.idxAcquire(used, 0);
         publishedUsed = nextUsed;
-        eventIdx(eventIdx);
-        return nextUsed;
-    }
-
-    /** VIRTIO_F_EVENT_IDX takes effect here: both sides' wishes are expressed anew. */
-    public void eventIdx(boolean on) {
-        eventIdx = on;
-        callConsidered = false;
-        kicksDisabled = false;
         // VIRTIO 1.3 §2.7.10.1: with EVENT_IDX the device sets flags to 0; without it 0 asks for kicks.
         VirtqUsed.flags(used, 0, 0);
-        VirtqUsed.availEvent(used, 0, size, lastAvail);
+        if (eventIdx) {
+            VirtqUsed.availEvent(used, 0, size, lastAvail);
+        }
+        return nextUsed;
     }
 
     public int size() {

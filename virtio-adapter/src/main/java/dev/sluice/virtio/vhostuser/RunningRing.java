@@ -110,10 +110,6 @@ final class RunningRing {
         OnLoop.run(loop, () -> queue.enabled(enabled));
     }
 
-    void featuresChanged() {
-        OnLoop.run(loop, queue::featuresChanged);
-    }
-
     void memory(GuestMemory memory) {
         OnLoop.run(loop, () -> queue.memory(memory));
     }

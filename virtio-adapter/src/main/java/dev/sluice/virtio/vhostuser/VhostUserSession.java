@@ -56,6 +56,10 @@ final class VhostUserSession implements AutoCloseable {
     private final List<Vring> rings;
     private final MemoryTable memory;
     private long protocolFeatures;
+    /** As they were set last, with the bits of the transport. */
+    private long features;
+    /** Whether {@link #features} are those of the driver at hand: from SET_FEATURES until its last ring has stopped. */
+    private boolean featuresCurrent;
     private int refusals;
 
     VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory) {
@@ -136,22 +140,27 @@ final class VhostUserSession implements AutoCloseable {
 
     // ---- features
 
-    private void setFeatures(long features) throws ProtocolViolation {
-        long before = device.accepted();
+    private void setFeatures(long wanted) throws ProtocolViolation {
+        // Started rings are laid out and read by these features; QEMU turns the dirty log on and off while they run.
+        long fixed = (wanted ^ features) & ~VirtioFeatures.VHOST_LOG_ALL;
+        if (fixed != 0 && anyStarted()) {
+            throw ProtocolViolation.refused("SET_FEATURES changes 0x" + Long.toHexString(fixed) + " while a queue is started");
+        }
         try {
-            device.accept(features & ~VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
+            device.accept(wanted & ~VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES);
         } catch (IllegalArgumentException notOffered) {
             throw ProtocolViolation.fatal("SET_FEATURES: " + notOffered.getMessage());
         }
-        for (Vring ring : rings) {
-            // vhost-user, "Ring states": without VHOST_USER_F_PROTOCOL_FEATURES a ring starts enabled, and is never told so.
-            if ((features & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
-                ring.enable(true);
-            }
-            if (device.accepted() != before) {
-                ring.featuresChanged();
-            }
+        features = wanted;
+        featuresCurrent = true;
+        // vhost-user, "Ring states": without VHOST_USER_F_PROTOCOL_FEATURES a ring starts enabled, and is never told so.
+        if ((wanted & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
+            rings.forEach(ring -> ring.enable(true));
         }
+    }
+
+    private boolean anyStarted() {
+        return rings.stream().anyMatch(ring -> ring.state().started());
     }
 
     private void setProtocolFeatures(long features) throws ProtocolViolation {
@@ -251,6 +260,7 @@ final class VhostUserSession implements AutoCloseable {
 
     private void getVringBase(int index) throws IOException, ProtocolViolation {
         int base = ring(index).stop();
+        featuresCurrent &= anyStarted();
         VhostUser.u32(stream.replyPayload(), 0, index);
         VhostUser.u32(stream.replyPayload(), 4, base);
         stream.sendReply(VhostUser.VRING_STATE_SIZE);
@@ -275,6 +285,10 @@ final class VhostUserSession implements AutoCloseable {
     }
 
     private void setConfig(SetConfig config) throws ProtocolViolation {
+        // A driver may write before it is ready (VIRTIO 1.3 §3.1.1), when QEMU has not sent its features yet: FreeBSD does.
+        if (featuresCurrent && !device.accepted(VirtioFeatures.BLK_CONFIG_WCE)) {
+            throw ProtocolViolation.refused("SET_CONFIG: VIRTIO 1.3 §5.2.5: writeback exists only with VIRTIO_BLK_F_CONFIG_WCE, which the driver did not accept");
+        }
         try {
             device.writeConfig(config.offset(), config.payload(), VhostUser.CONFIG_HEADER_SIZE, config.bytes());
         } catch (IllegalArgumentException refused) {

@@ -8,6 +8,7 @@ import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.blk.VirtioBlkQueue;
+import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.RingAddresses;
@@ -186,7 +187,7 @@ final class Vring {
             throw ProtocolViolation.refused("queue " + index + " is kicked before its " + (size == 0 ? "size (SET_VRING_NUM)" : "addresses (SET_VRING_ADDR)"));
         }
         try {
-            SplitRing ring = SplitRing.locate(memory, where, index, size, base);
+            SplitRing ring = SplitRing.locate(memory, where, index, size, base, device.accepted(VirtioFeatures.EVENT_IDX));
             VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer(), pipeline.shortcuts());
             if (callOwed) {
                 queue.callMayBeOwed();
@@ -217,12 +218,6 @@ final class Vring {
         if (ring != null && state != wanted) {
             ring.enabled(enable);
             state = state.to(wanted);
-        }
-    }
-
-    void featuresChanged() {
-        if (running != null) {
-            running.featuresChanged();
         }
     }
 

@@ -327,6 +327,22 @@ final class HostileChainTest {
         assertFailsWithStatus(0, range(WRITE_ZEROES, 16, 0, 8, 1), OK);
     }
 
+    @Test
+    void shouldNotSupportDiscardAndWriteZeroesThatWereNotNegotiated() throws IOException {
+        long[] features = {0, VirtioFeatures.BLK_DISCARD, VirtioFeatures.BLK_WRITE_ZEROES};
+        for (long accepted : features) {
+            try (QueueUnderTest other = new QueueUnderTest(VirtioFeatures.VERSION_1 | accepted, 126)) {
+                for (int type : new int[] {DISCARD, WRITE_ZEROES}) {
+                    VirtioBlkDiscardSegment.set(other.low.segment(), DATA - QueueUnderTest.GUEST, 0, 8, 0);
+                    long status = other.plain(0, type, 0, DATA, 16);
+                    boolean negotiated = accepted == (type == DISCARD ? VirtioFeatures.BLK_DISCARD : VirtioFeatures.BLK_WRITE_ZEROES);
+                    assertThat(other.run(0)).isEqualTo(new Used(0, 1));
+                    assertThat(other.peek(status)).as("type %d with 0x%x", type, accepted).isEqualTo(negotiated ? OK : UNSUPP);
+                }
+            }
+        }
+    }
+
     // ---- the ring itself
 
     @Test

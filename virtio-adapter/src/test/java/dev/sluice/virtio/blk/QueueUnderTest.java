@@ -105,7 +105,7 @@ final class QueueUnderTest implements AutoCloseable {
         GuestMemory memory = new GuestMemory(List.of(
                 new MemoryRegion(BORDER, USER + 0x1000_0000L, NativeMemory.view(high.address(), REGION_BYTES)),
                 new MemoryRegion(GUEST, USER, NativeMemory.view(low.address(), REGION_BYTES))));
-        SplitRing ring = SplitRing.locate(memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), 0, SIZE, avail);
+        SplitRing ring = SplitRing.locate(memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), 0, SIZE, avail, device.accepted(VirtioFeatures.EVENT_IDX));
         queue = new VirtioBlkQueue(loop, 0, device, ring, memory, calls, events, pipeline.shortcuts(), LARGE_REQUESTS);
         source = new QueueSource(loop, queue);
         queue.eventFds(call.number(), err.number());
@@ -115,8 +115,14 @@ final class QueueUnderTest implements AutoCloseable {
         tick();
     }
 
+    static final long FEATURES = VirtioFeatures.VERSION_1
+            | VirtioFeatures.INDIRECT_DESC
+            | VirtioFeatures.BLK_FLUSH
+            | VirtioFeatures.BLK_DISCARD
+            | VirtioFeatures.BLK_WRITE_ZEROES;
+
     static QueueUnderTest open() throws IOException {
-        return new QueueUnderTest(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC | VirtioFeatures.BLK_FLUSH, 126);
+        return new QueueUnderTest(FEATURES, 126);
     }
 
     private void requireOwnAddresses(BlockRequest request) {
@@ -198,11 +204,11 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     MemorySegment availRing() {
-        return low.segment().asSlice(AVAIL, VirtqAvail.sizeBytes(SIZE));
+        return low.segment().asSlice(AVAIL, VirtqAvail.sizeBytes(SIZE, true));
     }
 
     MemorySegment usedRing() {
-        return low.segment().asSlice(USED, VirtqUsed.sizeBytes(SIZE));
+        return low.segment().asSlice(USED, VirtqUsed.sizeBytes(SIZE, true));
     }
 
     // ---- what the device does

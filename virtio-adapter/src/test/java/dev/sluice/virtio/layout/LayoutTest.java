@@ -162,11 +162,11 @@ final class LayoutTest {
     void shouldPlaceRingsWhereTheSpecDoes(int size) {
         StructLayout avail = avail(size);
         StructLayout used = used(size);
-        assertThat(avail.byteSize()).isEqualTo(VirtqAvail.sizeBytes(size));
+        assertThat(avail.byteSize()).isEqualTo(VirtqAvail.sizeBytes(size, true)).isEqualTo(VirtqAvail.sizeBytes(size, false) + 2);
         assertThat(offset(avail, "flags")).isEqualTo(VirtqAvail.FLAGS);
         assertThat(offset(avail, "idx")).isEqualTo(VirtqAvail.IDX);
         assertThat(offset(avail, "ring")).isEqualTo(VirtqAvail.RING);
-        assertThat(used.byteSize()).isEqualTo(VirtqUsed.sizeBytes(size));
+        assertThat(used.byteSize()).isEqualTo(VirtqUsed.sizeBytes(size, true)).isEqualTo(VirtqUsed.sizeBytes(size, false) + 2);
         assertThat(offset(used, "flags")).isEqualTo(VirtqUsed.FLAGS);
         assertThat(offset(used, "idx")).isEqualTo(VirtqUsed.IDX);
         assertThat(offset(used, "ring")).isEqualTo(VirtqUsed.RING);

@@ -7,6 +7,7 @@ import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqUsed;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -14,12 +15,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Indexes and notifications against an oracle that counts without ever wrapping around. */
 final class SplitRingTest {
     private static final long AVAIL = 0x80000;
     private static final long USED = 0xA0000;
     private static final long BYTES = 0x100000;
+    private static final long PATTERN = 0xA5A5_5A5A_C3C3_3C3CL;
 
     private final NativeBlock block = NativeMemory.allocate(BYTES, 4096);
     private final GuestMemory memory = new GuestMemory(List.of(new MemoryRegion(0, 0, NativeMemory.view(block.address(), BYTES))));
@@ -29,8 +32,8 @@ final class SplitRingTest {
         block.close();
     }
 
-    private SplitRing ring(int size, int base) {
-        return SplitRing.locate(memory, new RingAddresses(0, AVAIL, USED), 0, size, base);
+    private SplitRing ring(int size, int base, boolean eventIdx) {
+        return SplitRing.locate(memory, new RingAddresses(0, AVAIL, USED), 0, size, base, eventIdx);
     }
 
     /** Steps of a driver and a device in random order, far beyond the wrap-around of the 16-bit indexes. */
@@ -41,8 +44,8 @@ final class SplitRingTest {
         long start = 0xFFF0L + random.nextInt(16);
         VirtqAvail.idxRelease(block.segment(), AVAIL, (int) start & 0xFFFF);
         VirtqUsed.idxRelease(block.segment(), USED, (int) start & 0xFFFF);
-        SplitRing ring = ring(size, (int) start);
-        ring.start(eventIdx);
+        SplitRing ring = ring(size, (int) start, eventIdx);
+        int _ = ring.start();
         ArrayDeque<Integer> offered = new ArrayDeque<>();
         ArrayDeque<Integer> taken = new ArrayDeque<>();
         long availIdx = start;
@@ -122,12 +125,60 @@ final class SplitRingTest {
     @Test
     void shouldBeRefusedWhenAnAreaIsNotInOneRegionOrTheSizeIsImpossible() {
         for (int size : new int[] {0, 3, -1, 65536}) {
-            assertThatThrownBy(() -> ring(size, 0)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("size");
+            assertThatThrownBy(() -> ring(size, 0, true)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("size");
         }
-        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(BYTES - 16, AVAIL, USED), 0, 2, 0))
+        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(BYTES - 16, AVAIL, USED), 0, 2, 0, true))
                 .hasMessageContaining("descriptor table");
-        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0)).hasMessageContaining("available ring");
-        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, AVAIL, -4), 0, 2, 0)).hasMessageContaining("used ring");
+        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0, true)).hasMessageContaining("available ring");
+        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, AVAIL, -4), 0, 2, 0, true)).hasMessageContaining("used ring");
+    }
+
+    private static long availBytes(int size) {
+        return 4 + 2L * size;
+    }
+
+    private static long usedBytes(int size) {
+        return 4 + 8L * size;
+    }
+
+    /** VIRTIO 1.3 §2.7.6, §2.7.8: the event words are there only if EVENT_IDX was negotiated; SeaBIOS keeps its ring's size in that place. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 16, 256, 1024})
+    void shouldLeaveWhatIsBehindTheRingsAloneWhenEventIdxWasNotNegotiated(int size) {
+        long behindAvail = AVAIL + availBytes(size);
+        long behindUsed = USED + usedBytes(size);
+        block.segment().set(ValueLayout.JAVA_LONG_UNALIGNED, behindAvail, PATTERN);
+        block.segment().set(ValueLayout.JAVA_LONG_UNALIGNED, behindUsed, PATTERN);
+        SplitRing ring = ring(size, 0, false);
+        int _ = ring.start();
+        for (int i = 0; i < 3 * size; i++) {
+            VirtqAvail.ring(block.segment(), AVAIL, i % size, 0);
+            VirtqAvail.idxRelease(block.segment(), AVAIL, i + 1);
+            ring.disableKicks();
+            assertThat(ring.nextHead()).isZero();
+            ring.headTaken();
+            assertThat(ring.enableKicks()).isFalse();
+            ring.addUsed(0, 1);
+            // used_event, if it were read, would want none.
+            assertThat(ring.publish()).isTrue();
+        }
+        assertThat(block.segment().get(ValueLayout.JAVA_LONG_UNALIGNED, behindAvail)).isEqualTo(PATTERN);
+        assertThat(block.segment().get(ValueLayout.JAVA_LONG_UNALIGNED, behindUsed)).isEqualTo(PATTERN);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 16, 1024})
+    void shouldBeFoundAtTheVeryEndOfARegionWhenEventIdxWasNotNegotiated(int size) {
+        RingAddresses availAtEnd = new RingAddresses(0, BYTES - availBytes(size), USED);
+        RingAddresses usedAtEnd = new RingAddresses(0, AVAIL, BYTES - usedBytes(size));
+        for (RingAddresses atEnd : List.of(availAtEnd, usedAtEnd)) {
+            SplitRing ring = SplitRing.locate(memory, atEnd, 0, size, 0, false);
+            assertThat(ring.start()).isZero();
+            ring.addUsed(size - 1, 1);
+            assertThat(ring.publish()).isTrue();
+            assertThat(ring.enableKicks()).isFalse();
+            assertThatThrownBy(() -> SplitRing.locate(memory, atEnd, 0, size, 0, true)).hasMessageContaining("is not in one memory region");
+        }
     }
 
     @Test
