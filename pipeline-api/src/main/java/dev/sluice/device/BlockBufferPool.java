@@ -4,7 +4,6 @@ import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import java.lang.ref.PhantomReference;
 import java.lang.ref.ReferenceQueue;
-import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.function.Consumer;
@@ -38,15 +37,17 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     /** One for the holder of a buffer, one for each request on it; 0 where it is in the pool. */
     private final AtomicIntegerArray uses;
 
+    private final PendingTasks waiting = new PendingTasks(this::mayTry);
+
     // Guarded by this.
     private final int[] free;
     private final @Nullable Watch[] watches;
-    private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
     private int freeCount;
     private int leaks;
     private @Nullable NativeBlock memory;
     /** Requests of other devices on buffers of this one. */
     private int lentToOthers;
+    private boolean refusing;
     private boolean closed;
 
     /** First byte of the memory, 0 before there is any; what {@link #pin} compares addresses with. */
@@ -115,7 +116,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
      */
     @Override
     public synchronized @Nullable BlockBuffer tryTake() {
-        if (closed) {
+        if (refusing) {
             throw new IllegalStateException("the block device is closed, and its buffers with it");
         }
         reportCollected();
@@ -130,12 +131,14 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
             add(this);
             whenMade.accept(slab);
         }
-        int index = free[--freeCount];
-        uses.set(index, 1);
+        int index = free[freeCount - 1];
         BlockBuffer taken = new BlockBuffer(this, index, slab.segment().asSlice((long) index * bufferBytes, bufferBytes).asByteBuffer());
         if (detection != LeakDetection.OFF) {
             watches[index] = new Watch(taken, collected, index, detection == LeakDetection.TRACE);
         }
+        // Only now: where the heap had no room for one of these objects, the buffer is still in the pool.
+        freeCount--;
+        uses.set(index, 1);
         return taken;
     }
 
@@ -144,15 +147,14 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         return new TakeMono<>(this);
     }
 
+    private synchronized boolean mayTry() {
+        return freeCount > 0 || refusing;
+    }
+
+    /** Who is run may not want a buffer any more; then the next one is. */
     @Override
     public void whenAvailable(Runnable task) {
-        synchronized (this) {
-            if (freeCount == 0 && !closed) {
-                waiting.add(task);
-                return;
-            }
-        }
-        task.run();
+        waiting.add(task);
     }
 
     @Override
@@ -267,21 +269,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         synchronized (this) {
             free[freeCount++] = index;
         }
-        wakeWaiting();
-    }
-
-    /** One after the other for as long as there is a buffer: who is woken may not want it any more. */
-    private void wakeWaiting() {
-        while (true) {
-            Runnable next;
-            synchronized (this) {
-                next = freeCount > 0 || closed ? waiting.poll() : null;
-            }
-            if (next == null) {
-                return;
-            }
-            next.run();
-        }
+        waiting.drain();
     }
 
     // ---- leaks
@@ -297,8 +285,17 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         }
     }
 
+    /** From now on nobody takes a buffer, and who waits for one fails. Idempotent. */
+    void refuse() {
+        synchronized (this) {
+            refusing = true;
+        }
+        waiting.drain();
+    }
+
     /** Frees the memory, once no other device has requests on it. When no request of the own device is under way. Idempotent. */
     void close() {
+        refuse();
         synchronized (this) {
             if (closed) {
                 return;
@@ -317,7 +314,6 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
             }
             freeIfUnused();
         }
-        wakeWaiting();
     }
 
     private void freeIfUnused() {

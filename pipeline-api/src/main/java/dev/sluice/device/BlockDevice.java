@@ -50,6 +50,7 @@ public final class BlockDevice implements AutoCloseable {
     private final DeviceQueue[] queues;
     private final ByteAccess byteAccess;
     private final Set<RangeRead.Reading> rangesBeingRead = ConcurrentHashMap.newKeySet();
+    private final CallsUnderWay calls = new CallsUnderWay();
     private final Closing closing;
 
     private BlockDevice(Resources resources, BlockDeviceOptions options) {
@@ -64,7 +65,7 @@ public final class BlockDevice implements AutoCloseable {
             queues[i] = new DeviceQueue(resources.loops().get(i), i, options);
         }
         this.byteAccess = new ByteAccess(this);
-        this.closing = new Closing(queues, buffers, resources, this::endRanges);
+        this.closing = new Closing(queues, buffers, calls, resources, this::endRanges);
     }
 
     // ---- opening
@@ -277,6 +278,10 @@ public final class BlockDevice implements AutoCloseable {
 
     ByteAccess byteAccess() {
         return byteAccess;
+    }
+
+    CallsUnderWay calls() {
+        return calls;
     }
 
     /** For channels, which are to throw this. */

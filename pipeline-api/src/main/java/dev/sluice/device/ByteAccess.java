@@ -134,7 +134,11 @@ final class ByteAccess {
     }
 
     /** Gives back what it takes, however the work ends; where it is cancelled in flight, the pool waits for the kernel. */
-    private static <T extends AutoCloseable> Mono<Integer> borrowing(Lender<T> lender, java.util.function.Function<T, Mono<Integer>> work) {
-        return Mono.usingWhen(new TakeMono<>(lender), work, lent -> Mono.fromRunnable(() -> lender.giveBack(lent)));
+    private <T extends AutoCloseable> Mono<Integer> borrowing(Lender<T> lender, java.util.function.Function<T, Mono<Integer>> work) {
+        return Mono.defer(() -> {
+            device.calls().begin();
+            return Mono.usingWhen(new TakeMono<>(lender), work, lent -> Mono.fromRunnable(() -> lender.giveBack(lent)))
+                    .doFinally(end -> device.calls().end());
+        });
     }
 }

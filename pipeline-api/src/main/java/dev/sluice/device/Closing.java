@@ -15,7 +15,8 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
 /**
- * The end of a device, in order: no new calls; each queue drains and its source ends; the sinks close; memory is freed; then loops and backend.
+ * The end of a device, in order: no new calls, and no buffers for those who wait for one; each queue drains and its source ends; the sinks close; the
+ * calls of channels return; then loops and backend; memory is freed.
  *
  * <p><b>Threading:</b> any; each queue's part runs on its loop, and what waits for threads on a virtual thread. <b>Failure:</b> a loop that has
  * ended before its device waited for the requests that it had taken; those that had not been taken are refused.
@@ -23,17 +24,22 @@ import reactor.core.publisher.Sinks;
 final class Closing {
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
+    /** How long a refused call may take to return; it does nothing but return. */
+    private static final long CALLS_NANOS = 10_000_000_000L;
+
     private final DeviceQueue[] queues;
     private final BlockBufferPool buffers;
+    private final CallsUnderWay calls;
     private final Resources resources;
     private final AtomicBoolean begun = new AtomicBoolean();
     private final AtomicInteger left;
     private final Runnable begins;
     private final Sinks.One<Void> done = Sinks.one();
 
-    Closing(DeviceQueue[] queues, BlockBufferPool buffers, Resources resources, Runnable begins) {
+    Closing(DeviceQueue[] queues, BlockBufferPool buffers, CallsUnderWay calls, Resources resources, Runnable begins) {
         this.queues = queues;
         this.buffers = buffers;
+        this.calls = calls;
         this.resources = resources;
         this.begins = begins;
         this.left = new AtomicInteger(queues.length);
@@ -76,6 +82,7 @@ final class Closing {
             queue.refuseNew();
         }
         begins.run();
+        buffers.refuse();
         for (DeviceQueue queue : queues) {
             try {
                 queue.loop().execute(() -> queue.drain(this::drained));
@@ -109,6 +116,7 @@ final class Closing {
 
     private void free() {
         try {
+            calls.awaitNone(CALLS_NANOS);
             resources.closeRest();
             freeMemory();
             done.tryEmitEmpty().orThrow();

@@ -1,12 +1,11 @@
 package dev.sluice.device;
 
-import java.util.ArrayDeque;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** Lends one permit: what asks for it takes turns, in order, without a thread that waits. Any thread. */
 final class Permit implements Lender<Permit.Held> {
-    private final ArrayDeque<Runnable> waiting = new ArrayDeque<>();
+    private final PendingTasks waiting = new PendingTasks(this::isFree);
     private boolean out;
 
     /** The permit; closing it passes it on. Idempotent. */
@@ -30,15 +29,13 @@ final class Permit implements Lender<Permit.Held> {
         return new Held();
     }
 
+    private synchronized boolean isFree() {
+        return !out;
+    }
+
     @Override
     public void whenAvailable(Runnable task) {
-        synchronized (this) {
-            if (out) {
-                waiting.add(task);
-                return;
-            }
-        }
-        task.run();
+        waiting.add(task);
     }
 
     @Override
@@ -46,20 +43,11 @@ final class Permit implements Lender<Permit.Held> {
         lent.close();
     }
 
+    /** A task that is run takes the permit, or has been cancelled meanwhile; then the one behind it is run. */
     private void passOn() {
         synchronized (this) {
             out = false;
         }
-        while (true) {
-            Runnable next;
-            synchronized (this) {
-                next = out ? null : waiting.poll();
-            }
-            if (next == null) {
-                return;
-            }
-            // It takes the permit, or has been cancelled meanwhile; then the one behind it is asked.
-            next.run();
-        }
+        waiting.drain();
     }
 }

@@ -49,20 +49,31 @@ final class TakeMono<T extends AutoCloseable> extends Mono<T> {
             @Nullable T taken;
             try {
                 taken = lender.tryTake();
-            } catch (IllegalStateException closed) {
+            } catch (Throwable failed) {
                 if (done.compareAndSet(false, true)) {
-                    actual.onError(BlockIoException.closed());
+                    actual.onError(failed instanceof IllegalStateException ? BlockIoException.closed() : failed);
                 }
                 return;
             }
             if (taken == null) {
                 lender.whenAvailable(this::attempt);
             } else if (done.compareAndSet(false, true)) {
-                actual.onNext(taken);
-                actual.onComplete();
+                deliver(taken);
             } else {
                 lender.giveBack(taken);
             }
+        }
+
+        /** What is refused by an {@code Error} belongs to nobody: it goes back. */
+        private void deliver(T taken) {
+            try {
+                actual.onNext(taken);
+            } catch (Throwable failed) {
+                lender.giveBack(taken);
+                actual.onError(failed);
+                return;
+            }
+            actual.onComplete();
         }
 
         @Override

@@ -1,0 +1,44 @@
+package dev.sluice.device;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Counts the calls of channels that may hold pooled buffers, so that a device which closes frees their memory after the last of them and not under its
+ * hands. A closing device refuses whatever such a call asks for next, so none of them lasts.
+ *
+ * <p><b>Threading:</b> any; one thread waits. <b>Allocation:</b> none.
+ */
+final class CallsUnderWay {
+    private static final Logger LOG = LoggerFactory.getLogger(CallsUnderWay.class);
+
+    private final AtomicInteger count = new AtomicInteger();
+    private volatile @Nullable Thread waiting;
+
+    void begin() {
+        count.incrementAndGet();
+    }
+
+    void end() {
+        if (count.decrementAndGet() == 0) {
+            LockSupport.unpark(waiting);
+        }
+    }
+
+    /** Waits until there is none, or until so long has passed: then one is held by code that is not ours. */
+    void awaitNone(long nanos) {
+        waiting = Thread.currentThread();
+        long begun = System.nanoTime();
+        long left = nanos;
+        while (count.get() > 0 && left > 0) {
+            LockSupport.parkNanos(this, left);
+            left = nanos - (System.nanoTime() - begun);
+        }
+        if (count.get() > 0) {
+            LOG.warn("{} calls of channels have not returned from their device, which closes all the same", count.get());
+        }
+    }
+}
