@@ -85,7 +85,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private int endedCount;
     private int inFlight;
     private boolean hooked;
-    private boolean started;
     private boolean enabled;
     private boolean polled;
     private boolean waitingForIovecs;
@@ -152,7 +151,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             boolean used = ring.start() != 0;
             NativeMemory.surfaceFault();
             callOwed &= used;
-            started = true;
             payOwedCall();
         } catch (InternalError fault) {
             fail(memoryLost(fault));
@@ -188,18 +186,30 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.polled = polled;
     }
 
-    /**
-     * Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns; a new one
-     * is signalled at once where a call was due meanwhile: its driver may wait for nothing else.
-     */
+    /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
     public void eventFds(int callFd, int errFd) {
         loop.assertInLoop();
         calls.flush();
+        boolean missed = this.callFd != NO_FD && calls.withdraw(this.callFd);
+        if (this.errFd != NO_FD && calls.withdraw(this.errFd) && errFd != NO_FD) {
+            calls.add(errFd);
+        }
         this.callFd = callFd;
         this.errFd = errFd;
-        if (started) {
+        if (missed) {
+            callOwed = true;
             payOwedCall();
         }
+    }
+
+    /**
+     * The front end has brought the call eventfd while the ring runs: it is signalled, whether a call was due or not. A driver that was called through
+     * the one before may have missed that, and one that was not called looks in vain once (VIRTIO 1.3 §2.7.7).
+     */
+    public void callFdCame() {
+        loop.assertInLoop();
+        callOwed = true;
+        payOwedCall();
     }
 
     private void payOwedCall() {

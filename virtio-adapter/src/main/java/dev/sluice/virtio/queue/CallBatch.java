@@ -13,6 +13,7 @@ import dev.sluice.linux.PollSet;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
+import java.util.Arrays;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,8 +29,12 @@ import org.slf4j.LoggerFactory;
  * same tick share the system call. Where the kernel has no AIO context to give, poll(2) and write(2) remain, which a peer that toggles
  * the flag at the right moment can block.
  *
- * <p><b>Threading:</b> one per loop, on that loop, but for the constructor. <b>Ownership:</b> the eventfds stay their owner's, who closes one after
- * {@link #flush} or after the tick. <b>Failure:</b> a call that fails is logged; the queue goes on. <b>Allocation:</b> none.
+ * <p>No call is lost: one that the kernel does not take now (no memory, a signal) is made again some milliseconds later, and again, until it is made or
+ * its eventfd is {@linkplain #withdraw withdrawn}.
+ *
+ * <p><b>Threading:</b> one per loop, on that loop, but for the constructor. <b>Ownership:</b> the eventfds stay their owner's, who
+ * {@linkplain #withdraw withdraws} one before closing it. <b>Failure:</b> calls that have to be made again are logged, rarely.
+ * <b>Allocation:</b> none while calls are taken; an array of the eventfds whose calls are not.
  */
 public final class CallBatch implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(CallBatch.class);
@@ -37,9 +42,22 @@ public final class CallBatch implements AutoCloseable {
     /** Calls in one system call. The AIO ring has room for all of them, so that io_submit never finds it full. */
     private static final int CAPACITY = 32;
 
+    private static final long FIRST_RETRY_NANOS = 1_000_000;
+    private static final long LAST_RETRY_NANOS = 100_000_000;
+
+    /** Makes calls of submissions: io_submit(2), or what a test has in its place. */
+    @FunctionalInterface
+    interface Submission {
+        /** As {@link LinuxAio#submit}. */
+        int submit(long context, int count, long iocbAddresses);
+    }
+
     private final IoLoop loop;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
-    private final long context;
+    private final Runnable retry = this::retry;
+    private final Submission submission;
+    /** 0 where there is none, or none that works. */
+    private long context;
     private final NativeBlock iocbs;
     private final Fd nothing;
     private final PollSet writable;
@@ -47,18 +65,27 @@ public final class CallBatch implements AutoCloseable {
     private boolean hooked;
     private boolean closed;
 
+    /** Eventfds whose calls the kernel did not take, each once: it makes no difference to their drivers how often they are signalled. */
+    private int[] owed = new int[CAPACITY];
+
+    private int owedCount;
+    private long retryNanos = FIRST_RETRY_NANOS;
+    private boolean retryScheduled;
+    private long failures;
+
     /**
      * Makes an empty batch. Any thread.
      *
      * @throws IOException where /dev/null cannot be opened
      */
     public CallBatch(IoLoop loop) throws IOException {
-        this(loop, true);
+        this(loop, true, LinuxAio::submit);
     }
 
     /** With the choice to do without AIO, as where the kernel has none. */
-    CallBatch(IoLoop loop, boolean aioWanted) throws IOException {
+    CallBatch(IoLoop loop, boolean aioWanted, Submission submission) throws IOException {
         this.loop = loop;
+        this.submission = submission;
         this.nothing = LinuxFile.openOrThrow("/dev/null", LinuxFile.O_RDONLY | LinuxFile.O_CLOEXEC, 0);
         this.context = aioWanted ? usableContext() : 0;
         this.iocbs = NativeMemory.allocate((long) CAPACITY * (Iocb.SIZE + Long.BYTES), 64);
@@ -111,7 +138,7 @@ public final class CallBatch implements AutoCloseable {
         flush();
     }
 
-    /** Makes the calls now. */
+    /** Makes the calls now, as far as the kernel takes them. */
     public void flush() {
         int from = 0;
         while (from < count) {
@@ -121,38 +148,122 @@ public final class CallBatch implements AutoCloseable {
     }
 
     private int submit(int from) {
-        int submitted = LinuxAio.submit(context, count - from, pointer(from));
+        int submitted = submission.submit(context, count - from, pointer(from));
         AioRing.advanceHead(context, AioRing.tail(context));
         if (submitted > 0) {
             return submitted;
         }
-        failed(from, submitted);
+        // The first one is what it is about; those behind it get their own try.
+        notMade(eventFd(from), submitted);
         return 1;
     }
 
     private int write(int from) {
-        int eventFd = NativeMemory.getInt(iocb(from) + Iocb.RESULT_FD_OFFSET);
+        int eventFd = eventFd(from);
         writable.clear();
         writable.add(eventFd, Poll.POLLOUT);
-        // Not writable: the counter is full, so a call is pending there.
-        if (writable.await(0) == 1) {
-            int result = EventFd.signal(eventFd);
-            if (result < 0 && result != -Errno.EAGAIN) {
-                failed(from, result);
-            }
+        int result = writable.await(0);
+        if (result == 1) {
+            result = EventFd.signal(eventFd);
+        }
+        // Not writable, or no longer: the counter is full, so a call is pending there.
+        if (result < 0 && result != -Errno.EAGAIN) {
+            notMade(eventFd, result);
         }
         return 1;
     }
 
-    private static void failed(int from, int errno) {
-        LOG.warn("call {} of this tick could not be made: {}", from, Errno.describe(errno));
+    private int eventFd(int i) {
+        return NativeMemory.getInt(iocb(i) + Iocb.RESULT_FD_OFFSET);
+    }
+
+    // ---- calls that were not taken
+
+    private void notMade(int eventFd, int errno) {
+        failures++;
+        if (Long.bitCount(failures) == 1) {
+            LOG.warn("{}: a call to a driver was not taken, {} times so far: {}; it is made again", loop.name(), failures, Errno.describe(errno));
+        }
+        if ((errno == -Errno.EBADF || errno == -Errno.EINVAL) && !EventFd.isEventFd(eventFd)) {
+            // Nobody can wait for it.
+            return;
+        }
+        if (context != 0 && (errno == -Errno.ENOSYS || errno == -Errno.EPERM)) {
+            LOG.warn("{}: calls do without Linux AIO: io_submit: {}", loop.name(), Errno.describe(errno));
+            LinuxAio.destroy(context);
+            context = 0;
+        }
+        owe(eventFd);
+        scheduleRetry();
+    }
+
+    private void owe(int eventFd) {
+        for (int i = 0; i < owedCount; i++) {
+            if (owed[i] == eventFd) {
+                return;
+            }
+        }
+        if (owedCount == owed.length) {
+            owed = Arrays.copyOf(owed, 2 * owedCount);
+        }
+        owed[owedCount++] = eventFd;
+    }
+
+    private void scheduleRetry() {
+        if (!retryScheduled) {
+            retryScheduled = true;
+            loop.schedule(retry, retryNanos);
+            retryNanos = Math.min(2 * retryNanos, LAST_RETRY_NANOS);
+        }
+    }
+
+    private void retry() {
+        retryScheduled = false;
+        if (!closed) {
+            makeOwed();
+            if (owedCount == 0) {
+                retryNanos = FIRST_RETRY_NANOS;
+            }
+        }
+    }
+
+    /** One try for each; what fails again is owed again, behind those that are left. */
+    private void makeOwed() {
+        flush();
+        for (int left = owedCount; left > 0; left--) {
+            int eventFd = owed[0];
+            forget(0);
+            Iocb.setResultFd(iocb(count++), eventFd);
+            flush();
+        }
+    }
+
+    private void forget(int i) {
+        owedCount--;
+        System.arraycopy(owed, i + 1, owed, i, owedCount - i);
+    }
+
+    /**
+     * Makes the calls now, as {@link #flush}. The eventfd is not signalled any more after this returns, until it is {@linkplain #add added} again.
+     *
+     * @return true where a call of it could not be made: its driver has to be called in another way
+     */
+    public boolean withdraw(int eventFd) {
+        flush();
+        for (int i = 0; i < owedCount; i++) {
+            if (owed[i] == eventFd) {
+                forget(i);
+                return true;
+            }
+        }
+        return false;
     }
 
     /** Makes what calls there are and frees everything. Idempotent. */
     @Override
     public void close() {
         if (!closed) {
-            flush();
+            makeOwed();
             closed = true;
             if (context != 0) {
                 LinuxAio.destroy(context);

@@ -106,6 +106,16 @@ final class RunningRing {
         OnLoop.run(loop, () -> queue.eventFds(callFd, errFd));
     }
 
+    /** With the call eventfd that has just come, or none. */
+    void callFd(int callFd, int errFd) {
+        OnLoop.run(loop, () -> {
+            queue.eventFds(callFd, errFd);
+            if (callFd != VirtioBlkQueue.NO_FD) {
+                queue.callFdCame();
+            }
+        });
+    }
+
     void enabled(boolean enabled) {
         OnLoop.run(loop, () -> queue.enabled(enabled));
     }

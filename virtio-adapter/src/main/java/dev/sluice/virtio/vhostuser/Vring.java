@@ -135,7 +135,9 @@ final class Vring {
         }
         Fd old = call;
         call = fd;
-        tellEventFds();
+        if (running != null) {
+            running.callFd(number(call), number(err));
+        }
         close(old);
     }
 
@@ -145,14 +147,10 @@ final class Vring {
         }
         Fd old = err;
         err = fd;
-        tellEventFds();
-        close(old);
-    }
-
-    private void tellEventFds() {
         if (running != null) {
             running.eventFds(number(call), number(err));
         }
+        close(old);
     }
 
     /** Only eventfds: anything else could block or be read from a loop. Closes what it refuses. */

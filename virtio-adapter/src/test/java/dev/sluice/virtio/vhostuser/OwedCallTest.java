@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.EventFd;
+import dev.sluice.linux.Fd;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -10,7 +11,10 @@ import java.io.IOException;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** A driver that waits for a call gets it, also where the descriptor for it comes late or its former back end has crashed; and no other call. */
+/**
+ * A driver that waits for a call gets it, also where the descriptor for it comes late, is another one than before, or its former back end has crashed; and
+ * no other call but one for each descriptor that comes to a started ring.
+ */
 final class OwedCallTest {
     private static final int RESUMED_AT = 5;
 
@@ -50,9 +54,57 @@ final class OwedCallTest {
             ServerFixture.await("completion", () -> front.queue.ring().rawUsedIdx() == 1);
             front.frontend.setVringCall(0, front.queue.callFd());
             assertCalled(front);
-            // Paid once: the same descriptor again owes nothing.
+            assertNotCalled(fixture, front);
+        }
+    }
+
+    /** As libvhost-user does; QEMU's {@code vhost-user-blk-test}, case {@code idx}, unmasks its vector and waits for it. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, VirtioFeatures.EVENT_IDX})
+    void shouldCallWheneverADescriptorComesToAStartedRing(long more) throws Exception {
+        long features = RawFrontEnd.FEATURES | more;
+        try (ServerFixture fixture = ServerFixture.start(1);
+                RawFrontEnd front = RawFrontEnd.running(fixture, features)) {
+            for (int i = 0; i < 3; i++) {
+                assertThat(front.reads()).isTrue();
+                front.queue.drainCalls();
+                front.frontend.setVringCall(0, front.queue.callFd());
+                assertCalled(front);
+                assertNotCalled(fixture, front);
+                front.frontend.setVringCallNone(0);
+                front.frontend.setVringErr(0, front.queue.errFd());
+                assertNotCalled(fixture, front);
+            }
+            // Disabled, it is started all the same; stopped it is not.
+            front.frontend.setVringEnable(0, false);
+            front.frontend.setVringCall(0, front.queue.callFd());
+            assertCalled(front);
+            int _ = front.frontend.vringBase(0);
             front.frontend.setVringCall(0, front.queue.callFd());
             assertNotCalled(fixture, front);
+        }
+    }
+
+    /** VIRTIO 1.3 §2.7.10: three completions without a call, as used_event says; then the vector is unmasked, with a descriptor of its own. */
+    @org.junit.jupiter.api.Test
+    void shouldCallThroughTheNewDescriptorWhenAVectorIsUnmasked() throws Exception {
+        long features = RawFrontEnd.FEATURES | VirtioFeatures.EVENT_IDX;
+        try (ServerFixture fixture = ServerFixture.start(1);
+                RawFrontEnd front = RawFrontEnd.running(fixture, features);
+                Fd masked = Fd.adopt(EventFd.create(0, EventFd.EFD_NONBLOCK | EventFd.EFD_CLOEXEC))) {
+            assertThat(front.reads()).isTrue();
+            front.frontend.setVringCall(0, masked.number());
+            front.queue.drainCalls();
+            for (int i = 0; i < 3; i++) {
+                int done = front.queue.ring().rawUsedIdx();
+                assertThat(front.queue.submit(BlkRequest.T_FLUSH, 0, 0)).isNotNegative();
+                boolean _ = front.queue.publish();
+                ServerFixture.await("completion", () -> front.queue.ring().rawUsedIdx() == done + 1);
+                assertThat(front.queue.poll((slot, status, written) -> {})).isEqualTo(1);
+            }
+            assertNotCalled(fixture, front);
+            front.frontend.setVringCall(0, front.queue.callFd());
+            assertCalled(front);
         }
     }
 
@@ -73,8 +125,8 @@ final class OwedCallTest {
             front.queue.drainCalls();
             // Stopped in peace, nothing is owed.
             assertThat(front.frontend.vringBase(0)).isEqualTo(RESUMED_AT + 1);
-            startWithoutCall(front, RESUMED_AT + 1);
             front.frontend.setVringCall(0, front.queue.callFd());
+            startWithoutCall(front, RESUMED_AT + 1);
             front.frontend.setVringEnable(0, true);
             assertNotCalled(fixture, front);
         }
