@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * PUNCH       FALLOCATE(PUNCH_HOLE): DISCARD, WRITE_ZEROES that may unmap      no such thing: ZERO_RANGE (a WRITE_ZEROES)
  * ZERO_RANGE  FALLOCATE(ZERO_RANGE): WRITE_ZEROES                              no such thing: ZERO_WRITE
  * ZERO_WRITE  WRITE of a buffer of zeroes, piece by piece
+ *             (also for the edges of a WRITE_ZEROES that are not whole blocks of a device, before and after the two above)
  * SYNC        FSYNC: FLUSH, and after the others where the request is durable and the kernel has not synced it yet; shared with others (SyncGroup)
  * </pre>
  *
@@ -64,6 +65,10 @@ final class SinkOperation {
     private boolean syncsItself;
     /** Something durable has gone through the page cache. */
     private boolean syncLeft;
+    /** Where PUNCH or ZERO_RANGE ends, counted as {@link #doneBytes} is. */
+    private long rangeEndBytes;
+    /** Where ZERO_WRITE ends. */
+    private long zeroesEndBytes;
 
     SinkOperation(RawSink sink, RawImage image, int slot) {
         this.sink = sink;
@@ -104,8 +109,8 @@ final class SinkOperation {
         return switch (op) {
             case READ, WRITE -> beginTransfer(taken);
             case FLUSH -> go(Step.SYNC);
-            case DISCARD -> sink.punchUnsupported ? -Errno.EOPNOTSUPP : beginRange(taken, Step.PUNCH);
-            case WRITE_ZEROES -> beginRange(taken, taken.mayUnmap() && !sink.punchUnsupported ? Step.PUNCH : zeroStep());
+            case DISCARD -> sink.punchUnsupported ? -Errno.EOPNOTSUPP : beginDiscard(taken);
+            case WRITE_ZEROES -> beginZeroes(taken);
             case GET_ID -> -Errno.EOPNOTSUPP;
         };
     }
@@ -121,9 +126,46 @@ final class SinkOperation {
         return go(direct && !cursor.aligned(alignment) ? Step.BOUNCE : Step.VECTOR);
     }
 
-    private int beginRange(BlockRequest taken, Step first) {
+    /** A device punches whole blocks alone; parts of blocks stay, as DISCARD promises nothing. */
+    private int beginDiscard(BlockRequest taken) {
+        boundRange(taken);
+        if (doneBytes >= rangeEndBytes) {
+            return 0;
+        }
+        return go(Step.PUNCH);
+    }
+
+    /** Parts of blocks, which a device does not zero, are written, the one before the range and the one behind it. */
+    private int beginZeroes(BlockRequest taken) {
+        if (taken.lengthBytes() == 0) {
+            return 0;
+        }
+        boundRange(taken);
+        long head = doneBytes;
+        doneBytes = 0;
+        if (head >= rangeEndBytes) {
+            return writeZeroes(taken.lengthBytes());
+        }
+        return head > 0 ? writeZeroes(head) : zeroRange();
+    }
+
+    /** Sets the range of whole blocks within the request: {@link #doneBytes} to {@link #rangeEndBytes}. */
+    private void boundRange(BlockRequest taken) {
         reads = false;
-        return taken.lengthBytes() == 0 ? 0 : go(first);
+        long block = image.geometry().logicalBlockBytes();
+        long end = taken.offsetBytes() + taken.lengthBytes();
+        doneBytes = -taken.offsetBytes() & (block - 1);
+        rangeEndBytes = (end & -block) - taken.offsetBytes();
+    }
+
+    private int zeroRange() {
+        Step step = request().mayUnmap() && !sink.punchUnsupported ? Step.PUNCH : zeroStep();
+        return step == Step.ZERO_WRITE ? writeZeroes(request().lengthBytes()) : go(step);
+    }
+
+    private int writeZeroes(long endBytes) {
+        zeroesEndBytes = endBytes;
+        return go(Step.ZERO_WRITE);
     }
 
     private int go(Step next) {
@@ -154,9 +196,9 @@ final class SinkOperation {
                 switch (step) {
                     case VECTOR -> startVector(offset, rest, current.durable());
                     case BOUNCE -> startBuffer(reads, bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES), offset, current.durable());
-                    case PUNCH -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
-                    case ZERO_RANGE -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rest);
-                    case ZERO_WRITE -> startBuffer(false, ZeroBuffer.ADDRESS, Math.min(rest, ZeroBuffer.BYTES), offset, false);
+                    case PUNCH -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rangeEndBytes - doneBytes);
+                    case ZERO_RANGE -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rangeEndBytes - doneBytes);
+                    case ZERO_WRITE -> startBuffer(false, ZeroBuffer.ADDRESS, Math.min(zeroesEndBytes - doneBytes, ZeroBuffer.BYTES), offset, false);
                     case SYNC -> throw new IllegalStateException("issued above");
                 };
         return started ? GOES_ON : KERNEL_REFUSES;
@@ -222,11 +264,11 @@ final class SinkOperation {
             case VECTOR, BOUNCE -> moved(result);
             case PUNCH -> {
                 sink.punchUnsupported |= result == -Errno.EOPNOTSUPP;
-                yield result == -Errno.EOPNOTSUPP && request().op() == BlockOp.WRITE_ZEROES ? go(zeroStep()) : ranged(result);
+                yield result == -Errno.EOPNOTSUPP && request().op() == BlockOp.WRITE_ZEROES ? zeroRange() : ranged(result);
             }
             case ZERO_RANGE -> {
                 sink.zeroRangeUnsupported |= result == -Errno.EOPNOTSUPP;
-                yield result == -Errno.EOPNOTSUPP ? go(Step.ZERO_WRITE) : ranged(result);
+                yield result == -Errno.EOPNOTSUPP ? zeroRange() : ranged(result);
             }
             case ZERO_WRITE -> zeroesWritten(result);
             case SYNC -> afterSync(image.writeback().synced(Math.min(result, 0)));
@@ -292,6 +334,12 @@ final class SinkOperation {
         if (result < 0) {
             return result;
         }
+        doneBytes = rangeEndBytes;
+        boolean tailLeft = request().op() == BlockOp.WRITE_ZEROES && doneBytes < request().lengthBytes();
+        return tailLeft ? writeZeroes(request().lengthBytes()) : allRanged();
+    }
+
+    private int allRanged() {
         return request().durable() ? go(Step.SYNC) : 0;
     }
 
@@ -307,7 +355,10 @@ final class SinkOperation {
         if (!stillReached()) {
             return -Errno.EIO;
         }
-        return doneBytes < request().lengthBytes() ? GOES_ON : ranged(0);
+        if (doneBytes < zeroesEndBytes) {
+            return GOES_ON;
+        }
+        return doneBytes < request().lengthBytes() ? zeroRange() : allRanged();
     }
 
     /** False where the disk has shrunk under a write, whose part behind the new end is then taken off the file again. */

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -124,6 +126,71 @@ class BlockDeviceTest {
             assertThat(fixture.read(BLOCK, 4 * BLOCK)).containsOnly(0);
             assertThat(fixture.read(16 * BLOCK, 4 * BLOCK)).containsOnly(0);
             assertThat(fixture.read(0, BLOCK)).isEqualTo(Arrays.copyOf(content, BLOCK));
+        }
+    }
+
+    /** Sectors of 512 bytes on a device of larger blocks: DISCARD leaves parts of blocks alone, WRITE_ZEROES zeroes them too, and neither touches anything else. */
+    @ParameterizedTest
+    @ValueSource(strings = {"io_uring", "linux-aio", "nio"})
+    void shouldDiscardWholeBlocksAndZeroPartsOfThem(String backend) throws IOException {
+        for (boolean durable : new boolean[] {false, true}) {
+            BlockDeviceOptions options = BlockDeviceOptions.builder().backend(backend).writeThrough(durable).build();
+            try (BlockDevice disk = BlockDevice.open(Path.of(device), options)) {
+                for (int round = 0; round < 150; round++) {
+                    int length = 512 * (1 + random.nextInt(40));
+                    int offset = 512 * random.nextInt((SIZE - length) / 512);
+                    if (disk.geometry().discard() && random.nextInt(3) == 0) {
+                        assertThat(disk.discard(offset, length).block(PATIENCE)).isNull();
+                        int from = (offset + BLOCK - 1) / BLOCK * BLOCK;
+                        int to = (offset + length) / BLOCK * BLOCK;
+                        // A loop device punches a hole, which reads as zeroes.
+                        Arrays.fill(content, Math.min(from, to), to, (byte) 0);
+                    } else {
+                        assertThat(disk.writeZeroes(offset, length, random.nextBoolean()).block(PATIENCE)).isNull();
+                        Arrays.fill(content, offset, offset + length, (byte) 0);
+                    }
+                    int at = Math.max(0, offset - BLOCK);
+                    int around = Math.min(SIZE - at, length + 2 * BLOCK);
+                    ByteBuffer read = ByteBuffer.allocateDirect(around);
+                    assertThat(disk.read(at, read).block(PATIENCE)).isEqualTo(around);
+                    byte[] found = new byte[around];
+                    read.flip().get(found);
+                    assertThat(found).as("around %d bytes at %d, round %d", length, offset, round).isEqualTo(Arrays.copyOfRange(content, at, at + around));
+                    writeAgain(disk, at, around);
+                }
+            }
+        }
+        try (RandomAccessFile reader = new RandomAccessFile(file.toFile(), "r")) {
+            byte[] onDisk = new byte[SIZE];
+            reader.readFully(onDisk);
+            assertThat(onDisk).isEqualTo(content);
+        }
+    }
+
+    /** So that there is something to zero the next time. */
+    private void writeAgain(BlockDevice disk, int offset, int length) {
+        byte[] bytes = new byte[length];
+        random.nextBytes(bytes);
+        System.arraycopy(bytes, 0, content, offset, length);
+        assertThat(disk.write(offset, ByteBuffer.allocateDirect(length).put(bytes).flip()).block(PATIENCE)).isEqualTo(length);
+    }
+
+    /** Where neither punching nor zeroing of ranges is there, all of it is written. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void shouldZeroPartsOfBlocksWhereTheKernelHasNoRanges(boolean unmapping) throws IOException {
+        CompletionSeam none = (call, result) -> call == CompletionSeam.Call.ALLOCATE ? -Errno.EOPNOTSUPP : result;
+        try (SinkFixture fixture = new SinkFixture(BackendOptions.of(Path.of(device)), none, IoUringLoopOptions.DEFAULT)) {
+            for (int round = 0; round < 50; round++) {
+                int length = 512 * (1 + random.nextInt(40));
+                int offset = 512 * random.nextInt((SIZE - length) / 512);
+                try (TestRequest zeroes = fixture.make(0)) {
+                    TestRequest asked = zeroes.as(BlockOp.WRITE_ZEROES, offset, length);
+                    assertThat(fixture.run(unmapping ? asked.unmapping() : asked)).isZero();
+                }
+                Arrays.fill(content, offset, offset + length, (byte) 0);
+            }
+            assertThat(fixture.read(0, SIZE)).isEqualTo(content);
         }
     }
 
