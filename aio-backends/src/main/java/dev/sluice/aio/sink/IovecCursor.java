@@ -95,6 +95,7 @@ final class IovecCursor {
     }
 
     private void copy(long buffer, long bytes, boolean toBuffer) {
+        assert bytes <= BouncePool.BUFFER_BYTES : "a buffer has " + BouncePool.BUFFER_BYTES + " bytes, not " + bytes;
         long copied = 0;
         long done = within;
         for (int i = element; copied < bytes && i < count; i++) {

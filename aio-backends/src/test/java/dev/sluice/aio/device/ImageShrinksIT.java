@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
+import dev.sluice.pipeline.testing.LoopDevice;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

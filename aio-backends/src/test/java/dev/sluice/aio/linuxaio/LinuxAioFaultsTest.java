@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.epoll.EpollLoop;
+import dev.sluice.aio.loop.OpenFiles;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxAio;
@@ -29,6 +30,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -228,6 +230,30 @@ class LinuxAioFaultsTest {
             assertThat(second.await()).isZero();
             assertThat(calls.results).as("asked once").containsExactly(-Errno.EINVAL);
         });
+    }
+
+    /** A context is a mapping of this process as long as it lives, its eventfd a descriptor. */
+    @Test
+    void shouldReleaseContextsAndEventfdsWithTheirSinks() throws Exception {
+        withSink(AioCalls.KERNEL, CompletionSeam.NONE, _ -> {});
+        long contexts = contexts();
+        long files = OpenFiles.count();
+        for (int i = 0; i < 20; i++) {
+            withSink(AioCalls.KERNEL, CompletionSeam.NONE, _ -> assertThat(contexts()).isGreaterThanOrEqualTo(1));
+        }
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        // Contexts are destroyed on another thread.
+        while (contexts() > contexts) {
+            assertThat(System.nanoTime()).as("%d contexts are left of %d", contexts(), contexts).isLessThan(end);
+            Thread.sleep(10);
+        }
+        assertThat(OpenFiles.count()).isLessThanOrEqualTo(files);
+    }
+
+    private static long contexts() throws IOException {
+        try (Stream<String> mappings = Files.lines(Path.of("/proc/self/maps"))) {
+            return mappings.filter(line -> line.contains("[aio]")).count();
+        }
     }
 
     @Test

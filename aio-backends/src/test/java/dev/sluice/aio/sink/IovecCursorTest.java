@@ -12,6 +12,7 @@ import dev.sluice.linux.Memfd;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -62,6 +63,56 @@ class IovecCursorTest {
             cursor.advance(100);
             assertThat(cursor.aligned(sectors)).isFalse();
         }
+    }
+
+    /** However the segments lie: a buffer gets what it is asked for, and not a byte more. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 511, 512, 4000, 4096, 4097, 8192})
+    void shouldCopyExactlyAsManyBytesAsItIsToldTo(int bytes) {
+        int[] lengths = {100, 4000, 1, 4095, 8192};
+        int sum = 100 + 4000 + 1 + 4095 + 8192;
+        try (NativeBlock data = NativeMemory.allocate(sum, PAGE);
+                NativeBlock buffer = NativeMemory.allocate(2L * sum, PAGE);
+                NativeBlock iovecs = NativeMemory.allocate((long) Iovec.SIZE * lengths.length, 16)) {
+            long at = data.address();
+            for (int i = 0; i < lengths.length; i++) {
+                Iovec.set(iovecs.address(), i, at, lengths[i]);
+                at += lengths[i];
+            }
+            for (int done : new int[] {0, 50, 100, 4100, 4101}) {
+                IovecCursor cursor = new IovecCursor();
+                cursor.begin(iovecs.address(), lengths.length);
+                cursor.advance(done);
+                data.segment().fill((byte) 1);
+                buffer.segment().fill((byte) 2);
+                cursor.copyTo(buffer.address(), bytes);
+                assertThat(count(buffer, 1)).as("bytes copied to the buffer").isEqualTo(bytes);
+                assertThat(buffer.segment().get(ValueLayout.JAVA_BYTE, bytes - 1)).isEqualTo((byte) 1);
+                buffer.segment().fill((byte) 3);
+                cursor.copyFrom(buffer.address(), bytes);
+                assertThat(count(data, 3)).as("bytes copied from the buffer").isEqualTo(bytes);
+                assertThat(data.segment().get(ValueLayout.JAVA_BYTE, done)).isEqualTo((byte) 3);
+                assertThat(data.segment().get(ValueLayout.JAVA_BYTE, done + bytes - 1)).isEqualTo((byte) 3);
+            }
+        }
+    }
+
+    @Test
+    void shouldRefuseToCopyMoreThanABounceBufferHolds() {
+        try (NativeBlock iovecs = NativeMemory.allocate(Iovec.SIZE, 16)) {
+            IovecCursor cursor = new IovecCursor();
+            Iovec.set(iovecs.address(), 0, 0, 1 << 20);
+            cursor.begin(iovecs.address(), 1);
+            assertThatThrownBy(() -> cursor.copyTo(0, BouncePool.BUFFER_BYTES + 1)).isInstanceOf(AssertionError.class).hasMessageContaining("a buffer has");
+        }
+    }
+
+    private static long count(NativeBlock block, int value) {
+        long found = 0;
+        for (byte one : block.segment().toArray(ValueLayout.JAVA_BYTE)) {
+            found += one == value ? 1 : 0;
+        }
+        return found;
     }
 
     /** By compiled code too, which the JVM must survive (see NativeMemory). */

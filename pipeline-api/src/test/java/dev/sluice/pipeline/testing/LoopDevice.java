@@ -1,4 +1,4 @@
-package dev.sluice.aio.device;
+package dev.sluice.pipeline.testing;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -45,7 +45,7 @@ public final class LoopDevice implements AutoCloseable {
     }
 
     /** Runs a command that needs root; its output. */
-    static String require(String what, List<String> command) throws IOException {
+    public static String require(String what, List<String> command) throws IOException {
         Process process;
         try {
             process = new ProcessBuilder(command).redirectErrorStream(true).start();
