@@ -6,10 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.aio.uring.IoUringLoop;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
+import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -50,6 +53,32 @@ class ProvidersChoiceTest {
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("no backend 'tape'")
                 .hasMessageContaining("backend nio");
+    }
+
+    /** As where each ring takes locked memory: the probe's fits, those of the loops do not. */
+    @Test
+    void shouldFallBackToEpollWhenARingCannotBeMade() throws IOException {
+        List<String> told = new ArrayList<>();
+        Providers.LoopStarter poor = (provider, number) -> {
+            if (provider.name().equals("io_uring") && number == 1) {
+                throw new IOException("io_uring cannot lock memory (made up)");
+            }
+            return provider.start("poor-" + number);
+        };
+        List<IoLoop> loops = Providers.startLoops(Providers.AUTO, 2, poor, told::add);
+        try {
+            assertThat(loops).extracting(IoLoop::kind).containsExactly("epoll", "epoll");
+            assertThat(told).hasSize(1).first().asString().contains("loop epoll; passed over: io_uring: ");
+        } finally {
+            loops.forEach(IoLoop::close);
+        }
+    }
+
+    @Test
+    void shouldSayWhyWhenTheKindOfLoopThatWasAskedForCannotBeMade() {
+        assertThatThrownBy(() -> Providers.startLoops("epoll", 1, (_, _) -> {
+            throw new IOException("not today");
+        }, _ -> {})).isInstanceOf(IOException.class).hasMessage("not today");
     }
 
     @Test

@@ -67,6 +67,24 @@ class WithoutIoUringIT {
         }
     }
 
+    /** Setup and register allowed, enter not: by the looks of it there are rings. */
+    @Test
+    void shouldServeThroughLinuxAioOnEpollWhenARingCanBeMadeButNotEntered() throws Exception {
+        List<String> enterAlone = new ArrayList<>(SluiceProcess.NATIVE_ACCESS);
+        enterAlone.add("-Dsluice.test.forbid=enter");
+        try (SluiceProcess serve = SluiceProcess.startWith(enterAlone, List.of(), Map.of(), WithoutIoUring.class.getName(),
+                        SluiceProcess.MAIN, "serve", "--blk-file", image, "--socket-path", socket)
+                .ready()) {
+            try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+                driver.disk(0).read(0, MemorySegment.ofArray(new byte[4096]));
+            }
+            SluiceProcess.Ended ended = serve.terminate();
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(ended.out()).contains(", linux-aio) on ");
+            assertThat(ended.err()).contains("loop epoll; passed over: io_uring: " + FORBIDDEN);
+        }
+    }
+
     @Test
     void shouldShowTheDemo() throws Exception {
         try (SluiceProcess demo = start("demo", "--seconds", "0.5")) {

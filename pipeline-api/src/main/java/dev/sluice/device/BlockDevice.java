@@ -14,7 +14,6 @@ import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.NonWritableChannelException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -77,17 +76,16 @@ public final class BlockDevice implements AutoCloseable {
      */
     public static BlockDevice open(Path image, BlockDeviceOptions options) throws IOException {
         BackendOptions backendOptions = new BackendOptions(image, options.readOnly(), options.direct(), options.queueDepth());
-        Providers.Choice choice = Providers.choose(options.backend(), options.loop(), backendOptions);
-        BlockBackend backend = choice.open(backendOptions);
-        List<IoLoop> loops = new ArrayList<>();
+        Providers.Started started = Providers.start(options.backend(), options.loop(), backendOptions, options.loops(), "sluice-device-");
+        BlockBackend backend = null;
         try {
-            for (int i = 0; i < options.loops(); i++) {
-                loops.add(choice.loop().start("sluice-device-" + i));
-            }
-            return connected(new BlockDevice(new Resources(pipeline(backend, options), loops, backend, true, true), options));
+            backend = started.choice().open(backendOptions);
+            return connected(new BlockDevice(new Resources(pipeline(backend, options), started.loops(), backend, true, true), options));
         } catch (Throwable failed) {
-            loops.forEach(IoLoop::close);
-            backend.close();
+            started.loops().forEach(IoLoop::close);
+            if (backend != null) {
+                backend.close();
+            }
             throw failed;
         }
     }

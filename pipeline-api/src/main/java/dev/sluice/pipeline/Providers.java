@@ -3,7 +3,9 @@ package dev.sluice.pipeline;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
@@ -62,13 +64,102 @@ public final class Providers {
         return choose(backend, loop, provider -> provider.unavailable(options));
     }
 
+    /**
+     * A choice with its loops, which run.
+     *
+     * @param loops the caller's, who closes them
+     */
+    public record Started(Choice choice, List<IoLoop> loops) {
+        public Started {
+            loops = List.copyOf(loops);
+        }
+    }
+
+    /**
+     * As {@link #choose(String, String, BackendOptions)}, and starts the loops. A kind of which not every loop can be made is passed over: what was tried before is
+     * less than what the loops take, of locked memory for instance.
+     *
+     * @param count of loops
+     * @param loopNames of which a number makes a name
+     */
+    public static Started start(String backend, String loop, BackendOptions options, int count, String loopNames) throws IOException {
+        Map<String, String> failed = new LinkedHashMap<>();
+        while (true) {
+            Choice choice = choose(backend, loop, provider -> provider.unavailable(options), failed);
+            try {
+                return new Started(choice, started(count, number -> choice.loop().start(loopNames + number)));
+            } catch (IOException refused) {
+                failed.put(choice.loop().name(), String.valueOf(refused.getMessage()));
+            }
+        }
+    }
+
+    /** Starts the loop of a number, from 0. */
+    @FunctionalInterface
+    public interface LoopStarter {
+        IoLoop start(IoLoopProvider provider, int number) throws IOException;
+    }
+
+    @FunctionalInterface
+    private interface NumberedStart {
+        IoLoop start(int number) throws IOException;
+    }
+
+    /**
+     * Starts loops that can serve guests, all of one kind. With {@value #AUTO} a kind of which not every loop can be made is passed over.
+     *
+     * @param name of the kind or {@value #AUTO}
+     * @param told gets the line that says what was taken, where that is not the best
+     * @throws IOException with one line that says why none can be had; no loop is left running
+     */
+    public static List<IoLoop> startLoops(String name, int count, LoopStarter starter, Consumer<String> told) throws IOException {
+        Map<String, String> failed = new LinkedHashMap<>();
+        while (true) {
+            List<String> lines = new ArrayList<>();
+            IoLoopProvider provider = loop(name, lines::add, failed);
+            try {
+                List<IoLoop> loops = started(count, number -> starter.start(provider, number));
+                lines.forEach(told);
+                return loops;
+            } catch (IOException refused) {
+                if (!name.equals(AUTO)) {
+                    throw refused;
+                }
+                failed.put(provider.name(), String.valueOf(refused.getMessage()));
+            }
+        }
+    }
+
+    private static List<IoLoop> started(int count, NumberedStart start) throws IOException {
+        List<IoLoop> loops = new ArrayList<>();
+        try {
+            for (int number = 0; number < count; number++) {
+                loops.add(start.start(number));
+            }
+            return List.copyOf(loops);
+        } catch (Throwable refused) {
+            loops.forEach(IoLoop::close);
+            throw refused;
+        }
+    }
+
+    /** What was found out by trying comes before what the provider says. */
+    private static Optional<String> unavailable(IoLoopProvider loop, Map<String, String> failed) {
+        return Optional.ofNullable(failed.get(loop.name())).or(loop::unavailable);
+    }
+
     private static Choice choose(String backend, String loop, Function<BlockBackendProvider, Optional<String>> unavailable) throws IOException {
+        return choose(backend, loop, unavailable, Map.of());
+    }
+
+    private static Choice choose(
+            String backend, String loop, Function<BlockBackendProvider, Optional<String>> unavailable, Map<String, String> failedLoops) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
             if (!usable(candidate, backend, unavailable, passedOver)) {
                 continue;
             }
-            Optional<IoLoopProvider> fitting = loopFor(candidate, loop, passedOver);
+            Optional<IoLoopProvider> fitting = loopFor(candidate, loop, passedOver, failedLoops);
             if (fitting.isPresent()) {
                 return new Choice(candidate, fitting.get(), passedOver);
             }
@@ -76,7 +167,7 @@ public final class Providers {
         throw nothing("backend '" + backend + "' with loop '" + loop + "'", passedOver);
     }
 
-    private static Optional<IoLoopProvider> loopFor(BlockBackendProvider backend, String asked, List<String> passedOver) {
+    private static Optional<IoLoopProvider> loopFor(BlockBackendProvider backend, String asked, List<String> passedOver, Map<String, String> failed) {
         for (IoLoopProvider candidate : loops(backend.loops())) {
             if (!asked.equals(AUTO) && !asked.equals(candidate.name())) {
                 continue;
@@ -85,7 +176,7 @@ public final class Providers {
                 passedOver.add(backend.name() + " does not run on loop " + candidate.name());
                 continue;
             }
-            Optional<String> reason = candidate.unavailable();
+            Optional<String> reason = unavailable(candidate, failed);
             if (reason.isEmpty()) {
                 return Optional.of(candidate);
             }
@@ -102,13 +193,17 @@ public final class Providers {
      * @param told gets the line that says what was taken, where that is not the best
      */
     public static IoLoopProvider loop(String name, Consumer<String> told) throws IOException {
+        return loop(name, told, Map.of());
+    }
+
+    private static IoLoopProvider loop(String name, Consumer<String> told, Map<String, String> failed) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (IoLoopProvider candidate : loops(List.of())) {
             if (!name.equals(AUTO) && !name.equals(candidate.name())) {
                 continue;
             }
             Optional<String> reason = candidate.watches()
-                    ? candidate.unavailable()
+                    ? unavailable(candidate, failed)
                     : Optional.of("it cannot watch the descriptors that guests kick with; it serves BlockDevice only");
             if (reason.isEmpty()) {
                 if (!passedOver.isEmpty()) {

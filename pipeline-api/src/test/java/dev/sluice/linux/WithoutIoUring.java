@@ -14,7 +14,14 @@ public final class WithoutIoUring {
     private static final int SYS_PRCTL = LinuxPlatform.AARCH64 ? 167 : 157;
     private static final int SYS_SECCOMP = LinuxPlatform.AARCH64 ? 277 : 317;
     private static final int SYS_IO_URING_SETUP = 425;
+    private static final int SYS_IO_URING_ENTER = 426;
     private static final int SYS_IO_URING_REGISTER = 427;
+
+    /** With {@code -Dsluice.test.forbid=enter} a ring can be made, but not entered. */
+    private static final boolean ENTER_ALONE = "enter".equals(System.getProperty("sluice.test.forbid"));
+
+    private static final int FIRST_FORBIDDEN = ENTER_ALONE ? SYS_IO_URING_ENTER : SYS_IO_URING_SETUP;
+    private static final int LAST_FORBIDDEN = ENTER_ALONE ? SYS_IO_URING_ENTER : SYS_IO_URING_REGISTER;
 
     private static final int PR_SET_NO_NEW_PRIVS = 38;
     private static final int SECCOMP_SET_MODE_FILTER = 1;
@@ -30,8 +37,8 @@ public final class WithoutIoUring {
     /** {@code struct sock_filter}: 16 bits of code, 8 of jump if true, 8 of jump if false, 32 of operand. The first word of what is looked at is the call. */
     private static final long[] PROGRAM = {
         instruction(BPF_LD_W_ABS, 0, 0, 0),
-        instruction(BPF_JMP_JGE_K, 0, 1, SYS_IO_URING_SETUP),
-        instruction(BPF_JMP_JGT_K, 0, 1, SYS_IO_URING_REGISTER),
+        instruction(BPF_JMP_JGE_K, 0, 1, FIRST_FORBIDDEN),
+        instruction(BPF_JMP_JGT_K, 0, 1, LAST_FORBIDDEN),
         instruction(BPF_RET_K, 0, 0, SECCOMP_RET_ALLOW),
         instruction(BPF_RET_K, 0, 0, SECCOMP_RET_ERRNO | Errno.EPERM),
     };

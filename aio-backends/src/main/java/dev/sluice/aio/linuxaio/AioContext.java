@@ -103,7 +103,7 @@ final class AioContext {
                 if (taken > 0) {
                     done += taken;
                     inKernel += taken;
-                } else if (taken == 0 || taken == -Errno.EAGAIN || taken == -Errno.EINTR) {
+                } else if (taken == 0 || isForNow(taken)) {
                     full = true;
                 } else {
                     // io_submit(2): an error is about the first one, and none was taken.
@@ -117,6 +117,11 @@ final class AioContext {
             taken(done);
         }
         return full ? -entered : entered;
+    }
+
+    /** Not done, and not the request's fault. */
+    private static boolean isForNow(int errno) {
+        return errno == -Errno.EAGAIN || errno == -Errno.EINTR || errno == -Errno.ENOMEM;
     }
 
     private void taken(int done) {

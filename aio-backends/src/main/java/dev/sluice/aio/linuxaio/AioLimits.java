@@ -23,7 +23,7 @@ final class AioLimits {
     static Optional<String> unavailable(int maxEvents) {
         try {
             LinuxPlatform.ensureAvailable();
-            AioContext.open(maxEvents, AioCalls.KERNEL).destroy();
+            boolean _ = kernelSyncs(maxEvents);
             return Optional.empty();
         } catch (LinuxUnavailableException notHere) {
             return Optional.of(String.valueOf(notHere.getMessage()));
@@ -60,7 +60,7 @@ final class AioLimits {
      * Whether the kernel has FDSYNC (Linux 4.18), asked of a file in memory, where there is nothing to wait for.
      *
      * @param maxEvents as many as the sinks will have, so that a limit in their way shows when the image is opened
-     * @throws ErrnoException where the kernel gives no such context
+     * @throws ErrnoException where the kernel gives no such context, or lets nothing be submitted
      */
     static boolean kernelSyncs(int maxEvents) throws ErrnoException {
         AioContext context = AioContext.open(maxEvents, AioCalls.KERNEL);
@@ -72,17 +72,21 @@ final class AioLimits {
         try (Fd probed = Fd.adopt(file)) {
             Iocb.setDataSync(context.iocb(0), probed.number(), 0);
             context.add(0);
-            boolean[] taken = {true};
+            int[] refusal = {0};
             int entered = context.submit(new AioContext.Ends() {
                 @Override
                 public void refused(int slot, int errno) {
-                    taken[0] = false;
+                    refusal[0] = errno;
                 }
 
                 @Override
                 public void completed(int slot, int result) {}
             });
-            return taken[0] && entered > 0;
+            if (refusal[0] != 0 && refusal[0] != -Errno.EINVAL) {
+                // Not of this opcode alone.
+                throw new ErrnoException("io_submit", "", refusal[0], advice(refusal[0]));
+            }
+            return refusal[0] == 0 && entered > 0;
         } finally {
             // Waits for the sync.
             context.destroy();

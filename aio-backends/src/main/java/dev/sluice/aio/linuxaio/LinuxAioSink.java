@@ -41,6 +41,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
     private boolean full;
     private boolean pausing;
     private int pauses;
+    private int failedReaps;
 
     private LinuxAioSink(LinuxAioBackend backend, TickLoop loop, AioContext context, Fd completions, CompletionSeam seam, Runnable onClosed) {
         super(loop, backend.rawImage(), backend.capacity(), seam, onClosed);
@@ -176,10 +177,16 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         if (!context.readsRing()) {
             loop.entered(1);
         }
-        if (reaped < 0) {
+        if (reaped == -Errno.EINTR) {
             loop.requestTurn(reapAgain);
             return;
         }
+        if (reaped < 0) {
+            loop.failed("io_getevents", new ErrnoException("io_getevents", "of " + image, reaped, "tried again"));
+            loop.schedule(this::reap, FIRST_PAUSE_NANOS << Math.min(failedReaps++, MOST_DOUBLINGS));
+            return;
+        }
+        failedReaps = 0;
         loop.completionsSeen(reaped);
         if (reaped > 0 && full) {
             full = false;

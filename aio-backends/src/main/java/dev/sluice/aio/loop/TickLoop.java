@@ -35,6 +35,7 @@ public abstract class TickLoop implements IoLoop {
     private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
     private static final int MAX_TASKS_PER_TICK = 4096;
     private static final long ENTER_FAILED_PAUSE_NANOS = 1_000_000;
+    private static final int MOST_DOUBLINGS = 7;
     /** How long a kick may go unheard while the loop is busy with what needs no system call. */
     private static final long LONGEST_STAY_NANOS = 100_000;
     /** How long a closing loop waits for its requests in the kernel. A disk that hangs for longer doesn't keep the process. */
@@ -58,6 +59,7 @@ public abstract class TickLoop implements IoLoop {
     private long tickNanos = System.nanoTime();
     private long enteredNanos = tickNanos;
     private int expectedTasks;
+    private int failedEnters;
     private boolean closing;
     private long closeLimitNanos;
 
@@ -259,9 +261,10 @@ public abstract class TickLoop implements IoLoop {
         try {
             enterKernel(wait);
             enteredNanos = System.nanoTime();
+            failedEnters = 0;
         } catch (Throwable failure) {
             failed("entering the kernel", failure);
-            LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS);
+            LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS << Math.min(failedEnters++, MOST_DOUBLINGS));
         }
         return true;
     }

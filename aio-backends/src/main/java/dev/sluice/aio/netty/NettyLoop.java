@@ -4,6 +4,7 @@ import dev.sluice.aio.loop.LoopWait;
 import dev.sluice.aio.loop.TickLoop;
 import io.netty.channel.IoHandle;
 import io.netty.channel.IoHandler;
+import io.netty.channel.IoHandlerContext;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
 import io.netty.util.concurrent.ThreadAwareExecutor;
@@ -35,6 +36,50 @@ public abstract class NettyLoop extends TickLoop {
 
     /** After the handler's run, which handled so many events, its own included. */
     protected abstract void handled(int events);
+
+    /**
+     * Makes such a handler, enters the kernel with it once, and takes it down again, on the caller's thread: whether what a loop does all the time works here, beside
+     * what making one takes. A seccomp profile may allow the one and not the other.
+     */
+    protected static void tryOnce(IoHandlerFactory factory) throws Exception {
+        IoHandler handler = factory.newHandler(new CallersThread(Thread.currentThread()));
+        try {
+            handler.initialize();
+            int _ = handler.run(new ShortestWait());
+        } finally {
+            handler.destroy();
+        }
+    }
+
+    private record CallersThread(Thread thread) implements ThreadAwareExecutor {
+        @Override
+        public boolean isExecutorThread(Thread asked) {
+            return asked.equals(thread);
+        }
+
+        @Override
+        public void execute(Runnable task) {
+            throw new IllegalStateException("nothing is registered that could have tasks");
+        }
+    }
+
+    /** A wait that is over at once: the handler then submits what a wait takes, too. */
+    private record ShortestWait() implements IoHandlerContext {
+        @Override
+        public boolean canBlock() {
+            return true;
+        }
+
+        @Override
+        public long delayNanos(long currentTimeNanos) {
+            return 1;
+        }
+
+        @Override
+        public long deadlineNanos() {
+            return System.nanoTime() + 1;
+        }
+    }
 
     @Override
     protected final void openKernel() throws Exception {

@@ -89,6 +89,9 @@ final class EventFdWatch extends LoopHandle implements IoLoop.Watch {
         } else if (endResult == -Errno.EBADF || endResult == -Errno.EINVAL || endResult == -Errno.EPERM) {
             loop.failed("a watch", new IOException("poll descriptor " + fd + ": " + Errno.describe(endResult) + "; it is not watched any more"));
         } else {
+            if (endResult < 0 && endResult != -Errno.ECANCELED) {
+                loop.failed("a watch", new IOException("poll descriptor " + fd + ": " + Errno.describe(endResult) + "; tried again"));
+            }
             loop.schedule(this::arm, TROUBLE_PAUSE_NANOS);
         }
     }

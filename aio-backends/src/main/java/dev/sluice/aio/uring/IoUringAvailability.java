@@ -13,20 +13,51 @@ import org.jspecify.annotations.Nullable;
 final class IoUringAvailability {
     private static final Path DISABLED_SYSCTL = Path.of("/proc/sys/kernel/io_uring_disabled");
 
+    private static final Path LIMITS = Path.of("/proc/self/limits");
+    private static final String LOCKED_MEMORY = "Max locked memory";
+
+    /** A ring was entered before: what has worked once is not forbidden later. */
+    private static volatile boolean entered;
+
     private IoUringAvailability() {}
 
     static Optional<String> reason() {
         try {
             LinuxPlatform.ensureAvailable();
-            if (IoUring.isAvailable()) {
-                return Optional.empty();
+            if (!IoUring.isAvailable()) {
+                return Optional.of(explain(IoUring.unavailabilityCause(), disabledSysctl()));
             }
-            return Optional.of(explain(IoUring.unavailabilityCause(), disabledSysctl()));
+            return entered ? Optional.empty() : enter();
         } catch (LinuxUnavailableException notHere) {
             return Optional.of(String.valueOf(notHere.getMessage()));
         } catch (LinkageError broken) {
             return Optional.of("io_uring is not available: Netty's io_uring classes do not load (" + firstLine(broken) + "): put netty-transport-classes-io_uring and its natives on the class path");
         }
+    }
+
+    /** Netty's own look at it ends with io_uring_setup and io_uring_register. */
+    private static Optional<String> enter() {
+        try {
+            IoUringLoop.tryOnce();
+            entered = true;
+            return Optional.empty();
+        } catch (Exception refused) {
+            return Optional.of(explain(refused, disabledSysctl()));
+        }
+    }
+
+    /** The limit of locked memory, which old kernels (before 5.12) count rings against; for people. */
+    private static String lockedMemory() {
+        try {
+            for (String line : Files.readAllLines(LIMITS)) {
+                if (line.startsWith(LOCKED_MEMORY)) {
+                    return line.substring(LOCKED_MEMORY.length()).strip().split("\\s+", 2)[0];
+                }
+            }
+        } catch (IOException unreadable) {
+            // Then it is not named.
+        }
+        return "unknown";
     }
 
     /**
@@ -55,7 +86,8 @@ final class IoUringAvailability {
             return "this kernel has no io_uring (" + text + "): use Linux 5.9 or newer, or choose another backend";
         }
         if (text.contains("Cannot allocate memory") || text.contains("ENOMEM")) {
-            return "io_uring cannot lock memory (" + text + "): raise the limit of locked memory (ulimit -l), or choose another backend";
+            return "io_uring cannot lock memory (" + text + ", RLIMIT_MEMLOCK = " + lockedMemory()
+                    + "): raise the limit (LimitMEMLOCK= of the unit, ulimit -l), or choose another backend and loop (--backend linux-aio --loop epoll)";
         }
         if (text.contains("Too many open files")) {
             return "io_uring cannot be opened (" + text + "): raise the limit of open files (ulimit -n)";

@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
  * there can be no ring; after that nothing ends the loop but {@link #close}.
  */
 public final class IoUringLoop extends NettyLoop {
+    private static final int TRIED_ENTRIES = 16;
+
     private final IoUringLoopOptions options;
     private final RingEnters enters;
     private @Nullable RegisteredBuffers registeredBuffers;
@@ -50,6 +52,11 @@ public final class IoUringLoop extends NettyLoop {
     /** Why there can be no loop of this kind on this machine, in one line with advice; empty where there can. */
     public static Optional<String> unavailable() {
         return IoUringAvailability.reason();
+    }
+
+    /** Sets up a small ring, enters it, and takes it down. */
+    static void tryOnce() throws Exception {
+        tryOnce(IoUringIoHandler.newFactory(new IoUringIoHandlerConfig().setRingSize(TRIED_ENTRIES)));
     }
 
     @Override

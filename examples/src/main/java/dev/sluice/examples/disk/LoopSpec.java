@@ -5,7 +5,6 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.IoLoopProvider;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -51,17 +50,13 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
      * @throws IOException where this machine cannot have such loops, or one cannot be started; none is left running
      */
     List<IoLoop> start(Consumer<String> told) throws IOException {
-        IoLoopProvider provider = Providers.loop(kind, told);
-        List<IoLoop> loops = new ArrayList<>();
+        List<IoLoop> loops = Providers.startLoops(kind, count, (provider, number) -> provider.start("sluice-loop-" + number, pollMaxNanos), told);
         try {
-            for (int i = 0; i < count; i++) {
-                loops.add(provider.start("sluice-loop-" + i, pollMaxNanos));
-            }
             LoopLayout.pin(loops, cpus);
         } catch (Throwable failed) {
             loops.forEach(IoLoop::close);
             throw failed;
         }
-        return List.copyOf(loops);
+        return loops;
     }
 }
