@@ -122,7 +122,13 @@ public final class DiskHost implements AutoCloseable {
 
     private void serveUntilItEnds(ServedDisk disk) throws IOException {
         serve(disk);
-        Thread.ofVirtual().name("sluice-end-of " + disk.spec().name()).start(() -> removeAtEnd(disk));
+        try {
+            // A thread of its own from now on: a virtual one needs a carrier that can be had when the server ends, and that server waits for it.
+            Thread.ofPlatform().daemon().name("sluice-end-of " + disk.spec().name()).start(() -> removeAtEnd(disk));
+        } catch (OutOfMemoryError refused) {
+            remove(disk);
+            throw new IOException("cannot start a thread for the disk (" + refused.getMessage() + "): raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", refused);
+        }
     }
 
     /** What {@link #change} did, by names of disks; failures as {@link #addAll} throws them. */
@@ -208,6 +214,7 @@ public final class DiskHost implements AutoCloseable {
      * midst of requests otherwise (docs/decisions/014-serial-gc.md).
      */
     public void started() {
+        TaskLimit.warning().ifPresent(LOG::warn);
         System.gc();
     }
 

@@ -13,7 +13,7 @@ import java.util.concurrent.CountDownLatch;
 /**
  * Serves the disks of a file, and reads it again on SIGHUP.
  *
- * <p><b>Threading:</b> {@link #serve} keeps the caller's thread; reloads come on threads of their own, one at a time. <b>Failure:</b> at the start
+ * <p><b>Threading:</b> {@link #serve} keeps the caller's thread; reloads come on a thread of their own, one at a time. <b>Failure:</b> at the start
  * everything must open before anything is served. At a reload a file that is wrong changes nothing, and a disk that cannot be opened does not stop the others; stderr says
  * why, and the next SIGHUP tries again.
  */
