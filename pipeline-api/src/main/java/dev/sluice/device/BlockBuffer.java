@@ -1,5 +1,6 @@
 package dev.sluice.device;
 
+import java.lang.ref.Reference;
 import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -38,8 +39,13 @@ public final class BlockBuffer implements AutoCloseable {
     /** Gives it back. Idempotent. */
     @Override
     public void close() {
-        if (closed.compareAndSet(false, true)) {
-            pool.giveBack(index);
+        try {
+            if (closed.compareAndSet(false, true)) {
+                pool.giveBack(index);
+            }
+        } finally {
+            // Its fields are all that is used above: without this the collector may find it forgotten before the pool has heard of its end.
+            Reference.reachabilityFence(this);
         }
     }
 
