@@ -29,6 +29,21 @@ final class UnixAddress {
         return call(call, fd, ('\0' + name).getBytes(StandardCharsets.UTF_8));
     }
 
+    /** The path that getsockname(2) or getpeername(2) tells; empty where the socket has none, or a name that is not a file. */
+    static String path(Libc.Call3 call, int fd) throws ErrnoException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = arena.allocate(SUN_PATH_OFFSET + SUN_PATH_BYTES + 2, 4);
+            MemorySegment length = arena.allocate(4, 4);
+            NativeMemory.putInt(length.address(), SUN_PATH_OFFSET + SUN_PATH_BYTES);
+            int result = (int) call.call(fd, address.address(), length.address());
+            if (result < 0) {
+                throw new ErrnoException("getsockname", "of file descriptor " + fd, result, "");
+            }
+            // unix(7), "Pathname sockets": without a NUL where it has all 108 bytes; the segment has one behind them.
+            return NativeMemory.getInt(length.address()) <= SUN_PATH_OFFSET ? "" : address.getString(SUN_PATH_OFFSET);
+        }
+    }
+
     private static int call(Libc.Call3 call, int fd, byte[] sunPath) {
         if (sunPath.length > SUN_PATH_BYTES) {
             return -Errno.ENAMETOOLONG;

@@ -42,6 +42,7 @@ public final class UnixSocket implements AutoCloseable {
     private static final Libc.Call2 SHUTDOWN = new Libc.Call2(Libc.returningInt("shutdown"));
     private static final Libc.Call3 RECVMSG = new Libc.Call3(Libc.returningLong("recvmsg"));
     private static final Libc.Call3 SENDMSG = new Libc.Call3(Libc.returningLong("sendmsg"));
+    private static final Libc.Call3 GETSOCKNAME = new Libc.Call3(Libc.returningInt("getsockname"));
     private static final Libc.Call5 GETSOCKOPT = new Libc.Call5(Libc.returningInt("getsockopt"));
     private static final Libc.Call5 SETSOCKOPT = new Libc.Call5(Libc.returningInt("setsockopt"));
 
@@ -176,6 +177,11 @@ public final class UnixSocket implements AutoCloseable {
     /** -ECONNREFUSED: the path is a socket that nobody listens on. */
     public int connect(String path) {
         return UnixAddress.callWithPath(CONNECT, fd.number(), path);
+    }
+
+    /** The path that it is bound to, as its binder gave it; empty where it has none, or an abstract name. */
+    public String localPath() throws ErrnoException {
+        return UnixAddress.path(GETSOCKNAME, fd.number());
     }
 
     /** Whether it listens for connections, as an inherited one may. */

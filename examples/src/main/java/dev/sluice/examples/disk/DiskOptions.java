@@ -4,14 +4,18 @@ import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.Providers;
+import dev.sluice.virtio.blk.CacheMode;
+import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
 import java.util.ServiceLoader;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
 
 /** The options that describe a disk, mixed into every command that serves one. Filled by picocli, then read. */
 public final class DiskOptions {
@@ -27,7 +31,7 @@ public final class DiskOptions {
     @Option(names = "--num-queues", paramLabel = "N", defaultValue = "1", description = "Queues offered, 1 to 256 (default: ${DEFAULT-VALUE}).")
     private int numQueues;
 
-    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "1024", description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "" + VhostUserServer.DEFAULT_QUEUE_SIZE, description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
     private int queueSize;
 
     @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")
@@ -39,6 +43,20 @@ public final class DiskOptions {
         public Iterator<String> iterator() {
             Stream<String> named = ServiceLoader.load(BlockBackendProvider.class).stream().map(provider -> provider.get().name());
             return Stream.concat(Stream.of(Providers.AUTO, NullBackend.NAME), named).iterator();
+        }
+    }
+
+    /** By the words that files have too. */
+    static final class CacheModes implements ITypeConverter<CacheMode>, Iterable<String> {
+        @Override
+        public CacheMode convert(String word) {
+            return Stream.of(CacheMode.values()).filter(mode -> mode.toString().equalsIgnoreCase(word)).findFirst()
+                    .orElseThrow(() -> new TypeConversionException("'" + word + "' is not one of " + String.join(", ", this)));
+        }
+
+        @Override
+        public Iterator<String> iterator() {
+            return Stream.of(CacheMode.values()).map(CacheMode::toString).iterator();
         }
     }
 
@@ -59,6 +77,14 @@ public final class DiskOptions {
 
     @Option(names = "--stage", paramLabel = "STAGE", description = "Put a stage, NAME or NAME:ARGS, before the image; repeatable, in order.")
     private List<String> stages = List.of();
+
+    @Option(names = "--cache", paramLabel = "MODE", defaultValue = "guest", converter = CacheModes.class, completionCandidates = CacheModes.class, description = {
+        "guest: writeback until the guest changes it; writeback: fixed, the guest flushes; writethrough: fixed, every write is durable",
+        "(default: ${DEFAULT-VALUE})."})
+    private CacheMode cache;
+
+    @Option(names = "--state-file", paramLabel = "FILE", description = "Where the cache mode that the guest has set outlives this process (default: the socket's path and .state).")
+    private @Nullable Path stateFile;
 
     @Option(names = "--allow-file-memory", description = "Accept guest memory in files that are neither memfd, tmpfs nor hugetlbfs.")
     private boolean allowFileMemory;
@@ -96,6 +122,8 @@ public final class DiskOptions {
                 .queueSize(queueSize)
                 .segMax(segMax)
                 .stages(stages)
+                .cache(cache)
+                .stateFile(stateFile)
                 .allowFileMemory(allowFileMemory)
                 .loopOfQueue(LoopLayout.queueToLoop(queueLoopMap))
                 .measurement(measuring.measurement())

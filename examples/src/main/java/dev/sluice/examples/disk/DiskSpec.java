@@ -4,6 +4,7 @@ import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Providers;
+import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -29,6 +30,8 @@ import org.jspecify.annotations.Nullable;
  * @param queueSize the largest queue that is accepted, a power of two from 2 to 32768
  * @param segMax data segments of a request, 1 to 1022
  * @param stages {@code NAME[:ARGS]} of the stages before the image, in order
+ * @param cache who decides about the write cache
+ * @param stateFile where the guest's choice is kept; null for beside the socket
  * @param allowFileMemory whether guest memory may be in ordinary files
  * @param loopOfQueue which loop serves which queue, both from 0; the others take turns
  * @param measurement how it differs from a disk to be used
@@ -46,6 +49,8 @@ public record DiskSpec(
         int queueSize,
         int segMax,
         List<String> stages,
+        CacheMode cache,
+        @Nullable Path stateFile,
         boolean allowFileMemory,
         Map<Integer, Integer> loopOfQueue,
         Measurement measurement) {
@@ -67,6 +72,12 @@ public record DiskSpec(
         }
         if (aioMaxEvents != BackendOptions.DEFAULT_SINK_CAPACITY) {
             within("aio-max-events", aioMaxEvents, 1, BackendOptions.MAX_SINK_CAPACITY);
+        }
+        if (stateFile != null && cache != CacheMode.GUEST) {
+            throw new IllegalArgumentException("state file " + stateFile + " has no effect with cache " + cache + ": leave it out, or choose cache guest");
+        }
+        if (stateFile != null && stateFile.equals(image)) {
+            throw new IllegalArgumentException("state file " + stateFile + " is the image: name another one");
         }
         within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
         within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
@@ -111,9 +122,11 @@ public record DiskSpec(
         private int aioMaxEvents = BackendOptions.DEFAULT_SINK_CAPACITY;
         private String serial = "";
         private int queues = 1;
-        private int queueSize = 256;
+        private int queueSize = VhostUserServer.DEFAULT_QUEUE_SIZE;
         private int segMax = 126;
         private List<String> stages = List.of();
+        private CacheMode cache = CacheMode.GUEST;
+        private @Nullable Path stateFile;
         private boolean allowFileMemory;
         private Map<Integer, Integer> loopOfQueue = Map.of();
         private Measurement measurement = Measurement.NONE;
@@ -174,6 +187,17 @@ public record DiskSpec(
             return this;
         }
 
+        public Builder cache(CacheMode cache) {
+            this.cache = cache;
+            return this;
+        }
+
+        /** With {@link CacheMode#GUEST} alone; null for the default, beside the socket. */
+        public Builder stateFile(@Nullable Path stateFile) {
+            this.stateFile = stateFile;
+            return this;
+        }
+
         public Builder allowFileMemory(boolean allowFileMemory) {
             this.allowFileMemory = allowFileMemory;
             return this;
@@ -196,8 +220,8 @@ public record DiskSpec(
          */
         public DiskSpec build() {
             String chosen = Objects.requireNonNullElseGet(name, this::nameOfImage);
-            return new DiskSpec(chosen, image, endpoint, backend, readOnly, direct, aioMaxEvents, serial, queues, queueSize, segMax, stages, allowFileMemory,
-                    loopOfQueue, measurement);
+            return new DiskSpec(chosen, image, endpoint, backend, readOnly, direct, aioMaxEvents, serial, queues, queueSize, segMax, stages, cache, stateFile,
+                    allowFileMemory, loopOfQueue, measurement);
         }
 
         private String nameOfImage() {

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MapperFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.cfg.CoercionAction;
@@ -37,6 +38,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -64,11 +66,12 @@ public final class DisksFile {
     private static final String IMAGE = "image";
     private static final String SOCKET = "socket";
     private static final String ACTIVATION = "activation";
+    private static final String STATE_FILE = "state-file";
     private static final String BACKEND = "backend";
     private static final int MAX_BYTES = 1 << 20;
 
     /** What has keys of its own here, and what is for measurements from the command line alone. */
-    @JsonIgnoreProperties({IMAGE, "endpoint", "measurement"})
+    @JsonIgnoreProperties({IMAGE, STATE_FILE, "endpoint", "measurement"})
     private interface SettingsOnly {}
 
     private static final ObjectMapper YAML = JsonMapper.builder(new YAMLFactory())
@@ -83,6 +86,8 @@ public final class DisksFile {
             .propertyNamingStrategy(PropertyNamingStrategies.KEBAB_CASE)
             .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
             .enable(DeserializationFeature.FAIL_ON_IGNORED_PROPERTIES)
+            .enable(DeserializationFeature.FAIL_ON_NUMBERS_FOR_ENUMS)
+            .enable(MapperFeature.ACCEPT_CASE_INSENSITIVE_ENUMS)
             // Without quotes YAML reads 0123 as the number 83: better refused than a serial that nobody has written.
             .withCoercionConfig(LogicalType.Textual, texts -> texts
                     .setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
@@ -117,6 +122,9 @@ public final class DisksFile {
             String where = file + ": disk " + (disks.size() + 1) + (DiskSpec.isName(named) ? " (" + named + ")" : "");
             DiskSpec disk = disk(where, entry, file.toAbsolutePath().getParent());
             unique(where, taken, "name " + disk.name());
+            if (disk.stateFile() != null) {
+                unique(where, taken, "state file " + disk.stateFile().normalize());
+            }
             unique(where, taken, disk.endpoint() instanceof Endpoint.SocketPath(Path path) ? "socket " + path.normalize() : disk.endpoint().toString());
             DiskSpec other = byImage.putIfAbsent(identity(disk.image()), disk);
             // As the images' locks would have it; but here nothing that is served has been closed yet.
@@ -195,6 +203,7 @@ public final class DisksFile {
         String image = text(where, settings.remove(IMAGE), IMAGE);
         String socket = text(where, settings.remove(SOCKET), SOCKET);
         String activation = text(where, settings.remove(ACTIVATION), ACTIVATION);
+        String stateFile = text(where, settings.remove(STATE_FILE), STATE_FILE);
         if (image == null) {
             throw new IOException(where + ": 'image:' is missing: name a raw image");
         }
@@ -210,12 +219,12 @@ public final class DisksFile {
             throw new IOException(where + ": 'socket:' is missing: name the path where front ends connect");
         }
         try {
-            DiskSpec.Builder builder = DiskSpec.of(resolved(directory, image), endpoint);
+            DiskSpec.Builder builder = DiskSpec.of(resolved(directory, image), endpoint).stateFile(stateFile == null ? null : resolved(directory, stateFile));
             return SETTINGS.readerForUpdating(builder).<DiskSpec.Builder>readValue(settings).build();
         } catch (PropertyBindingException unknown) {
             Collection<Object> keys = Objects.requireNonNullElse(unknown.getKnownPropertyIds(), List.of());
             String known = keys.stream().map(Object::toString).sorted().collect(Collectors.joining(", "));
-            throw new IOException(where + ": there is no setting '" + unknown.getPropertyName() + "'; known: image, socket, activation, " + known, unknown);
+            throw new IOException(where + ": there is no setting '" + unknown.getPropertyName() + "'; known: image, socket, activation, state-file, " + known, unknown);
         } catch (JsonMappingException wrong) {
             // An element of a list has no name.
             String path = wrong.getPath().stream().map(JsonMappingException.Reference::getFieldName).filter(Objects::nonNull).collect(Collectors.joining("."));
@@ -247,6 +256,9 @@ public final class DisksFile {
         }
         if (type == String.class) {
             return "a text";
+        }
+        if (type.isEnum()) {
+            return "one of " + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
         }
         if (Collection.class.isAssignableFrom(type)) {
             return "a list: write it as [ONE, OTHER]";

@@ -14,10 +14,12 @@ import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import org.slf4j.Logger;
@@ -68,6 +70,7 @@ public final class ServedDisk implements AutoCloseable {
      * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
     public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation) throws IOException {
+        requireStateDirectory(spec);
         List<String> choice = new ArrayList<>();
         BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
         try {
@@ -89,7 +92,11 @@ public final class ServedDisk implements AutoCloseable {
                     .numQueues(spec.queues())
                     .queueSize(spec.queueSize())
                     .segMax(spec.segMax())
-                    .allowFileMemory(spec.allowFileMemory());
+                    .allowFileMemory(spec.allowFileMemory())
+                    .cacheMode(spec.cache());
+            if (spec.stateFile() != null) {
+                server.stateFile(spec.stateFile());
+            }
             return new ServedDisk(spec, loops, backend, choice, built, spec.endpoint().build(server, sockets), metrics);
         } catch (Throwable failed) {
             backend.close();
@@ -114,6 +121,15 @@ public final class ServedDisk implements AutoCloseable {
         if (spec.endpoint() instanceof Endpoint.SocketPath(Path path)
                 && path.toString().getBytes(StandardCharsets.UTF_8).length > UnixSocket.MAX_PATH_BYTES) {
             throw new IOException("socket " + path + ": a socket path has at most " + UnixSocket.MAX_PATH_BYTES + " bytes");
+        }
+        requireStateDirectory(spec);
+    }
+
+    /** Not when the guest first sets its cache mode, which would be refused then. */
+    private static void requireStateDirectory(DiskSpec spec) throws IOException {
+        Path state = spec.stateFile();
+        if (state != null && !Files.isDirectory(Objects.requireNonNullElse(state.toAbsolutePath().getParent(), state))) {
+            throw new IOException("state file " + state + ": its directory does not exist: create it, or correct the path");
         }
     }
 

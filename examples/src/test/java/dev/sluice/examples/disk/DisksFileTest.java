@@ -3,6 +3,7 @@ package dev.sluice.examples.disk;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.virtio.blk.CacheMode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,6 +32,8 @@ class DisksFileTest {
                     seg-max: 64
                     aio-max-events: 512
                     stages: [write-once, "audit:/var/log/x"]
+                    cache: guest
+                    state-file: root.state
                     allow-file-memory: true
                     loop-of-queue: {0: 1, 1: 0}
                   - image: /dev/vg/data
@@ -51,11 +54,14 @@ class DisksFileTest {
         assertThat(root.aioMaxEvents()).isEqualTo(512);
         assertThat(root.backendOptions().sinkCapacity()).isEqualTo(512);
         assertThat(root.stages()).containsExactly("write-once", "audit:/var/log/x");
+        assertThat(root.cache()).isEqualTo(CacheMode.GUEST);
+        assertThat(root.stateFile()).isEqualTo(directory.resolve("root.state"));
         assertThat(root.allowFileMemory()).isTrue();
         assertThat(root.loopOfQueue()).isEqualTo(Map.of(0, 1, 1, 0));
         DiskSpec data = disks.getLast();
         assertThat(data).isEqualTo(DiskSpec.of(Path.of("/dev/vg/data"), new Endpoint.Activated("data")).build());
         assertThat(data.name()).isEqualTo("data");
+        assertThat(data.queueSize()).as("as on the command line").isEqualTo(1024);
     }
 
     @Test
@@ -77,6 +83,11 @@ class DisksFileTest {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    serial:", "serial", "no value");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    stages: [a, ]x]", "line 4");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    image: b.img", "image");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    cache: none", "disk 1", "'cache:' is 'none', not one of guest, writeback, writethrough");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    cache: 1", "disk 1", "'cache:'", "guest, writeback, writethrough");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    cache: writeback\n    state-file: s", "disk 1", "has no effect with cache writeback");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    state-file: a.img", "disk 1", "is the image");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    state-file: s\n  - image: b.img\n    socket: b.sock\n    state-file: ./s", "disk 2", "state file");
         refused("disks:\n  - socket: a.sock", "'image:' is missing");
         refused("disks:\n  - image: a.img", "'socket:' is missing");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    activation: a", "leave one out");

@@ -4,14 +4,17 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioBlkConfig;
 import dev.sluice.virtio.layout.VirtioFeatures;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one disk tells its driver and was told by it: features, configuration space, cache mode, whether it needs a reset.
  *
  * <p><b>Threading:</b> the control thread changes it; loops read {@link #accepted}, {@link #writeThrough} and the limits.
- * <b>Failure:</b> {@code IllegalArgumentException} for what a driver must not ask; the message names the bits or the bytes.
+ * <b>Failure:</b> {@code IllegalArgumentException} for what a driver must not ask; the message names the bits or the bytes. {@link #writeConfig} throws
+ * {@code IOException} where the cache mode cannot be made to outlive this process; the disk is then as durable as before or more so.
  * <b>Allocation:</b> none on the data path. Source: VIRTIO 1.3 §5.2.3, §5.2.4.
  */
 public final class VirtioBlkDevice {
@@ -25,36 +28,50 @@ public final class VirtioBlkDevice {
     private final BlockGeometry geometry;
     private final int numQueues;
     private final int segMax;
+    private final CacheMode cacheMode;
     private final long offered;
     private final long maxRangeSectors;
 
     private volatile long accepted;
-    private volatile boolean writeback = true;
+    /** The cache mode that the guest is told of, and that outlives this process. */
+    private volatile boolean writeback;
+    /** The guest has asked for write-through and was refused as that could not be saved; it may believe in it all the same. */
+    private boolean refusedWriteThrough;
+    /** What follows for requests; kept in one field as each of them asks. */
+    private volatile boolean writeThrough = true;
     private volatile boolean needsReset;
+    private @Nullable DiskStateFile stateFile;
+
+    /** Describes a disk whose cache mode is the guest's choice for as long as this object lives. */
+    public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax) {
+        this(geometry, numQueues, segMax, CacheMode.GUEST);
+    }
 
     /**
      * Describes a disk.
      *
      * @param segMax most data segments of one request
      */
-    public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax) {
+    public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax, CacheMode cacheMode) {
         this.geometry = geometry;
         this.numQueues = numQueues;
         this.segMax = segMax;
-        this.offered = features(geometry, numQueues);
+        this.cacheMode = cacheMode;
+        this.offered = features(geometry, numQueues, cacheMode);
+        this.writeback = cacheMode != CacheMode.WRITETHROUGH;
         long blockSectors = geometry.logicalBlockBytes() / SECTOR_BYTES;
         this.maxRangeSectors = MAX_REQUEST_BYTES / SECTOR_BYTES / blockSectors * blockSectors;
     }
 
-    private static long features(BlockGeometry geometry, int numQueues) {
+    private static long features(BlockGeometry geometry, int numQueues, CacheMode cacheMode) {
         return VirtioFeatures.VERSION_1
                 | VirtioFeatures.INDIRECT_DESC
                 | VirtioFeatures.EVENT_IDX
                 | VirtioFeatures.BLK_SEG_MAX
                 | VirtioFeatures.BLK_BLK_SIZE
                 | VirtioFeatures.BLK_TOPOLOGY
-                | VirtioFeatures.BLK_FLUSH
-                | VirtioFeatures.BLK_CONFIG_WCE
+                | (cacheMode == CacheMode.WRITETHROUGH ? 0 : VirtioFeatures.BLK_FLUSH)
+                | (cacheMode == CacheMode.GUEST ? VirtioFeatures.BLK_CONFIG_WCE : 0)
                 | (numQueues > 1 ? VirtioFeatures.BLK_MQ : 0)
                 | (geometry.readOnly() ? VirtioFeatures.BLK_RO : 0)
                 | (geometry.discard() && !geometry.readOnly() ? VirtioFeatures.BLK_DISCARD : 0)
@@ -95,15 +112,35 @@ public final class VirtioBlkDevice {
      * @throws IllegalArgumentException where it takes what was not offered
      */
     public void accept(long features) {
-        if ((features & ~offered) != 0) {
-            throw new IllegalArgumentException("VIRTIO 1.3 §2.2.1: driver accepts features 0x" + Long.toHexString(features & ~offered) + " that were not offered");
+        // A guest that runs on while the mode was fixed under it has what it was offered before, and a front end that reconnects repeats that.
+        long taken = features & ~(cacheMode == CacheMode.GUEST ? offered : offered | VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE);
+        if (taken != 0) {
+            throw new IllegalArgumentException("VIRTIO 1.3 §2.2.1: driver accepts features 0x" + Long.toHexString(taken) + " that were not offered");
         }
         accepted = features;
+        settleWriteThrough();
     }
+
+    // ---- cache mode
 
     /** True where writes must be on stable storage when they complete. */
     public boolean writeThrough() {
-        return !writeback || (accepted & VirtioFeatures.BLK_FLUSH) == 0;
+        return writeThrough;
+    }
+
+    /** Takes up the cache mode that the guest has set last, and keeps it there from now on; only where the mode is its choice. Before a driver comes. */
+    public void keepCacheModeIn(DiskStateFile file) {
+        if (cacheMode == CacheMode.GUEST) {
+            stateFile = file;
+            writeback = file.writeback();
+            settleWriteThrough();
+        }
+    }
+
+    private void settleWriteThrough() {
+        // With a fixed writeback CONFIG_WCE says that the guest was started when it had the choice: it may have turned the cache off and not flush.
+        boolean mayNotFlush = cacheMode == CacheMode.WRITEBACK && accepted(VirtioFeatures.BLK_CONFIG_WCE);
+        writeThrough = !writeback || refusedWriteThrough || mayNotFlush || !accepted(VirtioFeatures.BLK_FLUSH);
     }
 
     /**
@@ -113,6 +150,7 @@ public final class VirtioBlkDevice {
     public void reset() {
         accepted = 0;
         needsReset = false;
+        settleWriteThrough();
     }
 
     /** A queue is broken; the driver has to start over. */
@@ -180,11 +218,13 @@ public final class VirtioBlkDevice {
     }
 
     /**
-     * The driver writes to the configuration space: one byte of it, the cache mode.
+     * The driver writes to the configuration space: one byte of it, the cache mode. When this returns the mode outlives this process, where there is a
+     * {@linkplain #keepCacheModeIn state file}.
      *
-     * @throws IllegalArgumentException for any other byte or value
+     * @throws IllegalArgumentException for any other byte or value, and where the mode is fixed
+     * @throws IOException where the mode cannot be saved. The guest is told of the old one then; asked for write-through the disk is so all the same
      */
-    public void writeConfig(int offset, MemorySegment source, long sourceOffset, int bytes) {
+    public void writeConfig(int offset, MemorySegment source, long sourceOffset, int bytes) throws IOException {
         if (offset != VirtioBlkConfig.WRITEBACK || bytes != WRITEBACK_BYTES) {
             throw new IllegalArgumentException("only the writeback byte at " + VirtioBlkConfig.WRITEBACK + " can be written, not " + bytes + " bytes at " + offset);
         }
@@ -192,6 +232,32 @@ public final class VirtioBlkDevice {
         if (value > 1) {
             throw new IllegalArgumentException("VIRTIO 1.3 §5.2.6: writeback is 0 or 1, not " + value);
         }
-        writeback = value == 1;
+        if (cacheMode != CacheMode.GUEST) {
+            throw new IllegalArgumentException("the cache mode of this disk is fixed to " + cacheMode + ": serve it with --cache guest for the guest to choose");
+        }
+        setWriteback(value == 1);
+    }
+
+    private void setWriteback(boolean wanted) throws IOException {
+        if (!wanted) {
+            // Whatever becomes of the file.
+            refusedWriteThrough = true;
+            settleWriteThrough();
+        }
+        DiskStateFile file = stateFile;
+        if (file != null) {
+            try {
+                file.save(wanted);
+            } catch (IOException failed) {
+                if (!writeback) {
+                    // The guest goes on not flushing: the next process must not find writeback because only the last step failed.
+                    file.trySave(false);
+                }
+                throw failed;
+            }
+        }
+        writeback = wanted;
+        refusedWriteThrough = false;
+        settleWriteThrough();
     }
 }

@@ -120,6 +120,15 @@ final class ServerSocket implements AutoCloseable {
         }
     }
 
+    /** Where it listens, as a file; null where it does not, or where that has no absolute path. */
+    @Nullable Path listeningAt() throws IOException {
+        if (path != null || listening == null) {
+            return path;
+        }
+        String bound = listening.localPath();
+        return bound.startsWith("/") ? Path.of(bound) : null;
+    }
+
     /** The listening socket, or null where there is but one connection. */
     @Nullable UnixSocket listening() {
         return listening;

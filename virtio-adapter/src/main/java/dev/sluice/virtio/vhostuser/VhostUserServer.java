@@ -10,6 +10,8 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import dev.sluice.virtio.blk.CacheMode;
+import dev.sluice.virtio.blk.DiskStateFile;
 import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;
@@ -46,7 +48,13 @@ public final class VhostUserServer implements AutoCloseable {
     /** Queues that a kick, call or err message can name. */
     public static final int MAX_QUEUES = 256;
 
+    /** The largest ring that a front end may set up where nobody says otherwise. */
+    public static final int DEFAULT_QUEUE_SIZE = 1024;
+
     private static final Logger LOG = LoggerFactory.getLogger(VhostUserServer.class);
+
+    /** Behind the socket's name, where no state file is named. */
+    private static final String STATE_SUFFIX = ".state";
 
     /** How long the rest of a message may take once it has begun. */
     static final Duration PARTIAL_MESSAGE_TIMEOUT = Duration.ofSeconds(10);
@@ -78,7 +86,7 @@ public final class VhostUserServer implements AutoCloseable {
     private VhostUserServer(Builder settings, BlockPipeline pipeline) {
         this.settings = settings;
         this.pipeline = pipeline;
-        this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax);
+        this.device = new VirtioBlkDevice(pipeline.geometry(), settings.numQueues, settings.segMax, settings.cacheMode);
         Path path = settings.socketPath;
         this.observer = new GuardedObserver(pipeline.observer(), GuardedObserver.NO_QUEUE);
         this.inherited = settings.fd;
@@ -141,6 +149,7 @@ public final class VhostUserServer implements AutoCloseable {
         }
         ServerSocket opened = openSocket();
         try {
+            keepCacheMode(opened);
             openShared();
             LOG.info("{}: {}", address, pipeline);
             thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened));
@@ -164,6 +173,18 @@ public final class VhostUserServer implements AutoCloseable {
             return ServerSocket.listenAt(path);
         }
         throw new IOException(address + ": the server could not be started before: build another one");
+    }
+
+    private void keepCacheMode(ServerSocket opened) throws IOException {
+        Path chosen = settings.stateFile;
+        Path socket = opened.listeningAt();
+        if (chosen != null) {
+            device.keepCacheModeIn(new DiskStateFile(chosen));
+        } else if (socket != null) {
+            device.keepCacheModeIn(new DiskStateFile(socket.resolveSibling(socket.getFileName() + STATE_SUFFIX)));
+        } else if (settings.cacheMode == CacheMode.GUEST) {
+            LOG.info("{}: a cache mode that the guest sets is lost with this process, as the socket has no path: name a state file (--state-file)", address);
+        }
     }
 
     private void openShared() throws IOException {
@@ -405,7 +426,6 @@ public final class VhostUserServer implements AutoCloseable {
 
     /** Settings of a server. Not thread safe; used once. */
     public static final class Builder {
-        private static final int DEFAULT_QUEUE_SIZE = 1024;
         private static final int DEFAULT_SEG_MAX = 126;
         private static final int MAX_SEG_MAX = 1022;
 
@@ -418,6 +438,8 @@ public final class VhostUserServer implements AutoCloseable {
         private int queueSize = DEFAULT_QUEUE_SIZE;
         private int segMax = DEFAULT_SEG_MAX;
         private boolean allowFileMemory;
+        private CacheMode cacheMode = CacheMode.GUEST;
+        private @Nullable Path stateFile;
         private Duration partialMessageTimeout = PARTIAL_MESSAGE_TIMEOUT;
 
         private Builder() {}
@@ -481,6 +503,21 @@ public final class VhostUserServer implements AutoCloseable {
         /** Whether guest memory may be in files other than memfds and those on tmpfs and hugetlbfs. */
         public Builder allowFileMemory(boolean allowFileMemory) {
             this.allowFileMemory = allowFileMemory;
+            return this;
+        }
+
+        /** Who decides about the write cache; the guest unless said otherwise. */
+        public Builder cacheMode(CacheMode cacheMode) {
+            this.cacheMode = cacheMode;
+            return this;
+        }
+
+        /**
+         * Where the cache mode that the guest has set is kept, read at {@link #start}; with {@link CacheMode#GUEST} alone. Unless told, the path of the
+         * listening socket with {@code .state} behind it; where there is none, the mode is lost with the process.
+         */
+        public Builder stateFile(Path stateFile) {
+            this.stateFile = stateFile;
             return this;
         }
 

@@ -293,6 +293,12 @@ final class VhostUserSession implements AutoCloseable {
             device.writeConfig(config.offset(), config.payload(), VhostUser.CONFIG_HEADER_SIZE, config.bytes());
         } catch (IllegalArgumentException refused) {
             throw ProtocolViolation.refused("SET_CONFIG: " + refused.getMessage());
+        } catch (IOException unsaved) {
+            // Nothing that the front end did: one that wants no answer goes on, its guest with a disk at least as durable as it asked for.
+            if (ackWanted()) {
+                throw ProtocolViolation.refused("SET_CONFIG: " + unsaved.getMessage());
+            }
+            LOG.warn("SET_CONFIG: {}; the cache mode is lost when this process ends", unsaved.getMessage());
         }
     }
 

@@ -103,6 +103,7 @@ public final class ServerFixture implements AutoCloseable {
         loops.forEach(PollLoop::close);
         backend.close();
         Files.deleteIfExists(socket);
+        Files.deleteIfExists(directory.resolve("s.state"));
         Files.delete(directory);
     }
 }
