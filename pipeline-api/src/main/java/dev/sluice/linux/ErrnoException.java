@@ -26,7 +26,7 @@ public final class ErrnoException extends IOException {
                         + (subject.isEmpty() ? "" : " " + subject)
                         + ": "
                         + Errno.describe(errno)
-                        + (advice.isEmpty() ? "" : ": " + advice));
+                        + (advice.isEmpty() ? Math.abs(errno) == Errno.EMFILE ? ": " + OpenFileLimit.advice() : "" : ": " + advice));
         this.errno = Math.abs(errno);
     }
 

@@ -113,7 +113,7 @@ public final class LinuxFile {
             case Errno.EACCES, Errno.EPERM -> "give the user of this process access to it";
             case Errno.EROFS -> "open it read-only";
             case Errno.EINVAL -> (flags & O_DIRECT) != 0 ? "this file system does not do O_DIRECT" : "";
-            case Errno.EMFILE -> "raise the limit of open files (ulimit -n)";
+            case Errno.EMFILE -> OpenFileLimit.advice();
             default -> "";
         };
     }

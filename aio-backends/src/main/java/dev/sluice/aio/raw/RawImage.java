@@ -7,6 +7,7 @@ import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.FileStatus;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.Errno;
@@ -135,7 +136,8 @@ public final class RawImage implements AutoCloseable {
             case Errno.ETXTBSY -> "the file is being executed: name a raw image";
             case Errno.EBUSY -> "the device is in use (mounted, or part of a RAID or LVM volume): release it first";
             case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off (--buffered)" : "is it a file?";
-            case Errno.EMFILE, Errno.ENFILE -> "raise the limit of open files (ulimit -n)";
+            case Errno.EMFILE -> OpenFileLimit.advice();
+            case Errno.ENFILE -> "raise fs.file-max of this machine";
             default -> "check the file system";
         };
     }

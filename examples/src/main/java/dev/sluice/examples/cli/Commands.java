@@ -1,6 +1,7 @@
 package dev.sluice.examples.cli;
 
 import dev.sluice.linux.LinuxUnavailableException;
+import dev.sluice.pipeline.LogText;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -40,7 +41,9 @@ public final class Commands {
     /** Tells a failure: one line where the environment, the options or another process caused it, everything where we did. */
     public static void report(Throwable error, PrintWriter err) {
         if (isForPeople(error)) {
-            err.println("sluice: error: " + error.getMessage());
+            err.println("sluice: error: " + LogText.escaped(String.valueOf(error.getMessage())));
+        } else if (OpenFiles.areExhausted()) {
+            err.println(OpenFiles.MESSAGE);
         } else {
             err.println("sluice: error: a bug in sluice: " + error);
             error.printStackTrace(err);

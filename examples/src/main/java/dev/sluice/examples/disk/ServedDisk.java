@@ -9,6 +9,7 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.LogText;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
@@ -143,7 +144,7 @@ public final class ServedDisk implements AutoCloseable {
     /** Opens the endpoint. When this returns front ends can connect. */
     public void start() throws IOException {
         server.start();
-        choice.forEach(LOG::info);
+        choice.forEach(line -> LOG.info("{}", LogText.escaped(line)));
     }
 
     public DiskSpec spec() {
@@ -171,8 +172,8 @@ public final class ServedDisk implements AutoCloseable {
     /** Image, size, shape and endpoint, for people. */
     public String description() {
         BlockGeometry geometry = backend.geometry();
-        return spec.image() + " (" + size(geometry.sizeBytes()) + (geometry.readOnly() ? ", read-only" : "") + ", " + spec.queues()
-                + (spec.queues() == 1 ? " queue, " : " queues, ") + backend.name() + ") on " + spec.endpoint();
+        return LogText.escaped(spec.image().toString()) + " (" + size(geometry.sizeBytes()) + (geometry.readOnly() ? ", read-only" : "") + ", " + spec.queues()
+                + (spec.queues() == 1 ? " queue, " : " queues, ") + backend.name() + ") on " + LogText.escaped(spec.endpoint().toString());
     }
 
     private static String size(long bytes) {

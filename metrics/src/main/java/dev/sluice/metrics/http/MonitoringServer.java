@@ -35,6 +35,8 @@ import org.slf4j.LoggerFactory;
  * each, headers are limited, no answer is made more often than 20 times a second, and all who get one share its bytes. The limits are
  * system properties of the JDK's server, set where nobody has set them before; they hold for all such servers of the process.
  *
+ * <p>Where there is no descriptor for a connection the socket is closed until there is one again ({@link AcceptGuard}).
+ *
  * <p><b>Threading:</b> any thread; each exchange has a thread. <b>Ownership:</b> the registry stays the caller's. <b>Failure:</b> {@link Builder#start} throws
  * {@link IOException} with a line that says what to do; what fails later is that request's 500.
  */
@@ -62,7 +64,12 @@ public final class MonitoringServer implements AutoCloseable {
         }
     }
 
-    private final HttpServer server;
+    /** Another one after there were no descriptors for a while. */
+    private volatile HttpServer server;
+
+    private final InetSocketAddress bound;
+    private final AtomicLong dispatcherId = new AtomicLong();
+    private @Nullable AcceptGuard guard;
 
     /** Not virtual ones, though they would be cheaper: on those the JDK's BufferedWriter grows by what is written, and a page of metrics costs 20 MB of garbage. */
     private final ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().daemon().name("sluice-http-", 0).factory());
@@ -95,6 +102,7 @@ public final class MonitoringServer implements AutoCloseable {
 
     private MonitoringServer(Builder settings, InetSocketAddress address) throws IOException {
         server = HttpServer.create(address, BACKLOG);
+        bound = server.getAddress();
         long interval = settings.pageInterval.toNanos();
         PrometheusMeterRegistry registry = settings.registry;
         if (registry != null) {
@@ -103,8 +111,43 @@ public final class MonitoringServer implements AutoCloseable {
         put("/healthz", interval, () -> verdict(settings.health));
         put("/readyz", interval, () -> verdict(settings.readiness));
         settings.json.forEach((path, page) -> put(path, interval, () -> new Answer(200, "application/json", page.get())));
+    }
+
+    /** Begins to serve. */
+    private void start() {
         server.setExecutor(threads);
         server.createContext("/", this::handle);
+        server.start();
+        // The JDK's server does not tell which thread accepts: the one of this name that came last.
+        dispatcherId.set(Thread.getAllStackTraces().keySet().stream()
+                .filter(thread -> thread.getName().equals("HTTP-Dispatcher"))
+                .mapToLong(Thread::threadId)
+                .max()
+                .orElse(0));
+    }
+
+    private final class Guarded implements AcceptGuard.Server {
+        @Override
+        public long dispatcherId() {
+            return dispatcherId.get();
+        }
+
+        @Override
+        public void shut() {
+            server.stop(0);
+            dispatcherId.set(0);
+        }
+
+        @Override
+        public void reopen() throws IOException {
+            server = HttpServer.create(bound, BACKLOG);
+            start();
+        }
+
+        @Override
+        public String where() {
+            return "http://" + bound.getHostString() + ":" + bound.getPort();
+        }
     }
 
     private void put(String path, long interval, Shared.Source<Answer> source) {
@@ -118,12 +161,16 @@ public final class MonitoringServer implements AutoCloseable {
 
     /** Where it listens; with the port that was chosen where 0 was asked for. */
     public InetSocketAddress address() {
-        return server.getAddress();
+        return bound;
     }
 
     /** Ends all connections. Idempotent. */
     @Override
     public void close() {
+        AcceptGuard watching = guard;
+        if (watching != null) {
+            watching.close();
+        }
         server.stop(0);
         threads.shutdownNow();
     }
@@ -268,7 +315,8 @@ public final class MonitoringServer implements AutoCloseable {
                         "cannot listen on " + where + " (" + refused.getMessage() + "): choose another port, 0 for a free one, and an address of this machine",
                         refused);
             }
-            made.server.start();
+            made.start();
+            made.guard = new AcceptGuard(made.new Guarded());
             return made;
         }
     }

@@ -1,5 +1,6 @@
 package dev.sluice.virtio.blk;
 
+import dev.sluice.pipeline.LogText;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -71,7 +72,10 @@ public final class DiskStateFile {
         } catch (IOException unreadable) {
             problem = reason(unreadable);
         }
-        LOG.warn("state file {}: {}; the disk is write-through until the guest sets its cache mode: remove the file for writeback", path, problem);
+        LOG.warn(
+                "state file {}: {}; the disk is write-through until the guest sets its cache mode: remove the file for writeback",
+                LogText.escaped(path.toString()),
+                LogText.escaped(problem));
         return false;
     }
 
@@ -128,7 +132,7 @@ public final class DiskStateFile {
         try {
             save(writeback);
         } catch (IOException alsoFailed) {
-            LOG.warn("{}", alsoFailed.getMessage());
+            LOG.warn("{}", LogText.escaped(String.valueOf(alsoFailed.getMessage())));
         }
     }
 

@@ -2,6 +2,7 @@ package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.linux.ReceivedFds;
@@ -75,6 +76,12 @@ final class MessageStream implements AutoCloseable {
         payloadBytes = bytes;
         if (!fill(VhostUser.HEADER_SIZE, VhostUser.HEADER_SIZE + bytes)) {
             return false;
+        }
+        if (fds.truncated() && fds.count() < MAX_FDS) {
+            // There was room for more: it is our own table that is full, or a security module that refused one (recvmsg(2), MSG_CTRUNC).
+            throw new IOException("file descriptors of the front end could not be received: " + (OpenFileLimit.isReached()
+                    ? "this process has as many open files as it may: " + OpenFileLimit.advice()
+                    : "the kernel has dropped them: let a security module allow them"));
         }
         if (fds.truncated()) {
             throw ProtocolViolation.fatal("message of request " + Integer.toUnsignedString(request()) + " brings more than " + MAX_FDS + " file descriptors");

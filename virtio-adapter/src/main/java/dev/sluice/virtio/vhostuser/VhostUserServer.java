@@ -3,12 +3,11 @@ package dev.sluice.virtio.vhostuser;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.PeerCredentials;
-import dev.sluice.linux.Poll;
-import dev.sluice.linux.PollSet;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.LogText;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.blk.DiskStateFile;
@@ -60,16 +59,13 @@ public final class VhostUserServer implements AutoCloseable {
     static final Duration PARTIAL_MESSAGE_TIMEOUT = Duration.ofSeconds(10);
 
     private static final int NO_FD = -1;
-    private static final int FOREVER = -1;
-    private static final int LISTENING = 1;
-    private static final int SOCKET_ENDED = Poll.POLLHUP | Poll.POLLERR | Poll.POLLNVAL;
-    private static final int ACCEPT_RETRY_MILLIS = 1000;
 
     private final Builder settings;
     private final BlockPipeline pipeline;
     private final VirtioBlkDevice device;
     private final GuardedObserver observer;
     private final String address;
+    private final ConnectionLog log;
     /** The descriptor to serve on, until it is opened. */
     private int inherited;
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -90,7 +86,8 @@ public final class VhostUserServer implements AutoCloseable {
         Path path = settings.socketPath;
         this.observer = new GuardedObserver(pipeline.observer(), GuardedObserver.NO_QUEUE);
         this.inherited = settings.fd;
-        this.address = path == null ? "fd " + settings.fd : path.toString();
+        this.address = path == null ? "fd " + settings.fd : LogText.escaped(path.toString());
+        this.log = new ConnectionLog(address);
     }
 
     public static Builder builder() {
@@ -295,6 +292,7 @@ public final class VhostUserServer implements AutoCloseable {
             failure = failed;
             LOG.error("{}: the server ends: {}", address, failed.getMessage(), failed);
         } finally {
+            log.close();
             ended.countDown();
             closeCalls();
         }
@@ -306,44 +304,7 @@ public final class VhostUserServer implements AutoCloseable {
         if (listening == null || woken == null) {
             return;
         }
-        try (PollSet ready = new PollSet(2)) {
-            ready.add(woken.number(), Poll.POLLIN);
-            ready.add(listening.fd().number(), Poll.POLLIN);
-            while (!closing) {
-                int result = ready.await(FOREVER);
-                if (result < 0 && result != -Errno.EINTR) {
-                    throw new IOException("poll: " + Errno.describe(result));
-                }
-                if (result > 0 && !closing && (ready.revents(LISTENING) & SOCKET_ENDED) != 0) {
-                    // Always ready, while a non-blocking accept4 answers EAGAIN as if it were idle: going on would spin.
-                    throw new IOException("the listening socket was shut down or closed by somebody else");
-                }
-                if (result > 0 && !closing && !accept(listening)) {
-                    // Still readable, so waiting for it would spin: wait for the end alone.
-                    ready.setEvents(LISTENING, 0);
-                    ready.await(ACCEPT_RETRY_MILLIS);
-                    ready.setEvents(LISTENING, Poll.POLLIN);
-                }
-            }
-        }
-    }
-
-    /** False where there is no room for a connection now. */
-    private boolean accept(UnixSocket listening) throws IOException {
-        int accepted = listening.accept();
-        if (accepted >= 0) {
-            serveAccepted(Fd.adopt(accepted));
-            return true;
-        }
-        return switch (-accepted) {
-            case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
-                LOG.warn("{}: accept: {}; trying again: raise the limit of open files (ulimit -n)", address, Errno.describe(accepted));
-                yield false;
-            }
-            case Errno.EINVAL, Errno.EBADF, Errno.ENOTSOCK -> throw new IOException("accept: " + Errno.describe(accepted));
-            // About the one connection that did not come about (accept(2), "Error handling").
-            default -> true;
-        };
+        new AcceptLoop(woken.number(), listening.fd().number(), listening::accept, this::serveAccepted, log).run(() -> closing);
     }
 
     private void serveAccepted(Fd accepted) {
@@ -352,7 +313,7 @@ public final class VhostUserServer implements AutoCloseable {
             adopted = UnixSocket.adopt(accepted);
         } catch (Throwable failed) {
             accepted.close();
-            LOG.error("{}: the connection cannot be served", address, failed);
+            log.error("the connection cannot be served", failed);
             return;
         }
         serveConnection(adopted);
@@ -371,7 +332,8 @@ public final class VhostUserServer implements AutoCloseable {
                 VhostUserSession session = session(connection, woken.number())) {
             PeerCredentials peer = connection.peerCredentials();
             pid = peer.pid();
-            LOG.info("{}: front end connected, process {}", address, pid);
+            log.peer(peer.uid());
+            log.info(ConnectionLog.Kind.CONNECTED, "front end connected, process " + pid);
             told = true;
             observer.connectionEvent(ConnectionEvent.CONNECTED, pid);
             boolean more = true;
@@ -379,18 +341,18 @@ public final class VhostUserServer implements AutoCloseable {
                 this.connection = new Connection(peer, session.protocolFeatures(), session.ringSnapshots());
                 more = session.serveNext();
             }
-            LOG.info("{}: front end disconnected", address);
+            log.info(ConnectionLog.Kind.DISCONNECTED, "front end disconnected");
             end = ConnectionEvent.DISCONNECTED;
         } catch (ProtocolViolation violation) {
-            LOG.warn("{}: {}; the connection ends", address, violation.rule());
+            log.warn(ConnectionLog.Kind.VIOLATION, violation.rule() + "; the connection ends");
             end = ConnectionEvent.VIOLATION;
         } catch (IOException broken) {
-            LOG.warn("{}: the connection ends: {}", address, broken.getMessage());
+            log.warn(ConnectionLog.Kind.BROKEN, "the connection ends: " + broken.getMessage());
         } catch (OutOfMemoryError none) {
             // What a front end asks for decides how much is needed: rings, regions. The next one may ask for less.
-            LOG.error("{}: there is not enough memory for what the front end asks for; the connection ends", address, none);
+            log.error("there is not enough memory for what the front end asks for; the connection ends", none);
         } catch (Throwable bug) {
-            LOG.error("{}: the connection ends on an error of Sluice", address, bug);
+            log.error("the connection ends on an error of Sluice", bug);
         } finally {
             this.connection = null;
             device.reset();
@@ -412,7 +374,7 @@ public final class VhostUserServer implements AutoCloseable {
         }
         MessageStream stream = new MessageStream(connection, wakeFd, settings.partialMessageTimeout.toNanos());
         try {
-            return new VhostUserSession(device, stream, rings, settings.allowFileMemory);
+            return new VhostUserSession(device, stream, rings, settings.allowFileMemory, log);
         } catch (Throwable failed) {
             stream.close();
             throw failed;

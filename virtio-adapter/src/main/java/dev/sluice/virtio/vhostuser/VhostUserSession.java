@@ -55,6 +55,7 @@ final class VhostUserSession implements AutoCloseable {
     private final MessageStream stream;
     private final List<Vring> rings;
     private final MemoryTable memory;
+    private final ConnectionLog log;
     private long protocolFeatures;
     /** As they were set last, with the bits of the transport. */
     private long features;
@@ -62,7 +63,8 @@ final class VhostUserSession implements AutoCloseable {
     private boolean featuresCurrent;
     private int refusals;
 
-    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory) {
+    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory, ConnectionLog log) {
+        this.log = log;
         this.device = device;
         this.stream = stream;
         this.rings = rings;
@@ -97,7 +99,7 @@ final class VhostUserSession implements AutoCloseable {
             if (violation.isFatal() || !ackWanted() || ++refusals > MAX_REFUSALS) {
                 throw violation;
             }
-            LOG.warn("{}; the message is refused", violation.rule());
+            log.warn(ConnectionLog.Kind.REFUSED, violation.rule() + "; the message is refused");
             stream.replyWith(ACK_REFUSED);
         }
         return true;
@@ -273,7 +275,7 @@ final class VhostUserSession implements AutoCloseable {
         try {
             device.readConfig(config.offset(), bytes, stream.replyPayload(), VhostUser.CONFIG_HEADER_SIZE);
         } catch (IllegalArgumentException outside) {
-            LOG.warn("GET_CONFIG: {}", outside.getMessage());
+            log.warn(ConnectionLog.Kind.CONFIG, "GET_CONFIG: " + outside.getMessage());
             // vhost-user, "GET_CONFIG": a payload of zero bytes tells of an error.
             stream.sendReply(0);
             return;
@@ -298,7 +300,7 @@ final class VhostUserSession implements AutoCloseable {
             if (ackWanted()) {
                 throw ProtocolViolation.refused("SET_CONFIG: " + unsaved.getMessage());
             }
-            LOG.warn("SET_CONFIG: {}; the cache mode is lost when this process ends", unsaved.getMessage());
+            log.warn(ConnectionLog.Kind.CONFIG, "SET_CONFIG: " + unsaved.getMessage() + "; the cache mode is lost when this process ends");
         }
     }
 
