@@ -6,7 +6,7 @@ sources=$1 image=$2 timestamp=$3 archive=$4
 
 mkdir -p "$image/conf" "$image/share/bash-completion/completions" "$image/share/doc/sluice"
 install -m 755 "$sources/src/main/sh/sluice" "$image/bin/sluice"
-install -m 644 "$sources/../examples/src/main/resources/dev/sluice/examples/load/jvm.options" "$image/conf/jvm.options"
+install -m 644 "$sources/../examples/src/main/resources/dev/sluice/examples/load/jvm.options" "$sources/../examples/src/main/resources/dev/sluice/examples/load/launch.sh" "$image/conf/"
 install -m 644 "$sources/../LICENSE" "$sources/../README.md" "$sources/../CHANGELOG.md" "$image/share/doc/sluice/"
 # Libraries for other architectures can never be loaded by this runtime.
 case $(uname -m) in

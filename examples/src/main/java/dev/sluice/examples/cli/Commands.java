@@ -1,10 +1,16 @@
 package dev.sluice.examples.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import dev.sluice.linux.LinuxUnavailableException;
 import dev.sluice.pipeline.LogText;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.util.Locale;
 import picocli.CommandLine;
 
 /**
@@ -12,19 +18,38 @@ import picocli.CommandLine;
  */
 public final class Commands {
     public static final int FAILED = 1;
+    private static final int WRONG_USAGE = 2;
 
     private Commands() {}
 
     /** What a {@code main} of a command does; ends the process. */
     public static void run(Object command, String... arguments) {
-        LogLevel.initialize();
+        prepare(arguments);
         System.exit(line(command).execute(arguments));
     }
 
     /** The same for a command that is a part of another one and is run without it, by its whole name. */
     public static void runAs(String name, Object command, String... arguments) {
-        LogLevel.initialize();
+        prepare(arguments);
         System.exit(line(command).setCommandName(name).execute(arguments));
+    }
+
+    /** What must be as it is before anything else is loaded: times, figures, what is printed, and how arguments were read. */
+    private static void prepare(String[] arguments) {
+        // The log's times among others: libraries ask for the locale's calendar and digits.
+        Locale.setDefault(Locale.ROOT);
+        if (!System.out.charset().equals(UTF_8)) {
+            System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, UTF_8));
+        }
+        if (!System.err.charset().equals(UTF_8)) {
+            System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, UTF_8));
+        }
+        LogLevel.initialize();
+        String problem = RawArguments.problem(arguments);
+        if (problem != null) {
+            System.err.println("sluice: error: " + problem);
+            System.exit(WRONG_USAGE);
+        }
     }
 
     /** The command line of a command, its failures told as everywhere. */
@@ -33,7 +58,7 @@ public final class Commands {
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExecutionExceptionHandler((error, failed, parsed) -> {
             report(error, failed.getErr());
-            return FAILED;
+            return error instanceof NotUtf8Exception ? WRONG_USAGE : FAILED;
         });
         return line;
     }

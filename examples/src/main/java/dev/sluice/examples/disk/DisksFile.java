@@ -23,6 +23,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.examples.cli.NotUtf8Exception;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -174,7 +175,7 @@ public final class DisksFile {
             if (Files.size(file) > MAX_BYTES) {
                 throw new IOException(file + ": larger than " + MAX_BYTES + " bytes: is it a file of disks?");
             }
-            return Files.readAllBytes(file);
+            return NotUtf8Exception.check(file.toString(), Files.readAllBytes(file));
         } catch (NoSuchFileException missing) {
             throw new IOException(file + ": there is no such file: create it, or correct the path", missing);
         } catch (AccessDeniedException denied) {

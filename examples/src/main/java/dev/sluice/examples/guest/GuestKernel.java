@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -51,13 +52,13 @@ public record GuestKernel(String release, Path image, Path modules) {
 
     /** What to run where {@link #find} finds nothing. */
     public static String advice() {
-        return """
+        return String.format(Locale.ROOT, """
             the guest's kernel, unpacked and not installed (Debian, no root needed):
                 apt-get download "$(apt-cache depends --important linux-image-cloud-amd64 | awk '/Depends:/ { print $2 }')"
                 dpkg -x linux-image-*.deb %s
               or, in a clone of Sluice: sh examples/src/main/resources/dev/sluice/examples/guest/%s
-              or set %s to a directory with boot/vmlinuz-* and lib/modules/* of a Linux with virtio_blk and ext4"""
-                .formatted(chosen(System.getenv()).orElse(cache(home())), FETCH_SCRIPT, DIRECTORY_VARIABLE);
+              or set %s to a directory with boot/vmlinuz-* and lib/modules/* of a Linux with virtio_blk and ext4""",
+                chosen(System.getenv()).orElse(cache(home())), FETCH_SCRIPT, DIRECTORY_VARIABLE);
     }
 
     /**

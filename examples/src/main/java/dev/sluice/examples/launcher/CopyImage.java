@@ -7,6 +7,7 @@ import dev.sluice.examples.copy.ImageCopy;
 import dev.sluice.linux.LinuxPlatform;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -53,7 +54,7 @@ public final class CopyImage implements Callable<Integer> {
                 LiveText _ = LiveText.start(progress::line)) {
             done = copy.run();
         }
-        System.out.printf("%s is a copy of %s: %,.1f MiB, of which %,.1f MiB data; %d chunks%s, each verified by its CRC32C; %.1f s%n",
+        System.out.printf(Locale.ROOT, "%s is a copy of %s: %,.1f MiB, of which %,.1f MiB data; %d chunks%s, each verified by its CRC32C; %.1f s%n",
                 target, source, done.sizeBytes() / MIB, done.dataBytes() / MIB, done.chunks(),
                 done.resumedChunks() > 0 ? " (" + done.resumedChunks() + " by an earlier run)" : "", (System.nanoTime() - start) / 1e9);
         return 0;

@@ -22,6 +22,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import reactor.core.publisher.Mono;
@@ -89,6 +90,6 @@ public final class CustomStage implements Callable<Integer> {
                 .onErrorResume(BlockIoException.class, failed -> Mono.just(failed.status()))
                 .blockOptional()
                 .orElseThrow();
-        System.out.printf("%-5s sectors %2d to %2d  %s%n", what, sector, sector + Math.max(0, sectors - 1), status);
+        System.out.printf(Locale.ROOT, "%-5s sectors %2d to %2d  %s%n", what, sector, sector + Math.max(0, sectors - 1), status);
     }
 }

@@ -105,16 +105,16 @@ public final class Inspect implements Callable<Integer> {
     }
 
     private static void list(String what, long bits, FeatureNames names) {
-        System.out.printf("%n%s 0x%x%n", what, bits);
+        System.out.printf(Locale.ROOT, "%n%s 0x%x%n", what, bits);
         for (int bit = 0; bit < Long.SIZE; bit++) {
             if ((bits >>> bit & 1) != 0) {
-                System.out.printf("  %2d  %-22s %s%n", bit, names.name(bit), names.words(bit));
+                System.out.printf(Locale.ROOT, "  %2d  %-22s %s%n", bit, names.name(bit), names.words(bit));
             }
         }
     }
 
     private static void limits(VhostUserFrontend backend, long offered) throws IOException {
-        System.out.printf("%nlimits%n");
+        System.out.printf(Locale.ROOT, "%nlimits%n");
         if ((offered & VhostUser.PROTOCOL_F_MQ) != 0) {
             row("queues", backend.queueNum() + " at most");
         }
@@ -124,7 +124,7 @@ public final class Inspect implements Callable<Integer> {
     }
 
     private static void configuration(MemorySegment config, long features) {
-        System.out.printf("%nconfiguration%n");
+        System.out.printf(Locale.ROOT, "%nconfiguration%n");
         long bytes = VirtioBlkConfig.u64(config, VirtioBlkConfig.CAPACITY) * 512;
         row("capacity", String.format(Locale.ROOT, "%,d bytes (%,.1f MiB)", bytes, bytes / BYTES_PER_MIB));
         row("access", (features & VirtioFeatures.BLK_RO) != 0 ? "read-only" : "read and write");
@@ -165,6 +165,6 @@ public final class Inspect implements Callable<Integer> {
     }
 
     private static void row(String what, String value) {
-        System.out.printf("  %-18s %s%n", what, value);
+        System.out.printf(Locale.ROOT, "  %-18s %s%n", what, value);
     }
 }

@@ -9,16 +9,21 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The command that runs a sluice command of this build in a process of its own, with the options of the {@code sluice} script. Any thread. */
+/**
+ * The command that runs a sluice command of this build in a process of its own, with the options of the {@code sluice} script: a shell looks at what the
+ * user has chosen, as the script does, and becomes the virtual machine. Any thread.
+ */
 public final class SluiceCommandLine {
     private static final String MAIN = "dev.sluice.examples.SluiceCommand";
     private static final String JVM_OPTIONS = "jvm.options";
+    private static final String LAUNCH = "launch.sh";
 
     private SluiceCommandLine() {}
 
     /** Arguments as a person types them behind {@code sluice}. */
     public static List<String> of(List<String> arguments) {
         List<String> command = new ArrayList<>();
+        command.addAll(List.of("sh", "-c", text(LAUNCH) + "\nexec \"$0\" $memory \"$@\""));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvmOptions());
         command.addAll(List.of("-Dorg.slf4j.simpleLogger.log.dev.sluice=warn", "-cp", System.getProperty("java.class.path"), MAIN));
@@ -28,13 +33,17 @@ public final class SluiceCommandLine {
 
     /** The argument file that the launchers hand to {@code java}; an option a line. */
     private static List<String> jvmOptions() {
-        try (InputStream in = SluiceCommandLine.class.getResourceAsStream(JVM_OPTIONS)) {
+        return text(JVM_OPTIONS).lines().filter(line -> !line.isBlank() && !line.startsWith("#")).toList();
+    }
+
+    private static String text(String resource) {
+        try (InputStream in = SluiceCommandLine.class.getResourceAsStream(resource)) {
             if (in == null) {
-                throw new IllegalStateException(JVM_OPTIONS + " is not beside the classes");
+                throw new IllegalStateException(resource + " is not beside the classes");
             }
-            return new String(in.readAllBytes(), UTF_8).lines().filter(line -> !line.isBlank() && !line.startsWith("#")).toList();
+            return new String(in.readAllBytes(), UTF_8);
         } catch (IOException failed) {
-            throw new UncheckedIOException("cannot read " + JVM_OPTIONS, failed);
+            throw new UncheckedIOException("cannot read " + resource, failed);
         }
     }
 }

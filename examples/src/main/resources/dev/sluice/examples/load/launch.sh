@@ -1,0 +1,81 @@
+# Sourced by whatever starts a Java virtual machine with a command of Sluice in it: both launchers, and commands that start another one.
+#   in:   home       (optional) the directory of the installation
+#   out:  memory     options for the heap: ours, as far as the user has not chosen
+#         aot        empty if the user's options do not go with an AOT cache of ours
+#         LC_ALL     a locale in which every UTF-8 path can be had
+# It starts no other program, as each would take time at every start.
+
+# The Java virtual machine decodes arguments and encodes paths in the locale's character set, and with a locale that is not installed in ASCII. Paths are UTF-8
+# wherever they are written, and what is printed is English with ISO dates and digits.
+LC_ALL=C.UTF-8
+export LC_ALL
+
+launch_failed() {
+    printf 'sluice: error: %s\n' "$1" >&2
+    exit 1
+}
+
+# ':' separates the entries of a class path, and '!/' a jar from its entry: the virtual machine would find nothing, or not all.
+case ${home:-} in
+    *:*) launch_failed "it is installed in $home, and a Java class path cannot have a ':' in a path: move it to a directory without one" ;;
+    *!/* | *!) launch_failed "it is installed in $home, and Java takes what stands before '!/' for a jar: move it to a directory whose path has no '!' at the end of a name" ;;
+esac
+
+launch_rest=${SLUICE_CLASSPATH:-}
+while [ -n "$launch_rest" ]; do
+    launch_entry=${launch_rest%%:*}
+    case $launch_rest in *:*) launch_rest=${launch_rest#*:} ;; *) launch_rest= ;; esac
+    # DIRECTORY/* stands for the jars in it, and nothing for the working directory.
+    case $launch_entry in '' | '*') continue ;; esac
+    [ -r "${launch_entry%/\*}" ] || launch_failed "SLUICE_CLASSPATH names $launch_entry, which does not exist or cannot be read: correct or remove it"
+done
+
+launch_size() { # the KiB of a size as -Xmx takes it, in launch_kib; empty if it is none
+    launch_kib=${1%[kKmMgGtT]}
+    case $launch_kib in '' | *[!0-9]* | 0* | ?????????????*) launch_kib=; return ;; esac
+    case $1 in
+        *[kK]) ;;
+        *[mM]) launch_kib=$((launch_kib * 1024)) ;;
+        *[gG]) launch_kib=$((launch_kib * 1048576)) ;;
+        *[tT]) launch_kib=$((launch_kib * 1073741824)) ;;
+        *) launch_kib=$((launch_kib / 1024)) ;;
+    esac
+}
+
+# Loops allocate next to nothing: the simplest collector starts fastest, has no threads of its own, and stops them for a millisecond where it has little to
+# copy (docs/decisions/014-serial-gc.md). So a small young generation, with room for what a scrape holds, in memory that is there already.
+# Whatever of this the user names, wherever, is the user's alone: two collectors, or a greatest heap below the first one, end the start.
+launch_collector='-XX:+UseSerialGC' launch_survivors='-XX:SurvivorRatio=2' launch_young='-Xmn8m' launch_first='-Xms64m' launch_greatest='-Xmx512m' launch_touch='-XX:+AlwaysPreTouch'
+aot=yes
+launch_look() {
+    for launch_word in $1; do
+        launch_word=${launch_word#[\"\']}
+        launch_word=${launch_word%[\"\']}
+        case $launch_word in
+            @?*) [ ! -r "${launch_word#@}" ] || launch_look "$(cat "${launch_word#@}")" ;;
+            -XX:VMOptionsFile=?*) [ ! -r "${launch_word#*=}" ] || launch_look "$(cat "${launch_word#*=}")" ;;
+            -XX:-UseSerialGC | -XX:+UseSerialGC | -XX:+UseParallelGC | -XX:+UseG1GC | -XX:+UseZGC | -XX:+UseShenandoahGC | -XX:+UseEpsilonGC)
+                launch_collector='' launch_survivors='' launch_young='' ;;
+            -Xmn* | -XX:NewSize=* | -XX:MaxNewSize=* | -XX:NewRatio=*) launch_young='' ;;
+            -XX:SurvivorRatio=* | -XX:InitialSurvivorRatio=*) launch_survivors='' ;;
+            -XX:[+-]AlwaysPreTouch) launch_touch='' ;;
+            -Xms* | -XX:InitialHeapSize=* | -XX:MinHeapSize=* | -XX:SoftMaxHeapSize=*)
+                case $launch_word in *SoftMax*) ;; *) launch_first='' ;; esac
+                launch_word=${launch_word#-Xms}
+                launch_size "${launch_word#*=}"
+                [ -n "$launch_kib" ] && [ "$launch_kib" -le 524288 ] || launch_greatest='' ;;
+            -XX:InitialRAMPercentage=*) launch_first='' launch_greatest='' ;;
+            -Xmx* | -XX:MaxHeapSize=*)
+                launch_greatest=''
+                launch_word=${launch_word#-Xmx}
+                launch_size "${launch_word#*=}"
+                [ -n "$launch_kib" ] && [ "$launch_kib" -ge 65536 ] || launch_first='' launch_young='' ;;
+            -XX:MaxRAM=* | -XX:MaxRAMPercentage=* | -XX:MinRAMPercentage=*) launch_greatest='' ;;
+            -XX:AOTCache=* | -XX:AOTCacheOutput=* | -XX:AOTConfiguration=* | -XX:AOTMode=record | -XX:AOTMode=create | -XX:AOTMode=off | -XX:SharedArchiveFile=* | -XX:ArchiveClassesAtExit=* | -Xshare:*) aot='' ;;
+        esac
+    done
+}
+set -f
+launch_look "${JAVA_TOOL_OPTIONS:-} ${JDK_JAVA_OPTIONS:-} ${SLUICE_JAVA_OPTS:-} ${_JAVA_OPTIONS:-}"
+set +f
+memory="$launch_collector $launch_first $launch_greatest $launch_young $launch_survivors $launch_touch"
