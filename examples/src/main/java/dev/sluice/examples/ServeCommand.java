@@ -12,8 +12,10 @@ import dev.sluice.examples.disk.Monitoring;
 import dev.sluice.examples.disk.MonitoringOptions;
 import dev.sluice.examples.disk.Observation;
 import dev.sluice.examples.disk.ServedDisk;
+import dev.sluice.examples.disk.ServingStatus;
 import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.examples.systemd.ServiceNotifier;
+import dev.sluice.examples.systemd.ServiceReporter;
 import dev.sluice.linux.LinuxPlatform;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -46,7 +48,8 @@ import picocli.CommandLine.Spec;
             "",
             "Then start the guest with shared memory, for instance:",
             "  qemu-system-x86_64 ... -object memory-backend-memfd,id=mem,size=1G,share=on -numa node,memdev=mem \\",
-            "    -chardev socket,id=c0,path=SOCKET,reconnect=1 -device vhost-user-blk-pci,chardev=c0,num-queues=4"
+            "    -chardev socket,id=c0,path=SOCKET,reconnect-ms=1000 -device vhost-user-blk-pci,chardev=c0,num-queues=4",
+            "(QEMU before 9.2: reconnect=1 in place of reconnect-ms=1000)"
         })
 final class ServeCommand implements Callable<Integer> {
     private static final String CAPABILITIES =
@@ -127,8 +130,9 @@ final class ServeCommand implements Callable<Integer> {
         try (ActivatedSockets sockets = ActivatedSockets.of(System.getenv(), ProcessHandle.current().pid())) {
             DiskSpec single = config == null ? single(sockets) : null;
             try (DiskHost host = DiskHost.start(loops.spec(), sockets);
+                    ServiceReporter reporter = ServiceReporter.start(manager, () -> ServingStatus.of(host, config == null), host.loops());
                     // Before the socket is there: from that moment on somebody may have requests in flight.
-                    Termination _ = Termination.closes(() -> stop(host, manager))) {
+                    Termination _ = Termination.closes(() -> stop(host, reporter))) {
                 if (stats != null) {
                     host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
@@ -152,13 +156,13 @@ final class ServeCommand implements Callable<Integer> {
         // At once: who has read the first line can rely on the second.
         System.out.print("ready: " + served.description() + "\n" + also);
         System.out.flush();
-        manager.ready(served.description());
+        manager.ready(ServingStatus.of(host, true));
         host.started();
         served.server().awaitEnd();
     }
 
-    private static void stop(DiskHost host, ServiceNotifier manager) {
-        manager.stopping();
+    private static void stop(DiskHost host, ServiceReporter reporter) {
+        reporter.draining();
         int disks = host.disks().size();
         LoggerFactory.getLogger(ServeCommand.class).info("told to end: finishing what is in flight on {}", disks == 1 ? "1 disk" : disks + " disks");
         host.close();

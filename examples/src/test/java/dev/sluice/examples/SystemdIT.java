@@ -47,7 +47,7 @@ class SystemdIT {
             SluiceProcess.Ended ended = serve.terminate();
             assertThat(ended.status()).isZero();
             assertThat(ended.err()).containsOnlyOnce("told to end: finishing what is in flight on 1 disk\n");
-            assertThat(manager.receive()).startsWith("STOPPING=1\n");
+            assertThat(awaited(manager, "STOPPING=1")).startsWith("STOPPING=1\n");
         }
     }
 
@@ -57,14 +57,41 @@ class SystemdIT {
         Path file = Files.writeString(directory.resolve("disks.yaml"), "disks:\n  - image: disk.img\n    socket: disk.sock\n");
         try (DatagramReceiver manager = DatagramReceiver.at(notify);
                 SluiceProcess serve = start(List.of(), Map.of("NOTIFY_SOCKET", notify), "serve", "--config", file)) {
-            assertThat(manager.receive()).isEqualTo("READY=1\nSTATUS=1 disk");
+            assertThat(manager.receive()).isEqualTo("READY=1\nSTATUS=1 disk, 0 connections");
             Files.writeString(file, "disks: []\n");
             serve.signal("HUP");
             assertThat(manager.receive()).matches("RELOADING=1\nMONOTONIC_USEC=[0-9]+");
-            assertThat(manager.receive()).isEqualTo("READY=1\nSTATUS=0 disks");
+            assertThat(manager.receive()).isEqualTo("READY=1\nSTATUS=0 disks, 0 connections");
             assertThat(serve.terminate().status()).isZero();
             assertThat(manager.receive()).startsWith("STOPPING=1\n");
         }
+    }
+
+    @Test
+    void shouldFeedTheWatchdogAndReportConnections() throws Exception {
+        String notify = directory.resolve("notify").toString();
+        Map<String, String> environment = Map.of("NOTIFY_SOCKET", notify, "WATCHDOG_USEC", "2000000");
+        try (DatagramReceiver manager = DatagramReceiver.at(notify);
+                SluiceProcess serve = start(List.of(), environment, "serve", "--loops", 2, "--blk-file", image, "--socket-path", socket)) {
+            assertThat(awaited(manager, "READY=1")).endsWith(" on " + socket + ", 0 connections");
+            assertThat(awaited(manager, "WATCHDOG=1")).isEqualTo("WATCHDOG=1");
+            try (BlockDriver _ = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+                assertThat(awaited(manager, "STATUS=")).endsWith(" on " + socket + ", 1 connection");
+            }
+            assertThat(awaited(manager, "STATUS=")).endsWith(", 0 connections");
+            assertThat(awaited(manager, "WATCHDOG=1")).isEqualTo("WATCHDOG=1");
+            assertThat(serve.terminate().status()).isZero();
+            assertThat(awaited(manager, "STOPPING=1")).contains("EXTEND_TIMEOUT_USEC=");
+        }
+    }
+
+    /** The next datagram that begins so. */
+    private static String awaited(DatagramReceiver manager, String begin) {
+        String datagram = manager.receive();
+        while (!datagram.startsWith(begin)) {
+            datagram = manager.receive();
+        }
+        return datagram;
     }
 
     @Test

@@ -50,7 +50,7 @@ public final class DisksFileServer {
                 text.append("\n  ").append(disk.spec().name()).append(": ").append(disk.description());
             }
             say(also.isEmpty() ? text.toString() : text + "\n" + also.stripTrailing());
-            manager.ready(disks(wanted.size()));
+            manager.ready(ServingStatus.of(host, false));
         }
         host.started();
         new CountDownLatch(1).await();
@@ -69,7 +69,7 @@ public final class DisksFileServer {
             Commands.report(wrong, err);
             say("not reloaded: " + file + ": " + (host.disks().equals(before) ? "the disks are as they were" : disks(host.disks().size()) + " served"));
         } finally {
-            manager.ready(disks(host.disks().size()));
+            manager.ready(ServingStatus.of(host, false));
         }
     }
 

@@ -5,6 +5,7 @@ import dev.sluice.pipeline.Errno;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,21 +21,84 @@ public final class ServiceNotifier {
 
     private static final Logger LOG = LoggerFactory.getLogger(ServiceNotifier.class);
 
-    private final @Nullable String address;
+    private static final String WATCHDOG_USEC = "WATCHDOG_USEC";
+    private static final String WATCHDOG_PID = "WATCHDOG_PID";
+    private static final long MORE_TIME_SECONDS = 15;
 
-    private ServiceNotifier(@Nullable String address) {
+    private final @Nullable String address;
+    private final long watchdogNanos;
+    /** The status that the manager was sent last; null before it was told of readiness. */
+    private @Nullable String shown;
+
+    private ServiceNotifier(@Nullable String address, long watchdogNanos) {
         this.address = address;
+        this.watchdogNanos = watchdogNanos;
     }
 
-    /** For the manager that the environment names; where it names none, nobody is told. */
+    /** For the manager that the environment of this process names; if it names none, nobody is told. */
     public static ServiceNotifier of(Map<String, String> environment) {
+        return of(environment, ProcessHandle.current().pid());
+    }
+
+    static ServiceNotifier of(Map<String, String> environment, long pid) {
         String address = environment.get(NOTIFY_SOCKET);
-        return new ServiceNotifier(address == null || address.isEmpty() ? null : address);
+        return address == null || address.isEmpty() ? new ServiceNotifier(null, 0) : new ServiceNotifier(address, watchdogNanos(environment, pid));
+    }
+
+    private static long watchdogNanos(Map<String, String> environment, long pid) {
+        String period = environment.get(WATCHDOG_USEC);
+        String whose = environment.getOrDefault(WATCHDOG_PID, "");
+        if (period == null || !whose.isEmpty() && !whose.equals(Long.toString(pid))) {
+            return 0;
+        }
+        try {
+            long micros = Long.parseLong(period);
+            if (micros > 0) {
+                return TimeUnit.MICROSECONDS.toNanos(micros);
+            }
+        } catch (NumberFormatException noNumber) {
+            // Logged below.
+        }
+        LOG.warn("{} is '{}', not a number of microseconds: the watchdog of the service manager is not served", WATCHDOG_USEC, period);
+        return 0;
+    }
+
+    /** Whether there is a manager at all. */
+    public boolean isThere() {
+        return address != null;
+    }
+
+    /** Within which time the manager wants to hear that this process is alive; 0 if it does not. */
+    public long watchdogNanos() {
+        return watchdogNanos;
     }
 
     /** Everything that was asked for is served. */
-    public void ready(String status) {
-        send("READY=1\nSTATUS=" + oneLine(status));
+    public synchronized void ready(String status) {
+        shown = oneLine(status);
+        send("READY=1\nSTATUS=" + shown);
+    }
+
+    /** What is served, from readiness on and if that has changed. */
+    public synchronized void status(Supplier<String> status) {
+        if (shown == null) {
+            return;
+        }
+        String now = oneLine(status.get());
+        if (!now.equals(shown)) {
+            shown = now;
+            send("STATUS=" + now);
+        }
+    }
+
+    /** This process works: the watchdog's period begins again. */
+    public void alive() {
+        send("WATCHDOG=1");
+    }
+
+    /** Ending takes longer than the manager may expect; to be repeated. */
+    public void extendTimeout() {
+        send("EXTEND_TIMEOUT_USEC=" + TimeUnit.SECONDS.toMicros(MORE_TIME_SECONDS));
     }
 
     /** The configuration is being read again; {@link #ready} says that it is done. */
@@ -44,8 +108,9 @@ public final class ServiceNotifier {
     }
 
     /** What was begun is being finished, then the process ends. */
-    public void stopping() {
-        send("STOPPING=1\nSTATUS=draining");
+    public synchronized void stopping() {
+        shown = null;
+        send("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=" + TimeUnit.SECONDS.toMicros(MORE_TIME_SECONDS));
     }
 
     private static String oneLine(String text) {
