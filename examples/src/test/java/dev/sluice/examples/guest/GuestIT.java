@@ -45,7 +45,7 @@ class GuestIT {
 
     @BeforeAll
     static void requireGuest() {
-        tools = GuestRequirement.orSkip(GuestIT.class, HostProgram.values());
+        tools = GuestRequirement.orSkip(GuestIT.class, HostProgram.E2FSCK, HostProgram.DEBUGFS, HostProgram.QEMU_IMG, HostProgram.QEMU_STORAGE_DAEMON);
         System.out.println("[guest] backend: " + KIND);
     }
 

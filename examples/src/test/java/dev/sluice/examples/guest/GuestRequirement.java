@@ -2,6 +2,7 @@ package dev.sluice.examples.guest;
 
 import static org.junit.jupiter.api.Assertions.fail;
 
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Assumptions;
@@ -19,6 +20,15 @@ final class GuestRequirement {
      * @param hostPrograms what the test itself runs on the host besides
      */
     static GuestTools orSkip(Class<?> test, HostProgram... hostPrograms) {
+        return orSkip(test, new Firmware[0], hostPrograms);
+    }
+
+    /**
+     * As above.
+     *
+     * @param firmware what the test boots besides a Linux guest
+     */
+    static GuestTools orSkip(Class<?> test, Firmware[] firmware, HostProgram... hostPrograms) {
         GuestTools tools = GuestTools.find();
         List<String> missing = new ArrayList<>(tools.missing());
         StringBuilder advice = new StringBuilder(tools.advice());
@@ -26,6 +36,12 @@ final class GuestRequirement {
             if (!program.isInstalled()) {
                 missing.add(program.command());
                 advice.append("  ").append(GuestTools.installing(List.of(program.debianPackage()))).append('\n');
+            }
+        }
+        for (Firmware needed : firmware) {
+            if (!Files.isReadable(needed.image())) {
+                missing.add(needed.image().toString());
+                advice.append("  ").append(GuestTools.installing(List.of(needed.debianPackage()))).append('\n');
             }
         }
         if (!missing.isEmpty()) {

@@ -9,7 +9,9 @@ enum HostProgram {
     E2FSCK("e2fsck", "e2fsprogs"),
     DEBUGFS("debugfs", "e2fsprogs"),
     QEMU_IMG("qemu-img", "qemu-utils"),
-    QEMU_STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common");
+    QEMU_STORAGE_DAEMON("qemu-storage-daemon", "qemu-system-common"),
+    MFORMAT("mformat", "mtools"),
+    MCOPY("mcopy", "mtools");
 
     private final String command;
     private final String debianPackage;
