@@ -57,6 +57,12 @@ public final class Guest implements AutoCloseable {
      * @throws GuestException when something is missing, with what to install; when nothing listens at the socket path
      */
     public static Guest boot(GuestTools tools, GuestSpec spec, Consumer<String> consumer) throws IOException, InterruptedException {
+        return boot(tools, spec, QemuCommand.Options.DEFAULT, consumer);
+    }
+
+    /** As {@link #boot(GuestTools, GuestSpec, Consumer)}, with a say in how QEMU is started. */
+    static Guest boot(GuestTools tools, GuestSpec spec, QemuCommand.Options options, Consumer<String> consumer)
+            throws IOException, InterruptedException {
         if (!tools.missing().isEmpty()) {
             throw new GuestException(tools.advice());
         }
@@ -68,7 +74,7 @@ public final class Guest implements AutoCloseable {
         try {
             Path initramfs = directory.resolve("initramfs.cpio");
             Initramfs.write(initramfs, tools, spec);
-            Process qemu = new ProcessBuilder(QemuCommand.of(tools, spec, initramfs)).redirectErrorStream(true).start();
+            Process qemu = new ProcessBuilder(QemuCommand.of(tools, spec, options, initramfs)).redirectErrorStream(true).start();
             Guest guest = new Guest(spec, directory, qemu, consumer);
             booted = true;
             return guest;
@@ -77,6 +83,11 @@ public final class Guest implements AutoCloseable {
                 remove(directory);
             }
         }
+    }
+
+    /** Where QEMU listens for QMP commands, if its options say so. */
+    Path qmpSocket() {
+        return directory.resolve(QemuCommand.QMP_SOCKET);
     }
 
     /**

@@ -66,6 +66,13 @@ public final class GuestTools {
         return new GuestTools(architecture, programs, kernel);
     }
 
+    /** The same with another QEMU. */
+    GuestTools withQemu(Path qemu) {
+        Map<Program, Path> others = new EnumMap<>(programs);
+        others.put(Program.QEMU, qemu);
+        return new GuestTools(architecture, others, kernel);
+    }
+
     /** What is missing, a few words each; empty when a guest can boot. */
     public List<String> missing() {
         List<String> missing = new ArrayList<>();

@@ -2,20 +2,34 @@ package dev.sluice.examples.guest;
 
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The command line of a guest: emulated, its memory shared with the backend, its console on standard input and output. */
 final class QemuCommand {
+    /** In the directory of the initramfs. */
+    static final String QMP_SOCKET = "qmp.sock";
+
     private static final String MEMORY = "1G";
     private static final Pattern VERSION = Pattern.compile("version (\\d+)\\.");
 
+    /**
+     * What differs from guest to guest.
+     *
+     * @param reconnect whether QEMU connects again when the backend has closed the connection
+     * @param qmp whether QEMU listens for commands
+     */
+    record Options(boolean reconnect, boolean qmp) {
+        static final Options DEFAULT = new Options(true, false);
+    }
+
     private QemuCommand() {}
 
-    static List<String> of(GuestTools tools, GuestSpec spec, Path initramfs) throws GuestException, InterruptedException {
+    static List<String> of(GuestTools tools, GuestSpec spec, Options options, Path initramfs) throws GuestException, InterruptedException {
         String qemu = tools.program(GuestTools.Program.QEMU).toString();
-        return List.of(
+        List<String> command = new ArrayList<>(List.of(
                 qemu,
                 "-nodefaults",
                 "-no-user-config",
@@ -27,14 +41,20 @@ final class QemuCommand {
                 "-m", MEMORY,
                 "-object", "memory-backend-memfd,id=memory,size=" + MEMORY + ",share=on",
                 "-machine", "q35,memory-backend=memory",
-                "-chardev", "socket,id=disk,path=" + escaped(spec.socketPath()) + "," + reconnect(qemu),
-                "-device", "vhost-user-blk-pci,chardev=disk,num-queues=" + spec.numQueues(),
+                "-chardev", "socket,id=disk,path=" + escaped(spec.socketPath()) + (options.reconnect ? "," + reconnect(qemu) : ""),
+                // behind a port of its own: only there can a disk be unplugged
+                "-device", "pcie-root-port,id=bay",
+                "-device", "vhost-user-blk-pci,id=vda,bus=bay,chardev=disk,num-queues=" + spec.numQueues(),
                 "-display", "none",
                 "-monitor", "none",
                 "-serial", "stdio",
                 "-kernel", tools.kernel().image().toString(),
                 "-initrd", initramfs.toString(),
-                "-append", "console=ttyS0 panic=-1 mitigations=off quiet");
+                "-append", "console=ttyS0 panic=-1 mitigations=off quiet"));
+        if (options.qmp) {
+            command.addAll(List.of("-qmp", "unix:" + escaped(initramfs.resolveSibling(QMP_SOCKET)) + ",server=on,wait=off"));
+        }
+        return command;
     }
 
     /** A comma in a QEMU option value is written twice. */

@@ -35,7 +35,7 @@ class GuestIT {
     private static final int KNOWN_LINES = 200_000;
     private static final String SERIAL = "sluice-guest-it";
     private static final Duration TIME_LIMIT = Duration.ofMinutes(3);
-    private static final DiskServer.Kind KIND =
+    static final DiskServer.Kind KIND =
             "storage-daemon".equals(System.getenv("SLUICE_GUEST_BACKEND")) ? DiskServer.Kind.STORAGE_DAEMON : DiskServer.Kind.SLUICE;
 
     private final long seed = Long.getLong("sluice.seed", System.nanoTime() & Integer.MAX_VALUE);

@@ -3,8 +3,10 @@ package dev.sluice.examples.guest;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 
 /** What the guest tests need of a machine. Where it is missing they are skipped loudly, or fail where guests are required. */
@@ -45,14 +47,26 @@ final class GuestRequirement {
             }
         }
         if (!missing.isEmpty()) {
-            String reason = test.getSimpleName() + " boots a real Linux guest; missing here: " + String.join(", ", missing);
-            if ("required".equals(System.getenv(MODE_VARIABLE))) {
-                fail(MODE_VARIABLE + "=required, but " + reason + "\n" + advice);
-            }
-            System.err.print(banner(reason, advice.toString()));
-            Assumptions.abort(reason);
+            skip(test.getSimpleName() + " boots a real guest; missing here: " + String.join(", ", missing), advice.toString());
         }
         return tools;
+    }
+
+    /** The same tools with a QEMU of another generation, if this machine has it. */
+    static GuestTools orSkip(Class<?> test, GuestTools tools, QemuPeer qemu) {
+        Optional<Path> program = qemu.program();
+        if (program.isEmpty()) {
+            skip(test.getSimpleName() + " runs on " + qemu + " too; missing here: it", QemuPeer.ADVICE);
+        }
+        return tools.withQemu(program.orElseThrow());
+    }
+
+    private static void skip(String reason, String advice) {
+        if ("required".equals(System.getenv(MODE_VARIABLE))) {
+            fail(MODE_VARIABLE + "=required, but " + reason + "\n" + advice);
+        }
+        System.err.print(banner(reason, advice));
+        Assumptions.abort(reason);
     }
 
     static String banner(String reason, String advice) {
