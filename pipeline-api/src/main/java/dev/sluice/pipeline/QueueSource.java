@@ -263,17 +263,38 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final class Ring implements IoLoop.Polled {
         @Override
         public boolean look() {
-            return ended() ? leave() : queue.available() && work();
+            try {
+                return ended() ? leave() : queue.available() && work();
+            } catch (Throwable failed) {
+                dropped();
+                throw failed;
+            }
         }
 
         @Override
         public boolean beforeSleep() {
-            return ended() ? leave() : queue.enableKicks() && work();
+            try {
+                return ended() ? leave() : queue.enableKicks() && work();
+            } catch (Throwable failed) {
+                dropped();
+                throw failed;
+            }
         }
 
         @Override
         public void beforeSpin() {
-            queue.disableKicks();
+            try {
+                queue.disableKicks();
+            } catch (Throwable failed) {
+                dropped();
+                throw failed;
+            }
+        }
+
+        /** A loop does not look any more at what has thrown. The turn has it look again, or asks the other side for kicks. */
+        private void dropped() {
+            lookedAt = false;
+            requestTurn();
         }
 
         private boolean work() {

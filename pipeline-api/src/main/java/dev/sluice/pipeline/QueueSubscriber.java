@@ -253,7 +253,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private void endRun() {
         try {
             run.end();
-        } catch (RuntimeException failed) {
+        } catch (Throwable failed) {
             // The guest gets its answers whatever becomes of the statistics.
             observerFailed(failed);
         }
@@ -264,7 +264,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         public void taken(int requests, int inFlight) {
             try {
                 observer.taken(source.queue().index(), requests, inFlight);
-            } catch (RuntimeException failed) {
+            } catch (Throwable failed) {
                 observerFailed(failed);
             }
         }
@@ -276,7 +276,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         }
     }
 
-    private void observerFailed(RuntimeException failed) {
+    private void observerFailed(Throwable failed) {
         if (failures.admits()) {
             LOG.error("the observer of the pipeline failed", failed);
         }

@@ -10,6 +10,7 @@ import dev.sluice.virtio.queue.MemoryRegion;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * The guest memory of one connection: its mappings, and the map that queues translate addresses with.
@@ -105,6 +106,11 @@ final class MemoryTable implements AutoCloseable {
         change.superfluous().forEach(slot -> slot.mapping().close());
     }
 
+    /** Where it could not be {@linkplain #finish finished}: everything stays mapped until {@link #close}, as a queue may use the old or the new. */
+    void keepAll(Change change) {
+        slots = Stream.concat(slots.stream(), change.next().stream()).distinct().toList();
+    }
+
     /** Maps a region beside others that stay. */
     private Slot map(FrontEndMessage.Region region, Fd file, List<Slot> others) throws ProtocolViolation {
         try {
@@ -147,7 +153,7 @@ final class MemoryTable implements AutoCloseable {
         return type == LinuxFile.HUGETLBFS_MAGIC ? status.sizeBytes() : end;
     }
 
-    /** Unmaps everything. No queue uses it any more. */
+    /** Unmaps everything: an empty table, which may be filled again. No queue uses it any more. */
     @Override
     public void close() {
         List<Slot> all = slots;

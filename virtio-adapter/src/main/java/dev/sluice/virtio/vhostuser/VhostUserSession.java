@@ -121,7 +121,7 @@ final class VhostUserSession implements AutoCloseable {
             case SetFeatures(long features) -> setFeatures(features);
             case GetProtocolFeatures() -> stream.replyWith(PROTOCOL_FEATURES);
             case SetProtocolFeatures(long features) -> setProtocolFeatures(features);
-            case SetOwner() -> LOG.debug("front end is the owner");
+            case SetOwner() -> beginAgain();
             // vhost-user, "RESET_OWNER": deprecated; of the two readings the one that disables all rings.
             case ResetOwner() -> rings.forEach(ring -> ring.enable(false));
             case GetQueueNum() -> stream.replyWith(device.numQueues());
@@ -138,6 +138,19 @@ final class VhostUserSession implements AutoCloseable {
             case GetConfig config -> getConfig(config);
             case SetConfig config -> setConfig(config);
         }
+    }
+
+    /**
+     * vhost-user, "SET_OWNER": the front end begins a session. QEMU does so again on the same connection when its device has been unplugged and plugged
+     * in again, and brings the same memory without having removed it. What it sends before SET_OWNER stays: the protocol features.
+     */
+    private void beginAgain() {
+        stop(rings);
+        rings.forEach(Vring::reset);
+        memory.close();
+        device.reset();
+        features = 0;
+        featuresCurrent = false;
     }
 
     // ---- features
@@ -189,16 +202,21 @@ final class VhostUserSession implements AutoCloseable {
     private void addMemReg(FrontEndMessage.Region region) throws ProtocolViolation {
         try (Fd file = stream.fds().take(0)) {
             MemoryTable.Change change = memory.add(region, file);
-            // Nothing that a ring uses goes away, so they run on.
-            rings.forEach(ring -> ring.memory(change.memory()));
+            // Nothing that a ring uses goes away, so they run on. The table owns the mapping before they know it: it outlives them whatever happens.
             memory.finish(change);
+            rings.forEach(ring -> ring.memory(change.memory()));
         }
     }
 
     /** Another map under running rings: they are drained, the old mappings go, they start again where they were. */
     private void changeMemory(MemoryTable.Change change) throws ProtocolViolation {
         List<Vring> started = rings.stream().filter(ring -> ring.state().started()).toList();
-        stop(started);
+        try {
+            stop(started);
+        } catch (Throwable failed) {
+            memory.keepAll(change);
+            throw failed;
+        }
         memory.finish(change);
         for (Vring ring : started) {
             try {
@@ -216,9 +234,9 @@ final class VhostUserSession implements AutoCloseable {
         for (int i = 0; i < rings.size(); i++) {
             try {
                 rings.get(i).endStop(stopping.get(i));
-            } catch (RuntimeException failed) {
+            } catch (Throwable failed) {
                 if (first == null) {
-                    first = failed;
+                    first = failed instanceof RuntimeException known ? known : new IllegalStateException("a queue cannot be stopped", failed);
                 }
             }
         }
@@ -230,7 +248,7 @@ final class VhostUserSession implements AutoCloseable {
     private static CompletableFuture<Integer> beginStop(Vring ring) {
         try {
             return ring.beginStop();
-        } catch (RuntimeException loopHasEnded) {
+        } catch (Throwable loopHasEnded) {
             return CompletableFuture.failedFuture(loopHasEnded);
         }
     }

@@ -13,6 +13,8 @@ import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.RingAddresses;
 import dev.sluice.virtio.queue.SplitRing;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -40,6 +42,8 @@ final class Vring {
     private @Nullable Fd kick;
     private @Nullable Fd call;
     private @Nullable Fd err;
+    /** Replaced, and perhaps in use until the ring has stopped. */
+    private final List<Fd> leftOver = new ArrayList<>();
     private boolean wantsEnabled;
     /** At first nobody knows: a back end that has crashed may have left it owing. */
     private boolean callOwed = true;
@@ -113,9 +117,9 @@ final class Vring {
         }
         RunningRing ring = running;
         if (ring != null) {
-            ring.kickFd(number(fd));
-            close(kick);
+            Fd old = kick;
             kick = fd;
+            replace(old, () -> ring.kickFd(number(fd)));
             return;
         }
         close(kick);
@@ -135,10 +139,12 @@ final class Vring {
         }
         Fd old = call;
         call = fd;
-        if (running != null) {
-            running.callFd(number(call), number(err));
-        }
-        close(old);
+        RunningRing ring = running;
+        replace(old, () -> {
+            if (ring != null) {
+                ring.callFd(number(call), number(err));
+            }
+        });
     }
 
     void err(@Nullable Fd fd) throws ProtocolViolation {
@@ -147,10 +153,27 @@ final class Vring {
         }
         Fd old = err;
         err = fd;
-        if (running != null) {
-            running.eventFds(number(call), number(err));
+        RunningRing ring = running;
+        replace(old, () -> {
+            if (ring != null) {
+                ring.eventFds(number(call), number(err));
+            }
+        });
+    }
+
+    /** Closes a descriptor that another one has replaced, when the loop knows. A loop that could not be told may use it until the ring has stopped. */
+    private void replace(@Nullable Fd old, Runnable tellLoop) {
+        boolean told = false;
+        try {
+            tellLoop.run();
+            told = true;
+        } finally {
+            if (told) {
+                close(old);
+            } else if (old != null) {
+                leftOver.add(old);
+            }
         }
-        close(old);
     }
 
     /** Only eventfds: anything else could block or be read from a loop. Closes what it refuses. */
@@ -265,11 +288,24 @@ final class Vring {
         return base;
     }
 
+    /** As it is when a front end connects; the ring is stopped. */
+    void reset() {
+        closeFds();
+        size = 0;
+        base = 0;
+        addresses = null;
+        wantsEnabled = false;
+        callOwed = true;
+        broken = false;
+    }
+
     /** The end of the connection; the ring is stopped. */
     void closeFds() {
         close(kick);
         close(call);
         close(err);
+        leftOver.forEach(Fd::close);
+        leftOver.clear();
         kick = null;
         call = null;
         err = null;

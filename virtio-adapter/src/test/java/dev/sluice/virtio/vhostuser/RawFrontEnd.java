@@ -27,7 +27,11 @@ final class RawFrontEnd implements AutoCloseable {
     final DriverQueue queue;
 
     RawFrontEnd(ServerFixture fixture, long features) throws IOException {
-        frontend = VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(20));
+        this(VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(20)), features);
+    }
+
+    RawFrontEnd(VhostUserFrontend frontend, long features) throws IOException {
+        this.frontend = frontend;
         memory = DriverMemory.ofOneRegion(2 * SHAPE.memoryBytes() + (1 << 16));
         region = memory.regions().getFirst();
         queue = DriverQueue.create(0, SHAPE, features, region);

@@ -1,0 +1,96 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.TestIo;
+import dev.sluice.pipeline.testing.TestQueue;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+import org.jspecify.annotations.Nullable;
+
+/** A queue that a loop looks at is not forgotten where that look throws, after which the loop looks no more. */
+class LookedAtTest {
+    private final ManualLoop ticks = new ManualLoop();
+    private final List<IoLoop.Polled> looked = new ArrayList<>();
+    private final IoLoop loop = spinning();
+    private final TestQueue ring = new TestQueue(loop, 0, 16);
+    private @Nullable String failing;
+
+    /** A loop that looks at what it is given, as one with {@code --poll-max-ns}. */
+    private IoLoop spinning() {
+        return proxy(IoLoop.class, ticks, (method, arguments) -> {
+            if (method.equals("lookAt")) {
+                looked.add((IoLoop.Polled) arguments[0]);
+                return true;
+            }
+            return null;
+        });
+    }
+
+    private interface Before {
+        /** What to return in place of the call, or null to make it. */
+        @Nullable Object call(String method, Object[] arguments);
+    }
+
+    private static <T> T proxy(Class<T> type, T target, Before before) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (proxy, method, arguments) -> {
+            Object instead = before.call(method.getName(), arguments);
+            if (instead != null) {
+                return instead;
+            }
+            try {
+                return method.invoke(target, arguments);
+            } catch (InvocationTargetException failed) {
+                throw failed.getCause();
+            }
+        }));
+    }
+
+    private RequestQueue sometimesFailing() {
+        return proxy(RequestQueue.class, ring, (method, arguments) -> {
+            if (method.equals(failing)) {
+                throw new InternalError("simulated");
+            }
+            return null;
+        });
+    }
+
+    @Test
+    void shouldBeLookedAtAgainWhenALookHasThrown() {
+        shouldGoOnWhen("available", IoLoop.Polled::look);
+        shouldGoOnWhen("enableKicks", IoLoop.Polled::beforeSleep);
+        shouldGoOnWhen("disableKicks", IoLoop.Polled::beforeSpin);
+        ticks.close();
+    }
+
+    private void shouldGoOnWhen(String method, Consumer<IoLoop.Polled> visit) {
+        looked.clear();
+        QueueSource source = ring.feed(new QueueSource(loop, sometimesFailing()));
+        Recorder subscriber = new Recorder();
+        source.subscribe(subscriber);
+        subscriber.request(100);
+        ticks.tickUntilIdle();
+        source.kicked();
+        ticks.tickUntilIdle();
+        assertThat(looked).as(method).hasSize(1);
+        failing = method;
+        assertThatThrownBy(() -> visit.accept(looked.getFirst())).isInstanceOf(InternalError.class);
+        failing = null;
+        // The loop has dropped it; its turn puts it back.
+        ticks.tickUntilIdle();
+        assertThat(looked).as(method).hasSize(2);
+        ring.submit(TestIo.flush());
+        assertThat(looked.getLast().look()).isTrue();
+        ticks.tickUntilIdle();
+        assertThat(subscriber.requests).as(method).hasSize(1);
+        subscriber.completeAll();
+        source.stop(() -> {});
+        ticks.tickUntilIdle();
+    }
+}
