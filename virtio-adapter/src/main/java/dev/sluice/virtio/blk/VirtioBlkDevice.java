@@ -21,6 +21,9 @@ public final class VirtioBlkDevice {
     /** The most that one request moves: a result is an int, and Linux moves no more in one call (read(2), NOTES). */
     public static final long MAX_REQUEST_BYTES = 0x7FFF_F000L;
 
+    /** Data segments of one request that are served, whatever seg_max says: as many as Linux moves in one call. Windows' viostor sends more than it was told. */
+    public static final int MAX_SEGMENTS = 1024;
+
     private static final int SECTOR_BYTES = 512;
 
     private static final int WRITEBACK_BYTES = 1;
@@ -50,7 +53,7 @@ public final class VirtioBlkDevice {
     /**
      * Describes a disk.
      *
-     * @param segMax most data segments of one request
+     * @param segMax data segments of one request that drivers are told to keep to; {@link #MAX_SEGMENTS} are served
      */
     public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax, CacheMode cacheMode) {
         this.geometry = geometry;

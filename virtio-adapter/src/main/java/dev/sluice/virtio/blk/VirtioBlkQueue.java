@@ -37,8 +37,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** No eventfd. */
     public static final int NO_FD = -1;
 
-    /** Requests of more than {@link IovecSlab#INLINE} segments that may be out at once. */
+    /** Requests of more than {@link IovecSlab#INLINE} segments that may be in flight. */
     private static final int MAX_LARGE_REQUESTS = 64;
+
+    /** Of them one in so many may have more segments than its driver was told: 16 KiB each, and others wait. */
+    private static final int LARGE_PER_LARGEST = 4;
 
     /**
      * Descriptors read in one tick before others get their turn: a chain may be as long as the ring, so counting requests bounds nothing. One more
@@ -127,13 +130,14 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.calls = calls;
         this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
-        this.chain = new DescriptorChain(ring, memory, device.segMax());
+        this.chain = new DescriptorChain(ring, memory, VirtioBlkDevice.MAX_SEGMENTS);
         this.chainLog = new ChainLog(index);
         this.headsOut = new long[(ring.size() + Long.SIZE - 1) / Long.SIZE];
         // What is native does not leave with the garbage.
         this.scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
         try {
-            this.slab = new IovecSlab(ring.size(), device.segMax(), Math.min(ring.size(), largeRequests));
+            int large = Math.min(ring.size(), largeRequests);
+            this.slab = new IovecSlab(ring.size(), device.segMax(), large, VirtioBlkDevice.MAX_SEGMENTS, Math.max(1, large / LARGE_PER_LARGEST));
         } catch (Throwable noMemory) {
             scratch.close();
             throw noMemory;
@@ -458,7 +462,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     void ended(VirtioBlkRequest request) {
         inFlight--;
         add(request);
-        if (waitingForIovecs && slab.available() > 0) {
+        if (waitingForIovecs && slab.available()) {
             waitingForIovecs = false;
             wake.run();
         }

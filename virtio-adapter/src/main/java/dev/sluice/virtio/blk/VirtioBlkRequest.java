@@ -44,6 +44,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     private static final int HEADER_BYTES = VirtioBlkRequestHeader.SIZE;
     private static final int STATUS_BYTES = 1;
     private static final int NO_LARGE_BLOCK = -1;
+    private static final String TOO_MANY_SEGMENTS = "VIRTIO 1.3 §5.2.4: more data segments than seg_max, and than the 1024 that are served all the same";
 
     private final VirtioBlkQueue queue;
     private final IovecSlab slab;
@@ -146,7 +147,7 @@ public final class VirtioBlkRequest extends BlockRequest {
             return malformed("VIRTIO 1.3 §5.2.6: fewer than 16 readable bytes for the header");
         }
         if (chain.tooManyBuffers()) {
-            return malformed("VIRTIO 1.3 §5.2.4: more segments than seg_max");
+            return malformed(TOO_MANY_SEGMENTS);
         }
         return parseHeader(chain, device);
     }
@@ -192,7 +193,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (lengthBytes == 0) {
             return answer(op, 0);
         }
-        Outcome gathered = op == BlockOp.READ ? gatherWritable(chain, lengthBytes, device.segMax()) : gatherReadable(chain, lengthBytes, device.segMax());
+        Outcome gathered = op == BlockOp.READ ? gatherWritable(chain, lengthBytes) : gatherReadable(chain, lengthBytes);
         if (gathered != Outcome.REQUEST) {
             return gathered;
         }
@@ -206,7 +207,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (lengthBytes == 0) {
             return answer(BlockOp.GET_ID, 0);
         }
-        Outcome gathered = gatherWritable(chain, lengthBytes, VirtioBlkRequestHeader.ID_BYTES);
+        Outcome gathered = gatherWritable(chain, lengthBytes);
         return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs, iovecCount) : gathered;
     }
 
@@ -278,16 +279,16 @@ public final class VirtioBlkRequest extends BlockRequest {
         return copied == bytes;
     }
 
-    private Outcome gatherReadable(DescriptorChain chain, long lengthBytes, int segMax) {
-        return gatherIovecs(chain, 0, HEADER_BYTES, lengthBytes, segMax);
+    private Outcome gatherReadable(DescriptorChain chain, long lengthBytes) {
+        return gatherIovecs(chain, 0, HEADER_BYTES, lengthBytes);
     }
 
-    private Outcome gatherWritable(DescriptorChain chain, long lengthBytes, int segMax) {
-        return gatherIovecs(chain, chain.readableCount(), 0, lengthBytes, segMax);
+    private Outcome gatherWritable(DescriptorChain chain, long lengthBytes) {
+        return gatherIovecs(chain, chain.readableCount(), 0, lengthBytes);
     }
 
     /** Fills {@link #iovecs} with {@code lengthBytes} from {@code skipBytes} behind the start of buffer {@code first}, split at the borders of regions. */
-    private Outcome gatherIovecs(DescriptorChain chain, int first, long skipBytes, long lengthBytes, int segMax) {
+    private Outcome gatherIovecs(DescriptorChain chain, int first, long skipBytes, long lengthBytes) {
         iovecs = inlineIovecs;
         iovecCount = 0;
         int capacity = IovecSlab.INLINE;
@@ -304,9 +305,9 @@ public final class VirtioBlkRequest extends BlockRequest {
             long segmentLeft = Math.min(bufferBytes - skip, left);
             skip = 0;
             left -= segmentLeft;
-            if (++segments > segMax) {
+            if (++segments > VirtioBlkDevice.MAX_SEGMENTS) {
                 releaseIovecs();
-                return malformed("VIRTIO 1.3 §5.2.4: more segments than seg_max");
+                return malformed(TOO_MANY_SEGMENTS);
             }
             while (segmentLeft > 0) {
                 MemoryRegion region = chain.regionOf(address);
@@ -315,14 +316,15 @@ public final class VirtioBlkRequest extends BlockRequest {
                     return malformed("data buffer is outside the guest's memory");
                 }
                 if (iovecCount == capacity) {
-                    if (largeBlock != NO_LARGE_BLOCK) {
+                    if (largeBlock != NO_LARGE_BLOCK && slab.isLargest(largeBlock)) {
                         releaseIovecs();
                         return malformed("data buffers are split over too many memory regions");
                     }
-                    if (!takeLargeBlock()) {
+                    if (!takeLargerBlock()) {
+                        releaseIovecs();
                         return Outcome.NO_ROOM;
                     }
-                    capacity = slab.largeCapacity();
+                    capacity = slab.capacity(largeBlock);
                 }
                 long offset = address - region.guestAddress();
                 long bytes = Math.min(segmentLeft, region.sizeBytes() - offset);
@@ -334,15 +336,16 @@ public final class VirtioBlkRequest extends BlockRequest {
         return Outcome.REQUEST;
     }
 
-    private boolean takeLargeBlock() {
-        int taken = slab.takeLarge();
+    private boolean takeLargerBlock() {
+        int taken = largeBlock == NO_LARGE_BLOCK ? slab.takeLarge() : slab.takeLargest();
         if (taken == IovecSlab.EXHAUSTED) {
             return false;
         }
+        long larger = slab.address(taken);
+        NativeMemory.copy(iovecs, larger, (long) iovecCount * Iovec.SIZE);
+        releaseIovecs();
         largeBlock = taken;
-        long large = slab.large(taken);
-        NativeMemory.copy(iovecs, large, (long) iovecCount * Iovec.SIZE);
-        iovecs = large;
+        iovecs = larger;
         return true;
     }
 

@@ -13,7 +13,7 @@ public record QueueShape(int queueSize, int slots, int slotDataBytes, int tableD
     public static final int MAX_QUEUE_SIZE = 32768;
 
     public static final int MIN_TABLE_DESCRIPTORS = 3;
-    public static final int MAX_TABLE_DESCRIPTORS = 1024;
+    public static final int MAX_TABLE_DESCRIPTORS = 2048;
 
     /** A bound against typing errors: 64 MiB in one request. */
     public static final int MAX_SLOT_DATA_BYTES = 64 << 20;

@@ -18,6 +18,9 @@ public final class DescriptorChain {
     /** A header of 16 bytes may come in as many descriptors; the status byte takes one more. */
     private static final int HEADER_AND_STATUS = 17;
 
+    /** Entries of an indirect table that are read at most: far more than are served, so that the status of a chain that is too long is found. */
+    private static final int MAX_INDIRECT_ENTRIES = 4096;
+
     private final SplitRing ring;
     private final GuestMemory.Cursor memory;
     private final long[] address;
@@ -163,12 +166,9 @@ public final class DescriptorChain {
         }
     }
 
-    /**
-     * VIRTIO 1.3 §2.7.5.3.1: no chain is longer than the queue size. Linux takes the limit of its indirect chains from seg_max instead, so the
-     * larger of the two bounds the work that one head can ask for.
-     */
+    /** VIRTIO 1.3 §2.7.5.3.1: no chain is longer than the queue size. Drivers take the limit of their indirect chains from elsewhere: Linux from seg_max. */
     private int longestIndirectChain() {
-        return Math.max(ring.size(), address.length);
+        return Math.max(ring.size(), MAX_INDIRECT_ENTRIES);
     }
 
     private @Nullable MemoryRegion indirectTable(long tableAddress, long tableLength, int flags, boolean nested) {
@@ -179,7 +179,7 @@ public final class DescriptorChain {
         } else if ((flags & VirtqDesc.F_NEXT) != 0) {
             lose("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor that has a next one");
         } else if (tableLength == 0 || tableLength % VirtqDesc.SIZE != 0) {
-            lose("VIRTIO 1.3 §2.7.5.3: length of an indirect table is zero or no multiple of 16");
+            lose("VIRTIO 1.3 §2.7.5.3: length of an indirect table is zero or not a multiple of 16");
         } else {
             MemoryRegion region = memory.regionOf(tableAddress);
             if (region != null && region.hasGuestRange(tableAddress, tableLength)) {

@@ -56,7 +56,7 @@ final class FuzzedChainTest {
                 for (Used one : used) {
                     assertThat(offered.get(one.head())).as(where).isTrue();
                     offered.clear(one.head());
-                    assertThat(one.bytes()).as(where).isBetween(0, 1 + 31 * 0x10000);
+                    assertThat(one.bytes()).as(where).isBetween(0, 1 + (int) QueueUnderTest.DISK_BYTES);
                 }
                 assertThat(guest.queue.broken()).as(where).isFalse();
                 assertThat(guest.foreignAddresses()).as(where).isEmpty();
