@@ -31,7 +31,7 @@ final class DeviceRequest extends BlockRequest {
     @Override
     public MemorySegment dataSegment(int index) {
         Objects.checkIndex(index, iovecCount());
-        return NativeMemory.view(Iovec.base(iovecs, index), Iovec.length(iovecs, index));
+        return readOnlyIfWrite(NativeMemory.view(Iovec.base(iovecs, index), Iovec.length(iovecs, index)));
     }
 
     @Override

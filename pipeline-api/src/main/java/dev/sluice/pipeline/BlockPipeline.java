@@ -1,13 +1,19 @@
 package dev.sluice.pipeline;
 
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 
 /**
@@ -28,13 +34,23 @@ public final class BlockPipeline implements AutoCloseable {
     /** Bytes of the serial that GET_ID tells (VIRTIO 1.3 §5.2.6). */
     public static final int SERIAL_BYTES = 20;
 
+    /** How long a queue that is stopped waits for what its stages hold. */
+    public static final Duration DEFAULT_DRAIN_LIMIT = Duration.ofSeconds(30);
+
+    private static final Duration MAX_DRAIN_LIMIT = Duration.ofDays(1);
+
     private final BlockBackend backend;
     private final List<UnaryOperator<Flux<BlockRequest>>> operators;
     private final StageChain stages;
     private final byte[] serial;
     private final PipelineObserver observer;
     private final Shortcuts shortcuts;
+    private final String diskName;
+    private final long drainLimitNanos;
     private final Map<IoLoop, SharedSink> sinks = new ConcurrentHashMap<>();
+    private final Set<QueueSubscriber> connected = ConcurrentHashMap.newKeySet();
+    private final AtomicLong failedAtDrainLimit = new AtomicLong();
+    private volatile boolean drainCutShort;
     private volatile boolean closed;
 
     private BlockPipeline(Builder builder, BlockBackend backend) {
@@ -44,6 +60,8 @@ public final class BlockPipeline implements AutoCloseable {
         this.serial = builder.serial.getBytes(StandardCharsets.UTF_8);
         this.observer = builder.observer;
         this.shortcuts = builder.shortcuts;
+        this.diskName = builder.diskName == null ? backend.name() : builder.diskName;
+        this.drainLimitNanos = builder.drainLimit.toNanos();
     }
 
     public static Builder builder() {
@@ -81,7 +99,46 @@ public final class BlockPipeline implements AutoCloseable {
         }
         SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
         source.turnBudget(shortcuts.batch() ? QueueSource.TURN_BUDGET : 1);
-        new QueueSubscriber(source, sink, this).subscribe();
+        QueueSubscriber subscriber = new QueueSubscriber(source, sink, this);
+        connected.add(subscriber);
+        subscriber.subscribe();
+    }
+
+    void disconnected(QueueSubscriber drained) {
+        connected.remove(drained);
+    }
+
+    /**
+     * What stages hold of queues that are being stopped fails now, not at the {@linkplain Builder#drainLimit limit}; of queues that are stopped from now on, at
+     * once. For a process that has to end.
+     */
+    public void cutDrainShort() {
+        drainCutShort = true;
+        for (QueueSubscriber queue : connected) {
+            try {
+                queue.loop().execute(queue::cutDrainShort);
+            } catch (RejectedExecutionException loopHasEnded) {
+                // Then nothing of it can be in flight in a stage that matters.
+            }
+        }
+    }
+
+    /** Requests that were failed because a stage or an operator held them when the drain limit of a queue ended. */
+    public long failedAtDrainLimit() {
+        return failedAtDrainLimit.get();
+    }
+
+    void failedAtDrainLimit(int requests) {
+        failedAtDrainLimit.addAndGet(requests);
+    }
+
+    long drainLimitNanos() {
+        return drainCutShort ? 0 : drainLimitNanos;
+    }
+
+    /** For the log. */
+    String diskName() {
+        return diskName;
     }
 
     /**
@@ -110,13 +167,13 @@ public final class BlockPipeline implements AutoCloseable {
         return sink == null ? SinkCounters.NONE : sink.counters();
     }
 
-    /** The operators over a queue; what they drop goes to {@code discarded}. */
-    Flux<BlockRequest> assemble(QueueSource source, Consumer<BlockRequest> discarded) {
+    /** The operators over a queue; what they drop goes to {@code discarded}, and what they fail on with an error of the JVM to {@code failed}. */
+    Flux<BlockRequest> assemble(QueueSource source, Consumer<BlockRequest> discarded, BiConsumer<Throwable, Object> failed) {
         Flux<BlockRequest> flux = source;
         for (UnaryOperator<Flux<BlockRequest>> operator : operators) {
             flux = operator.apply(flux);
         }
-        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, discarded);
+        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, discarded).onErrorContinue(Exceptions::isJvmFatal, failed);
     }
 
     StageChain stages() {
@@ -155,6 +212,8 @@ public final class BlockPipeline implements AutoCloseable {
         private String serial = "";
         private PipelineObserver observer = PipelineObserver.NONE;
         private Shortcuts shortcuts = Shortcuts.ALL;
+        private @Nullable String diskName;
+        private Duration drainLimit = DEFAULT_DRAIN_LIMIT;
 
         private Builder() {}
 
@@ -169,8 +228,10 @@ public final class BlockPipeline implements AutoCloseable {
          *
          * <p>What they drop through Reactor's discard hook ({@code filter}, a full buffer, a cancelled {@code publishOn}) is completed with
          * ECANCELED; so is every request that has gone in and not come out when they fail or complete, after which the queue gets
-         * a fresh subscription. An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it
-         * itself, on the loop's thread; else its guest waits until the queue is stopped. Operators that end a subscription within a second and
+         * a fresh subscription. An error of the JVM (NoClassDefFoundError, StackOverflowError) fails the request that it happened on, or what is in the operators.
+         * An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it
+         * itself, on the loop's thread; else its guest waits until the queue is stopped, as it does for one that an error of the JVM has lost on another
+         * thread in an operator without support for {@code onErrorContinue}. Operators that end a subscription within a second and
          * without having been given a request are taken for broken: the queue is fenced off, which fails all its requests.
          */
         public Builder operator(UnaryOperator<Flux<BlockRequest>> operator) {
@@ -200,6 +261,26 @@ public final class BlockPipeline implements AutoCloseable {
 
         public Builder observer(PipelineObserver observer) {
             this.observer = observer;
+            return this;
+        }
+
+        /** What lines in the log call the disk; the backend's name unless told. */
+        public Builder diskName(String diskName) {
+            this.diskName = diskName;
+            return this;
+        }
+
+        /**
+         * How long a queue that is stopped waits for requests that stages or operators hold, {@link #DEFAULT_DRAIN_LIMIT} unless told. Then they fail with
+         * ECANCELED and are listed in the log, and an access to their data throws. Requests in the backend are waited for however long it takes.
+         *
+         * @throws IllegalArgumentException for a negative one, and for more than a day
+         */
+        public Builder drainLimit(Duration limit) {
+            if (limit.isNegative() || limit.compareTo(MAX_DRAIN_LIMIT) > 0) {
+                throw new IllegalArgumentException("drain limit " + limit + " is not from 0 to " + MAX_DRAIN_LIMIT);
+            }
+            this.drainLimit = limit;
             return this;
         }
 

@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threading:</b> all fields belong to the loop's thread. A stage that works elsewhere may read the request and use its data
  * segments until it hands on or answers; {@link #complete} may be called from any thread.
- * <b>Ownership:</b> nobody keeps a request after having completed it; the object is used again at once.
+ * <b>Ownership:</b> nobody keeps a request after having completed it; the object is used again at once. Stages get an object of their own for each
+ * request, through which a late signal reaches nothing.
  * <b>Allocation:</b> none, but for {@link #dataSegment}, which makes a view, and {@link #complete} from another thread.
  */
 public abstract class BlockRequest {
@@ -73,7 +74,7 @@ public abstract class BlockRequest {
     private long submittedNanos;
     private @Nullable CompletionListener listener;
 
-    /** Which life of this pooled object it is, so that what was decided about an earlier one does not hit it. */
+    /** Changes when a life of this pooled object begins and when it ends, so that what was decided about one does not hit another. */
     private int incarnation;
 
     /** The pipeline has it: no operator before the stages may end it any more. */
@@ -166,11 +167,19 @@ public abstract class BlockRequest {
     }
 
     /**
-     * A bounds-checked view of one data segment, for stages that look at or change the data. Valid until the request is completed.
+     * A bounds-checked view of one data segment, for stages that look at the data. Valid until the request is completed; what a stage keeps of it beyond
+     * the end of its queue throws {@link IllegalStateException} on access.
+     *
+     * <p>The data of a WRITE is read-only: it lies in pages that the guest goes on using (its page cache), which an encryption in place would destroy.
      *
      * @param index from 0 to {@link #iovecCount} - 1
      */
     public abstract MemorySegment dataSegment(int index);
+
+    /** A data segment as everybody but the kernel may see it: of a WRITE, read-only. */
+    protected final MemorySegment readOnlyIfWrite(MemorySegment segment) {
+        return op == BlockOp.WRITE ? segment.asReadOnly() : segment;
+    }
 
     /**
      * Where the data lies in memory that a peer can truncate, throws the {@code InternalError} of an access that has faulted and was not told of
@@ -258,6 +267,10 @@ public abstract class BlockRequest {
             loop.execute(() -> completeIncarnation(meant, result));
             return;
         }
+        completeOnLoop(result);
+    }
+
+    void completeOnLoop(int result) {
         switchTo(State.COMPLETED);
         this.result = result;
         CompletionListener told = listener;
@@ -296,7 +309,32 @@ public abstract class BlockRequest {
     final void release() {
         switchTo(State.FREE);
         listener = null;
+        incarnation++;
         answer(result);
+    }
+
+    // ---- for the one that stages see
+
+    /** Takes over what the queue has parsed, for one that is never completed itself. */
+    final void show(BlockRequest parsed) {
+        state = parsed.state;
+        op = parsed.op;
+        sector = parsed.sector;
+        lengthBytes = parsed.lengthBytes;
+        iovecsAddress = parsed.iovecsAddress;
+        iovecCount = parsed.iovecCount;
+        durable = parsed.durable;
+        mayUnmap = parsed.mayUnmap;
+        availableNanos = parsed.availableNanos;
+        submittedNanos = parsed.submittedNanos;
+        taken = true;
+    }
+
+    /** What has become of the one that it shows. */
+    final void mirror(State state, int result, long submittedNanos) {
+        this.state = state;
+        this.result = result;
+        this.submittedNanos = submittedNanos;
     }
 
     /** The outcome that a stage decided on, where it differs from what the sink said. */

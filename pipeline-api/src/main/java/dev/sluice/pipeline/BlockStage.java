@@ -12,8 +12,14 @@ import reactor.core.publisher.Mono;
  * is interested in goes straight to the sink and costs no {@code Mono}.
  *
  * <p><b>Threading:</b> {@link #interestedIn} and {@link #handle} are called on the queue's loop; the Mono may complete anywhere.
- * <b>Ownership:</b> the request is lent until the Mono has ended. <b>Failure:</b> an error signal, an empty Mono or an exception
- * out of {@link #handle} completes the request with IOERR and is logged with the stage's name; the queue goes on.
+ * <b>Ownership:</b> the request is borrowed until the Mono has ended, or the stage has {@linkplain BlockRequest#complete completed} it; the object is made for this
+ * request alone. The data of a WRITE is read-only. A queue that is stopped waits for its stages, up to the {@linkplain BlockPipeline.Builder#drainLimit drain limit}: then
+ * the request fails and an access to its data throws {@link IllegalStateException}. <b>Failure:</b> an error signal, an empty Mono or whatever {@link #handle} and
+ * {@link #interestedIn} throw completes the request with IOERR and is logged with the stage's name; the queue goes on. Errors of the JVM (NoClassDefFoundError,
+ * StackOverflowError, OutOfMemoryError) are no signals to Reactor: it throws them up the stack of the thread. On the loop, and on any thread in operators that
+ * support {@code onErrorContinue} ({@code map}, {@code filter}, {@code doOnNext}, {@code handle}), the request fails all the same, at once. In a source on another
+ * thread ({@code fromCallable} with {@code subscribeOn}, a callback) the signal is lost: the request fails when the garbage collector has found that nothing refers to
+ * it any more, at the latest at the drain limit. Catch them there where that is too late.
  */
 @FunctionalInterface
 public interface BlockStage {

@@ -2,6 +2,7 @@ package dev.sluice.pipeline;
 
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import reactor.core.CoreSubscriber;
 import reactor.core.Fuseable;
@@ -50,8 +51,21 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         /** A turn has taken requests. */
         default void taken(int requests, int inFlight) {}
 
+        /** The queue was stopped while requests are in flight. */
+        default void draining() {}
+
         /** The queue was stopped and nothing is out: whoever stopped it is told next, and may give the queue to another loop. */
         default void drained() {}
+
+        /** See {@link QueueSource#whenReleased}. */
+        default void whenReleased(Runnable then) {
+            then.run();
+        }
+
+        /** The subscriber has thrown, which only operators of the program do. True where the present subscription is given up for it. */
+        default boolean operatorsFailed(Throwable thrown) {
+            return false;
+        }
     }
 
     public QueueSource(IoLoop loop, RequestQueue queue) {
@@ -93,6 +107,18 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             }
         }
         tellWhenDrained();
+        if (this.whenDrained != null) {
+            listener.draining();
+        }
+    }
+
+    /**
+     * Once the queue has drained: runs {@code then} on the loop, possibly inside this call, when nobody uses the memory of its requests any more. That is later
+     * where requests were failed while a stage held them, and never where a stage never releases one. Only then may that memory be unmapped.
+     */
+    public void whenReleased(Runnable then) {
+        loop.assertInLoop();
+        listener.whenReleased(then);
     }
 
     // ---- for the pipeline
@@ -159,6 +185,23 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                 request.discard();
             }
         }
+    }
+
+    /** Shows every request that was emitted and that nobody has taken; returns how many. */
+    int untaken(Consumer<BlockRequest> each) {
+        int count = 0;
+        for (BlockRequest request : seen) {
+            if (request != null && request.untouched()) {
+                each.accept(request);
+                count++;
+            }
+        }
+        return count;
+    }
+
+    /** The subscriber has thrown; see {@link Listener#operatorsFailed}. */
+    boolean operatorsFailed(Throwable thrown) {
+        return listener.operatorsFailed(thrown);
     }
 
     private void tellWhenDrained() {

@@ -34,6 +34,8 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private final FailureLog ioErrors = new FailureLog(LOG);
     private final boolean observed;
     private final int window;
+    private final StageHolds holds;
+    private final QueueDrain drain;
     private final CompletionRun run;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
 
@@ -52,12 +54,29 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         this.observer = pipeline.observer();
         this.observed = observer != PipelineObserver.NONE;
         this.run = new CompletionRun(observer, source.queue().index());
+        this.holds = new StageHolds(loop);
+        this.drain = new QueueDrain(this, source, holds, pipeline);
         this.window = Math.min(source.queue().size(), sink.capacity());
     }
 
     /** Of the queue's stages too. */
     FailureLog failures() {
         return failures;
+    }
+
+    /** What its stages have. */
+    StageHolds holds() {
+        return holds;
+    }
+
+    IoLoop loop() {
+        return loop;
+    }
+
+    /** Where the queue is being stopped: what stages have fails now and not at the drain limit. */
+    void cutDrainShort() {
+        loop.assertInLoop();
+        drain.cutShort();
     }
 
     void subscribe() {
@@ -70,7 +89,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             return;
         }
         try {
-            pipeline.assemble(source, begun::discarded).subscribe(begun);
+            pipeline.assemble(source, begun::discarded, begun::failedOn).subscribe(begun);
         } catch (Throwable failed) {
             begun.onError(failed);
         }
@@ -81,7 +100,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         private final long begunNanos = loop.tickNanos();
         private final long polledBefore = source.polled();
         private volatile boolean ended;
-        private @Nullable Subscription upstream;
+        private volatile @Nullable Subscription upstream;
 
         @Override
         public void onSubscribe(Subscription subscription) {
@@ -102,9 +121,9 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         @Override
         public void onNext(BlockRequest request) {
             if (loop.inLoop()) {
-                take(request);
+                take(this, request);
             } else {
-                loop.execute(() -> take(request));
+                loop.execute(() -> take(this, request));
             }
         }
 
@@ -121,6 +140,31 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             int incarnation = request.incarnation();
             if (!ended) {
                 request.discard(incarnation);
+            }
+        }
+
+        /** An operator has failed on something with an error of the JVM, which it would throw where nobody catches it; it goes on with the next. */
+        void failedOn(Throwable error, Object value) {
+            if (value instanceof BlockRequest request) {
+                discarded(request);
+                if (failures.admits()) {
+                    LOG.error("{}: an operator of the pipeline failed on a request, which fails", QueueSubscriber.this, error);
+                }
+            } else {
+                // It holds requests that are not known here.
+                end(error);
+                cancel();
+            }
+        }
+
+        private void cancel() {
+            Subscription current = upstream;
+            try {
+                if (current != null) {
+                    current.cancel();
+                }
+            } catch (Throwable failed) {
+                LOG.error("{}: an operator of the pipeline failed when it was cancelled", QueueSubscriber.this, failed);
             }
         }
 
@@ -154,19 +198,25 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             return;
         }
         if (failures.admits()) {
-            LOG.error("queue {}: the operators of the pipeline have ended; what they held fails and the queue goes on", source.queue().index(), error);
+            LOG.error("{}: the operators of the pipeline have ended; what they held fails and the queue goes on", this, error);
         }
         if (source.polled() == ended.polledBefore && loop.tickNanos() - ended.begunNanos < BROKEN_WITHIN_NANOS) {
-            LOG.error("queue {}: the operators end without having seen a request; the queue is fenced off, all its requests fail", source.queue().index());
+            LOG.error("{}: the operators end without having seen a request; the queue is fenced off, all its requests fail", this);
             fenced = true;
         }
         subscribe();
     }
 
-    private void take(BlockRequest request) {
+    private void take(Passage from, BlockRequest request) {
+        if (passage != from) {
+            if (failures.admits()) {
+                LOG.error("{}: operators of the pipeline passed a request on after their end; it has failed before", this);
+            }
+            return;
+        }
         if (!request.untouched()) {
             if (failures.admits()) {
-                LOG.error("the operators of the pipeline passed a request on that has ended or was passed on before: {}", request);
+                LOG.error("{}: the operators of the pipeline passed a request on that has ended or was passed on before: {}", this, request);
             }
             // It has used up demand that stands for a request.
             requestOne();
@@ -174,12 +224,21 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         }
         request.take(this);
         outstanding++;
-        if (fenced) {
-            request.complete(-Errno.EIO);
-        } else if (request.op() == BlockOp.GET_ID) {
-            request.complete(writeSerial(request));
-        } else {
-            route(request);
+        int incarnation = request.incarnation();
+        try {
+            if (fenced) {
+                request.complete(-Errno.EIO);
+            } else if (request.op() == BlockOp.GET_ID) {
+                request.complete(writeSerial(request));
+            } else {
+                route(request);
+            }
+        } catch (Throwable failed) {
+            // No memory for the objects of a stage, say.
+            if (request.incarnation() == incarnation && request.state() == BlockRequest.State.PARSED) {
+                request.complete(-Errno.EIO);
+            }
+            LOG.error("{}: a request fails on an error of Sluice, or for want of memory", this, failed);
         }
     }
 
@@ -187,11 +246,12 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         int stage;
         try {
             stage = stages.firstInterested(request, 0);
-        } catch (RuntimeException failed) {
-            if (failures.admits()) {
-                LOG.error("a stage failed when asked whether it is interested in {}; the request fails", request, failed);
-            }
+        } catch (Throwable failed) {
+            String what = request.toString();
             request.complete(-Errno.EIO);
+            if (failures.admits()) {
+                LOG.error("{}: a stage failed when asked whether it is interested in {}; the request fails", this, what, failed);
+            }
             return;
         }
         if (stage >= 0) {
@@ -212,8 +272,8 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     void finish(BlockRequest request, int result, int flags) {
         outstanding--;
         if (BlockStatus.ofResult(result) == BlockStatus.IOERR && ioErrors.admits()) {
-            LOG.warn("queue {}: {} of {} bytes at sector {} failed: {}; the answer is IOERR",
-                    request.queueIndex(), request.op(), request.lengthBytes(), request.sector(), Errno.describe(result));
+            LOG.warn("{}: {} of {} bytes at sector {} failed: {}; the answer is IOERR",
+                    this, request.op(), request.lengthBytes(), request.sector(), Errno.describe(result));
         }
         sink.completed();
         tell(request, result, flags);
@@ -270,10 +330,44 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         }
 
         @Override
+        public void draining() {
+            drain.begin();
+        }
+
+        @Override
         public void drained() {
+            drain.end();
+            pipeline.disconnected(QueueSubscriber.this);
             // Not later: another loop may tell of the queue then.
             endRun();
         }
+
+        @Override
+        public void whenReleased(Runnable then) {
+            drain.whenReleased(then);
+        }
+
+        @Override
+        public boolean operatorsFailed(Throwable thrown) {
+            return giveUp(thrown);
+        }
+    }
+
+    /** The present operators have thrown, or have kept requests too long: what they have fails, and is not theirs any more. */
+    private boolean giveUp(@Nullable Throwable thrown) {
+        Passage current = passage;
+        if (current == null) {
+            return false;
+        }
+        current.end(thrown);
+        current.cancel();
+        return true;
+    }
+
+    /** The drain limit: what operators have fails. */
+    void operatorsExpired() {
+        giveUp(null);
+        source.takeBack();
     }
 
     private void observerFailed(Throwable failed) {
@@ -298,5 +392,11 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             // The JVM's form of SIGBUS: the peer has truncated the memory under its mapping.
             return -Errno.EFAULT;
         }
+    }
+
+    /** Disk and queue, for the log. */
+    @Override
+    public String toString() {
+        return "disk " + pipeline.diskName() + ", queue " + source.queue().index();
     }
 }

@@ -24,6 +24,8 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
     private boolean fused;
     private int fusedBudget;
     private @Nullable BlockRequest peeked;
+    /** The life of the peeked request: the source may have failed it since. */
+    private int peekedIncarnation;
 
     RingSubscription(QueueSource source, CoreSubscriber<? super BlockRequest> actual) {
         this.source = source;
@@ -58,7 +60,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
             if (fused) {
                 fusedBudget = source.turnBudget();
                 // Reactor's fusion protocol: "come and poll".
-                actual.onNext(null);
+                signal(null);
                 return false;
             }
             for (int budget = source.turnBudget(); budget > 0; budget--) {
@@ -72,7 +74,9 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
                 if (demand != Long.MAX_VALUE) {
                     demand--;
                 }
-                actual.onNext(request);
+                if (!signal(request)) {
+                    return false;
+                }
                 if (cancelled || done || source.stopped()) {
                     return false;
                 }
@@ -84,6 +88,36 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         }
     }
 
+    /**
+     * A request, or null for "come and poll". Operators throw errors of the JVM at whoever signals; they are in no defined state then, and get no other signal.
+     *
+     * @return false where they have thrown
+     */
+    private boolean signal(@Nullable BlockRequest request) {
+        try {
+            actual.onNext(request);
+            return true;
+        } catch (Throwable thrown) {
+            failed(thrown);
+            return false;
+        }
+    }
+
+    private void failed(Throwable thrown) {
+        if (!source.operatorsFailed(thrown)) {
+            throw unchecked(thrown);
+        }
+        done = true;
+        cancel();
+    }
+
+    private static RuntimeException unchecked(Throwable thrown) {
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        return thrown instanceof RuntimeException exception ? exception : new IllegalStateException(thrown);
+    }
+
     /** The terminal signal, once. */
     void end(@Nullable Throwable error) {
         if (!begun || done || cancelled) {
@@ -91,10 +125,14 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         }
         done = true;
         source.forget(this);
-        if (error != null) {
-            actual.onError(error);
-        } else {
-            actual.onComplete();
+        try {
+            if (error != null) {
+                actual.onError(error);
+            } else {
+                actual.onComplete();
+            }
+        } catch (Throwable thrown) {
+            failed(thrown);
         }
     }
 
@@ -157,9 +195,14 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
             loop.execute(source::requestTurn);
             return null;
         }
+        BlockRequest first = takePeeked();
+        return first != null ? first : pollWithinBudget();
+    }
+
+    private @Nullable BlockRequest takePeeked() {
         BlockRequest first = peeked;
         peeked = null;
-        return first != null ? first : pollWithinBudget();
+        return first != null && first.incarnation() == peekedIncarnation ? first : null;
     }
 
     /**
@@ -191,10 +234,16 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
             loop.execute(source::requestTurn);
             return true;
         }
-        if (peeked == null) {
-            peeked = pollWithinBudget();
+        BlockRequest first = takePeeked();
+        if (first == null) {
+            first = pollWithinBudget();
         }
-        return peeked == null;
+        if (first == null) {
+            return true;
+        }
+        peeked = first;
+        peekedIncarnation = first.incarnation();
+        return false;
     }
 
     @Override
@@ -204,8 +253,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
 
     @Override
     public void clear() {
-        BlockRequest first = peeked;
-        peeked = null;
+        BlockRequest first = takePeeked();
         if (first != null) {
             first.discard();
         }

@@ -60,7 +60,7 @@ final class SharedSink {
         BlockRequest.State before = request.state();
         try {
             return sink.submit(request);
-        } catch (RuntimeException broken) {
+        } catch (Throwable broken) {
             if (failures.admits()) {
                 LOG.error("the sink failed on {}; the request fails", request, broken);
             }
@@ -104,7 +104,12 @@ final class SharedSink {
     /** Never inside the call that brought the request: a stage that tries again and again must not keep the loop. */
     private void refuse(BlockRequest request) {
         request.submitted();
-        loop.execute(() -> request.complete(-Errno.ESHUTDOWN));
+        int incarnation = request.incarnation();
+        loop.execute(() -> {
+            if (request.incarnation() == incarnation && request.state() == BlockRequest.State.SUBMITTED) {
+                request.complete(-Errno.ESHUTDOWN);
+            }
+        });
     }
 
     void close() {

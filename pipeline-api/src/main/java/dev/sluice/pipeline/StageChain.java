@@ -10,6 +10,7 @@ import reactor.core.publisher.Mono;
 /** The stages of a pipeline in their order. Immutable, shared by all its queues. */
 final class StageChain {
     private final BlockStage[] stages;
+    private final String[] names;
     private final boolean bypass;
 
     /** For each stage a bit for each operation that it may want to see, and at the end those that any does. */
@@ -20,6 +21,7 @@ final class StageChain {
     StageChain(List<BlockStage> stages, boolean bypass) {
         this.bypass = bypass;
         this.stages = stages.toArray(BlockStage[]::new);
+        this.names = stages.stream().map(BlockStage::name).toArray(String[]::new);
         this.operations = new int[this.stages.length];
         int any = 0;
         for (int i = 0; i < operations.length; i++) {
@@ -53,21 +55,22 @@ final class StageChain {
         return -1;
     }
 
-    /** Calls a stage with the rest of the chain behind it; {@code sink} is that rest's end. */
-    Mono<BlockStatus> handle(int stage, BlockRequest request, BlockStage.Chain sink) {
+    /** Calls a stage with the rest of the chain behind it; the end of that is the call's. What the stages behind throw is an error signal of it. */
+    Mono<BlockStatus> handle(int stage, BlockRequest request, StageCall call) {
+        call.enter(names[stage]);
         return stages[stage].handle(request, passedOn -> {
-            int next = firstInterested(passedOn, stage + 1);
-            return next < 0 ? sink.proceed(passedOn) : handle(next, passedOn, sink);
+            try {
+                int next = firstInterested(passedOn, stage + 1);
+                return next < 0 ? call.proceed(passedOn) : handle(next, passedOn, call);
+            } catch (Throwable failed) {
+                return Mono.error(failed);
+            }
         });
     }
 
     /** True where a request that no stage wants to see skips the Monos; see {@link Shortcuts}. */
     boolean bypass() {
         return bypass;
-    }
-
-    String name(int stage) {
-        return stages[stage].name();
     }
 
     /** Which operations go past the stages, and why. */

@@ -1,130 +1,120 @@
 package dev.sluice.pipeline;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
+import java.util.Objects;
+import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.CoreSubscriber;
-import reactor.core.Disposable;
+import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
-import reactor.core.publisher.MonoSink;
+import reactor.util.context.Context;
 
 /**
- * A request on its way through the stages: subscribes to their Mono and answers with its outcome.
+ * What stages see of a request: one life of the pooled object, made for that life and never used again. Whatever a stage keeps or signals late
+ * therefore reaches this object, which knows whether its request is still theirs, and never the next request of the pool.
  *
- * <p>The answer waits for the kernel: where a stage gives up on a request (a timeout, say) that a sink still holds, its outcome is kept
- * until the sink has let go, because the guest may use the buffers again as soon as it is told. For the same reason a stage that
- * has cancelled an attempt and tries again waits for the first attempt to come back.
+ * <p>It subscribes to the stages' Mono as well, so that it is reachable as long as anybody can still decide the request: {@link StageCall} refers to it
+ * weakly, and finds out where nobody can any more.
  *
- * <p>Signals may come from any thread; they are brought to the loop. Allocates per request: that is what the bypass saves.
+ * <p><b>Threading:</b> signals and {@link #complete} from any thread; they are brought to the loop. <b>Failure:</b> once the request has been completed,
+ * {@link #dataSegment} throws {@link IllegalStateException}.
  */
-final class StagedRequest implements CoreSubscriber<BlockStatus> {
+final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockStatus> {
     private static final Logger LOG = LoggerFactory.getLogger(StagedRequest.class);
 
-    private final BlockRequest request;
-    private final QueueSubscriber queue;
-    private final SharedSink sink;
-    private String stage = "";
-    private @Nullable BlockStatus outcome;
+    private final StageCall call;
+    private final StageSegments segments;
 
-    // Confined to the loop.
-    private boolean ended;
-    private @Nullable Attempt inSink;
-    private @Nullable Attempt next;
+    /** Base and length of each data segment: the queue uses its iovecs again when the request has ended, and a stage may ask at any time on any thread. */
+    private final long[] iovecs;
+
+    private volatile boolean over;
+    private @Nullable BlockStatus outcome;
+    private volatile @Nullable Context context;
 
     StagedRequest(BlockRequest request, QueueSubscriber queue, SharedSink sink) {
-        this.request = request;
-        this.queue = queue;
-        this.sink = sink;
+        super(request.loop(), request.queueIndex(), request.slot());
+        this.segments = queue.holds().segments();
+        this.iovecs = new long[2 * request.iovecCount()];
+        for (int i = 0; i < request.iovecCount(); i++) {
+            MemorySegment data = request.dataSegment(i);
+            iovecs[2 * i] = data.address();
+            iovecs[2 * i + 1] = data.byteSize();
+        }
+        show(request);
+        this.call = new StageCall(this, request, queue, sink);
     }
 
+    /** On the loop, once. */
     void run(StageChain stages, int first) {
-        stage = stages.name(first);
+        call.begin();
         try {
-            stages.handle(first, request, this::sinkMono).subscribe(this);
+            stages.handle(first, this, call).subscribe(this);
         } catch (Throwable failed) {
             // A stage of the program, whose fault must not cost the guest its request nor the loop its turn.
-            onError(failed);
+            call.signalled(null, failed);
+        } finally {
+            Reference.reachabilityFence(this);
         }
     }
 
     /** What a request costs that has its Mono and no stage. */
     void runWithoutStages() {
-        sinkMono(request).subscribe(this);
+        call.begin();
+        call.proceed(this).subscribe(this);
     }
 
-    /** The end of the chain: submits on subscription, emits the sink's status. */
-    private Mono<BlockStatus> sinkMono(BlockRequest passedOn) {
-        if (passedOn != request) {
-            return Mono.error(new IllegalArgumentException("a stage handed on another request than the one it got"));
-        }
-        return Mono.create(downstream -> {
-            Attempt attempt = new Attempt(downstream);
-            downstream.onDispose(attempt);
-            if (request.loop().inLoop()) {
-                submit(attempt);
-            } else {
-                request.loop().execute(() -> submit(attempt));
-            }
-        });
+    /** The request has been completed: it is its stages' no more. */
+    void end() {
+        over = true;
     }
 
-    /** One subscription to the end of the chain. */
-    private static final class Attempt implements Disposable {
-        private final MonoSink<BlockStatus> downstream;
-        private volatile boolean disposed;
-
-        Attempt(MonoSink<BlockStatus> downstream) {
-            this.downstream = downstream;
+    @Override
+    public MemorySegment dataSegment(int index) {
+        Objects.checkIndex(index, iovecs.length / 2);
+        if (over) {
+            throw new IllegalStateException("the request has been completed, its data is not the stage's any more: " + this);
         }
-
-        /** The stage has cancelled it, or has its answer. */
-        @Override
-        public void dispose() {
-            disposed = true;
-        }
-
-        @Override
-        public boolean isDisposed() {
-            return disposed;
-        }
+        return readOnlyIfWrite(segments.view(iovecs[2 * index], iovecs[2 * index + 1]));
     }
 
-    private void submit(Attempt attempt) {
-        if (attempt.disposed) {
-            return;
-        }
-        Attempt first = inSink;
-        if (ended) {
-            attempt.downstream.error(new IllegalStateException("a stage sent a request down that it has given an outcome for"));
-        } else if (first == null) {
-            inSink = attempt;
-            request.listener((completed, result) -> sinkCompleted(attempt, result));
-            sink.submit(request);
-        } else if (first.disposed && (next == null || next.disposed)) {
-            next = attempt;
-        } else {
-            attempt.downstream.error(new IllegalStateException("a stage sent a request down that is in flight: " + request));
-        }
+    /** A stage completes the request by itself, in place of its Mono. */
+    @Override
+    void completeOnLoop(int result) {
+        call.completed(result);
     }
 
-    private void sinkCompleted(Attempt attempt, int result) {
-        inSink = null;
-        sink.completed();
-        if (ended) {
-            finish();
-            return;
-        }
-        Attempt again = next;
-        next = null;
-        if (again != null) {
-            submit(again);
-        } else {
-            attempt.downstream.success(BlockStatus.ofResult(result));
-        }
+    @Override
+    protected void answer(int result) {
+        throw new IllegalStateException("not a queue's own: " + this);
     }
 
-    // ---- the outcome
+    // ---- the outcome of the Mono
+
+    /**
+     * Asked by operators that have failed, before they throw an error of the JVM (NoClassDefFoundError, StackOverflowError) up the stack of whatever
+     * thread they are on, where it is lost: so that those that support {@code onErrorContinue} hand it over here instead. Made then, as hardly any is asked.
+     */
+    @Override
+    public Context currentContext() {
+        Context made = context;
+        if (made == null) {
+            Context[] found = {Context.empty()};
+            Mono.deferContextual(view -> {
+                        found[0] = Context.of(view);
+                        return Mono.empty();
+                    })
+                    .onErrorContinue(Exceptions::isJvmFatal, (error, value) -> onError(error))
+                    .subscribe();
+            made = found[0];
+            context = made;
+        }
+        return made;
+    }
 
     @Override
     public void onSubscribe(Subscription subscription) {
@@ -138,62 +128,23 @@ final class StagedRequest implements CoreSubscriber<BlockStatus> {
 
     @Override
     public void onError(Throwable error) {
-        if (queue.failures().admits()) {
-            LOG.error("stage {} failed on {}; the request fails", stage, request, error);
-        }
-        outcome = BlockStatus.IOERR;
-        end();
+        signalled(null, error);
     }
 
     @Override
     public void onComplete() {
-        if (outcome == null) {
-            if (queue.failures().admits()) {
-                LOG.error("stage {} gave no outcome for {}; the request fails", stage, request);
-            }
-            outcome = BlockStatus.IOERR;
-        }
-        end();
+        signalled(outcome, null);
     }
 
-    private void end() {
-        if (request.loop().inLoop()) {
-            endOnLoop();
-        } else {
-            request.loop().execute(this::endOnLoop);
-        }
-    }
-
-    private void endOnLoop() {
-        if (ended) {
-            if (queue.failures().admits()) {
-                LOG.error("stage {} gave a second outcome for a request of queue {}; the first one stands", stage, request.queueIndex());
-            }
+    private void signalled(@Nullable BlockStatus status, @Nullable Throwable error) {
+        if (loop().inLoop()) {
+            call.signalled(status, error);
             return;
         }
-        ended = true;
-        if (inSink == null) {
-            finish();
+        try {
+            loop().execute(() -> call.signalled(status, error));
+        } catch (RejectedExecutionException ended) {
+            LOG.debug("a stage has ended after the loop of its request: {}", this);
         }
-    }
-
-    private void finish() {
-        BlockStatus decided = outcome == null ? BlockStatus.IOERR : outcome;
-        // What the sink said stands where the stages agree with it: it tells the errno.
-        boolean answeredBySink = request.state() == BlockRequest.State.COMPLETED;
-        int result = answeredBySink && BlockStatus.ofResult(request.result()) == decided ? request.result() : resultOf(decided);
-        if (answeredBySink) {
-            request.overrideResult(result);
-            queue.finish(request, result, 0);
-        } else {
-            request.listener((completed, value) -> queue.finish(completed, value, 0));
-            request.complete(result);
-        }
-    }
-
-    /** What a stage decided without the sink; a transfer that it calls OK has moved everything. */
-    private int resultOf(BlockStatus decided) {
-        boolean transferred = decided == BlockStatus.OK && (request.op() == BlockOp.READ || request.op() == BlockOp.WRITE);
-        return transferred ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : decided.toResult();
     }
 }

@@ -116,21 +116,51 @@ class BlockStageTest {
     void shouldServeStagesThatWorkOnAnotherThread() {
         BlockStage before = (request, chain) -> Mono.fromRunnable(() -> {
                     for (int i = 0; i < request.iovecCount(); i++) {
-                        request.dataSegment(i).fill((byte) 9);
+                        assertThat(request.dataSegment(i).get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) request.sector());
                     }
                 }).subscribeOn(ELSEWHERE).then(chain.proceed(request));
         BlockStage after = (request, chain) -> chain.proceed(request).publishOn(ELSEWHERE).map(status -> status);
         try (PipelineRig rig = rig(before, after)) {
             List<TestIo> writes = new ArrayList<>();
             for (int i = 0; i < 200; i++) {
-                writes.add(rig.submit(TestIo.write(i, new byte[512])));
+                byte[] data = new byte[512];
+                Arrays.fill(data, (byte) i);
+                writes.add(rig.submit(TestIo.write(i, data)));
             }
             rig.settleUntilAnswered(writes);
             assertThat(writes).allMatch(write -> write.result() == 512 && write.answers() == 1);
-            byte[] image = rig.backend.visible().asSlice(0, 200 * 512).toArray(ValueLayout.JAVA_BYTE);
-            for (byte written : image) {
-                assertThat(written).isEqualTo((byte) 9);
+            for (int i = 0; i < 200; i++) {
+                assertThat(rig.backend.visible().get(ValueLayout.JAVA_BYTE, 512L * i)).isEqualTo((byte) i);
             }
+        }
+    }
+
+    @Test
+    void shouldLetAStageChangeWhatWasReadAndNotWhatIsWritten() {
+        BlockStage inPlace = (request, chain) -> chain.proceed(request).map(status -> {
+            request.dataSegment(0).fill((byte) 9);
+            return status;
+        });
+        try (PipelineRig rig = rig(inPlace)) {
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            assertThat(read.data()).containsOnly((byte) 9);
+            TestIo write = rig.submit(TestIo.write(0, new byte[512]));
+            rig.settle();
+            assertThat(write.result()).as("the pages are the guest's page cache").isEqualTo(-Errno.EIO);
+            assertThat(rig.backend.visible().asSlice(0, 512).toArray(ValueLayout.JAVA_BYTE)).containsOnly(0);
+        }
+    }
+
+    @Test
+    void shouldShowOperatorsTheDataOfAWriteReadOnly() {
+        List<Boolean> readOnly = new ArrayList<>();
+        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> flux.doOnNext(request -> readOnly.add(request.dataSegment(0).isReadOnly()))))) {
+            rig.submit(TestIo.write(0, new byte[512]));
+            rig.submit(TestIo.read(0, 512));
+            rig.submit(TestIo.serial(20));
+            rig.settle();
+            assertThat(readOnly).containsExactly(true, false, false);
         }
     }
 

@@ -76,7 +76,7 @@ public final class TestRequest extends BlockRequest {
     @Override
     public MemorySegment dataSegment(int index) {
         Objects.checkIndex(index, iovecCount());
-        return NativeMemory.view(Iovec.base(iovecsAddress, index), Iovec.length(iovecsAddress, index));
+        return readOnlyIfWrite(NativeMemory.view(Iovec.base(iovecsAddress, index), Iovec.length(iovecsAddress, index)));
     }
 
     /** What the guest asked for; null where a generator made the request. */

@@ -364,7 +364,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     @Override
     public MemorySegment dataSegment(int index) {
         Objects.checkIndex(index, iovecCount());
-        return NativeMemory.view(Iovec.base(iovecsAddress(), index), Iovec.length(iovecsAddress(), index));
+        return readOnlyIfWrite(NativeMemory.view(Iovec.base(iovecsAddress(), index), Iovec.length(iovecsAddress(), index)));
     }
 
     // ---- the way out

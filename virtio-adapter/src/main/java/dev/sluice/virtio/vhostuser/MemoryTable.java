@@ -35,11 +35,13 @@ final class MemoryTable implements AutoCloseable {
     private record Slot(FrontEndMessage.Region description, Mapping mapping, MemoryRegion region) {}
 
     private final boolean allowFileMemory;
+    private final MappingQuarantine quarantine;
     private List<Slot> slots = List.of();
     private GuestMemory memory = GuestMemory.NONE;
 
-    MemoryTable(boolean allowFileMemory) {
+    MemoryTable(boolean allowFileMemory, MappingQuarantine quarantine) {
         this.allowFileMemory = allowFileMemory;
+        this.quarantine = quarantine;
     }
 
     GuestMemory memory() {
@@ -103,7 +105,7 @@ final class MemoryTable implements AutoCloseable {
     void finish(Change change) {
         slots = List.copyOf(change.next());
         memory = change.memory();
-        change.superfluous().forEach(slot -> slot.mapping().close());
+        change.superfluous().forEach(slot -> quarantine.close(slot.mapping()));
     }
 
     /** Where it could not be {@linkplain #finish finished}: everything stays mapped until {@link #close}, as a queue may use the old or the new. */
@@ -123,7 +125,7 @@ final class MemoryTable implements AutoCloseable {
             }
             // From offset 0: hugetlbfs maps whole huge pages only, and the region may start within one.
             long mappedBytes = mappedBytes(file, end);
-            long othersBytes = others.stream().mapToLong(slot -> slot.mapping().bytes()).sum();
+            long othersBytes = others.stream().mapToLong(slot -> slot.mapping().bytes()).sum() + quarantine.waitingBytes();
             if (mappedBytes > MAX_MAPPED_BYTES - othersBytes) {
                 throw ProtocolViolation.refused("memory region of " + mappedBytes + " bytes, from the start of its file, is more than "
                         + (MAX_MAPPED_BYTES - othersBytes) + ", which is what is left of " + MAX_MAPPED_BYTES);
@@ -159,6 +161,6 @@ final class MemoryTable implements AutoCloseable {
         List<Slot> all = slots;
         slots = List.of();
         memory = GuestMemory.NONE;
-        all.forEach(slot -> slot.mapping().close());
+        all.forEach(slot -> quarantine.close(slot.mapping()));
     }
 }

@@ -11,7 +11,7 @@ import org.slf4j.LoggerFactory;
 /** How the control thread gets something done by a loop. Never called on a loop. */
 final class OnLoop {
     private static final Logger LOG = LoggerFactory.getLogger(OnLoop.class);
-    private static final long LOG_INTERVAL_SECONDS = 10;
+    private static final long LOG_INTERVAL_SECONDS = 60;
 
     private OnLoop() {}
 
@@ -30,7 +30,7 @@ final class OnLoop {
         }
     }
 
-    /** Waits without end, because memory in use by the kernel cannot be given back; says every ten seconds what for. */
+    /** Waits without end, because memory in use by the kernel cannot be given back. The queue itself logs what for; this is for loops that do not even do that. */
     static <T> T await(CompletableFuture<T> future, Object what) {
         boolean interrupted = false;
         try {
@@ -39,7 +39,7 @@ final class OnLoop {
                     return future.get(LOG_INTERVAL_SECONDS, TimeUnit.SECONDS);
                 } catch (TimeoutException stillBusy) {
                     waited += LOG_INTERVAL_SECONDS;
-                    LOG.warn("{}: requests are in flight after {} s; waiting for the backend to complete them", what, waited);
+                    LOG.warn("{}: not stopped after {} s", what, waited);
                 } catch (InterruptedException later) {
                     interrupted = true;
                 } catch (java.util.concurrent.ExecutionException failed) {

@@ -27,11 +27,13 @@ final class RunningRing {
     private final VirtioBlkQueue queue;
     private final QueueSource source;
     private final GuardedObserver observer;
+    private final MappingQuarantine quarantine;
     private IoLoop.@Nullable Watch watch;
     private boolean polling;
     private boolean pollScheduled;
 
-    RunningRing(IoLoop loop, VirtioBlkQueue queue, PipelineObserver observer) {
+    RunningRing(IoLoop loop, VirtioBlkQueue queue, PipelineObserver observer, MappingQuarantine quarantine) {
+        this.quarantine = quarantine;
         this.loop = loop;
         this.queue = queue;
         this.source = new QueueSource(loop, queue);
@@ -135,8 +137,8 @@ final class RunningRing {
 
     /**
      * Takes nothing new, waits for what is in flight, shows the driver the last of it and frees the queue. Completes with the index of the
-     * next head to take; nothing touches guest memory or the descriptors afterwards. Completes exceptionally where something has failed on the way,
-     * drained all the same.
+     * next head to take; nothing touches guest memory or the descriptors afterwards, but stages that had requests beyond the drain limit, for which the quarantine
+     * keeps the memory. Completes exceptionally where something has failed on the way, drained all the same.
      */
     CompletableFuture<Integer> stop() {
         CompletableFuture<Integer> stopped = new CompletableFuture<>();
@@ -159,7 +161,8 @@ final class RunningRing {
                 queue.publishNow();
                 queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
             } finally {
-                queue.close();
+                quarantine.hold();
+                source.whenReleased(this::released);
             }
         } catch (Throwable failed) {
             failure = failed;
@@ -169,6 +172,14 @@ final class RunningRing {
             stopped.complete(queue.lastAvail());
         } else {
             stopped.completeExceptionally(failure);
+        }
+    }
+
+    private void released() {
+        try {
+            queue.close();
+        } finally {
+            quarantine.release();
         }
     }
 

@@ -23,6 +23,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -69,6 +70,8 @@ public final class VhostUserServer implements AutoCloseable {
     /** The descriptor to serve on, until it is opened. */
     private int inherited;
     private final CountDownLatch ended = new CountDownLatch(1);
+    /** Guest memory of connections that have ended, which stages still have requests in. */
+    private final AtomicLong quarantinedBytes = new AtomicLong();
     private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
 
     /** Ends every wait of the control thread; never read, so that it stays signalled. */
@@ -242,7 +245,7 @@ public final class VhostUserServer implements AutoCloseable {
 
     /**
      * Ends the connection, drains what is in flight, frees everything, removes the socket's path. Waits for that; as long as the backend has
-     * requests in flight it cannot end. Idempotent, and allowed at any time: before {@link #start}, which then throws, and during it.
+     * requests in flight it cannot end; what stages hold beyond the pipeline's drain limit fails. Idempotent, and allowed at any time: before {@link #start}, which then throws, and during it.
      */
     @Override
     public void close() {
@@ -363,6 +366,7 @@ public final class VhostUserServer implements AutoCloseable {
     }
 
     private VhostUserSession session(UnixSocket connection, int wakeFd) {
+        MappingQuarantine quarantine = new MappingQuarantine(quarantinedBytes);
         List<Vring> rings = new ArrayList<>(settings.numQueues);
         for (int i = 0; i < settings.numQueues; i++) {
             IoLoop loop = settings.loops.get(settings.loopOfQueue.getOrDefault(i, i % settings.loops.size()));
@@ -370,11 +374,11 @@ public final class VhostUserServer implements AutoCloseable {
             if (batch == null) {
                 throw new IllegalStateException("no call batch for " + loop.name());
             }
-            rings.add(new Vring(i, loop, batch, device, pipeline, settings.queueSize));
+            rings.add(new Vring(i, loop, batch, device, pipeline, settings.queueSize, quarantine));
         }
         MessageStream stream = new MessageStream(connection, wakeFd, settings.partialMessageTimeout.toNanos());
         try {
-            return new VhostUserSession(device, stream, rings, settings.allowFileMemory, log);
+            return new VhostUserSession(device, stream, rings, settings.allowFileMemory, log, quarantine);
         } catch (Throwable failed) {
             stream.close();
             throw failed;

@@ -63,12 +63,12 @@ final class VhostUserSession implements AutoCloseable {
     private boolean featuresCurrent;
     private int refusals;
 
-    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory, ConnectionLog log) {
+    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory, ConnectionLog log, MappingQuarantine quarantine) {
         this.log = log;
         this.device = device;
         this.stream = stream;
         this.rings = rings;
-        this.memory = new MemoryTable(allowFileMemory);
+        this.memory = new MemoryTable(allowFileMemory, quarantine);
     }
 
     /** What the front end has accepted of the protocol. */

@@ -34,6 +34,7 @@ final class Vring {
     private final VirtioBlkDevice device;
     private final BlockPipeline pipeline;
     private final int maxSize;
+    private final MappingQuarantine quarantine;
 
     private RingState state = RingState.STOPPED;
     private int size;
@@ -51,13 +52,14 @@ final class Vring {
     /** The ring that ran last had been found broken. */
     private boolean broken;
 
-    Vring(int index, IoLoop loop, CallBatch calls, VirtioBlkDevice device, BlockPipeline pipeline, int maxSize) {
+    Vring(int index, IoLoop loop, CallBatch calls, VirtioBlkDevice device, BlockPipeline pipeline, int maxSize, MappingQuarantine quarantine) {
         this.index = index;
         this.loop = loop;
         this.calls = calls;
         this.device = device;
         this.pipeline = pipeline;
         this.maxSize = maxSize;
+        this.quarantine = quarantine;
     }
 
     RingState state() {
@@ -225,7 +227,7 @@ final class Vring {
 
     private RunningRing over(VirtioBlkQueue queue) {
         try {
-            return new RunningRing(loop, queue, pipeline.observer());
+            return new RunningRing(loop, queue, pipeline.observer(), quarantine);
         } catch (Throwable noMemory) {
             OnLoop.run(loop, queue::close);
             throw noMemory;

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.UnaryOperator;
 
 /** A server on a simulated disk, with loops of its own; ends with the assertion that nothing was thrown into a loop. */
 public final class ServerFixture implements AutoCloseable {
@@ -34,13 +35,18 @@ public final class ServerFixture implements AutoCloseable {
     final VhostUserServer server;
 
     private ServerFixture(BlockGeometry geometry, int loopCount, Customizer customizer, SimulatedFaults faults) throws IOException {
+        this(geometry, loopCount, customizer, faults, builder -> builder);
+    }
+
+    private ServerFixture(
+            BlockGeometry geometry, int loopCount, Customizer customizer, SimulatedFaults faults, UnaryOperator<BlockPipeline.Builder> stages) throws IOException {
         directory = Files.createTempDirectory("sluice-server");
         socket = directory.resolve("s");
         for (int i = 0; i < loopCount; i++) {
             loops.add(PollLoop.start("loop-" + i));
         }
         backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, faults);
-        pipeline = BlockPipeline.builder().backend(backend).serial("sluice-test-serial").observer(events).build();
+        pipeline = stages.apply(BlockPipeline.builder().backend(backend).serial("sluice-test-serial").observer(events)).build();
         server = customizer
                 .apply(VhostUserServer.builder().socketPath(socket).pipeline(pipeline).loops(List.<IoLoop>copyOf(loops)))
                 .build();
@@ -62,6 +68,10 @@ public final class ServerFixture implements AutoCloseable {
     static ServerFixture start(int queues, int loops, Customizer customizer, SimulatedFaults faults) throws IOException {
         BlockGeometry geometry = new BlockGeometry(DISK_BYTES, 512, 4096, 0, false, true, true);
         return new ServerFixture(geometry, loops, builder -> customizer.apply(builder.numQueues(queues)), faults);
+    }
+
+    static ServerFixture staged(UnaryOperator<BlockPipeline.Builder> stages) throws IOException {
+        return new ServerFixture(new BlockGeometry(DISK_BYTES, 512, 4096, 0, false, true, true), 1, builder -> builder, SimulatedFaults.NONE, stages);
     }
 
     static ServerFixture readOnly() throws IOException {

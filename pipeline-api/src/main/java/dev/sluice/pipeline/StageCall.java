@@ -1,0 +1,337 @@
+package dev.sluice.pipeline;
+
+import java.lang.ref.WeakReference;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Subscription;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.CoreSubscriber;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Operators;
+
+/**
+ * A request on its way through the stages, as the pipeline sees it: brings what they send on to the sink, and completes the request with their outcome.
+ *
+ * <p>The first outcome stands, wherever it comes from: the end of the Mono, a {@link BlockRequest#complete} of a stage, whatever a stage throws, the
+ * {@linkplain #expire drain limit}. Later ones are logged and have no effect.
+ *
+ * <p>The completion waits for the kernel: where a stage gives up on a request (a timeout, say) that a sink still holds, its outcome is kept
+ * until the sink has released it, because the guest may use the buffers again as soon as it is notified. For the same reason a stage that
+ * has cancelled an attempt and tries again waits for the first attempt to come back.
+ *
+ * <p>Refers to the {@link StagedRequest} weakly: the stages' Mono refers to that as long as it can signal anything.
+ *
+ * <p><b>Threading:</b> the loop's, but for {@link #proceed}, {@link #enter} and {@link #stage}. <b>Allocation:</b> per request: that is what the bypass saves.
+ */
+final class StageCall extends WeakReference<StagedRequest> {
+    private static final Logger LOG = LoggerFactory.getLogger(StageCall.class);
+
+    private final BlockRequest request;
+    /** The life of the pooled request that this is about. */
+    private final int incarnation;
+
+    private final QueueSubscriber queue;
+    private final SharedSink sink;
+    /** Names the stage that got the request last. */
+    private volatile String stage = "";
+
+    // Confined to the loop.
+    private @Nullable BlockStatus outcome;
+    private int result;
+    private boolean resultGiven;
+    private boolean ended;
+    /** Failed while a stage had it, which has not signalled anything since. */
+    private boolean unreleased;
+
+    private @Nullable Attempt inSink;
+    private @Nullable Attempt next;
+
+    /** Neighbours in the list of {@link StageHolds}. */
+    @Nullable StageCall previousHeld;
+
+    @Nullable StageCall nextHeld;
+
+    StageCall(StagedRequest shown, BlockRequest request, QueueSubscriber queue, SharedSink sink) {
+        super(shown, queue.holds().lost());
+        this.request = request;
+        this.incarnation = request.incarnation();
+        this.queue = queue;
+        this.sink = sink;
+    }
+
+    void begin() {
+        queue.holds().add(this);
+    }
+
+    /** A stage gets the request now. Any thread. */
+    void enter(String name) {
+        stage = name;
+    }
+
+    /** The stage that got the request last. */
+    String stage() {
+        return stage;
+    }
+
+    /** The pooled request, which is this call's until it has {@linkplain #expire ended}. */
+    BlockRequest request() {
+        return request;
+    }
+
+    boolean inSink() {
+        return inSink != null;
+    }
+
+    /** Whether there is an outcome; the request may wait for its sink yet. */
+    boolean ended() {
+        return ended;
+    }
+
+    /** The end of the chain: submits on subscription, emits the sink's status. Any thread. */
+    Mono<BlockStatus> proceed(BlockRequest passedOn) {
+        if (!refersTo(passedOn)) {
+            return Mono.error(new IllegalArgumentException("a stage handed on another request than the one it got"));
+        }
+        return new Rest();
+    }
+
+    private boolean refersTo(BlockRequest passedOn) {
+        return passedOn instanceof StagedRequest shown && super.refersTo(shown);
+    }
+
+    /**
+     * The sink as a stage sees it: each subscription is an attempt. A {@code Mono.create} would do, but for operators that throw errors of the JVM at whoever
+     * signals: it keeps them to itself.
+     */
+    private final class Rest extends Mono<BlockStatus> {
+        @Override
+        public void subscribe(CoreSubscriber<? super BlockStatus> actual) {
+            actual.onSubscribe(new Attempt(actual));
+        }
+    }
+
+    /** One subscription to the end of the chain. Submits at the first demand, for which one value is enough whatever it is. */
+    private final class Attempt implements Subscription {
+        private final CoreSubscriber<? super BlockStatus> downstream;
+        private final AtomicBoolean requested = new AtomicBoolean();
+        private volatile boolean cancelled;
+
+        Attempt(CoreSubscriber<? super BlockStatus> downstream) {
+            this.downstream = downstream;
+        }
+
+        @Override
+        public void request(long n) {
+            if (!Operators.validate(n) || !requested.compareAndSet(false, true)) {
+                return;
+            }
+            if (request.loop().inLoop()) {
+                submit(this);
+                return;
+            }
+            try {
+                request.loop().execute(() -> submit(this));
+            } catch (RejectedExecutionException loopHasEnded) {
+                downstream.onError(loopHasEnded);
+            }
+        }
+
+        @Override
+        public void cancel() {
+            cancelled = true;
+        }
+
+        void emit(BlockStatus status) {
+            if (!cancelled) {
+                downstream.onNext(status);
+            }
+            if (!cancelled) {
+                downstream.onComplete();
+            }
+        }
+
+        void refuse(String why) {
+            if (!cancelled) {
+                downstream.onError(new IllegalStateException(why));
+            }
+        }
+    }
+
+    private void submit(Attempt attempt) {
+        if (attempt.cancelled) {
+            return;
+        }
+        Attempt first = inSink;
+        if (ended) {
+            refuse(attempt, "a stage sent a request down that has its outcome already");
+        } else if (first == null) {
+            inSink = attempt;
+            request.listener((completed, value) -> sinkCompleted(attempt, value));
+            StagedRequest shown = get();
+            if (shown != null) {
+                shown.mirror(BlockRequest.State.SUBMITTED, 0, request.loop().tickNanos());
+            }
+            sink.submit(request);
+        } else if (first.cancelled && (next == null || next.cancelled)) {
+            next = attempt;
+        } else {
+            refuse(attempt, "a stage sent a request down that is in flight: " + request);
+        }
+    }
+
+    private void refuse(Attempt attempt, String why) {
+        try {
+            attempt.refuse(why);
+        } catch (Throwable failed) {
+            signalled(null, failed);
+        }
+    }
+
+    private void sinkCompleted(Attempt attempt, int value) {
+        inSink = null;
+        sink.completed();
+        StagedRequest shown = get();
+        if (shown != null) {
+            shown.mirror(BlockRequest.State.COMPLETED, value, request.submittedNanos());
+        }
+        if (ended) {
+            finish();
+            if (!unreleased) {
+                return;
+            }
+            // The stage hears of it all the same: that is how it comes to its end, and releases the memory.
+        }
+        Attempt again = next;
+        next = null;
+        if (again != null) {
+            submit(again);
+        } else {
+            emit(attempt, value);
+        }
+    }
+
+    /** Operators throw errors of the JVM at whoever signals. */
+    private void emit(Attempt attempt, int value) {
+        try {
+            attempt.emit(BlockStatus.ofResult(value));
+        } catch (Throwable failed) {
+            signalled(null, failed);
+        }
+    }
+
+    // ---- the outcome
+
+    /** The stages' Mono has ended, with a status or an error or with neither; or a stage has thrown. */
+    void signalled(@Nullable BlockStatus status, @Nullable Throwable error) {
+        if (ended) {
+            late();
+            return;
+        }
+        String failed = request.toString();
+        decide(status == null ? BlockStatus.IOERR : status);
+        // Logged last: where memory has run out logging fails as well.
+        if (status == null && queue.failures().admits()) {
+            if (error == null) {
+                LOG.error("{}: stage {} gave no outcome for {}; the request fails", queue, stage, failed);
+            } else {
+                LOG.error("{}: stage {} failed on {}; the request fails", queue, stage, failed, error);
+            }
+        }
+    }
+
+    /** A stage has completed the request itself. */
+    void completed(int value) {
+        if (ended) {
+            late();
+            return;
+        }
+        result = value;
+        resultGiven = true;
+        decide(BlockStatus.ofResult(value));
+    }
+
+    /** Nobody refers to the {@link StagedRequest} any more, so that no signal can come. */
+    void unreachable() {
+        if (ended) {
+            release();
+        } else {
+            signalled(null, new IllegalStateException("its Mono can never end: nothing refers to it any more, as when a thread has thrown an error of the JVM"));
+        }
+    }
+
+    /**
+     * The drain limit: fails the request with ECANCELED, now or when the sink has completed it. The data segments of the queue's stages must have been revoked.
+     */
+    void expire() {
+        result = -Errno.ECANCELED;
+        resultGiven = true;
+        unreleased = true;
+        decide(BlockStatus.IOERR);
+    }
+
+    private void late() {
+        if (unreleased) {
+            release();
+        } else if (queue.failures().admits()) {
+            LOG.error("{}: stage {} gave a second outcome for a request; the first one stands", queue, stage);
+        }
+    }
+
+    private void release() {
+        if (unreleased) {
+            unreleased = false;
+            queue.holds().released(this);
+        }
+    }
+
+    private void decide(BlockStatus decided) {
+        ended = true;
+        outcome = decided;
+        if (inSink == null) {
+            finish();
+        }
+    }
+
+    private void finish() {
+        StagedRequest shown = get();
+        if (shown != null) {
+            shown.end();
+        }
+        if (!unreleased) {
+            clear();
+            queue.holds().remove(this);
+        }
+        if (request.incarnation() != incarnation) {
+            // An operator that has kept the pooled request, say.
+            if (queue.failures().admits()) {
+                LOG.error("{}: a request that stage {} had was completed by somebody else", queue, stage);
+            }
+            return;
+        }
+        boolean completedBySink = request.state() == BlockRequest.State.COMPLETED;
+        int value = resultOf(completedBySink);
+        if (completedBySink) {
+            request.overrideResult(value);
+            queue.finish(request, value, 0);
+        } else {
+            request.listener((completed, end) -> queue.finish(completed, end, 0));
+            request.complete(value);
+        }
+    }
+
+    private int resultOf(boolean completedBySink) {
+        BlockStatus decided = outcome == null ? BlockStatus.IOERR : outcome;
+        if (resultGiven) {
+            return result;
+        }
+        if (completedBySink && BlockStatus.ofResult(request.result()) == decided) {
+            // What the sink said stands where the stages agree with it: it has the errno.
+            return request.result();
+        }
+        // What a stage decided without the sink; a transfer that it calls OK has moved everything.
+        boolean transferred = decided == BlockStatus.OK && (request.op() == BlockOp.READ || request.op() == BlockOp.WRITE);
+        return transferred ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : decided.toResult();
+    }
+}
