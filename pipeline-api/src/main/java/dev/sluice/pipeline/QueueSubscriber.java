@@ -247,10 +247,12 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         try {
             stage = stages.firstInterested(request, 0);
         } catch (Throwable failed) {
-            String what = request.toString();
+            BlockOp op = request.op();
+            long sector = request.sector();
             request.complete(-Errno.EIO);
+            // Logged last: where memory has run out that fails as well.
             if (failures.admits()) {
-                LOG.error("{}: a stage failed when asked whether it is interested in {}; the request fails", this, what, failed);
+                LOG.error("{}: a stage failed when asked whether it is interested in {} at sector {}; the request fails", this, op, sector, failed);
             }
             return;
         }
@@ -337,6 +339,8 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         @Override
         public void drained() {
             drain.end();
+            // Tried again in whenReleased, for who has memory to unmap.
+            boolean _ = holds.segments().revoke();
             pipeline.disconnected(QueueSubscriber.this);
             // Not later: another loop may tell of the queue then.
             endRun();

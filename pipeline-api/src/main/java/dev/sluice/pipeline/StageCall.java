@@ -229,14 +229,14 @@ final class StageCall extends WeakReference<StagedRequest> {
             late();
             return;
         }
-        String failed = request.toString();
+        StagedRequest shown = get();
         decide(status == null ? BlockStatus.IOERR : status);
-        // Logged last: where memory has run out logging fails as well.
+        // Logged last: where memory has run out that fails as well.
         if (status == null && queue.failures().admits()) {
             if (error == null) {
-                LOG.error("{}: stage {} gave no outcome for {}; the request fails", queue, stage, failed);
+                LOG.error("{}: stage {} gave no outcome for {}; the request fails", queue, stage, shown);
             } else {
-                LOG.error("{}: stage {} failed on {}; the request fails", queue, stage, failed, error);
+                LOG.error("{}: stage {} failed on {}; the request fails", queue, stage, shown, error);
             }
         }
     }

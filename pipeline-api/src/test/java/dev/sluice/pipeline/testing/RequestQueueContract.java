@@ -116,6 +116,7 @@ public abstract class RequestQueueContract {
         for (int i = 0; i < request.iovecCount(); i++) {
             long length = Iovec.length(request.iovecsAddress(), i);
             assertThat(request.dataSegment(i).byteSize()).isEqualTo(length);
+            assertThat(request.dataSegment(i).isReadOnly()).as("what is written is the other side's").isEqualTo(request.op() == BlockOp.WRITE);
             assertThat(request.dataSegment(i).address()).isEqualTo(Iovec.base(request.iovecsAddress(), i));
             total += length;
         }
