@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.cli.LogLevel;
 import dev.sluice.examples.cli.Termination;
 import dev.sluice.examples.disk.DiskHost;
@@ -8,6 +9,7 @@ import dev.sluice.examples.disk.DiskSpec;
 import dev.sluice.examples.disk.DisksFileServer;
 import dev.sluice.examples.disk.Endpoint;
 import dev.sluice.examples.disk.LoopOptions;
+import dev.sluice.examples.disk.LostSignals;
 import dev.sluice.examples.disk.Monitoring;
 import dev.sluice.examples.disk.MonitoringOptions;
 import dev.sluice.examples.disk.Observation;
@@ -96,6 +98,11 @@ final class ServeCommand implements Callable<Integer> {
     @Option(names = "--stats-interval", paramLabel = "S", defaultValue = "1", description = "Seconds between the lines of --stats, 0.05 to 3600 (default: ${DEFAULT-VALUE}).")
     private double statsIntervalSeconds;
 
+    @Option(names = "--drain-timeout", paramLabel = "S", defaultValue = "30", description = {
+        "Seconds to wait for requests that stages hold when a guest, a disk or the process stops, 0 to 86400; then they fail and are listed in the log, and the",
+        "process ends with 1 (default: ${DEFAULT-VALUE}). With --config, of the disks that do not say drain-timeout themselves."})
+    private double drainTimeoutSeconds;
+
     @Mixin
     @SuppressWarnings("UnusedVariable") // it works when it is parsed
     private LogLevel logLevel;
@@ -123,16 +130,19 @@ final class ServeCommand implements Callable<Integer> {
         if (!(statsIntervalSeconds >= 0.05 && statsIntervalSeconds <= 3600)) {
             throw new ParameterException(spec.commandLine(), "--stats-interval " + statsIntervalSeconds + " is not from 0.05 to 3600");
         }
+        Duration drainTimeout = drainTimeout();
         InetSocketAddress pages = monitoring.address();
         Observation observation = monitoring.observation(stats != null);
         LinuxPlatform.ensureAvailable();
+        LostSignals.collectThem();
         ServiceNotifier manager = ServiceNotifier.of(System.getenv());
         try (ActivatedSockets sockets = ActivatedSockets.of(System.getenv(), ProcessHandle.current().pid())) {
             DiskSpec single = config == null ? single(sockets) : null;
             try (DiskHost host = DiskHost.start(loops.spec(), sockets);
                     ServiceReporter reporter = ServiceReporter.start(manager, () -> ServingStatus.of(host, config == null), host.loops());
                     // Before the socket is there: from that moment on somebody may have requests in flight.
-                    Termination _ = Termination.closes(() -> stop(host, reporter))) {
+                    Termination _ = Termination.closes(() -> stop(host, reporter), patience(host))) {
+                host.drainTimeout(drainTimeout);
                 if (stats != null) {
                     host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
@@ -166,6 +176,34 @@ final class ServeCommand implements Callable<Integer> {
         int disks = host.disks().size();
         LoggerFactory.getLogger(ServeCommand.class).info("told to end: finishing what is in flight on {}", disks == 1 ? "1 disk" : disks + " disks");
         host.close();
+        long failed = host.failedAtDrainLimit();
+        if (failed > 0) {
+            throw new LaunchException((failed == 1 ? "1 request" : failed + " requests")
+                    + " failed because stages held them at the end of --drain-timeout; the log lists them");
+        }
+    }
+
+    private static Termination.Patience patience(DiskHost host) {
+        return new Termination.Patience() {
+            @Override
+            public Duration limit() {
+                return host.longestDrainTimeout();
+            }
+
+            @Override
+            public void cutShort() {
+                LoggerFactory.getLogger(ServeCommand.class).warn("told to end again: what stages hold fails now");
+                host.cutDrainShort();
+            }
+        };
+    }
+
+    private Duration drainTimeout() {
+        try {
+            return DiskSpec.drainTimeout(drainTimeoutSeconds);
+        } catch (IllegalArgumentException outOfRange) {
+            throw new ParameterException(spec.commandLine(), "--" + outOfRange.getMessage());
+        }
     }
 
     private DiskSpec single(ActivatedSockets sockets) {

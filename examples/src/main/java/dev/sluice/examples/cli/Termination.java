@@ -3,8 +3,15 @@ package dev.sluice.examples.cli;
 import dev.sluice.linux.LinuxUnavailableException;
 import dev.sluice.linux.SignalPipe;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
@@ -15,12 +22,24 @@ import org.slf4j.LoggerFactory;
  *         Termination _ = Termination.closes(host)) { ... }
  * </pre>
  *
- * <p>The thread that closes exists from the start: at a limit of tasks none could be had when the signal comes.
+ * <p>The threads that close exist from the start: at a limit of tasks none could be had when the signal comes.
  *
  * <p><b>Threading:</b> any thread; on a signal, or when the JVM is told to exit, a thread of its own closes, and ends the process. <b>Failure:</b> where closing
- * fails the process ends with 1.
+ * fails, or takes longer than the patience allows, the process ends with 1.
  */
 public final class Termination implements AutoCloseable {
+    /** What closing may take beyond the patience, and after a second signal. */
+    private static final Duration GRACE = Duration.ofSeconds(5);
+
+    /** How long closing may take. */
+    public interface Patience {
+        /** Asked when the signal comes: how long closing may take before the process ends without it. A little more is given for what follows. */
+        Duration limit();
+
+        /** A second signal: closing is to take no longer than it must. Called once, while the other thread closes. */
+        void cutShort();
+    }
+
     private enum State {
         WAITING,
         ASKED,
@@ -29,44 +48,66 @@ public final class Termination implements AutoCloseable {
 
     private final AtomicReference<State> state = new AtomicReference<>(State.WAITING);
     private final CountDownLatch decided = new CountDownLatch(1);
-    private final Runnable ask = this::ask;
+    /** A permit when closing is over, and for each further signal. */
+    private final Semaphore news = new Semaphore(0);
+    private final CompletableFuture<Integer> closedWith = new CompletableFuture<>();
+    private final Runnable signalled = this::signalled;
     private final AutoCloseable closed;
+    private final @Nullable Patience patience;
+    private final Thread closing;
     private final Thread ending;
     private final Thread hook;
 
-    private Termination(AutoCloseable closed) {
+    private Termination(AutoCloseable closed, @Nullable Patience patience) {
         this.closed = closed;
+        this.patience = patience;
+        closing = Thread.ofPlatform().daemon().name("sluice-closing").unstarted(this::awaitAndClose);
         ending = Thread.ofPlatform().daemon().name("sluice-termination").unstarted(this::awaitAndEnd);
         hook = Thread.ofPlatform().name("sluice-exit").unstarted(this::askAndWait);
     }
 
     /** From now on a signal closes this. Say it before the first front end can connect: it may have requests in flight. */
     public static Termination closes(AutoCloseable closed) {
-        Termination termination = new Termination(closed);
-        termination.begin();
-        return termination;
+        return begin(new Termination(closed, null));
     }
 
-    private void begin() {
-        ending.start();
-        Runtime.getRuntime().addShutdownHook(hook);
+    /** {@link #closes(AutoCloseable)}, for at most so long: then the process ends with 1 whatever is still open. A second SIGTERM or SIGINT cuts that short. */
+    public static Termination closes(AutoCloseable closed, Patience patience) {
+        return begin(new Termination(closed, patience));
+    }
+
+    private static Termination begin(Termination termination) {
+        termination.closing.start();
+        termination.ending.start();
+        Runtime.getRuntime().addShutdownHook(termination.hook);
         try {
-            boolean _ = Signals.handle(SignalPipe.SIGTERM, ask);
-            boolean _ = Signals.handle(SignalPipe.SIGINT, ask);
+            boolean _ = Signals.handle(SignalPipe.SIGTERM, termination.signalled);
+            boolean _ = Signals.handle(SignalPipe.SIGINT, termination.signalled);
         } catch (IOException | LinuxUnavailableException unheard) {
             // The JVM's own handler runs the hook.
             LoggerFactory.getLogger(Termination.class)
                     .warn("SIGTERM needs a thread yet to be started, which a limit of tasks may refuse: {}", unheard.getMessage());
         }
+        return termination;
     }
 
-    private void ask() {
-        if (state.compareAndSet(State.WAITING, State.ASKED)) {
-            decided.countDown();
+    private void signalled() {
+        if (!ask()) {
+            news.release();
         }
     }
 
-    private void awaitAndEnd() {
+    /** False where somebody has asked before. */
+    private boolean ask() {
+        boolean first = state.compareAndSet(State.WAITING, State.ASKED);
+        if (first) {
+            decided.countDown();
+        }
+        return first;
+    }
+
+    /** Whether it is to be closed; not before that is known. */
+    private boolean awaitDecision() {
         while (state.get() == State.WAITING) {
             try {
                 decided.await();
@@ -74,12 +115,13 @@ public final class Termination implements AutoCloseable {
                 // Waits on.
             }
         }
-        if (state.get() == State.ASKED) {
-            end();
-        }
+        return state.get() == State.ASKED;
     }
 
-    private void end() {
+    private void awaitAndClose() {
+        if (!awaitDecision()) {
+            return;
+        }
         int status = Commands.FAILED;
         try {
             closed.close();
@@ -87,13 +129,43 @@ public final class Termination implements AutoCloseable {
         } catch (Exception failed) {
             System.err.println("sluice: error: " + failed.getMessage());
         } finally {
+            closedWith.complete(status);
+            news.release();
+        }
+    }
+
+    private void awaitAndEnd() {
+        if (!awaitDecision()) {
+            return;
+        }
+        int status = Commands.FAILED;
+        try {
+            status = patience == null ? closedWith.join() : awaitClosed(patience);
+        } finally {
             // Not exit, which waits for the hooks, one of ours among them.
             Runtime.getRuntime().halt(status);
         }
     }
 
+    private int awaitClosed(Patience patience) {
+        long begun = System.nanoTime();
+        try {
+            boolean told = news.tryAcquire(patience.limit().toNanos(), TimeUnit.NANOSECONDS);
+            if (told && !closedWith.isDone()) {
+                patience.cutShort();
+            }
+            return closedWith.get(GRACE.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException stillOpen) {
+            System.err.println("sluice: error: requests are still in flight in the backend " + Duration.ofNanos(System.nanoTime() - begun).toSeconds()
+                    + " s after the signal: ending without completing them; their guests send them again when they reconnect, or time out");
+            return Commands.FAILED;
+        } catch (InterruptedException | ExecutionException ended) {
+            return Commands.FAILED;
+        }
+    }
+
     private void askAndWait() {
-        ask();
+        boolean _ = ask();
         awaitEnd();
     }
 
@@ -103,15 +175,15 @@ public final class Termination implements AutoCloseable {
         try {
             Runtime.getRuntime().removeShutdownHook(hook);
         } catch (IllegalStateException shuttingDown) {
-            ask();
+            boolean _ = ask();
         }
         if (!state.compareAndSet(State.WAITING, State.TAKEN_BACK)) {
             awaitEnd();
             return;
         }
         decided.countDown();
-        Signals.release(SignalPipe.SIGTERM, ask);
-        Signals.release(SignalPipe.SIGINT, ask);
+        Signals.release(SignalPipe.SIGTERM, signalled);
+        Signals.release(SignalPipe.SIGINT, signalled);
     }
 
     private void awaitEnd() {

@@ -5,6 +5,7 @@ import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.metrics.SluiceMetrics;
+import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -13,6 +14,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,7 +38,9 @@ public final class DiskHost implements AutoCloseable {
     private volatile List<ServedDisk> disks = List.of();
     private @Nullable StatsFile stats;
     private Observation observation = Observation.NONE;
+    private volatile Duration drainTimeout = BlockPipeline.DEFAULT_DRAIN_LIMIT;
     private boolean closed;
+    private volatile long failedAtDrainLimit;
 
     private DiskHost(List<IoLoop> loops, List<String> choice, ActivatedSockets sockets) {
         this.loops = loops;
@@ -103,7 +108,7 @@ public final class DiskHost implements AutoCloseable {
         if (disks.stream().anyMatch(disk -> disk.spec().name().equals(spec.name()))) {
             throw new LaunchException("there are two disks named " + spec.name() + ": give each a name of its own");
         }
-        return ServedDisk.open(spec, loops, sockets, observation);
+        return ServedDisk.open(spec, loops, sockets, observation, drainTimeout);
     }
 
     private void serve(ServedDisk disk) throws IOException {
@@ -204,6 +209,33 @@ public final class DiskHost implements AutoCloseable {
         this.observation = observation;
     }
 
+    /** How long the requests that stages hold are waited for when a disk or its guest stops, for disks that are added from now on and do not say it themselves. */
+    public void drainTimeout(Duration timeout) {
+        drainTimeout = timeout;
+    }
+
+    /** The longest drain timeout of the disks: after it, {@link #close} waits for nothing but what the kernel has. */
+    public Duration longestDrainTimeout() {
+        Duration longest = drainTimeout;
+        for (ServedDisk disk : disks) {
+            Double seconds = disk.spec().drainTimeoutSeconds();
+            if (seconds != null && DiskSpec.drainTimeout(seconds).compareTo(longest) > 0) {
+                longest = DiskSpec.drainTimeout(seconds);
+            }
+        }
+        return longest;
+    }
+
+    /** {@link #close}, running or to come, waits no longer for requests that stages hold: they fail. Waits for nothing itself. */
+    public void cutDrainShort() {
+        disks.forEach(ServedDisk::cutDrainShort);
+    }
+
+    /** Requests that {@link #close} has failed because a stage held them too long. */
+    public long failedAtDrainLimit() {
+        return failedAtDrainLimit;
+    }
+
     /** Appends statistics of all disks to a file from now on. */
     public synchronized void writeStats(Path file, Duration interval) throws IOException {
         stats = StatsFile.start(file, interval, loops, this::metrics);
@@ -231,15 +263,42 @@ public final class DiskHost implements AutoCloseable {
         return disks.stream().map(ServedDisk::metrics).toList();
     }
 
-    /** Drains and closes the disks, then ends the loops. Idempotent: a second caller waits for the first. */
+    /** Drains and closes the disks, all at once, then ends the loops. Idempotent: a second caller waits for the first. */
     @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // under the monitor
     public synchronized void close() {
         closed = true;
-        disks.forEach(ServedDisk::close);
+        List<ServedDisk> closing = disks;
+        closeAll(closing);
+        for (ServedDisk disk : closing) {
+            failedAtDrainLimit += disk.failedAtDrainLimit();
+        }
         if (stats != null) {
             stats.close();
         }
         loops.forEach(IoLoop::close);
         disks = List.of();
+    }
+
+    /** Each may take as long as its drain timeout. */
+    private static void closeAll(List<ServedDisk> closing) {
+        List<CompletableFuture<Void>> ends = new ArrayList<>();
+        for (ServedDisk disk : closing) {
+            CompletableFuture<Void> end = new CompletableFuture<>();
+            ends.add(end);
+            Thread.ofPlatform().name("sluice-close " + disk.spec().name()).start(() -> {
+                try {
+                    disk.close();
+                    end.complete(null);
+                } catch (Throwable failed) {
+                    end.completeExceptionally(failed);
+                }
+            });
+        }
+        try {
+            CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).join();
+        } catch (CompletionException failed) {
+            throw failed.getCause() instanceof RuntimeException cause ? cause : failed;
+        }
     }
 }

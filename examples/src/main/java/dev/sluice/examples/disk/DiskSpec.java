@@ -8,6 +8,7 @@ import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -34,6 +35,7 @@ import org.jspecify.annotations.Nullable;
  * @param stateFile where the guest's choice is kept; null for beside the socket
  * @param allowFileMemory whether guest memory may be in ordinary files
  * @param loopOfQueue which loop serves which queue, both from 0; the others take turns
+ * @param drainTimeoutSeconds how long what stages hold is waited for when the disk or its guest stops, 0 to 86400; null for what the process has
  * @param measurement how it differs from a disk to be used
  */
 public record DiskSpec(
@@ -53,10 +55,12 @@ public record DiskSpec(
         @Nullable Path stateFile,
         boolean allowFileMemory,
         Map<Integer, Integer> loopOfQueue,
+        @Nullable Double drainTimeoutSeconds,
         Measurement measurement) {
 
     private static final int MAX_QUEUE_SIZE = 32768;
     private static final int MAX_SEG_MAX = 1022;
+    private static final int MAX_DRAIN_TIMEOUT_SECONDS = 86400;
     /** Also what ends a line and is none: U+2028 and U+2029. */
     private static final Pattern CONTROL = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]");
 
@@ -82,6 +86,9 @@ public record DiskSpec(
         within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
         within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
         within("seg_max", segMax, 1, MAX_SEG_MAX);
+        if (drainTimeoutSeconds != null) {
+            drainTimeout(drainTimeoutSeconds);
+        }
         if (Integer.bitCount(queueSize) != 1) {
             throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
         }
@@ -100,6 +107,18 @@ public record DiskSpec(
         if (value < least || value > most) {
             throw new IllegalArgumentException(what + " " + value + " is not from " + least + " to " + most);
         }
+    }
+
+    /**
+     * A drain timeout as people write it.
+     *
+     * @throws IllegalArgumentException naming the value and its bounds
+     */
+    public static Duration drainTimeout(double seconds) {
+        if (!(seconds >= 0 && seconds <= MAX_DRAIN_TIMEOUT_SECONDS)) {
+            throw new IllegalArgumentException("drain-timeout " + seconds + " is not from 0 to " + MAX_DRAIN_TIMEOUT_SECONDS + " seconds");
+        }
+        return Duration.ofNanos((long) (seconds * 1e9));
     }
 
     /** A disk with an image at an endpoint; everything else has a default. */
@@ -129,6 +148,7 @@ public record DiskSpec(
         private @Nullable Path stateFile;
         private boolean allowFileMemory;
         private Map<Integer, Integer> loopOfQueue = Map.of();
+        private @Nullable Double drainTimeout;
         private Measurement measurement = Measurement.NONE;
 
         private Builder(Path image, Endpoint endpoint) {
@@ -208,6 +228,12 @@ public record DiskSpec(
             return this;
         }
 
+        /** In seconds; what the process has unless told. */
+        public Builder drainTimeout(double seconds) {
+            this.drainTimeout = seconds;
+            return this;
+        }
+
         public Builder measurement(Measurement measurement) {
             this.measurement = measurement;
             return this;
@@ -221,7 +247,7 @@ public record DiskSpec(
         public DiskSpec build() {
             String chosen = Objects.requireNonNullElseGet(name, this::nameOfImage);
             return new DiskSpec(chosen, image, endpoint, backend, readOnly, direct, aioMaxEvents, serial, queues, queueSize, segMax, stages, cache, stateFile,
-                    allowFileMemory, loopOfQueue, measurement);
+                    allowFileMemory, loopOfQueue, drainTimeout, measurement);
         }
 
         private String nameOfImage() {

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -68,17 +69,21 @@ public final class ServedDisk implements AutoCloseable {
      *
      * @param sockets what the service manager has passed, for endpoints that name one
      * @param observation what is told of its requests
+     * @param drainTimeout how long what stages hold is waited for, where the description does not say
      * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
      */
-    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation) throws IOException {
+    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation, Duration drainTimeout) throws IOException {
         requireStateDirectory(spec);
         List<String> choice = new ArrayList<>();
         BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
         try {
+            Double drainSeconds = spec.drainTimeoutSeconds();
             SluiceMetrics metrics = observation.metrics(spec);
             BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial())
                     .observer(observation.counted() ? metrics : PipelineObserver.NONE)
-                    .shortcuts(spec.measurement().shortcuts());
+                    .shortcuts(spec.measurement().shortcuts())
+                    .diskName(spec.name())
+                    .drainLimit(drainSeconds == null ? drainTimeout : DiskSpec.drainTimeout(drainSeconds));
             for (int i = 0; i < spec.measurement().operators(); i++) {
                 pipeline.operator(flux -> flux.map(request -> request));
             }
@@ -179,6 +184,16 @@ public final class ServedDisk implements AutoCloseable {
     private static String size(long bytes) {
         double mib = bytes / 1048576.0;
         return mib < 1024 ? String.format(Locale.ROOT, "%.1f MiB", mib) : String.format(Locale.ROOT, "%.1f GiB", mib / 1024);
+    }
+
+    /** What is closing waits no longer for requests that stages hold, which fail; what is closed later does not either. */
+    void cutDrainShort() {
+        pipeline.cutDrainShort();
+    }
+
+    /** Requests that were failed because a stage held them too long. */
+    long failedAtDrainLimit() {
+        return pipeline.failedAtDrainLimit();
     }
 
     /** First no more requests, then none in flight, the image and its lock last. The loops go on. Idempotent. */
