@@ -3,7 +3,6 @@ package dev.sluice.linux;
 import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
-import java.util.HexFormat;
 
 /**
  * Signals of this process as bytes in a pipe, so that a thread which exists already hears of them.
@@ -23,41 +22,35 @@ public final class SignalPipe {
     private static final int O_NONBLOCK = 0x800;
     private static final int O_CLOEXEC = 0x80000;
     private static final int F_SETFL = 4;
+    private static final int F_SETPIPE_SZ = 1031;
+    private static final int PIPE_BYTES = 4096;
     private static final int PROT_EXEC = 4;
     private static final long PAGE_BYTES = 65536;
     private static final long SIG_IGN = 1;
 
-    /**
-     * <pre>
-     * endbr64                         for machines that check indirect jumps
-     * sub   rsp, 24
-     * mov   byte [rsp+8], dil         the signal's number
-     * mov   edi, [rip+25]             the descriptor, behind the code
-     * lea   rsi, [rsp+8]
-     * mov   edx, 1
-     * mov   eax, 1                    write(2)
-     * syscall
-     * add   rsp, 24
-     * ret                             to rt_sigreturn(2), which restores all registers
-     * nop
-     * </pre>
-     */
-    private static final byte[] X86_64 = HexFormat.of().parseHex("f30f1efa4883ec1840887c24088b3d19000000488d742408ba01000000b8010000000f054883c418c30f1f00");
+    private static final byte[] X86_64 = code(
+            0xf3, 0x0f, 0x1e, 0xfa, // endbr64: for machines that check indirect jumps
+            0x48, 0x83, 0xec, 0x18, // sub rsp, 24
+            0x40, 0x88, 0x7c, 0x24, 0x08, // mov byte [rsp+8], dil: the signal's number
+            0x8b, 0x3d, 0x19, 0x00, 0x00, 0x00, // mov edi, [rip+25]: the descriptor, behind the code
+            0x48, 0x8d, 0x74, 0x24, 0x08, // lea rsi, [rsp+8]
+            0xba, 0x01, 0x00, 0x00, 0x00, // mov edx, 1
+            0xb8, 0x01, 0x00, 0x00, 0x00, // mov eax, 1: write(2)
+            0x0f, 0x05, // syscall
+            0x48, 0x83, 0xc4, 0x18, // add rsp, 24
+            0xc3, // ret: to rt_sigreturn(2), which restores all registers
+            0x0f, 0x1f, 0x00); // nop
 
-    /**
-     * <pre>
-     * sub   sp, sp, #16
-     * strb  w0, [sp, #8]              the signal's number
-     * ldr   w0, .+28                  the descriptor, behind the code
-     * add   x1, sp, #8
-     * mov   x2, #1
-     * mov   x8, #64                   write(2)
-     * svc   #0
-     * add   sp, sp, #16
-     * ret
-     * </pre>
-     */
-    private static final byte[] AARCH64 = HexFormat.of().parseHex("ff4300d1e0230039e0000018e1230091220080d2080880d2010000d4ff430091c0035fd6");
+    private static final byte[] AARCH64 = code(
+            0xff, 0x43, 0x00, 0xd1, // sub sp, sp, #16
+            0xe0, 0x23, 0x00, 0x39, // strb w0, [sp, #8]: the signal's number
+            0xe0, 0x00, 0x00, 0x18, // ldr w0, .+28: the descriptor, behind the code
+            0xe1, 0x23, 0x00, 0x91, // add x1, sp, #8
+            0x22, 0x00, 0x80, 0xd2, // mov x2, #1
+            0x08, 0x08, 0x80, 0xd2, // mov x8, #64: write(2)
+            0x01, 0x00, 0x00, 0xd4, // svc #0
+            0xff, 0x43, 0x00, 0x91, // add sp, sp, #16
+            0xc0, 0x03, 0x5f, 0xd6); // ret: to rt_sigreturn(2), which restores all registers
 
     private static final Libc.Call2 PIPE2 = new Libc.Call2(Libc.returningInt("pipe2"));
     private static final Libc.Call3 FCNTL = new Libc.Call3(Libc.returningInt("fcntl"));
@@ -68,6 +61,14 @@ public final class SignalPipe {
     private final int readEnd;
     private final long handler;
     private final NativeBlock number = NativeMemory.allocate(1, 1);
+
+    private static byte[] code(int... values) {
+        byte[] code = new byte[values.length];
+        for (int i = 0; i < values.length; i++) {
+            code[i] = (byte) values[i];
+        }
+        return code;
+    }
 
     private SignalPipe(int readEnd, long handler) {
         this.readEnd = readEnd;
@@ -94,6 +95,8 @@ public final class SignalPipe {
             if (set < 0) {
                 throw new ErrnoException("fcntl", "of a pipe", set, "");
             }
+            // More can be waiting only where nobody reads; where the size cannot be set it is larger.
+            long _ = FCNTL.call(writeEnd, F_SETPIPE_SZ, PIPE_BYTES);
             return new SignalPipe(readEnd, handlerTo(writeEnd));
         } catch (Throwable refused) {
             Fd.adopt(readEnd).close();

@@ -22,8 +22,10 @@ public final class CallThreads {
     private static final Logger LOG = LoggerFactory.getLogger(CallThreads.class);
     private static final int IDLE_SECONDS = 10;
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(IDLE_SECONDS);
-    private static final long REFUSED_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
-    private static final long REFUSED_LOG_NANOS = TimeUnit.MINUTES.toNanos(1);
+    /** Doubles up to a minute: for each try the JVM writes two lines of its own. */
+    private static final long FIRST_REFUSED_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
+
+    private static final int MOST_DOUBLINGS = 6;
 
     private final String name;
     private final int most;
@@ -32,8 +34,10 @@ public final class CallThreads {
     private int threads;
     private int idle;
     private boolean closed;
-    private long refusedNanos = System.nanoTime() - REFUSED_PAUSE_NANOS;
-    private long loggedNanos = System.nanoTime() - REFUSED_LOG_NANOS;
+    /** In a row, of further threads. */
+    private int refusals;
+
+    private long askAgainNanos = System.nanoTime();
 
     /**
      * Threads of which none exists yet.
@@ -79,9 +83,11 @@ public final class CallThreads {
         queue.add(call);
         if (idle >= queue.size()) {
             notify();
-        } else if (threads < most && !closed && System.nanoTime() - refusedNanos >= REFUSED_PAUSE_NANOS) {
+        } else if (threads < most && !closed && System.nanoTime() - askAgainNanos >= 0) {
             Throwable refused = startOne();
-            if (refused != null) {
+            if (refused == null) {
+                refusals = 0;
+            } else {
                 leaveOut(refused);
             }
         }
@@ -107,11 +113,9 @@ public final class CallThreads {
     }
 
     private void leaveOut(Throwable refused) {
-        long now = System.nanoTime();
-        refusedNanos = now;
-        if (now - loggedNanos >= REFUSED_LOG_NANOS) {
-            loggedNanos = now;
-            LOG.warn("{}: {} threads do the calls of more, as no further one can be started ({}): raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", name, threads, refused.getMessage());
+        askAgainNanos = System.nanoTime() + (FIRST_REFUSED_PAUSE_NANOS << Math.min(refusals, MOST_DOUBLINGS));
+        if (refusals++ == 0) {
+            LOG.warn("{}: no further thread can be started ({}); calls are made by {} until one can: raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", name, refused.getMessage(), threads);
         }
     }
 

@@ -60,6 +60,10 @@ final class IoUringAvailability {
         return "unknown";
     }
 
+    private static boolean fewCanBeLocked(String limit) {
+        return limit.length() <= 6 && limit.chars().allMatch(Character::isDigit);
+    }
+
     /**
      * The line for a cause.
      *
@@ -85,7 +89,8 @@ final class IoUringAvailability {
         if (text.contains("Function not implemented") || text.contains("ENOSYS")) {
             return "this kernel has no io_uring (" + text + "): use Linux 5.9 or newer, or choose another backend";
         }
-        if (text.contains("Cannot allocate memory") || text.contains("ENOMEM")) {
+        // At a low limit Netty's look at the kernel fails as well, and takes that for a feature which is missing.
+        if (text.contains("Cannot allocate memory") || text.contains("ENOMEM") || (text.contains("is not supported") && fewCanBeLocked(lockedMemory()))) {
             return "io_uring cannot lock memory (" + text + ", RLIMIT_MEMLOCK = " + lockedMemory()
                     + "): raise the limit (LimitMEMLOCK= of the unit, ulimit -l), or choose another backend and loop (--backend linux-aio --loop epoll)";
         }

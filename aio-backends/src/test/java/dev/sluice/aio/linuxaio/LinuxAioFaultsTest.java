@@ -256,6 +256,40 @@ class LinuxAioFaultsTest {
         }
     }
 
+    /** A seccomp profile that came later, say. Asking again at once would take a core. */
+    @Test
+    void shouldBackOffWhenCompletionsCannotBeFetched() throws IOException {
+        int[] asked = {0};
+        AioCalls calls = new AioCalls() {
+            @Override
+            public boolean mayReadRing(long context) {
+                return false;
+            }
+
+            @Override
+            public int getEvents(long context, int maximum, long events) {
+                return asked[0]++ < 6 ? -Errno.EPERM : AioCalls.super.getEvents(context, maximum, events);
+            }
+        };
+        withSink(calls, CompletionSeam.NONE, sink -> {
+            TestIo[] ios = reads(1);
+            long began = System.nanoTime();
+            submit(sink, ios);
+            assertRead(ios);
+            assertThat(System.nanoTime() - began).as("1, 2, 4, 8, 16 and 32 ms").isGreaterThan(TimeUnit.MILLISECONDS.toNanos(60));
+        });
+    }
+
+    @Test
+    void shouldTryAgainWhenTheKernelHasNoMemoryForASubmission() throws IOException {
+        Calls calls = new Calls((call, context, count, iocbs) -> call < 2 ? -Errno.ENOMEM : LinuxAio.submit(context, count, iocbs));
+        withSink(calls, CompletionSeam.NONE, sink -> {
+            TestIo[] ios = reads(2);
+            submit(sink, ios);
+            assertRead(ios);
+        });
+    }
+
     @Test
     void shouldMapWhatTheDiskSays() throws IOException {
         int[] said = {0};

@@ -28,6 +28,13 @@ class IoUringAvailabilityTest {
     }
 
     @Test
+    void shouldNameTheLimitOfLockedMemoryAndTheOtherLoop() {
+        assertThat(IoUringAvailability.explain(new RuntimeException("io_uring_setup: Cannot allocate memory"), "0"))
+                .containsPattern("RLIMIT_MEMLOCK = (\\d+|unlimited)")
+                .contains("LimitMEMLOCK=", "--loop epoll");
+    }
+
+    @Test
     void shouldNameTheLibraryWhenItDoesNotLoad() {
         Throwable cause = new RuntimeException("x", new UnsatisfiedLinkError("no netty_transport_native_io_uring42_x86_64"));
         assertThat(IoUringAvailability.explain(cause, null)).contains("netty-transport-native-io_uring").contains(System.getProperty("os.arch"));
