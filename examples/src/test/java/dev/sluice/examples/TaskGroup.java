@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /** A control group that limits the number of tasks, as a container or a unit of systemd does. */
 final class TaskGroup implements AutoCloseable {
@@ -55,18 +56,22 @@ final class TaskGroup implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
+    public void close() throws IOException {
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
-        while (true) {
-            try {
-                Files.delete(directory);
-                return;
-            } catch (IOException stillInUse) {
-                if (System.nanoTime() > end) {
-                    throw stillInUse;
-                }
-                Thread.sleep(10);
+        while (!deleted()) {
+            if (System.nanoTime() > end) {
+                throw new IOException(directory + " is still in use");
             }
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(10));
+        }
+    }
+
+    private boolean deleted() {
+        try {
+            Files.delete(directory);
+            return true;
+        } catch (IOException stillInUse) {
+            return false;
         }
     }
 }
