@@ -1,13 +1,19 @@
 package dev.sluice.examples;
 
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 
 /** The scripts that people start, each in a directory that looks like a built checkout or an unpacked archive, around the classes of this test's class path. */
@@ -23,6 +29,7 @@ enum Launcher {
                 copy(SOURCES.resolve(RESOURCES).resolve(name), options.resolve(name));
             }
             link(target.resolve("lib"), jars);
+            unpackLibraries(Files.createDirectories(target.resolve("native")), jars);
             Files.createFile(home.resolve("pom.xml"));
             Files.createFile(target.resolve(".built"));
         }
@@ -86,14 +93,30 @@ enum Launcher {
         }
     }
 
+    /** What the build does with maven-dependency-plugin. */
+    private static void unpackLibraries(Path directory, List<Path> jars) throws IOException {
+        for (Path jar : jars) {
+            if (jar.getFileName().toString().contains("-native-")) {
+                try (FileSystem content = FileSystems.newFileSystem(jar); DirectoryStream<Path> libraries = Files.newDirectoryStream(content.getPath("META-INF/native"), "*.so")) {
+                    for (Path library : libraries) {
+                        Files.copy(library, directory.resolve(library.getFileName().toString()));
+                    }
+                } catch (NoSuchFileException | NotDirectoryException none) {
+                    // A jar of classes.
+                }
+            }
+        }
+    }
+
     /**
      * Runs a line of shell to its end, in which "$sluice" is the script. ASCII alone, as this virtual machine may be unable to pass anything else.
      *
      * @param environment beside PATH, all that there is
      */
     SluiceProcess.Ended run(Path home, Map<String, String> environment, String line) throws Exception {
-        Path out = Files.createTempFile(home.getParent(), "launcher", ".out");
-        Path err = Files.createTempFile(home.getParent(), "launcher", ".err");
+        Path around = Objects.requireNonNull(home.getParent());
+        Path out = Files.createTempFile(around, "launcher", ".out");
+        Path err = Files.createTempFile(around, "launcher", ".err");
         ProcessBuilder builder = new ProcessBuilder("sh", "-c", line).redirectOutput(out.toFile()).redirectError(err.toFile());
         Map<String, String> all = new HashMap<>(environment);
         all.put("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
@@ -102,7 +125,7 @@ enum Launcher {
         all.merge("SLUICE_CLASSPATH", directories(), (given, ours) -> ours.isEmpty() ? given : ours + ":" + given);
         builder.environment().clear();
         builder.environment().putAll(all);
-        builder.directory(home.getParent().toFile());
+        builder.directory(around.toFile());
         Process process = builder.start();
         if (!process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS)) {
             process.descendants().forEach(ProcessHandle::destroyForcibly);

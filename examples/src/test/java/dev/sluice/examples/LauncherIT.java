@@ -1,11 +1,17 @@
 package dev.sluice.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Year;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -27,8 +33,12 @@ class LauncherIT {
 
     private Path home;
 
-    private void install(Launcher launcher) throws Exception {
+    @BeforeEach
+    void choosePlace() {
         home = directory.resolve("home");
+    }
+
+    private void install(Launcher launcher) throws Exception {
         launcher.install(home);
     }
 
@@ -161,5 +171,40 @@ class LauncherIT {
         launcher.install(home);
         SluiceProcess.Ended ended = launcher.run(home, Map.of(), "exec \"$sluice\" serve --print-capabilities");
         assertThat(ended.status()).as(ended.err()).isZero();
+    }
+
+    /** The archive has the libraries in its runtime, which DistIT tries. */
+    @Test
+    void shouldServeFromACheckoutWhenNothingCanBeUnpackedIntoTheTemporaryDirectory() throws Exception {
+        install(Launcher.CHECKOUT);
+        SluiceProcess.Ended ended = Launcher.CHECKOUT.run(home, Map.of("SLUICE_JAVA_OPTS", "-Djava.io.tmpdir=/nowhere"), "truncate -s 1M a.img; image=a.img\n" + SERVE);
+        assertThat(ended.status()).as(ended.err()).isZero();
+        assertThat(ended.out()).startsWith("ready: a.img").contains("io_uring");
+        assertThat(ended.err()).doesNotContain("passed over");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"jdk.management,--metrics 0", "jdk.httpserver,--metrics 0", "jdk.management,--stats s.json"})
+    void shouldNameTheModuleInOneLineWhenTheRuntimeHasItNot(String module, String options) throws Exception {
+        install(Launcher.CHECKOUT);
+        String others = Stream.of("java.base", "java.logging", "java.management", "java.xml", "jdk.httpserver", "jdk.jfr", "jdk.management", "jdk.unsupported")
+                .filter(name -> !name.equals(module)).collect(Collectors.joining(","));
+        SluiceProcess.Ended ended = Launcher.CHECKOUT.run(home, Map.of("SLUICE_JAVA_OPTS", "--limit-modules " + others),
+                "truncate -s 1M a.img; exec \"$sluice\" serve --blk-file a.img --socket-path a.sock " + options);
+        assertThat(ended.err().lines().filter(line -> !line.contains(" INFO "))).singleElement().asString()
+                .startsWith("sluice: error: the Java runtime in ").contains(" has no module " + module, "--add-modules " + module);
+        assertThat(ended.status()).isEqualTo(1);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldNameTheLimitInOneLineWhenItAllowsTooFewThreads(Launcher launcher) throws Exception {
+        assumeThat(System.getProperty("user.name")).as("SKIPPED: a limit of processes, as only root can run a command as a user without any").isEqualTo("root");
+        install(launcher);
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-xr-x"));
+        SluiceProcess.Ended ended = launcher.run(home, Map.of(),
+                "exec setpriv --reuid=54321 --regid=54321 --clear-groups prlimit --nproc=12 \"$sluice\" --version");
+        assertThat(ended.err()).startsWith("sluice: error: ").contains("12", "ulimit -u").hasLineCount(1);
+        assertThat(ended.status()).isEqualTo(1);
     }
 }

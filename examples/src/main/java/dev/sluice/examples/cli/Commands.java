@@ -11,6 +11,7 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine;
 
 /**
@@ -25,13 +26,23 @@ public final class Commands {
     /** What a {@code main} of a command does; ends the process. */
     public static void run(Object command, String... arguments) {
         prepare(arguments);
-        System.exit(line(command).execute(arguments));
+        System.exit(execute(line(command), arguments));
     }
 
     /** The same for a command that is a part of another one and is run without it, by its whole name. */
     public static void runAs(String name, Object command, String... arguments) {
         prepare(arguments);
-        System.exit(line(command).setCommandName(name).execute(arguments));
+        System.exit(execute(line(command).setCommandName(name), arguments));
+    }
+
+    /** Errors too, of which picocli reports none: one that the machine has caused is a line as any other failure. */
+    private static int execute(CommandLine line, String[] arguments) {
+        try {
+            return line.execute(arguments);
+        } catch (Error error) {
+            report(error, line.getErr());
+            return FAILED;
+        }
     }
 
     /** What must be as it is before anything else is loaded: times, figures, what is printed, and how arguments were read. */
@@ -65,7 +76,10 @@ public final class Commands {
 
     /** Tells a failure: one line where the environment, the options or another process caused it, everything where we did. */
     public static void report(Throwable error, PrintWriter err) {
-        if (isForPeople(error)) {
+        Optional<String> missing = MissingFromMachine.explain(error);
+        if (missing.isPresent()) {
+            err.println("sluice: error: " + LogText.escaped(missing.get()));
+        } else if (isForPeople(error)) {
             err.println("sluice: error: " + LogText.escaped(String.valueOf(error.getMessage())));
         } else if (OpenFiles.areExhausted()) {
             err.println(OpenFiles.MESSAGE);

@@ -3,7 +3,7 @@
 #   out:  memory     options for the heap: ours, as far as the user has not chosen
 #         aot        empty if the user's options do not go with an AOT cache of ours
 #         LC_ALL     a locale in which every UTF-8 path can be had
-# It starts no other program, as each would take time at every start.
+# It starts no other program but where it fails or reads a file of the user's options, as each would take time at every start.
 
 # The Java virtual machine decodes arguments and encodes paths in the locale's character set, and with a locale that is not installed in ASCII. Paths are UTF-8
 # wherever they are written, and what is printed is English with ISO dates and digits.
@@ -28,6 +28,37 @@ while [ -n "$launch_rest" ]; do
     # DIRECTORY/* stands for the jars in it, and nothing for the working directory.
     case $launch_entry in '' | '*') continue ;; esac
     [ -r "${launch_entry%/\*}" ] || launch_failed "SLUICE_CLASSPATH names $launch_entry, which does not exist or cannot be read: correct or remove it"
+done
+
+# The virtual machine alone needs so many threads. It would say in several lines that it cannot have one, or stand still.
+launch_threads=20
+launch_limit=
+{ while read -r launch_word launch_rest; do
+    case $launch_word-$launch_rest in
+        Max-processes*)
+            launch_rest=${launch_rest#processes}
+            launch_rest=${launch_rest#"${launch_rest%%[! ]*}"}
+            launch_limit=${launch_rest%% *}
+            break ;;
+    esac
+done </proc/self/limits; } 2>/dev/null || :
+case $launch_limit in
+    *[!0-9]* | '') ;;
+    *) [ "$launch_limit" -ge "$launch_threads" ] || [ "$(id -u)" -eq 0 ] ||
+        launch_failed "the user may have $launch_limit processes and threads (ulimit -u), and this needs $launch_threads at least: raise the limit" ;;
+esac
+launch_group=
+{ while read -r launch_word; do
+    case $launch_word in 0::/*) launch_group=${launch_word#0::} ;; esac
+done </proc/self/cgroup; } 2>/dev/null || :
+for launch_dir in "/sys/fs/cgroup${launch_group%/}" /sys/fs/cgroup; do
+    if [ -r "$launch_dir/pids.max" ] && [ -r "$launch_dir/pids.current" ]; then
+        read -r launch_most <"$launch_dir/pids.max" || :
+        read -r launch_now <"$launch_dir/pids.current" || :
+        [ "$launch_most" = max ] || [ "$((launch_most - launch_now))" -ge "$launch_threads" ] ||
+            launch_failed "the control group may have $launch_most tasks (pids.max in $launch_dir; TasksMax= of systemd) and has $launch_now, and this needs $launch_threads more at least: raise the limit"
+        break
+    fi
 done
 
 launch_size() { # the KiB of a size as -Xmx takes it, in launch_kib; empty if it is none
