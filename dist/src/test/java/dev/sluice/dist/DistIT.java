@@ -221,6 +221,26 @@ class DistIT {
         assertThat(Arrays.asList(modules.substring("MODULES=".length()).replace("\"", "").split(" "))).containsAll(used);
     }
 
+    @Test
+    void shouldHaveThePathsOfTheContainerRecipe() throws Exception {
+        Matcher paths = Pattern.compile("/opt/sluice/([a-z/]+)").matcher(Files.readString(Path.of("../docs/container/Containerfile")));
+        assertThat(paths.results().map(match -> home.resolve(match.group(1)))).isNotEmpty().allSatisfy(path -> assertThat(path).isExecutable());
+        // What ADD unpacks into /opt.
+        assertThat(home.getFileName().toString()).startsWith("sluice-");
+    }
+
+    @Test
+    void shouldStartWithTheCollectorThatTheUserHasChosenAndWithAnAgent() throws Exception {
+        for (String options : List.of("-XX:+UseG1GC", "-XX:+UseZGC", "-Xmx32m", "-XX:+UseParallelGC -Xms600m")) {
+            Path errors = Files.createTempFile(directory, "collector", ".err");
+            Process process = sluice(options, errors, "serve", "--print-capabilities");
+            assertThat(new String(process.getInputStream().readAllBytes(), UTF_8)).as(options).contains("\"block\"");
+            assertThat(ended(process)).as(() -> options + read(errors)).isZero();
+            assertThat(read(errors)).as(options).isEmpty();
+        }
+        assertThat(Files.readString(home.resolve("release"))).contains("java.instrument");
+    }
+
     private static String run(String... arguments) throws Exception {
         Path errors = Files.createTempFile(directory, "run", ".err");
         Process process = sluice("", errors, (Object[]) arguments);
@@ -240,6 +260,7 @@ class DistIT {
         ProcessBuilder builder = new ProcessBuilder(command).redirectError(errors.toFile());
         builder.environment().clear();
         builder.environment().put("PATH", "/usr/bin:/bin");
+        builder.environment().put("LC_ALL", "C");
         builder.environment().putAll(environment);
         return builder.start();
     }
