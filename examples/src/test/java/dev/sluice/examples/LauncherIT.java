@@ -207,4 +207,13 @@ class LauncherIT {
         assertThat(ended.err()).startsWith("sluice: error: ").contains("12", "ulimit -u").hasLineCount(1);
         assertThat(ended.status()).isEqualTo(1);
     }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldShowTheBytesInOneLineWhenItIsInstalledInAPathThatIsNotUtf8(Launcher launcher) throws Exception {
+        install(launcher);
+        SluiceProcess.Ended ended = launcher.run(home, Map.of(), "d=$(printf 'a\\377b c'); mv home \"$d\"; exec \"$d/" + launcher.script + "\" --version");
+        assertThat(ended.err()).matches("sluice: error: it is installed in /\\S+/a\\\\xffb c, which is not UTF-8: .*\n");
+        assertThat(ended.status()).isEqualTo(2);
+    }
 }

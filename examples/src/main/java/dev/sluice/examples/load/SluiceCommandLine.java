@@ -23,7 +23,7 @@ public final class SluiceCommandLine {
     /** Arguments as a person types them behind {@code sluice}. */
     public static List<String> of(List<String> arguments) {
         List<String> command = new ArrayList<>();
-        command.addAll(List.of("sh", "-c", text(LAUNCH) + "\nexec \"$0\" $memory \"$@\""));
+        command.addAll(List.of("sh", "-c", "home=\n" + text(LAUNCH) + "\nexec \"$0\" $memory \"$@\""));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvmOptions());
         command.addAll(List.of("-Dorg.slf4j.simpleLogger.log.dev.sluice=warn", "-cp", System.getProperty("java.class.path"), MAIN));

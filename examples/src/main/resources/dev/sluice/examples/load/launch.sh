@@ -15,6 +15,24 @@ launch_failed() {
     exit 1
 }
 
+launch_utf8() { # refuses a path, the second argument, with bytes that are not UTF-8: the virtual machine cannot find what it names
+    case $2 in *[!\ -~]*) ;; *) return 0 ;; esac
+    command -v iconv >/dev/null 2>&1 || return 0
+    printf %s "$2" | iconv -f UTF-8 -t UTF-8 >/dev/null 2>&1 || {
+        printf 'sluice: error: %s ' "$1"
+        for launch_byte in $(printf %s "$2" | od -An -v -tx1); do
+            case $launch_byte in
+                7f | [!2-7]?) printf '\\x%s' "$launch_byte" ;;
+                *) printf "\\$(printf %03o "0x$launch_byte")" ;;
+            esac
+        done
+        printf ', which is not UTF-8: rename it, paths are UTF-8 here\n'
+        exit 2
+    } >&2
+}
+launch_utf8 "it is installed in" "${home:-}"
+launch_utf8 "SLUICE_CLASSPATH is" "${SLUICE_CLASSPATH:-}"
+
 # ':' separates the entries of a class path, and '!/' a jar from its entry: the virtual machine would find nothing, or not all.
 case ${home:-} in
     *:*) launch_failed "it is installed in $home, and a Java class path cannot have a ':' in a path: move it to a directory without one" ;;
