@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Year;
+import java.time.ZoneOffset;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -99,7 +100,7 @@ class LauncherIT {
                 "truncate -s 1500K a.img; image=a.img\n" + SERVE.replace("--blk-file", "--log-level info --stats stats.json --blk-file"));
         assertThat(ended.status()).as(ended.err()).isZero();
         assertThat(ended.out()).startsWith("ready: a.img (1.5 MiB, ");
-        assertThat(ended.err().lines().map(line -> line.split("-", 2)[0]).distinct()).as(ended.err()).containsExactly(Integer.toString(Year.now().getValue()));
+        assertThat(ended.err().lines().map(line -> line.split("-", 2)[0]).distinct()).as(ended.err()).containsExactly(Integer.toString(Year.now(ZoneOffset.UTC).getValue()));
         assertThat(Files.readString(directory.resolve("stats.json"))).matches("\\p{ASCII}+").contains("\"time\":");
     }
 

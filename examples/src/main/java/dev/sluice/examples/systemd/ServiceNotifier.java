@@ -48,7 +48,7 @@ public final class ServiceNotifier {
     private static long watchdogNanos(Map<String, String> environment, long pid) {
         String period = environment.get(WATCHDOG_USEC);
         String whose = environment.getOrDefault(WATCHDOG_PID, "");
-        if (period == null || !whose.isEmpty() && !whose.equals(Long.toString(pid))) {
+        if (period == null || (!whose.isEmpty() && !whose.equals(Long.toString(pid)))) {
             return 0;
         }
         try {
