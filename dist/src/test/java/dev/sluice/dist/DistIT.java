@@ -231,7 +231,7 @@ class DistIT {
 
     @Test
     void shouldStartWithTheCollectorThatTheUserHasChosenAndWithAnAgent() throws Exception {
-        for (String options : List.of("-XX:+UseG1GC", "-XX:+UseZGC", "-Xmx32m", "-XX:+UseParallelGC -Xms600m")) {
+        for (String options : List.of("-XX:+UseG1GC", "-XX:+UseZGC", "-Xmx32m", "-Xmx40g", "-XX:+UseParallelGC -Xms600m")) {
             Path errors = Files.createTempFile(directory, "collector", ".err");
             Process process = sluice(options, errors, "serve", "--print-capabilities");
             assertThat(new String(process.getInputStream().readAllBytes(), UTF_8)).as(options).contains("\"block\"");

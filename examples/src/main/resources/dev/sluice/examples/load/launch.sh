@@ -104,7 +104,10 @@ launch_look() {
             @?*) [ ! -r "${launch_word#@}" ] || launch_look "$(cat "${launch_word#@}")" ;;
             -XX:VMOptionsFile=?*) [ ! -r "${launch_word#*=}" ] || launch_look "$(cat "${launch_word#*=}")" ;;
             -XX:-UseSerialGC | -XX:+UseSerialGC | -XX:+UseParallelGC | -XX:+UseG1GC | -XX:+UseZGC | -XX:+UseShenandoahGC | -XX:+UseEpsilonGC)
-                launch_collector='' launch_survivors='' launch_young='' ;;
+                launch_collector='' launch_survivors='' launch_young=''
+                # The others lay out or load objects in another way than the cache was made for.
+                case $launch_word in *+UseSerialGC | *+UseParallelGC | *+UseG1GC) ;; *) aot='' ;; esac ;;
+            -XX:[+-]UseCompressed* | -XX:[+-]UseCompactObjectHeaders | -XX:ObjectAlignmentInBytes=*) aot='' ;;
             -Xmn* | -XX:NewSize=* | -XX:MaxNewSize=* | -XX:NewRatio=*) launch_young='' ;;
             -XX:SurvivorRatio=* | -XX:InitialSurvivorRatio=*) launch_survivors='' ;;
             -XX:[+-]AlwaysPreTouch) launch_touch='' ;;
@@ -118,7 +121,9 @@ launch_look() {
                 launch_greatest=''
                 launch_word=${launch_word#-Xmx}
                 launch_size "${launch_word#*=}"
-                [ -n "$launch_kib" ] && [ "$launch_kib" -ge 65536 ] || launch_first='' launch_young='' ;;
+                [ -n "$launch_kib" ] && [ "$launch_kib" -ge 65536 ] || launch_first='' launch_young=''
+                # Without compressed references, which the cache has.
+                [ -n "$launch_kib" ] && [ "$launch_kib" -lt 31457280 ] || aot='' ;;
             -XX:MaxRAM=* | -XX:MaxRAMPercentage=* | -XX:MinRAMPercentage=*) launch_greatest='' ;;
             -XX:AOTCache=* | -XX:AOTCacheOutput=* | -XX:AOTConfiguration=* | -XX:AOTMode=record | -XX:AOTMode=create | -XX:AOTMode=off | -XX:SharedArchiveFile=* | -XX:ArchiveClassesAtExit=* | -Xshare:*) aot='' ;;
         esac
