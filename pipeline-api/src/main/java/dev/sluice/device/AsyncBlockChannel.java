@@ -12,7 +12,6 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
-import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
 
 /**
@@ -22,8 +21,10 @@ import reactor.core.publisher.Mono;
  * unsupported (the image is locked for as long as the device is open).
  *
  * <p><b>Threading:</b> any; handlers are called on the loop and must not wait. <b>Ownership:</b> the device stays open when this is closed;
- * operations under way end as they would have. Cancelling a Future leaves the operation to the kernel, its buffer held.
- * <b>Failure:</b> {@link BlockIoException} through handler or Future.
+ * operations under way end as they would have. Cancelling a Future leaves an operation that has begun to the kernel; its memory is free when
+ * {@link BlockDevice#released} says so.
+ * <b>Failure:</b> {@link BlockIoException} through handler or Future. {@link #force} and {@link #truncate} wait, and throw {@link java.io.InterruptedIOException}
+ * with the thread's flag set where it is interrupted. Memory of a closed or confined arena is refused at the call.
  */
 final class AsyncBlockChannel extends AsynchronousFileChannel {
     private static final Logger LOG = LoggerFactory.getLogger(AsyncBlockChannel.class);
@@ -63,6 +64,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         if (target.isReadOnly()) {
             throw new IllegalArgumentException("a read-only buffer to read into");
         }
+        checkMemory(target);
         return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().read(position, target);
     }
 
@@ -70,10 +72,17 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         if (position < 0) {
             throw new IllegalArgumentException("position " + position);
         }
+        checkMemory(source);
         if (!closed) {
             device.assertWritable();
         }
         return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().write(position, source);
+    }
+
+    /** It is used on another thread than this one. */
+    private static void checkMemory(ByteBuffer memory) {
+        Scopes.check(memory);
+        Scopes.checkShared(memory);
     }
 
     private static Future<Integer> future(Mono<Integer> transfer) {
@@ -102,7 +111,9 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
 
     @Override
     public void force(boolean metaData) throws IOException {
-        waitFor(device.flush());
+        assertOpen();
+        device.assertMayBlock();
+        BlockingCall.flush(device);
     }
 
     @Override
@@ -120,23 +131,14 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
             device.assertWritable();
         }
         assertOpen();
+        device.assertMayBlock();
         if (size < device.sizeBytes()) {
-            waitFor(device.resize(size).then());
+            var outcome = BlockingCall.resize(device, size);
+            if (outcome.interruption() != null) {
+                throw outcome.interruption();
+            }
         }
         return this;
-    }
-
-    private void waitFor(Mono<Void> work) throws IOException {
-        assertOpen();
-        device.assertMayWait();
-        try {
-            work.block();
-        } catch (RuntimeException failed) {
-            if (Exceptions.unwrap(failed) instanceof IOException io) {
-                throw io;
-            }
-            throw failed;
-        }
     }
 
     private void assertOpen() throws ClosedChannelException {

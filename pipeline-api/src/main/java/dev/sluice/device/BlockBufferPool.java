@@ -53,6 +53,13 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     /** First byte of the memory, 0 before there is any; what {@link #pin} compares addresses with. */
     private volatile long base;
 
+    /** What {@link #pin} found at an address: a buffer that it holds now, one that is in its pool as its holder has closed it, or none. */
+    enum Pin {
+        HELD,
+        CLOSED,
+        NOT_POOLED
+    }
+
     private static final class Watch extends PhantomReference<BlockBuffer> {
         private final int index;
         private final @Nullable Throwable taken;
@@ -177,17 +184,23 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     // ---- for requests under way
 
     /**
-     * Holds the buffer that an address lies in, if it lies in one.
-     *
-     * @return false where it lies in one that is in the pool: its holder has closed it
+     * Holds the buffer that an address lies in, if it lies in one of this process.
      */
-    boolean pin(long address) {
+    Pin pin(long address) {
         int index = indexOf(address);
         if (index >= 0) {
-            return hold(index);
+            return hold(index) ? Pin.HELD : Pin.CLOSED;
         }
         BlockBufferPool other = owner(address);
-        return other == null || other.pinForOther(address);
+        if (other == null) {
+            return Pin.NOT_POOLED;
+        }
+        return other.pinForOther(address) ? Pin.HELD : Pin.CLOSED;
+    }
+
+    /** Whether an address lies in a buffer of this process. */
+    boolean owns(long address) {
+        return indexOf(address) >= 0 || owner(address) != null;
     }
 
     private boolean hold(int index) {

@@ -6,18 +6,18 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SeekableByteChannel;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
-import reactor.core.Exceptions;
-import reactor.core.publisher.Mono;
 
 /**
  * A {@link BlockDevice} as a channel with a position.
  *
  * <p>The disk has a fixed size: a write stops at its end, one behind it fails with ENOSPC, {@link #truncate} to less asks the backend to shrink.
  *
- * <p><b>Threading:</b> any; calls take turns. Each waits for its request, and may be interrupted: then the request goes on, what it did is
- * not known, and {@link InterruptedIOException} is thrown with the thread's flag set. <b>Ownership:</b> the device stays open when this is
- * closed. <b>Failure:</b> {@link BlockIoException}; {@link IllegalStateException} on a loop of the device.
+ * <p><b>Threading:</b> any that may wait; calls take turns. Each waits for its request, and may be interrupted: then what no loop has taken is not done,
+ * what the kernel has is waited for, and {@link InterruptedIOException} is thrown with the bytes moved in it and the thread's flag set.
+ * <b>Ownership:</b> the caller's memory is free when a call returns or throws. The device stays open when this is closed.
+ * <b>Failure:</b> {@link BlockIoException}; {@link IllegalStateException} on a loop of the device and on other threads that Reactor does not let
+ * block, before anything is done; for memory of a closed or another thread's arena what {@link java.nio.channels.FileChannel} throws. Whatever is
+ * thrown, this position and the buffer's have moved alike.
  */
 final class BlockChannel implements SeekableByteChannel {
     private final BlockDevice device;
@@ -31,7 +31,13 @@ final class BlockChannel implements SeekableByteChannel {
 
     @Override
     public int read(ByteBuffer target) throws IOException {
-        return move(device.byteAccess().read(enter(), target));
+        device.assertMayBlock();
+        long from = enter();
+        try {
+            return moved(BlockingCall.read(device, from, target));
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override
@@ -39,10 +45,16 @@ final class BlockChannel implements SeekableByteChannel {
         if (!closed) {
             device.assertWritable();
         }
-        return move(device.byteAccess().write(enter(), source));
+        device.assertMayBlock();
+        long from = enter();
+        try {
+            return moved(BlockingCall.write(device, from, source));
+        } finally {
+            lock.unlock();
+        }
     }
 
-    /** Takes the lock; {@link #move} lets go of it. */
+    /** Takes the lock. */
     private long enter() throws ClosedChannelException {
         lock.lock();
         if (closed) {
@@ -52,42 +64,13 @@ final class BlockChannel implements SeekableByteChannel {
         return position;
     }
 
-    private int move(Mono<Integer> transfer) throws IOException {
-        try {
-            int moved = await(transfer);
-            position += Math.max(0, moved);
-            return moved;
-        } finally {
-            lock.unlock();
+    /** The position moves as the buffer's has, whether the call was interrupted or not. */
+    private int moved(BlockingCall.Outcome outcome) throws InterruptedIOException {
+        position += Math.max(0, outcome.moved());
+        if (outcome.interruption() != null) {
+            throw outcome.interruption();
         }
-    }
-
-    private <T> T await(Mono<T> outcome) throws IOException {
-        device.assertMayWait();
-        @Nullable T value;
-        try {
-            value = outcome.block();
-        } catch (RuntimeException failed) {
-            throw translated(failed);
-        }
-        if (value == null) {
-            throw new IllegalStateException("no outcome");
-        }
-        return value;
-    }
-
-    private static IOException translated(RuntimeException failed) {
-        Throwable cause = Exceptions.unwrap(failed);
-        if (cause instanceof IOException io) {
-            return io;
-        }
-        if (failed.getCause() instanceof InterruptedException || Thread.currentThread().isInterrupted()) {
-            Thread.currentThread().interrupt();
-            InterruptedIOException interrupted = new InterruptedIOException("interrupted while a request was under way");
-            interrupted.initCause(failed);
-            return interrupted;
-        }
-        throw failed;
+        return outcome.moved();
     }
 
     @Override
@@ -123,12 +106,16 @@ final class BlockChannel implements SeekableByteChannel {
         if (size < 0) {
             throw new IllegalArgumentException("size " + size);
         }
+        device.assertMayBlock();
         long _ = enter();
         try {
-            if (size < device.sizeBytes()) {
-                var _ = await(device.resize(size));
+            var outcome = size < device.sizeBytes() ? BlockingCall.resize(device, size) : null;
+            if (outcome == null || !outcome.undone()) {
+                position = Math.min(position, size);
             }
-            position = Math.min(position, size);
+            if (outcome != null && outcome.interruption() != null) {
+                throw outcome.interruption();
+            }
         } finally {
             lock.unlock();
         }

@@ -21,6 +21,7 @@ import org.reactivestreams.Publisher;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 
 /**
  * A disk for Java programs: reads and writes as {@code Mono}s and {@code Flux}es, through the same pipeline that serves a guest.
@@ -48,7 +49,8 @@ public final class BlockDevice implements AutoCloseable {
     private final Limits limits;
     private final DeviceQueue[] queues;
     private final ByteAccess byteAccess;
-    private final Set<RangeRead.Reading> rangesBeingRead = ConcurrentHashMap.newKeySet();
+    private final Set<OpenRange> ranges = ConcurrentHashMap.newKeySet();
+    private final CancelledRequests cancelledRequests = new CancelledRequests();
     private final CallsUnderWay calls = new CallsUnderWay();
     private final Closing closing;
 
@@ -199,6 +201,19 @@ public final class BlockDevice implements AutoCloseable {
         return new RangeWrite(this, offsetBytes, source, rangeDepth());
     }
 
+    /**
+     * Emits when no cancelled request uses a buffer's memory any more; for whoever has disposed of a read or a write, or had it time out, and wants to use the
+     * memory again. Requests that end with a signal have released their memory when that comes, and are not waited for here; nor are those that are cancelled
+     * after the subscription. Signals on the loop, or at once where there is nothing to wait for.
+     *
+     * <p>{@code reading.dispose(); device.released(buffer).block();}
+     *
+     * @param memory any buffer: what counts is its memory, from 0 to its capacity
+     */
+    public Mono<Void> released(ByteBuffer memory) {
+        return cancelledRequests.released(memory);
+    }
+
     /** The aligned buffers of this device. */
     public BlockBufferPool buffers() {
         return buffers;
@@ -253,12 +268,12 @@ public final class BlockDevice implements AutoCloseable {
         return all[(int) Long.remainderUnsigned(Thread.currentThread().threadId(), all.length)];
     }
 
-    void opened(RangeRead.Reading range) {
-        rangesBeingRead.add(range);
+    void opened(OpenRange range) {
+        ranges.add(range);
     }
 
-    void ended(RangeRead.Reading range) {
-        rangesBeingRead.remove(range);
+    void ended(OpenRange range) {
+        ranges.remove(range);
     }
 
     /** A range must not ask for more than may wait. */
@@ -267,7 +282,7 @@ public final class BlockDevice implements AutoCloseable {
     }
 
     private void endRanges() {
-        rangesBeingRead.forEach(RangeRead.Reading::deviceCloses);
+        ranges.forEach(OpenRange::deviceCloses);
     }
 
     Limits limits() {
@@ -278,6 +293,10 @@ public final class BlockDevice implements AutoCloseable {
         return byteAccess;
     }
 
+    CancelledRequests cancelledRequests() {
+        return cancelledRequests;
+    }
+
     CallsUnderWay calls() {
         return calls;
     }
@@ -286,6 +305,15 @@ public final class BlockDevice implements AutoCloseable {
     void assertWritable() {
         if (geometry().readOnly()) {
             throw new NonWritableChannelException();
+        }
+    }
+
+    /** For channels: before a call has any effect. */
+    void assertMayBlock() {
+        assertMayWait();
+        if (Schedulers.isInNonBlockingThread()) {
+            throw new IllegalStateException("the thread " + Thread.currentThread().getName()
+                    + " must not block: use the Mono forms there, or Schedulers.boundedElastic() for the channel");
         }
     }
 

@@ -27,6 +27,11 @@ final class ByteAccess {
         this.device = device;
     }
 
+    /** The turns of writes that change sectors in part, blocking ones too. */
+    Permit partialWrites() {
+        return partialWrites;
+    }
+
     /** Bytes read into the buffer, whose position moves; -1 at or behind the end. */
     Mono<Integer> read(long position, ByteBuffer target) {
         return Mono.defer(() -> {
@@ -98,10 +103,7 @@ final class ByteAccess {
         int moved = atMostABuffer(position, bytes);
         return borrowing(device.buffers(), lent -> {
             ByteBuffer copy = lent.bytes().limit(span(position, moved));
-            return device.read(position - inSector(position), copy).map(read -> {
-                target.put(copy.position(inSector(position)).limit(inSector(position) + moved));
-                return moved;
-            });
+            return new CopyingRead(device, position - inSector(position), copy, inSector(position), moved, target);
         });
     }
 

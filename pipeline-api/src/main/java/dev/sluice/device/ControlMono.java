@@ -50,7 +50,7 @@ final class ControlMono extends Mono<Void> {
 
         @Override
         void succeeded() {
-            actual.onComplete();
+            Signals.complete(actual);
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.sluice.device;
 
 import dev.sluice.linux.Iovec;
 import dev.sluice.pipeline.BlockOp;
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
@@ -120,6 +121,11 @@ abstract class DeviceIo {
         for (int i = 0; i < many.length; i += 2) {
             pool.unpin(many[i]);
         }
+    }
+
+    /** Whether any of the memory that it was given lies in {@code memory}. */
+    boolean uses(MemorySegment memory) {
+        return false;
     }
 
     /** Whether a WRITE_ZEROES may give the space back. */

@@ -44,6 +44,7 @@ final class DeviceQueue implements RequestQueue {
     private final DeviceRequest[] free;
     private final QueueSource source;
     private final Runnable kicked;
+    private final Room room = new Room();
 
     private volatile boolean kicksWanted = true;
     private volatile boolean refusing;
@@ -115,12 +116,23 @@ final class DeviceQueue implements RequestQueue {
         try {
             loop.execute(kicked);
         } catch (RejectedExecutionException ended) {
-            refusing = true;
             kicksWanted = true;
+            refuseNew();
             if (last != null) {
                 refuse(last, new BlockIoException("the loop " + loop.name() + " of the block device has ended before it", Errno.ESHUTDOWN));
             }
+        } catch (Throwable failed) {
+            // No room for the wake-up: the next call makes one for all that wait.
+            kicksWanted = true;
+            if (last != null) {
+                refuse(last, failed);
+            }
         }
+    }
+
+    /** Waits until it may be worth while to offer again what a full ring has refused, or all is refused. Not on the loop. */
+    void awaitRoom() throws InterruptedException {
+        room.await(() -> ring.isFull() && !refusing);
     }
 
     private static void refuse(DeviceIo io, Throwable reason) {
@@ -154,6 +166,7 @@ final class DeviceQueue implements RequestQueue {
     /** From now on calls are refused; those that are in the ring go on. */
     void refuseNew() {
         refusing = true;
+        room.all();
     }
 
     // ---- the loop's side
@@ -212,7 +225,10 @@ final class DeviceQueue implements RequestQueue {
         }
         DeviceIo io;
         while ((io = ring.poll()) != null) {
-            if (io.move(DeviceIo.State.WAITING, DeviceIo.State.TAKEN)) {
+            // The place is free; the compare-and-set keeps that before the look at who waits for it.
+            boolean taken = io.move(DeviceIo.State.WAITING, DeviceIo.State.TAKEN);
+            room.one();
+            if (taken) {
                 DeviceRequest request = free[--freeCount];
                 request.parse(io, writeThrough);
                 return request;
@@ -251,6 +267,9 @@ final class DeviceQueue implements RequestQueue {
         }
         if (waited && !ring.isEmpty()) {
             kick(null);
+        }
+        if (room.isWaitedFor() && ring.isEmpty()) {
+            room.all();
         }
         askWhetherDrained();
     }

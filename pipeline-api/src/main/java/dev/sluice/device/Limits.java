@@ -60,6 +60,16 @@ final class Limits {
      * @throws IllegalArgumentException where it has none that the kernel can use, or must not be written to
      */
     long address(BlockOp op, ByteBuffer buffer) {
+        checkKind(op, buffer);
+        return MemorySegment.ofBuffer(buffer).address();
+    }
+
+    /**
+     * Judges a buffer, not its memory.
+     *
+     * @throws IllegalArgumentException where the kernel cannot use it, or it must not be written to
+     */
+    void checkKind(BlockOp op, ByteBuffer buffer) {
         if (!buffer.isDirect()) {
             throw new IllegalArgumentException("a heap buffer: its bytes move when the collector runs; use BlockDevice.buffers() or ByteBuffer.allocateDirect,"
                     + " or BlockDevice.channel(), which copies");
@@ -67,17 +77,28 @@ final class Limits {
         if (op == BlockOp.READ && buffer.isReadOnly()) {
             throw new IllegalArgumentException("a read-only buffer to read into");
         }
-        return MemorySegment.ofBuffer(buffer).address();
+    }
+
+    /** True where the kernel may be given the memory itself: nobody can free it before the request has ended. Also for heap buffers, which are refused. */
+    boolean zeroCopy(ByteBuffer buffer) {
+        return !buffer.isDirect() || Scopes.lasts(buffer) || pool.owns(MemorySegment.ofBuffer(buffer).address());
     }
 
     /**
      * Holds the pooled buffer that the address lies in, if any.
      *
      * @throws IllegalArgumentException where that buffer has been closed
+     * @throws IllegalStateException where its pool is gone, with the device that it belonged to
      */
-    void pin(long address, Object named) {
-        if (!pool.pin(address)) {
-            throw new IllegalArgumentException("the BlockBuffer of " + named + " has been closed");
+    void pin(long address, ByteBuffer buffer) {
+        switch (pool.pin(address)) {
+            case HELD -> {}
+            case CLOSED -> throw new IllegalArgumentException("the BlockBuffer of " + buffer + " has been closed");
+            case NOT_POOLED -> {
+                if (!Scopes.lasts(buffer)) {
+                    throw new IllegalStateException("the memory of " + buffer + " has been freed: the block device of its pool is closed");
+                }
+            }
         }
     }
 }

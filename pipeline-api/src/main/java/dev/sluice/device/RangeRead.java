@@ -100,7 +100,7 @@ final class RangeRead extends Flux<BlockBuffer> {
     }
 
     /** One subscription. Its device tells it of its end, so that what was read ahead goes back to the pool. */
-    final class Reading implements Subscription {
+    final class Reading implements Subscription, OpenRange {
         private final CoreSubscriber<? super BlockBuffer> actual;
         private final AtomicLong demand = new AtomicLong();
         private final AtomicInteger news = new AtomicInteger();
@@ -137,7 +137,8 @@ final class RangeRead extends Flux<BlockBuffer> {
             drain();
         }
 
-        void deviceCloses() {
+        @Override
+        public void deviceCloses() {
             deviceCloses = true;
             drain();
         }
@@ -148,7 +149,11 @@ final class RangeRead extends Flux<BlockBuffer> {
             }
             int seen = 1;
             do {
-                step();
+                try {
+                    step();
+                } catch (Throwable failed) {
+                    fail(failed);
+                }
                 seen = news.addAndGet(-seen);
             } while (seen != 0);
         }
@@ -162,8 +167,7 @@ final class RangeRead extends Flux<BlockBuffer> {
                 return;
             }
             if (deviceCloses) {
-                finish();
-                actual.onError(BlockIoException.closed());
+                fail(BlockIoException.closed());
                 return;
             }
             readAhead();
@@ -174,17 +178,20 @@ final class RangeRead extends Flux<BlockBuffer> {
         private void readAhead() {
             DeviceQueue queue = device.queue();
             Piece last = null;
-            while (count < depth && asked < lengthBytes) {
-                BlockBuffer buffer = takeBuffer();
-                if (buffer == null) {
-                    break;
+            try {
+                while (count < depth && asked < lengthBytes) {
+                    BlockBuffer buffer = takeBuffer();
+                    if (buffer == null) {
+                        break;
+                    }
+                    last = piece(buffer);
+                    window[(first + count++) % depth] = last;
+                    queue.offer(last);
                 }
-                last = piece(buffer);
-                window[(first + count++) % depth] = last;
-                queue.offer(last);
-            }
-            if (last != null) {
-                queue.kick(last);
+            } finally {
+                if (last != null) {
+                    queue.kick(last);
+                }
             }
         }
 
@@ -197,8 +204,7 @@ final class RangeRead extends Flux<BlockBuffer> {
                 return buffer;
             } catch (IllegalStateException closed) {
                 if (count == 0) {
-                    finish();
-                    actual.onError(BlockIoException.closed());
+                    fail(BlockIoException.closed());
                 }
                 return null;
             }
@@ -210,15 +216,20 @@ final class RangeRead extends Flux<BlockBuffer> {
         }
 
         private Piece piece(BlockBuffer buffer) {
-            int bytes = (int) Math.min(pool().bufferBytes(), lengthBytes - asked);
-            ByteBuffer memory = buffer.bytes().limit(bytes);
-            Piece piece = new Piece(this, offsetBytes + asked, bytes, buffer);
-            long address = device.limits().address(BlockOp.READ, memory);
-            device.limits().pin(address, buffer);
-            piece.memory(address, bytes);
-            piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
-            asked += bytes;
-            return piece;
+            try {
+                int bytes = (int) Math.min(pool().bufferBytes(), lengthBytes - asked);
+                ByteBuffer memory = buffer.bytes().limit(bytes);
+                Piece piece = new Piece(this, offsetBytes + asked, bytes, buffer);
+                long address = device.limits().address(BlockOp.READ, memory);
+                device.limits().pin(address, memory);
+                piece.memory(address, bytes);
+                piece.move(DeviceIo.State.IDLE, DeviceIo.State.WAITING);
+                asked += bytes;
+                return piece;
+            } catch (Throwable failed) {
+                buffer.close();
+                throw failed;
+            }
         }
 
         private void emit() {
@@ -229,20 +240,40 @@ final class RangeRead extends Flux<BlockBuffer> {
                 }
                 Throwable failure = head.failure;
                 if (failure != null) {
-                    finish();
-                    actual.onError(failure);
+                    fail(failure);
                     return;
                 }
                 window[first] = null;
                 first = (first + 1) % depth;
                 count--;
                 produced();
-                actual.onNext(head.buffer);
+                emit(head.buffer);
                 if (count == 0 && asked == lengthBytes && !cancelled) {
                     finish();
-                    actual.onComplete();
+                    Signals.complete(actual);
                 } else {
                     readAhead();
+                }
+            }
+        }
+
+        /** A buffer that its subscriber answers with an {@code Error} has no owner: it goes back to the pool, and the range fails. */
+        private void emit(BlockBuffer buffer) {
+            try {
+                actual.onNext(buffer);
+            } catch (Throwable failed) {
+                buffer.close();
+                throw failed;
+            }
+        }
+
+        /** The end, where it has not come yet. */
+        private void fail(Throwable reason) {
+            if (!done) {
+                boolean unheard = cancelled;
+                finish();
+                if (!unheard) {
+                    Signals.error(actual, reason);
                 }
             }
         }

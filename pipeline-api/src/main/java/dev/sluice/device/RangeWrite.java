@@ -9,6 +9,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import org.reactivestreams.Subscription;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Operators;
@@ -23,6 +25,8 @@ import reactor.util.context.Context;
  * writes asked for before go on.
  */
 final class RangeWrite extends Mono<Long> {
+    private static final Logger LOG = LoggerFactory.getLogger(RangeWrite.class);
+
     private final BlockDevice device;
     private final long offsetBytes;
     private final Publisher<BlockBuffer> source;
@@ -38,7 +42,12 @@ final class RangeWrite extends Mono<Long> {
     @Override
     public void subscribe(CoreSubscriber<? super Long> actual) {
         Writing writing = new Writing(actual);
-        source.subscribe(writing);
+        device.opened(writing);
+        try {
+            source.subscribe(writing);
+        } catch (Throwable failed) {
+            writing.sourceFailed(failed);
+        }
     }
 
     private final class Piece extends DeviceIo {
@@ -71,7 +80,7 @@ final class RangeWrite extends Mono<Long> {
         }
     }
 
-    private final class Writing implements CoreSubscriber<BlockBuffer>, Subscription {
+    private final class Writing implements CoreSubscriber<BlockBuffer>, Subscription, OpenRange {
         private final CoreSubscriber<? super Long> actual;
         private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         private final AtomicLong written = new AtomicLong();
@@ -110,8 +119,9 @@ final class RangeWrite extends Mono<Long> {
                 buffer.close();
                 return;
             }
-            Piece piece = new Piece(this, nextOffset, buffer);
+            Piece piece;
             try {
+                piece = new Piece(this, nextOffset, buffer);
                 ByteBuffer bytes = buffer.bytes();
                 int length = bytes.remaining();
                 device.limits().check(BlockOp.WRITE, nextOffset, length);
@@ -121,10 +131,10 @@ final class RangeWrite extends Mono<Long> {
                     return;
                 }
                 long address = device.limits().address(BlockOp.WRITE, bytes);
-                device.limits().pin(address, buffer);
+                device.limits().pin(address, bytes);
                 piece.memory(address, length);
                 nextOffset += length;
-            } catch (IllegalArgumentException | IllegalStateException | BlockIoException refusal) {
+            } catch (Throwable refusal) {
                 buffer.close();
                 fail(refusal);
                 ended(0);
@@ -166,40 +176,75 @@ final class RangeWrite extends Mono<Long> {
             }
         }
 
+        /** It threw instead of signalling, which it may only do for an {@code Error}. */
+        private void sourceFailed(Throwable error) {
+            if (upstream == null) {
+                device.ended(this);
+                Operators.error(actual, error);
+            } else {
+                fail(error);
+            }
+        }
+
+        private void ask(Subscription from, long buffers) {
+            try {
+                from.request(buffers);
+            } catch (Throwable failed) {
+                fail(failed);
+            }
+        }
+
         // ---- the writes' side
 
         void fail(Throwable error) {
             failure.compareAndSet(null, error);
             cancelUpstream();
             sourceEnds();
+            if (upstream != null && started.compareAndSet(false, true)) {
+                countDown();
+            }
+        }
+
+        @Override
+        public void deviceCloses() {
+            if (!sourceEnded.get()) {
+                fail(BlockIoException.closed());
+            }
         }
 
         void ended(long bytes) {
             written.addAndGet(bytes);
             Subscription from = upstream;
             if (from != null && !sourceEnded.get() && !cancelled) {
-                from.request(1);
+                ask(from, 1);
             }
             countDown();
         }
 
         private void countDown() {
-            if (left.decrementAndGet() > 0 || cancelled) {
+            if (left.decrementAndGet() > 0) {
+                return;
+            }
+            device.ended(this);
+            if (cancelled) {
                 return;
             }
             Throwable error = failure.get();
             if (error != null) {
-                actual.onError(error);
+                Signals.error(actual, error);
             } else {
-                actual.onNext(written.get());
-                actual.onComplete();
+                Signals.value(actual, written.get());
             }
         }
 
         private void cancelUpstream() {
             Subscription from = upstream;
             if (from != null) {
-                from.cancel();
+                try {
+                    from.cancel();
+                } catch (Throwable failed) {
+                    LOG.error("the source of a range failed when it was cancelled", failed);
+                }
             }
         }
 
@@ -209,7 +254,7 @@ final class RangeWrite extends Mono<Long> {
         public void request(long n) {
             Subscription from = upstream;
             if (Operators.validate(n) && from != null && started.compareAndSet(false, true)) {
-                from.request(depth);
+                ask(from, depth);
                 countDown();
             }
         }
@@ -217,6 +262,7 @@ final class RangeWrite extends Mono<Long> {
         @Override
         public void cancel() {
             cancelled = true;
+            device.ended(this);
             cancelUpstream();
         }
     }

@@ -53,6 +53,11 @@ final class SubmissionRing {
         return io;
     }
 
+    /** Any thread. True where an {@link #offer} would have been refused. */
+    boolean isFull() {
+        return tail.get() - head.get() >= capacity;
+    }
+
     boolean isEmpty() {
         return places.get((int) head.getPlain() & mask) == null;
     }

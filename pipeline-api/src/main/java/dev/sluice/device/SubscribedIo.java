@@ -23,9 +23,9 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
     }
 
     /**
-     * Checks the arguments and pins the memory.
+     * Checks the arguments and pins the memory. Nothing is pinned where it throws, whatever it throws.
      *
-     * @throws IllegalArgumentException for arguments that no device would take; nothing is pinned then
+     * @throws IllegalArgumentException for arguments that no device would take
      * @throws BlockIoException for what this device does not do
      */
     abstract void prepare() throws BlockIoException;
@@ -40,9 +40,9 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
         }
         try {
             prepare();
-        } catch (BlockIoException | IllegalArgumentException refusal) {
+        } catch (Throwable refusal) {
             if (move(State.PREPARING, State.ENDED)) {
-                actual.onError(refusal);
+                Signals.error(actual, refusal);
             }
             return;
         }
@@ -53,9 +53,22 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
         } else if (move(State.PREPARING, State.WAITING)) {
             device.queue().submit(this);
         } else {
-            unpin(device.buffers());
+            releaseMemory();
         }
     }
+
+    /** Lets go of what {@link #prepare} has pinned. Once, when neither the kernel nor {@link #copyBack} uses it any more. */
+    void releaseMemory() {
+        unpin(device.buffers());
+    }
+
+    /** True where a good end is followed by {@link #copyBack}. */
+    boolean copiesBack() {
+        return false;
+    }
+
+    /** Brings what was read to where it was asked for. On the loop, unless the call has been cancelled. */
+    void copyBack() {}
 
     /** True where the call is at its end without a request. Nothing is pinned then. */
     boolean nothingToDo() {
@@ -74,14 +87,16 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
                 }
                 case WAITING -> {
                     if (move(State.WAITING, State.CANCELLED)) {
-                        unpin(device.buffers());
+                        releaseMemory();
                         return;
                     }
                 }
                 case TAKEN -> {
+                    device.cancelledRequests().add(this);
                     if (move(State.TAKEN, State.ORPHANED)) {
                         return;
                     }
+                    device.cancelledRequests().remove(this);
                 }
                 case ENDED, CANCELLED, ORPHANED -> {
                     return;
@@ -92,20 +107,45 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
 
     @Override
     final void answered(int result) {
-        unpin(device.buffers());
-        if (!move(State.TAKEN, State.ENDED)) {
+        if (result >= 0 && copiesBack()) {
+            answeredByCopy();
             return;
         }
-        if (result < 0) {
-            actual.onError(BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result));
+        releaseMemory();
+        if (!move(State.TAKEN, State.ENDED)) {
+            device.cancelledRequests().remove(this);
+        } else if (result < 0) {
+            Signals.error(actual, BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result));
         } else {
+            succeeded();
+        }
+    }
+
+    private void answeredByCopy() {
+        // Before the move: who cancels after it finds this here until the copy has been made.
+        device.cancelledRequests().add(this);
+        boolean wanted = move(State.TAKEN, State.ENDED);
+        Throwable failure = null;
+        try {
+            if (wanted) {
+                copyBack();
+            }
+        } catch (Throwable failed) {
+            failure = failed;
+        } finally {
+            releaseMemory();
+            device.cancelledRequests().remove(this);
+        }
+        if (failure != null) {
+            Signals.error(actual, failure);
+        } else if (wanted) {
             succeeded();
         }
     }
 
     @Override
     final void refused(Throwable reason) {
-        unpin(device.buffers());
-        actual.onError(reason);
+        releaseMemory();
+        Signals.error(actual, reason);
     }
 }

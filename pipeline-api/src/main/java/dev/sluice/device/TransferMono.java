@@ -1,6 +1,7 @@
 package dev.sluice.device;
 
 import dev.sluice.pipeline.BlockOp;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
@@ -21,7 +22,9 @@ final class TransferMono extends Mono<Integer> {
 
     @Override
     public void subscribe(CoreSubscriber<? super Integer> actual) {
-        actual.onSubscribe(new Transfer(device, op, offsetBytes, buffer, actual));
+        actual.onSubscribe(device.limits().zeroCopy(buffer)
+                ? new Transfer(device, op, offsetBytes, buffer, actual)
+                : new CopiedTransfer(device, op, offsetBytes, new ByteBuffer[] {buffer}, actual));
     }
 
     private static final class Transfer extends SubscribedIo<Integer> {
@@ -46,6 +49,11 @@ final class TransferMono extends Mono<Integer> {
         }
 
         @Override
+        boolean uses(MemorySegment memory) {
+            return Scopes.whole(buffer).asOverlappingSlice(memory).isPresent();
+        }
+
+        @Override
         boolean nothingToDo() {
             return lengthBytes() == 0;
         }
@@ -57,8 +65,7 @@ final class TransferMono extends Mono<Integer> {
             if (position + bytes <= buffer.limit()) {
                 buffer.position(position + bytes);
             }
-            actual.onNext(bytes);
-            actual.onComplete();
+            Signals.value(actual, bytes);
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.sluice.device;
 
 import dev.sluice.pipeline.BlockOp;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import reactor.core.CoreSubscriber;
@@ -22,7 +23,16 @@ final class VectorMono extends Mono<Integer> {
 
     @Override
     public void subscribe(CoreSubscriber<? super Integer> actual) {
-        actual.onSubscribe(new Transfer(device, op, offsetBytes, buffers, actual));
+        actual.onSubscribe(zeroCopy() ? new Transfer(device, op, offsetBytes, buffers, actual) : new CopiedTransfer(device, op, offsetBytes, buffers, actual));
+    }
+
+    private boolean zeroCopy() {
+        for (ByteBuffer buffer : buffers) {
+            if (!device.limits().zeroCopy(buffer)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static final class Transfer extends SubscribedIo<Integer> {
@@ -60,16 +70,30 @@ final class VectorMono extends Mono<Integer> {
 
         private void pinAll(long[] segments) {
             int pinned = 0;
+            int next = 0;
             try {
                 for (; pinned < segments.length; pinned += 2) {
-                    device.limits().pin(segments[pinned], "a buffer of a vector");
+                    while (!buffers[next].hasRemaining()) {
+                        next++;
+                    }
+                    device.limits().pin(segments[pinned], buffers[next++]);
                 }
-            } catch (IllegalArgumentException refusal) {
+            } catch (Throwable refusal) {
                 for (int i = 0; i < pinned; i += 2) {
                     device.buffers().unpin(segments[i]);
                 }
                 throw refusal;
             }
+        }
+
+        @Override
+        boolean uses(MemorySegment memory) {
+            for (ByteBuffer buffer : buffers) {
+                if (Scopes.whole(buffer).asOverlappingSlice(memory).isPresent()) {
+                    return true;
+                }
+            }
+            return false;
         }
 
         @Override
@@ -84,8 +108,7 @@ final class VectorMono extends Mono<Integer> {
                     buffers[i].position(limits[i]);
                 }
             }
-            actual.onNext((int) lengthBytes());
-            actual.onComplete();
+            Signals.value(actual, (int) lengthBytes());
         }
     }
 }

@@ -1,0 +1,109 @@
+package dev.sluice.device;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.ref.WeakReference;
+import java.nio.ByteBuffer;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Whether memory can be taken away while a request uses it.
+ *
+ * <p>Memory of {@code allocateDirect}, of a mapping, of {@link Arena#ofAuto} and of {@link Arena#global} lives for as long as its buffer is reachable, and a
+ * request keeps its buffers reachable. Memory of any other arena ends when somebody closes that. The JDK tells the two apart by the class of the scope and has
+ * no public name for it, nor a public way to hold a scope during an asynchronous operation: so a scope counts as lasting where its class is that of
+ * such a buffer made here, and not that of an arena which can be closed. Where a JDK used one class for both, all memory counted as closable and were copied.
+ *
+ * <p><b>Threading:</b> any. <b>Allocation:</b> none for a buffer that is used again and again, as some of those are remembered; else what the JDK makes to
+ * name a scope (32 bytes).
+ */
+final class Scopes {
+    private static final @Nullable Class<?> DIRECT;
+    private static final @Nullable Class<?> AUTO;
+    private static final @Nullable Class<?> GLOBAL;
+
+    /** A thread that is none of those which use memory. */
+    private static final Thread OTHER = Thread.ofVirtual().unstarted(() -> {});
+
+    static {
+        try (Arena confined = Arena.ofConfined();
+                Arena shared = Arena.ofShared()) {
+            Class<?> ofConfined = confined.scope().getClass();
+            Class<?> ofShared = shared.scope().getClass();
+            DIRECT = unless(scopeOf(ByteBuffer.allocateDirect(1)), ofConfined, ofShared);
+            AUTO = unless(Arena.ofAuto().scope().getClass(), ofConfined, ofShared);
+            GLOBAL = unless(Arena.global().scope().getClass(), ofConfined, ofShared);
+        }
+    }
+
+    private static final int KNOWN_LASTING = 1024;
+    private static final int MISSES_PER_CHANGE = 16;
+
+    /** Buffers that were found to last, by identity; a view of one is another. Holds none of them. */
+    private static final AtomicReferenceArray<@Nullable WeakReference<ByteBuffer>> LASTING = new AtomicReferenceArray<>(KNOWN_LASTING);
+
+    /** Not exact, and need not be. */
+    private static int misses;
+
+    private Scopes() {}
+
+    private static @Nullable Class<?> unless(Class<?> lasting, Class<?> ofConfined, Class<?> ofShared) {
+        return lasting == ofConfined || lasting == ofShared ? null : lasting;
+    }
+
+    private static Class<?> scopeOf(ByteBuffer buffer) {
+        return MemorySegment.ofBuffer(buffer).scope().getClass();
+    }
+
+    /** True where nobody can free the memory while the buffer is reachable. */
+    static boolean lasts(ByteBuffer buffer) {
+        int place = System.identityHashCode(buffer) & (KNOWN_LASTING - 1);
+        WeakReference<ByteBuffer> known = LASTING.getAcquire(place);
+        if (known != null && known.refersTo(buffer)) {
+            return true;
+        }
+        Class<?> scope = scopeOf(buffer);
+        if (scope != DIRECT && scope != GLOBAL && scope != AUTO) {
+            return false;
+        }
+        remember(place, known, buffer);
+        return true;
+    }
+
+    /** A place that is in use changes hands rarely: programs that make a buffer for each request must not pay for a reference each. */
+    private static void remember(int place, @Nullable WeakReference<ByteBuffer> known, ByteBuffer buffer) {
+        if (known == null || (misses++ & MISSES_PER_CHANGE - 1) == 0) {
+            LASTING.setRelease(place, new WeakReference<>(buffer));
+        }
+    }
+
+    /**
+     * Throws what {@link java.nio.channels.FileChannel} throws for memory that the calling thread must not use.
+     *
+     * @throws IllegalStateException where its arena has been closed
+     * @throws WrongThreadException where its arena is confined to another thread
+     */
+    static void check(ByteBuffer buffer) {
+        if (buffer.isDirect() && buffer.hasRemaining()) {
+            byte _ = buffer.get(buffer.position());
+        }
+    }
+
+    /**
+     * For what completes on another thread than the calling one; after {@link #check}.
+     *
+     * @throws WrongThreadException where the memory's arena is confined
+     */
+    static void checkShared(ByteBuffer buffer) {
+        if (buffer.isDirect() && !MemorySegment.ofBuffer(buffer).isAccessibleBy(OTHER)) {
+            throw new WrongThreadException("memory of a confined arena, which the thread that completes the request must not use: use channel(),"
+                    + " Arena.ofShared(), ByteBuffer.allocateDirect or BlockDevice.buffers()");
+        }
+    }
+
+    /** All of a buffer's memory, whatever its position and limit; for {@link MemorySegment#asOverlappingSlice}. */
+    static MemorySegment whole(ByteBuffer buffer) {
+        return MemorySegment.ofBuffer(buffer.duplicate().clear());
+    }
+}
