@@ -33,12 +33,22 @@ import reactor.core.scheduler.Schedulers;
  * <p><b>Threading:</b> any thread, virtual ones too; a thread's requests go to one queue in the order of asking, and the thread of a loop uses that
  * loop's. Signals come on the loop: do not wait there; {@code publishOn} where more than a little is to be done. Requests in flight may
  * overtake one another, as on any disk.
- * <b>Ownership:</b> a buffer belongs to the device from the first demand to the answer, <em>also after a cancellation</em>: a
- * cancelled request that a loop has taken goes on unheard and its buffer is held until the kernel has let go. Pooled buffers may be
- * closed and direct buffers dropped at any time; memory of an {@code Arena} must outlive its requests.
- * The pool's memory is registered with the ring where the backend is io_uring, which saves some CPU for requests of one pooled buffer.
+ * <b>Ownership:</b> memory belongs to the device from the first demand to the request's signal, whether that is its success or its failure.
+ * <em>A cancellation does not end that</em>: a cancelled request that a loop has taken continues unheard, and its memory is free when {@link #released}
+ * completes; one that no loop has taken is not made, and its memory is free at once. A device that closes completes what it has first; its requests
+ * release their memory with their signals, as ever. Each method says what holds for it beside this.
+ *
+ * <p>Buffers may be dropped, and pooled ones closed, at any time. <b>An arena's memory</b> may be closed at any time too, and is therefore not given to
+ * the kernel: it is copied, on the thread of the first demand (writes) or on the loop (reads), through a pooled buffer or, where that is too small or none
+ * is left, through a block of the request's own. A write is complete whatever becomes of its arena after the first demand; a read whose arena was closed
+ * before its end fails with {@link IllegalStateException}. What is closed before the first demand fails with the {@code IllegalStateException}, and what
+ * is confined to another thread with the {@link WrongThreadException}, that {@link java.nio.channels.FileChannel} throws; reads into confined memory fail
+ * so in any case, as they end on a loop ({@link #channel} takes them). Nothing is copied from and to buffers of {@link #buffers}, {@link
+ * java.nio.ByteBuffer#allocateDirect}, {@code Arena.ofAuto} and {@code Arena.global}, nor mapped files. The pool's memory is registered with the ring
+ * where the backend is io_uring, which saves some CPU for requests of one pooled buffer.
  * <b>Failure:</b> all as error signals. {@link IllegalArgumentException} for arguments, {@link BlockIoException} for what the device refuses or fails,
- * and an overflow error ({@link Exceptions#isOverflow}) where more is asked for than may wait.
+ * and an overflow error ({@link Exceptions#isOverflow}) where more is asked for than may wait. What a subscriber throws at a value, an {@code Error} that
+ * Reactor's operators let through among it, is signalled to it as its failure.
  * <b>Allocation:</b> per single-buffer request a Mono, a call and a boxed length: 65 bytes measured once compiled (docs/benchmarks), below
  * 200 by test; a vectored one two arrays more, a piece of a range its buffer's view.
  */
@@ -144,27 +154,46 @@ public final class BlockDevice implements AutoCloseable {
 
     // ---- requests
 
-    /** Reads what is between the buffer's position and limit; emits that many bytes. */
+    /**
+     * Reads what is between the buffer's position and limit; emits that many bytes.
+     *
+     * <p><b>Ownership:</b> the memory is the device's from the first demand to the signal, or after a cancellation until {@link #released} completes. After a
+     * failure its content is undefined.
+     */
     public Mono<Integer> read(long offsetBytes, ByteBuffer target) {
         return new TransferMono(this, BlockOp.READ, offsetBytes, target);
     }
 
-    /** Writes what is between the buffer's position and limit; emits that many bytes. On stable storage after a {@link #flush} that was asked for later. */
+    /**
+     * Writes what is between the buffer's position and limit; emits that many bytes. On stable storage after a {@link #flush} that was asked for later.
+     *
+     * <p><b>Ownership:</b> the memory is the device's, and must not change, from the first demand to the signal, or after a cancellation until {@link
+     * #released} completes. After a failure, or a cancellation that came too late, the range on the disk holds old bytes, new ones, or some of both.
+     */
     public Mono<Integer> write(long offsetBytes, ByteBuffer source) {
         return new TransferMono(this, BlockOp.WRITE, offsetBytes, source);
     }
 
-    /** Reads into several buffers with one request; the sum of what remains in them is a multiple of 512. */
+    /**
+     * Reads into several buffers with one request; the sum of what remains in them is a multiple of 512. Ownership as in {@link #read(long,
+     * ByteBuffer)}, of all of them.
+     */
     public Mono<Integer> read(long offsetBytes, List<ByteBuffer> targets) {
         return new VectorMono(this, BlockOp.READ, offsetBytes, targets.toArray(ByteBuffer[]::new));
     }
 
-    /** Writes from several buffers with one request; the sum of what remains in them is a multiple of 512. */
+    /**
+     * Writes from several buffers with one request; the sum of what remains in them is a multiple of 512. Ownership as in {@link #write(long,
+     * ByteBuffer)}, of all of them.
+     */
     public Mono<Integer> write(long offsetBytes, List<ByteBuffer> sources) {
         return new VectorMono(this, BlockOp.WRITE, offsetBytes, sources.toArray(ByteBuffer[]::new));
     }
 
-    /** Brings to stable storage what was answered before this is asked for, whichever queue it went through. */
+    /**
+     * Brings to stable storage what was answered before this is asked for, whichever queue it went through. Uses no memory of the caller's; cancelled,
+     * it continues unheard.
+     */
     public Mono<Void> flush() {
         return new ControlMono(this, BlockOp.FLUSH, 0, 0, false);
     }
@@ -185,8 +214,12 @@ public final class BlockDevice implements AutoCloseable {
 
     /**
      * Reads a range in order, a pooled buffer at a time (the last one may be shorter), with {@link BlockDeviceOptions#readAhead} reads under way or
-     * waiting to be asked for. Whoever gets a buffer closes it; where the pool has none left, the range waits until one is. Operators that keep buffers and may drop them
-     * ({@code publishOn} before a {@code take}, a timeout) want a {@code doOnDiscard(BlockBuffer.class, BlockBuffer::close)} behind them. Fails where the device is closed before its end.
+     * waiting to be asked for. Where the pool has no buffer left, the range waits until one is there.
+     *
+     * <p><b>Ownership:</b> whoever gets a buffer closes it. What was read ahead and not emitted goes back to the pool at a failure, a cancellation and the
+     * device's close, when the kernel is done with it; so does a buffer at which {@code onNext} threw. Operators that keep buffers and may drop them
+     * ({@code publishOn} before a {@code take}, a timeout) want a {@code doOnDiscard(BlockBuffer.class, BlockBuffer::close)} behind them. Fails where the
+     * device is closed before its end.
      */
     public Flux<BlockBuffer> readRange(long offsetBytes, long lengthBytes) {
         return new RangeRead(this, offsetBytes, lengthBytes, rangeDepth());
@@ -194,8 +227,11 @@ public final class BlockDevice implements AutoCloseable {
 
     /**
      * Writes buffers one behind the other, {@link BlockDeviceOptions#readAhead} of them at once, asking the source for one more as each is answered.
-     * Closes every buffer that it gets. Emits the bytes written when all are; after an error, of a write or of the source, it waits for
-     * the writes that are under way.
+     * Emits the bytes written when all are; after an error, of a write or of the source, it waits for the writes that are under way. Fails where the device is
+     * closed before the source has ended.
+     *
+     * <p><b>Ownership:</b> a buffer is this method's when the source emits it: it closes every one, when its write has ended or will not be made, on
+     * success, failure, cancellation and close alike; the memory goes back to its pool when the kernel is done.
      */
     public Mono<Long> writeRange(long offsetBytes, Publisher<BlockBuffer> source) {
         return new RangeWrite(this, offsetBytes, source, rangeDepth());
@@ -221,12 +257,26 @@ public final class BlockDevice implements AutoCloseable {
 
     // ---- for programs that have another shape today
 
-    /** The disk as a channel that blocks, with a position of its own. Closing it leaves the device open. Not from a loop's thread. */
+    /**
+     * The disk as a channel that blocks, with a position of its own. Closing it leaves the device open. Not from a loop's thread, nor another that Reactor
+     * does not let block: refused there before anything is done. More callers than may wait in the ring wait in front of it.
+     *
+     * <p><b>Ownership:</b> memory of any kind is the device's during the call, and the caller's again when it returns or throws. An interrupted call takes
+     * back what no loop has taken, waits for what the kernel has in the caller's memory (the kernel does not take back what a disk has) and for every
+     * write, and throws {@link java.io.InterruptedIOException} with the bytes moved in it and the thread's flag set; the positions of buffer and channel
+     * have moved as far.
+     */
     public SeekableByteChannel channel() {
         return new BlockChannel(this);
     }
 
-    /** The disk as an asynchronous channel; handlers are called on the loop. Closing it leaves the device open. */
+    /**
+     * The disk as an asynchronous channel; handlers are called on the loop. Closing it leaves the device open.
+     *
+     * <p><b>Ownership:</b> memory is the device's from the call to its completion, or after a cancelled Future until {@link #released} completes. Memory
+     * of a closed or confined arena is refused at the call. {@code force} and {@code truncate} wait: interrupted, they throw {@link
+     * java.io.InterruptedIOException} with the thread's flag set.
+     */
     public AsynchronousFileChannel asyncChannel() {
         return new AsyncBlockChannel(this);
     }
@@ -234,15 +284,17 @@ public final class BlockDevice implements AutoCloseable {
     // ---- closing
 
     /**
-     * Takes no more requests, lets those that it has come to their end and frees what the device owns. Emits when that is done; one closing, however
-     * often it is asked for.
+     * Takes no more requests, lets those that it has come to their end and frees what the device owns. Whoever waits for a buffer, a place in the ring or
+     * the turn of a partial write fails with {@link BlockIoException}. No memory of a caller's is used after this, and the memory of {@link #buffers} is
+     * gone. Emits when that is done; one closing, however often it is asked for.
      */
     public Mono<Void> shutdown() {
         return closing.shutdown();
     }
 
     /**
-     * {@link #shutdown} and waits for it, however long a stage takes to answer its last request; an interruption does not end the waiting and is passed on. Idempotent.
+     * {@link #shutdown} and waits for it, however long a stage takes to answer its last request; an interruption does not end the waiting and is passed
+     * on. Idempotent.
      *
      * @throws IllegalStateException on a loop of this device, which would wait for itself
      */
