@@ -17,6 +17,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -39,7 +40,7 @@ class ServedBlockDeviceIT {
 
     private LoopDevice deviceOfLargeBlocks() throws IOException {
         byte[] ones = new byte[SIZE];
-        java.util.Arrays.fill(ones, (byte) 1);
+        Arrays.fill(ones, (byte) 1);
         return LoopDevice.attach(Files.write(directory.resolve("disk.img"), ones), "--sector-size", "4096");
     }
 

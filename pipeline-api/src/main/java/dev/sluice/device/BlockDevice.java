@@ -2,6 +2,7 @@ package dev.sluice.device;
 
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BackendHealth;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
@@ -140,6 +141,11 @@ public final class BlockDevice implements AutoCloseable {
         return resources.pipeline().geometry();
     }
 
+    /** What has befallen the image since it was opened: writeback that failed, a part that is missing. */
+    public BackendHealth health() {
+        return resources.pipeline().health();
+    }
+
     public long sizeBytes() {
         return geometry().sizeBytes();
     }
@@ -191,7 +197,8 @@ public final class BlockDevice implements AutoCloseable {
     }
 
     /**
-     * Brings to stable storage what was answered before this is asked for, whichever queue it went through. Uses no memory of the caller's; cancelled,
+     * Brings to stable storage what was completed before this is asked for, whichever queue it went through. Once this, or a durable write, has failed because
+     * data did not reach the device, it fails until the device is opened again: the kernel drops what it could not write. Uses no memory of the caller's; cancelled,
      * it continues unheard.
      */
     public Mono<Void> flush() {

@@ -92,7 +92,7 @@ class WritebackFailureIT {
                 assertThatThrownBy(() -> flush.get(PATIENCE.toSeconds(), TimeUnit.SECONDS))
                         .as("one of %d simultaneous flushes on %d loops", FLUSHES, LOOPS)
                         .isInstanceOf(ExecutionException.class)
-                        .hasCauseInstanceOf(BlockIoException.class);
+                        .hasRootCauseInstanceOf(BlockIoException.class);
             }
             for (int i = 0; i < 2 * LOOPS; i++) {
                 assertThatThrownBy(() -> disk.flush().block(PATIENCE)).as("a later flush").hasMessageContaining("EIO");
@@ -126,8 +126,8 @@ class WritebackFailureIT {
             long failed = 0;
             for (CompletableFuture<Integer> write : writes) {
                 try {
-                    int _ = write.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-                } catch (ExecutionException full) {
+                    var _ = write.get(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+                } catch (ExecutionException noRoom) {
                     failed++;
                 }
             }

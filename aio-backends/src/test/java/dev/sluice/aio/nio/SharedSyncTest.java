@@ -9,6 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntSupplier;
 import org.junit.jupiter.api.Test;
 
 /** One sync at a time, whose result is that of all who came before it began. */
@@ -59,7 +60,7 @@ class SharedSyncTest {
         assertThat(syncs.run(() -> 0)).isZero();
     }
 
-    private static CompletableFuture<Integer> run(List<Thread> threads, SharedSync syncs, java.util.function.IntSupplier sync) {
+    private static CompletableFuture<Integer> run(List<Thread> threads, SharedSync syncs, IntSupplier sync) {
         CompletableFuture<Integer> result = new CompletableFuture<>();
         threads.add(Thread.ofPlatform().daemon().start(() -> result.complete(syncs.run(sync))));
         return result;

@@ -154,11 +154,11 @@ public abstract class RawSinkContract extends BlockSinkContract {
     void shouldCountNoRefusalsOfAnEarlierRequest() {
         for (int round = 0; round < CAPACITY_OF_CONTRACT; round++) {
             faults().inject(SystemCallFaults.first(12, -Errno.EAGAIN));
-            assertThat(result(TestIo.read(0, 512))).as("at the end it waits 128 ms").isEqualTo(512);
+            assertThat(result(TestIo.flush())).as("at the end it waits 128 ms").isZero();
         }
         assertQuickOnce("another request", 100, () -> {
             faults().inject(SystemCallFaults.first(1, -Errno.EAGAIN));
-            assertThat(result(TestIo.read(0, 512))).isEqualTo(512);
+            assertThat(result(TestIo.flush())).isZero();
         });
     }
 

@@ -50,7 +50,7 @@ public final class LoopDevice implements AutoCloseable {
         try {
             process = new ProcessBuilder(command).redirectErrorStream(true).start();
         } catch (IOException notInstalled) {
-            throw skipped(what, notInstalled.getMessage());
+            throw skipped(what, notInstalled.toString());
         }
         String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         try {
@@ -81,7 +81,7 @@ public final class LoopDevice implements AutoCloseable {
     public long flushes() throws IOException {
         String name = String.valueOf(device.getFileName());
         for (String line : Files.readAllLines(Path.of("/proc/diskstats"))) {
-            String[] fields = line.strip().split("\\s+");
+            String[] fields = line.strip().split("\\s+", -1);
             if (fields[2].equals(name)) {
                 return Long.parseLong(fields[FLUSHES_COMPLETED_FIELD]);
             }
