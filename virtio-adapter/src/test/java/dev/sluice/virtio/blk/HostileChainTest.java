@@ -428,6 +428,38 @@ final class HostileChainTest {
     }
 
     @Test
+    void shouldBreakTheQueueWhenAnyHeadIsMadeAvailableTwice() throws IOException {
+        for (int head : new int[] {1, 7, 31, 32, 61}) {
+            try (QueueUnderTest other = QueueUnderTest.open()) {
+                other.sink().hold();
+                long _ = other.plain(head, IN, 0, DATA, 512);
+                other.offer(head);
+                other.publish();
+                other.tick();
+                assertThat(other.queue.broken()).isFalse();
+                other.offer(head);
+                other.publish();
+                other.tick();
+                assertThat(other.queue.broken()).as("head " + head).isTrue();
+                assertThat(other.queue.inFlight()).isEqualTo(1);
+                other.sink().releaseAll();
+            }
+        }
+    }
+
+    /** What was gathered for the request before must not stand in for what cannot be read. */
+    @Test
+    void shouldNotTakeTheSegmentOfTheRequestBeforeWhenItsOwnIsOutsideMemory() {
+        for (int type : new int[] {DISCARD, WRITE_ZEROES}) {
+            assertFailsWithStatus(0, range(type, 16, 8, 8, 0), OK);
+            guest.poke(DATA, (byte) 0x5A);
+            assertFailsWithStatus(0, guest.plain(0, OUT, 8, DATA, 512), OK);
+            assertFailsWithStatus(0, guest.plain(0, type, 0, END, 16), IOERR);
+            assertThat(guest.backend.visible().get(java.lang.foreign.ValueLayout.JAVA_BYTE, 8 * 512)).isEqualTo((byte) 0x5A);
+        }
+    }
+
+    @Test
     void shouldBreakTheQueueWhenAMalformedHeadIsOfferedTwiceInOneTick() {
         guest.desc(0, DATA, 0, F_NEXT, 0);
         guest.offer(0);
