@@ -460,7 +460,7 @@ public final class VhostUserServer implements AutoCloseable {
             return this;
         }
 
-        /** Most data segments of a request, 1 to 1022. */
+        /** Data segments of a request that drivers are told to keep to, 1 to 1022; up to {@link VirtioBlkDevice#MAX_SEGMENTS} are served. */
         public Builder segMax(int segMax) {
             this.segMax = segMax;
             return this;
