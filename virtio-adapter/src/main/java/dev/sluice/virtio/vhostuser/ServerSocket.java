@@ -1,6 +1,7 @@
 package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.linux.ErrnoException;
+import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.Errno;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where connections come from: a path of our own, an inherited listening socket, or an inherited connection, which is the only one.
  *
- * <p><b>Threading:</b> opened by anybody, then the control thread's. <b>Ownership:</b> owns the socket, and the path where it made it. Nothing
+ * <p><b>Threading:</b> opened by anybody, then the control thread's, but for {@link #refuseConnections}. <b>Ownership:</b> owns the socket, and the path where it made it. Nothing
  * that is not a socket is ever unlinked. <b>Failure:</b> {@link IOException} with one line that says what to do.
  */
 final class ServerSocket implements AutoCloseable {
@@ -28,6 +29,7 @@ final class ServerSocket implements AutoCloseable {
     private @Nullable UnixSocket connected;
     private final @Nullable Path path;
     private final @Nullable Object pathKey;
+    private boolean closed;
 
     private ServerSocket(@Nullable UnixSocket listening, @Nullable UnixSocket connected, @Nullable Path path, @Nullable Object pathKey) {
         this.listening = listening;
@@ -142,7 +144,8 @@ final class ServerSocket implements AutoCloseable {
     }
 
     @Override
-    public void close() {
+    public synchronized void close() {
+        closed = true;
         if (listening != null) {
             removeOwnPath();
             listening.close();
@@ -150,6 +153,22 @@ final class ServerSocket implements AutoCloseable {
         if (connected != null) {
             connected.close();
         }
+    }
+
+    /**
+     * Ends listening at a path of our own, before anything is drained: who connects from here on is refused at once, and who waits for us to accept sees
+     * the end, instead of a whole virtual machine waiting for an answer. An inherited socket may be its manager's and is left as it is. Any thread.
+     */
+    synchronized void refuseConnections() {
+        if (path == null || listening == null || closed) {
+            return;
+        }
+        removeOwnPath();
+        // It does not block. Whoever was accepted by the control thread in between is served to its end.
+        for (int accepted = listening.accept(); accepted >= 0; accepted = listening.accept()) {
+            Fd.adopt(accepted).close();
+        }
+        int _ = listening.shutdown(UnixSocket.SHUT_RDWR);
     }
 
     /** Unlinks the path where it still is the socket that we made. */

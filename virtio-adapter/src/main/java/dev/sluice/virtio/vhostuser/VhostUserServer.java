@@ -2,6 +2,7 @@ package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
+import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.linux.PeerCredentials;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
@@ -77,6 +78,7 @@ public final class VhostUserServer implements AutoCloseable {
     /** Ends every wait of the control thread; never read, so that it stays signalled. */
     private volatile @Nullable Fd wake;
     private @Nullable Thread thread;
+    private @Nullable ServerSocket serving;
     private volatile boolean closing;
     /** Why serving has ended, where nobody wanted it to. */
     private volatile @Nullable Throwable failure;
@@ -152,6 +154,9 @@ public final class VhostUserServer implements AutoCloseable {
             keepCacheMode(opened);
             openShared();
             LOG.info("{}: {}", address, pipeline);
+            // Asked for now as well so that it is loaded: from a directory of classes that takes the descriptor that there is not when it is needed.
+            LOG.debug("{}: at most {} open files", address, OpenFileLimit.current());
+            serving = opened;
             thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened));
         } catch (Throwable failed) {
             // Also where there is no memory or no thread to be had.
@@ -244,8 +249,9 @@ public final class VhostUserServer implements AutoCloseable {
     }
 
     /**
-     * Ends the connection, drains what is in flight, frees everything, removes the socket's path. Waits for that; as long as the backend has
-     * requests in flight it cannot end; what stages hold beyond the pipeline's drain limit fails. Idempotent, and allowed at any time: before {@link #start}, which then throws, and during it.
+     * Removes the socket's path, ends the connection, drains what is in flight, frees everything. Waits for that; as long as the backend has requests in
+     * flight it cannot end; what stages hold beyond the pipeline's drain limit fails. Idempotent, and allowed at any time: before {@link #start}, which then
+     * throws, and during it.
      */
     @Override
     public void close() {
@@ -265,6 +271,11 @@ public final class VhostUserServer implements AutoCloseable {
             ended.countDown();
             return;
         }
+        ServerSocket socket = serving;
+        if (socket != null) {
+            socket.refuseConnections();
+        }
+        serving = null;
         int _ = EventFd.signal(woken.number());
         boolean interrupted = false;
         while (true) {

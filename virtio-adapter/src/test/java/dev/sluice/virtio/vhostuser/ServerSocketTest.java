@@ -3,8 +3,12 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.ReceivedFds;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.Errno;
+import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.VhostUserConnection;
 import dev.sluice.virtio.driver.VhostUserFrontend;
@@ -15,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -55,6 +60,31 @@ final class ServerSocketTest {
         try (UnixSocket _ = UnixSocket.listenAt(path.toString(), 1)) {
             assertThatThrownBy(() -> ServerSocket.listenAt(path)).isInstanceOf(IOException.class).hasMessageContaining("in use");
             assertThat(path).exists();
+        }
+    }
+
+    /** A front end that is accepted by nobody holds its whole virtual machine; one that is refused tries again. */
+    @Test
+    void shouldRefuseConnectionsBeforeItDrains() throws Exception {
+        try (ServerFixture fixture = ServerFixture.start(1);
+                RawFrontEnd busy = RawFrontEnd.running(fixture)) {
+            CompletableFuture.runAsync(() -> fixture.sink(0).hold(), fixture.loops.getFirst()).join();
+            assertThat(busy.queue.submit(BlkRequest.T_IN, 0, 512)).isNotNegative();
+            boolean _ = busy.queue.publish();
+            busy.queue.kick();
+            ServerFixture.await("the request", () -> fixture.events.taken.get() == 1);
+            try (UnixSocket waiting = UnixSocket.connectTo(fixture.socket.toString())) {
+                waiting.receiveTimeout(60_000);
+                Thread closing = Thread.ofPlatform().start(fixture.server::close);
+                ServerFixture.await("the end of the path", () -> !Files.exists(fixture.socket));
+                try (NativeBlock word = NativeMemory.allocate(8, 8)) {
+                    assertThat(waiting.receive(word.address(), 8, new ReceivedFds())).as("who was not accepted yet").isIn(0, -Errno.ECONNRESET);
+                }
+                assertThat(closing.isAlive()).as("the request is in flight").isTrue();
+                assertThatThrownBy(() -> UnixSocket.connectTo(fixture.socket.toString())).hasMessageContaining("ENOENT");
+                CompletableFuture.runAsync(() -> fixture.sink(0).releaseAll(), fixture.loops.getFirst()).join();
+                closing.join();
+            }
         }
     }
 
