@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * What is durable, by what reaches the device: a loop device counts the flushes of its write cache. Reading back proves nothing, as the page cache has it anyway.
  */
 class DurabilityIT {
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final int BLOCK = 4096;
     private static final int SIZE = 8 << 20;
     private static final int ROUNDS = 5;

@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** An image that somebody truncates, or a device that shrinks, while it is served. */
 class ImageShrinksIT {
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final int SIZE = 4 << 20;
     private static final int HALF = SIZE / 2;
     private static final int BLOCK = 4096;

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * reports it to each open file once.
  */
 class WritebackFailureIT {
-    private static final Duration PATIENCE = Duration.ofSeconds(120);
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final int LOOPS = 2;
     private static final int FLUSHES = 16;
     private static final int PIECE = 1 << 20;

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 
 /** The end of an image, as it moves. */
 class ImageSizeTest {
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofMinutes(1);
     private static final long SIZE = 1 << 20;
 
     private static void eventually(BooleanSupplier condition) throws InterruptedException {
