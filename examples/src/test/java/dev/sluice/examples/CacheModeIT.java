@@ -52,7 +52,7 @@ class CacheModeIT {
     }
 
     private long flushes() throws IOException {
-        String[] counts = Files.readString(Path.of("/sys/block", Path.of(device).getFileName().toString(), "stat")).strip().split("\\s+");
+        String[] counts = Files.readString(Path.of("/sys/block", Path.of(device).getFileName().toString(), "stat")).strip().split("\\s+", -1);
         return Long.parseLong(counts[FLUSHES]);
     }
 

@@ -130,7 +130,7 @@ class LimitsIT {
     private SluiceProcess serveFromArchives(Object... arguments) throws Exception {
         String classes = System.getProperty("java.class.path");
         List<String> packed = new ArrayList<>();
-        for (String entry : classes.split(":")) {
+        for (String entry : classes.split(":", -1)) {
             Path path = Path.of(entry);
             packed.add(Files.isDirectory(path) ? archive(path, directory.resolve(packed.size() + ".jar")).toString() : entry);
         }
@@ -180,7 +180,7 @@ class LimitsIT {
 
     private static long cpuMillis(SluiceProcess serve) throws IOException {
         String stat = Files.readString(Path.of("/proc", Long.toString(serve.pid()), "stat"));
-        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+        String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1);
         // proc_pid_stat(5): utime and stime are fields 14 and 15, in hundredths of a second.
         return 10 * (Long.parseLong(fields[11]) + Long.parseLong(fields[12]));
     }
