@@ -103,32 +103,32 @@ class FirmwareIT {
         Files.write(image, content);
         CRC32 crc = new CRC32();
         crc.update(content, 0, MIB);
-        try (DiskServer server = serve();
-                FirmwareMachine machine = FirmwareMachine.start(tools, Firmware.U_BOOT, socket, ",queue-size=128," + transport)) {
-            SerialPort port = machine.serialPort();
-            port.await("Hit any key to stop autoboot");
-            port.type("");
-            port.await("=> ");
-            assertThat(uBoot(port, "virtio scan")).doesNotContainIgnoringCase("error");
-            assertThat(uBoot(port, "virtio info")).contains("Capacity: 5.0 MB", "(10240 x 512)");
+        try (DiskServer server = serve()) {
+            try (FirmwareMachine machine = FirmwareMachine.start(tools, Firmware.U_BOOT, socket, ",queue-size=128," + transport)) {
+                SerialPort port = machine.serialPort();
+                port.await("Hit any key to stop autoboot");
+                port.type("");
+                port.await("=> ");
+                assertThat(uBoot(port, "virtio scan")).doesNotContainIgnoringCase("error");
+                assertThat(uBoot(port, "virtio info")).contains("Capacity: 5.0 MB", "(10240 x 512)");
 
-            // 2048 sectors at once: read, write them 8192 sectors further on, read back
-            assertThat(uBoot(port, "virtio read 1000000 0 800")).contains("2048 blocks read: OK");
-            assertThat(uBoot(port, "crc32 1000000 100000")).contains("==> " + HexFormat.of().toHexDigits((int) crc.getValue()));
-            assertThat(uBoot(port, "virtio write 1000000 2000 800")).contains("2048 blocks written: OK");
-            assertThat(uBoot(port, "virtio read 2000000 2000 800")).contains("2048 blocks read: OK");
-            assertThat(uBoot(port, "cmp.b 1000000 2000000 100000")).contains("1048576 byte(s) were the same");
+                // 2048 sectors at once: read, write them 8192 sectors further on, read back
+                assertThat(uBoot(port, "virtio read 1000000 0 800")).contains("2048 blocks read: OK");
+                assertThat(uBoot(port, "crc32 1000000 100000")).contains("==> " + HexFormat.of().toHexDigits((int) crc.getValue()));
+                assertThat(uBoot(port, "virtio write 1000000 2000 800")).contains("2048 blocks written: OK");
+                assertThat(uBoot(port, "virtio read 2000000 2000 800")).contains("2048 blocks read: OK");
+                assertThat(uBoot(port, "cmp.b 1000000 2000000 100000")).contains("1048576 byte(s) were the same");
 
-            // 8 of each 16 sectors: read, write them 4096 sectors further on
-            String digits = "0 1 2 3 4 5 6 7 8 9 a b c d e f";
-            String many =
-                    uBoot(
-                            port,
-                            "for a in " + digits + "; do for b in " + digits + "; do virtio read 1${a}${b}0000 ${a}${b}0 8;"
-                                    + " virtio write 1${a}${b}0000 1${a}${b}0 8; done; done");
-            assertThat(many.split("8 blocks read: OK", -1)).hasSize(257);
-            assertThat(many.split("8 blocks written: OK", -1)).hasSize(257);
-            machine.close();
+                // 8 of each 16 sectors: read, write them 4096 sectors further on
+                String digits = "0 1 2 3 4 5 6 7 8 9 a b c d e f";
+                String many =
+                        uBoot(
+                                port,
+                                "for a in " + digits + "; do for b in " + digits + "; do virtio read 1${a}${b}0000 ${a}${b}0 8;"
+                                        + " virtio write 1${a}${b}0000 1${a}${b}0 8; done; done");
+                assertThat(many.split("8 blocks read: OK", -1)).hasSize(257);
+                assertThat(many.split("8 blocks written: OK", -1)).hasSize(257);
+            }
             server.terminate();
         }
         byte[] expected = content.clone();

@@ -28,8 +28,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Supplier;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One connection: what its front end asks for, message by message, and everything it has brought.
@@ -39,8 +37,6 @@ import org.slf4j.LoggerFactory;
  * Source: vhost-user, "Communication".
  */
 final class VhostUserSession implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(VhostUserSession.class);
-
     private static final long PROTOCOL_FEATURES = VhostUser.PROTOCOL_F_MQ
             | VhostUser.PROTOCOL_F_CONFIG
             | VhostUser.PROTOCOL_F_REPLY_ACK
