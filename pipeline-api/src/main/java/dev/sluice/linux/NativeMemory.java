@@ -46,6 +46,9 @@ public final class NativeMemory {
     // What hangs on the comparison is a fence, which C2 must keep and which is no instruction. 0.1 ns on x86_64.
     private static final int SECOND_USE = 0x5a3c;
 
+    /** Whether HotSpot's stub for large copies is marked as an access that may fault: see {@link WordCopy}. */
+    private static final boolean STUB_SURVIVES_FAULTS = "amd64".equals(System.getProperty("os.arch"));
+
     /** Apart, so that memory can be used where libc is another system's. */
     private static final class FaultPoll {
         /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
@@ -171,9 +174,39 @@ public final class NativeMemory {
         VarHandle.fullFence();
     }
 
-    /** Copies bytes; the ranges may overlap. */
+    /** Copies bytes; the ranges may overlap. Survives memory that was truncated, for every size and alignment. */
     public static void copy(long sourceAddress, long targetAddress, long bytes) {
-        MemorySegment.copy(ALL, sourceAddress, ALL, targetAddress, bytes);
+        if (STUB_SURVIVES_FAULTS) {
+            MemorySegment.copy(ALL, sourceAddress, ALL, targetAddress, bytes);
+        } else {
+            WordCopy.copy(sourceAddress, targetAddress, bytes);
+        }
+    }
+
+    /**
+     * Copies bytes into an array; as {@link #copy}.
+     *
+     * @throws IndexOutOfBoundsException if the array is too short
+     */
+    public static void copyToArray(long sourceAddress, byte[] target, int targetOffset, int bytes) {
+        if (STUB_SURVIVES_FAULTS) {
+            MemorySegment.copy(ALL, ValueLayout.JAVA_BYTE, sourceAddress, target, targetOffset, bytes);
+        } else {
+            WordCopy.toArray(sourceAddress, target, targetOffset, bytes);
+        }
+    }
+
+    /**
+     * Copies bytes out of an array; as {@link #copy}.
+     *
+     * @throws IndexOutOfBoundsException if the array is too short
+     */
+    public static void copyFromArray(byte[] source, int sourceOffset, long targetAddress, int bytes) {
+        if (STUB_SURVIVES_FAULTS) {
+            MemorySegment.copy(source, sourceOffset, ALL, ValueLayout.JAVA_BYTE, targetAddress, bytes);
+        } else {
+            WordCopy.fromArray(source, sourceOffset, targetAddress, bytes);
+        }
     }
 
     public static void fill(long address, long bytes, byte value) {

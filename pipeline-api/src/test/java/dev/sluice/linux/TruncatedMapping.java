@@ -1,8 +1,6 @@
 package dev.sluice.linux;
 
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.LongConsumer;
@@ -82,15 +80,19 @@ final class TruncatedMapping {
         for (int bytes : new int[] {1, 7, 16, 63, 512, 4000}) {
             all.put("copy from " + bytes, a -> NativeMemory.copy(a, scratch, bytes));
             all.put("copy to " + bytes, a -> NativeMemory.copy(scratch, a, bytes));
-            all.put("copy to array " + bytes, a -> copyToArray(a, bytes));
+            all.put("copy from an odd address " + bytes, a -> NativeMemory.copy(a + 3, scratch, bytes));
+            all.put("copy to an odd address " + bytes, a -> NativeMemory.copy(scratch, a + 3, bytes));
+            all.put("copy to array " + bytes, a -> NativeMemory.copyToArray(a, ARRAY, 0, bytes));
+            all.put("copy from array " + bytes, a -> NativeMemory.copyFromArray(ARRAY, 0, a, bytes));
+            all.put("word copy from " + bytes, a -> WordCopy.copy(a + 1, scratch, bytes));
+            all.put("word copy to " + bytes, a -> WordCopy.copy(scratch, a + 1, bytes));
+            all.put("word copy backward " + bytes, a -> WordCopy.copy(a, a + 5, bytes));
+            all.put("word copy to array " + bytes, a -> WordCopy.toArray(a + 1, ARRAY, 0, bytes));
+            all.put("word copy from array " + bytes, a -> WordCopy.fromArray(ARRAY, 0, a + 1, bytes));
             all.put("fill " + bytes, a -> NativeMemory.fill(a, bytes, (byte) 0));
             all.put("fill ones " + bytes, a -> NativeMemory.fill(a, bytes, (byte) 1));
         }
         return all;
-    }
-
-    private static void copyToArray(long address, int bytes) {
-        MemorySegment.copy(NativeMemory.view(address, bytes), ValueLayout.JAVA_BYTE, 0, ARRAY, 0, bytes);
     }
 
     private static void loadLoop(long address) {
