@@ -152,9 +152,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.wake = wake;
         chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
         try {
-            boolean used = ring.start() != 0;
+            int _ = ring.start();
             NativeMemory.surfaceFault();
-            callOwed &= used;
             payOwedCall();
         } catch (InternalError fault) {
             fail(memoryLost(fault));
@@ -162,8 +161,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     }
 
     /**
-     * Before {@link #start}: whoever served the ring until now may have ended between showing the driver what was used and calling it, so a ring that
-     * was used before is called once.
+     * Before {@link #start}: the driver is called once when the ring starts. Whoever served it until now may have ended between showing the driver what was used
+     * and calling it; and libvhost-user signals each call eventfd that it is given, also before a start, which drivers have come to wait for.
      */
     public void callMayBeOwed() {
         callOwed = true;

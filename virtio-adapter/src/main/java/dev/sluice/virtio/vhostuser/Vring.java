@@ -142,6 +142,8 @@ final class Vring {
         Fd old = call;
         call = fd;
         RunningRing ring = running;
+        // A running ring is called at once, another one when it starts.
+        callOwed |= fd != null && ring == null;
         replace(old, () -> {
             if (ring != null) {
                 ring.callFd(number(call), number(err));
