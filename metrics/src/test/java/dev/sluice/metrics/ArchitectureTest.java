@@ -19,7 +19,7 @@ class ArchitectureTest {
     @Test
     void shouldSeeOnlyThePipelineAndMicrometer() {
         classes().should().onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "io.micrometer..", "io.prometheus..", "org.jspecify..", "java..", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
+                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "dev.sluice.linux", "io.micrometer..", "io.prometheus..", "org.jspecify..", "java..", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
                 .check(MAIN);
     }
 
@@ -28,6 +28,12 @@ class ArchitectureTest {
         noClasses().that().resideOutsideOfPackage("dev.sluice.metrics.http").should().dependOnClassesThat()
                 .resideInAnyPackage("dev.sluice.metrics.http", "com.sun.net.httpserver..", "java.net..", "org.slf4j..")
                 .check(MAIN);
+    }
+
+    /** The limits of this process, which the server has to live with; nothing else here asks the operating system. */
+    @Test
+    void shouldAskTheOperatingSystemInOnePackage() {
+        noClasses().that().resideOutsideOfPackage("dev.sluice.metrics.http").should().dependOnClassesThat().resideInAPackage("dev.sluice.linux").check(MAIN);
     }
 
     @Test
