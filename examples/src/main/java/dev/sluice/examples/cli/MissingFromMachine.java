@@ -28,7 +28,8 @@ final class MissingFromMachine {
 
     /** One line that names the module or the limit; empty if the error is something else. */
     static Optional<String> explain(Throwable error) {
-        for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+        // An IOException of ours names the disk and the limit itself.
+        for (Throwable cause = error; cause != null && !(cause instanceof IOException); cause = cause.getCause()) {
             String message = String.valueOf(cause.getMessage());
             if (cause instanceof OutOfMemoryError && message.contains("native thread")) {
                 return Optional.of("no thread can be started, as a limit is reached: " + limits() + ": raise it, or end what else runs under it");

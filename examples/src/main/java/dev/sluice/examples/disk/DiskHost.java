@@ -280,25 +280,39 @@ public final class DiskHost implements AutoCloseable {
         disks = List.of();
     }
 
-    /** Each may take as long as its drain timeout. */
+    /** Each may take as long as its drain timeout, so all at once; one after the other where no threads can be had. */
     private static void closeAll(List<ServedDisk> closing) {
         List<CompletableFuture<Void>> ends = new ArrayList<>();
         for (ServedDisk disk : closing) {
             CompletableFuture<Void> end = new CompletableFuture<>();
             ends.add(end);
-            Thread.ofPlatform().name("sluice-close " + disk.spec().name()).start(() -> {
-                try {
-                    disk.close();
-                    end.complete(null);
-                } catch (Throwable failed) {
-                    end.completeExceptionally(failed);
-                }
-            });
+            if (ends.size() == closing.size() || !closeOnThread(disk, end)) {
+                close(disk, end);
+            }
         }
         try {
             CompletableFuture.allOf(ends.toArray(CompletableFuture[]::new)).join();
         } catch (CompletionException failed) {
             throw failed.getCause() instanceof RuntimeException cause ? cause : failed;
+        }
+    }
+
+    /** False at a limit of tasks: nothing has happened then. */
+    private static boolean closeOnThread(ServedDisk disk, CompletableFuture<Void> end) {
+        try {
+            Thread.ofPlatform().name("sluice-close " + disk.spec().name()).start(() -> close(disk, end));
+            return true;
+        } catch (OutOfMemoryError noThread) {
+            return false;
+        }
+    }
+
+    private static void close(ServedDisk disk, CompletableFuture<Void> end) {
+        try {
+            disk.close();
+            end.complete(null);
+        } catch (Throwable failed) {
+            end.completeExceptionally(failed);
         }
     }
 }
