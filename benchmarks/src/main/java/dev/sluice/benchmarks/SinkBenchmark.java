@@ -11,7 +11,6 @@ import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -125,11 +124,6 @@ public class SinkBenchmark implements IoLoop.Turn {
 
         void prepare(long block) {
             parsed(BlockOp.READ, block * (BLOCK_BYTES / SECTOR_BYTES), BLOCK_BYTES, iovec, 1);
-        }
-
-        @Override
-        public MemorySegment dataSegment(int index) {
-            return NativeMemory.view(Iovec.base(iovec, index), BLOCK_BYTES);
         }
 
         @Override

@@ -1,9 +1,6 @@
 package dev.sluice.device;
 
-import dev.sluice.linux.Iovec;
-import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockRequest;
-import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -26,12 +23,6 @@ final class DeviceRequest extends BlockRequest {
         parsed(taken.op(), taken.offsetBytes() / SECTOR_BYTES, taken.lengthBytes(), count == 0 ? 0 : iovecs, count);
         durable(writeThrough && taken.op().modifies());
         mayUnmap(taken.mayUnmap());
-    }
-
-    @Override
-    public MemorySegment dataSegment(int index) {
-        Objects.checkIndex(index, iovecCount());
-        return readOnlyIfWrite(NativeMemory.view(Iovec.base(iovecs, index), Iovec.length(iovecs, index)));
     }
 
     @Override

@@ -26,7 +26,7 @@ import java.lang.invoke.VarHandle;
  *   <li>HotSpot's handler decodes the instruction that faulted and kills the JVM at one that it does not know. The
  *       methods here are built so that it knows them all. <b>Plain {@code MemorySegment} loads are not</b>
  *       ({@code long x = segment.get(JAVA_INT, 0)} compiled by C2 is fatal): parse shared memory through this class, and
- *       use {@link #view} to hand data to code that copies it.
+ *       copy data with its methods. A {@link #view} of shared memory is for system calls alone.
  *   <li>A file sealed with F_SEAL_SHRINK cannot be truncated: {@link Memfd#addSeals} where the peer allows it.
  *   <li>Memory passed to a system call is no concern: the kernel answers -EFAULT.
  * </ul>
@@ -206,6 +206,33 @@ public final class NativeMemory {
             MemorySegment.copy(source, sourceOffset, ALL, ValueLayout.JAVA_BYTE, targetAddress, bytes);
         } else {
             WordCopy.fromArray(source, sourceOffset, targetAddress, bytes);
+        }
+    }
+
+    /**
+     * Copies bytes into a segment of the caller's, on the heap or not, whose bounds and life are checked; as {@link #copy}. The ranges do not overlap.
+     *
+     * @throws IndexOutOfBoundsException if the segment is too short
+     * @throws IllegalArgumentException if the segment is read-only
+     */
+    public static void copyToSegment(long sourceAddress, MemorySegment target, long targetOffset, long bytes) {
+        if (STUB_SURVIVES_FAULTS) {
+            MemorySegment.copy(ALL, sourceAddress, target, targetOffset, bytes);
+        } else {
+            WordCopy.toSegment(sourceAddress, target, targetOffset, bytes);
+        }
+    }
+
+    /**
+     * Copies bytes out of a segment of the caller's, on the heap or not, whose bounds and life are checked; as {@link #copy}. The ranges do not overlap.
+     *
+     * @throws IndexOutOfBoundsException if the segment is too short
+     */
+    public static void copyFromSegment(MemorySegment source, long sourceOffset, long targetAddress, long bytes) {
+        if (STUB_SURVIVES_FAULTS) {
+            MemorySegment.copy(source, sourceOffset, ALL, targetAddress, bytes);
+        } else {
+            WordCopy.fromSegment(source, sourceOffset, targetAddress, bytes);
         }
     }
 

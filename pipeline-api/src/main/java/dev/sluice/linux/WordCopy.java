@@ -1,5 +1,7 @@
 package dev.sluice.linux;
 
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -56,6 +58,28 @@ final class WordCopy {
         }
         for (; done < bytes; done++) {
             target[offset + done] = NativeMemory.getByte(source + done);
+        }
+    }
+
+    static void toSegment(long source, MemorySegment target, long offset, long bytes) {
+        Objects.checkFromIndexSize(offset, bytes, target.byteSize());
+        long done = 0;
+        for (; done <= bytes - WORD; done += WORD) {
+            target.set(ValueLayout.JAVA_LONG_UNALIGNED, offset + done, NativeMemory.getLong(source + done));
+        }
+        for (; done < bytes; done++) {
+            target.set(ValueLayout.JAVA_BYTE, offset + done, NativeMemory.getByte(source + done));
+        }
+    }
+
+    static void fromSegment(MemorySegment source, long offset, long target, long bytes) {
+        Objects.checkFromIndexSize(offset, bytes, source.byteSize());
+        long done = 0;
+        for (; done <= bytes - WORD; done += WORD) {
+            NativeMemory.putLong(target + done, source.get(ValueLayout.JAVA_LONG_UNALIGNED, offset + done));
+        }
+        for (; done < bytes; done++) {
+            NativeMemory.putByte(target + done, source.get(ValueLayout.JAVA_BYTE, offset + done));
         }
     }
 

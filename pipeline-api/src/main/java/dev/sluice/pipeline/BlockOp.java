@@ -11,7 +11,7 @@ public enum BlockOp {
     READ(0),
     WRITE(1),
     FLUSH(4),
-    /** Fills the data segments with up to 20 bytes of the disk's serial. */
+    /** Fills the data with up to 20 bytes of the disk's serial. */
     GET_ID(8),
     DISCARD(11),
     WRITE_ZEROES(13);

@@ -173,7 +173,12 @@ public final class BlockPipeline implements AutoCloseable {
         for (UnaryOperator<Flux<BlockRequest>> operator : operators) {
             flux = operator.apply(flux);
         }
-        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, discarded).onErrorContinue(Exceptions::isJvmFatal, failed);
+        return operators.isEmpty() ? flux : flux.doOnDiscard(BlockRequest.class, discarded).onErrorContinue(BlockPipeline::failsOneRequest, failed);
+    }
+
+    /** Of what operators throw. */
+    private static boolean failsOneRequest(Throwable thrown) {
+        return Exceptions.isJvmFatal(thrown) || TruncatedMemoryException.isCauseOf(thrown);
     }
 
     StageChain stages() {

@@ -1,6 +1,8 @@
 package dev.sluice.pipeline;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,11 +20,11 @@ import org.jspecify.annotations.Nullable;
  * Any other move is a bug of ours and throws {@link IllegalStateException}. A request whose queue broke while it was out is
  * {@linkplain #abandoned abandoned} beside all that: it takes the same way, but nothing is written for the other side at its end.
  *
- * <p><b>Threading:</b> all fields belong to the loop's thread. A stage that works elsewhere may read the request and use its data
- * segments until it hands on or answers; {@link #complete} may be called from any thread.
+ * <p><b>Threading:</b> all fields belong to the loop's thread. A stage that works elsewhere may read the request and copy its data
+ * until the request has completed, an operator until it passes the request on; {@link #complete} may be called from any thread.
  * <b>Ownership:</b> nobody keeps a request after having completed it; the object is used again at once. Stages get an object of their own for each
  * request, through which a late signal reaches nothing.
- * <b>Allocation:</b> none, but for {@link #dataSegment}, which makes a view, and {@link #complete} from another thread.
+ * <b>Allocation:</b> none, but for copies to and from arrays and buffers, and {@link #complete} from another thread.
  */
 public abstract class BlockRequest {
 
@@ -80,6 +82,9 @@ public abstract class BlockRequest {
     /** The pipeline has it: no operator before the stages may end it any more. */
     private boolean taken;
 
+    /** It is what stages see of another one. */
+    private boolean shown;
+
     /**
      * Makes a FREE request.
      *
@@ -127,7 +132,10 @@ public abstract class BlockRequest {
         return lengthBytes;
     }
 
-    /** Address of a native array of {@code struct iovec}, in host addresses; the request's own until completion. 0 where there is no data. */
+    /**
+     * For sinks, which give it to the kernel: address of a native array of {@code struct iovec}, in host addresses; the request's own until completion.
+     * 0 if there is no data. Memory that it refers to is never accessed directly: the front end may have truncated it.
+     */
     public final long iovecsAddress() {
         return iovecsAddress;
     }
@@ -166,24 +174,104 @@ public abstract class BlockRequest {
         return submittedNanos;
     }
 
-    /**
-     * A bounds-checked view of one data segment, for stages that look at the data. Valid until the request is completed; what a stage keeps of it beyond
-     * the end of its queue throws {@link IllegalStateException} on access.
-     *
-     * <p>The data of a WRITE is read-only: it lies in pages that the guest goes on using (its page cache), which an encryption in place would destroy.
-     *
-     * @param index from 0 to {@link #iovecCount} - 1
-     */
-    public abstract MemorySegment dataSegment(int index);
+    // ---- its data, for stages and operators
 
-    /** A data segment as everybody but the kernel may see it: of a WRITE, read-only. */
-    protected final MemorySegment readOnlyIfWrite(MemorySegment segment) {
-        return op == BlockOp.WRITE ? segment.asReadOnly() : segment;
+    /** Bytes of data that can be copied: {@link #lengthBytes} of a READ, WRITE or GET_ID, else 0. */
+    public final long dataBytes() {
+        return iovecCount == 0 ? 0 : lengthBytes;
     }
 
     /**
-     * Where the data lies in memory that a peer can truncate, throws the {@code InternalError} of an access that has faulted and was not told of
-     * yet. Called after the pipeline itself has written data.
+     * Copies data of the request into a segment, native or on the heap: of a WRITE what is to be written, of a READ what was read once the rest of the chain has
+     * completed. What is copied is the stage's own; the guest may change its memory at any time, so whoever validates data copies it once.
+     *
+     * @param dataOffset where in the data to begin, across the borders of iovecs
+     * @throws IndexOutOfBoundsException if the data or the segment is too short; nothing was copied
+     * @throws IllegalStateException if the request has completed, also because it failed at the drain limit
+     * @throws TruncatedMemoryException if the front end has truncated its memory; a stage passes it on, which fails this request
+     */
+    public final void copyDataTo(long dataOffset, MemorySegment target, long targetOffset, long bytes) {
+        copyOut(dataOffset, target, targetOffset, bytes);
+    }
+
+    /** Copies data of the request into an array; as {@link #copyDataTo(long, MemorySegment, long, long)}. */
+    public final void copyDataTo(long dataOffset, byte[] target, int targetOffset, int bytes) {
+        copyOut(dataOffset, MemorySegment.ofArray(target), targetOffset, bytes);
+    }
+
+    /** Fills what remains of a buffer with data of the request, and moves its position to its limit; as {@link #copyDataTo(long, MemorySegment, long, long)}. */
+    public final void copyDataTo(long dataOffset, ByteBuffer target) {
+        copyOut(dataOffset, MemorySegment.ofBuffer(target), 0, target.remaining());
+        target.position(target.limit());
+    }
+
+    /**
+     * Copies a segment, native or on the heap, into the data of a READ: before the stage completes it by itself, or after the rest of the chain has completed.
+     *
+     * @param dataOffset where in the data to begin, across the borders of iovecs
+     * @throws UnsupportedOperationException if the request is a WRITE: its data lies in pages that the guest continues to use (its page cache), which an encryption in place would destroy
+     * @throws IndexOutOfBoundsException if the data or the segment is too short; nothing was copied
+     * @throws IllegalStateException if the request has completed, also because it failed at the drain limit
+     * @throws TruncatedMemoryException if the front end has truncated its memory; a stage passes it on, which fails this request
+     */
+    public final void copyDataFrom(long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
+        copyIn(dataOffset, source, sourceOffset, bytes);
+    }
+
+    /** Copies an array into the data of a READ; as {@link #copyDataFrom(long, MemorySegment, long, long)}. */
+    public final void copyDataFrom(long dataOffset, byte[] source, int sourceOffset, int bytes) {
+        copyIn(dataOffset, MemorySegment.ofArray(source), sourceOffset, bytes);
+    }
+
+    /** Copies what remains of a buffer into the data of a READ, and moves its position to its limit; as {@link #copyDataFrom(long, MemorySegment, long, long)}. */
+    public final void copyDataFrom(long dataOffset, ByteBuffer source) {
+        copyIn(dataOffset, MemorySegment.ofBuffer(source), 0, source.remaining());
+        source.position(source.limit());
+    }
+
+    void copyOut(long dataOffset, MemorySegment target, long targetOffset, long bytes) {
+        checkInUse();
+        DataCopy.out(this, dataOffset, target, targetOffset, bytes);
+    }
+
+    void copyIn(long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
+        checkInUse();
+        DataCopy.in(this, dataOffset, source, sourceOffset, bytes);
+    }
+
+    private void checkInUse() {
+        if (state == State.FREE) {
+            throw new IllegalStateException("the request has been completed, its data is its queue's again: " + this);
+        }
+    }
+
+    long dataAddress(int index) {
+        return DataCopy.address(iovecsAddress, index);
+    }
+
+    long dataLength(int index) {
+        return DataCopy.length(iovecsAddress, index);
+    }
+
+    /**
+     * For sinks that have no use for {@link #iovecsAddress}: one iovec from an offset on, at most 1 GiB of it, to be passed to a system call and to nothing else. The
+     * front end may have truncated the memory: the kernel returns EFAULT then, where an access could end the process.
+     *
+     * @param index from 0 to {@link #iovecCount} - 1
+     * @return empty at the end of the iovec
+     * @throws IllegalStateException if no sink has the request
+     */
+    public final ByteBuffer callBuffer(int index, long offset) {
+        Objects.checkIndex(index, iovecCount);
+        if (state != State.SUBMITTED || shown) {
+            throw new IllegalStateException("only the sink that has a request passes its memory to the kernel: " + this);
+        }
+        return DataCopy.callBuffer(iovecsAddress, index, offset);
+    }
+
+    /**
+     * If the data lies in memory that a peer can truncate, throws the {@code InternalError} of an access that has faulted and was not reported
+     * yet. Called after data was copied.
      */
     protected void surfaceFault() {}
 
@@ -291,10 +379,14 @@ public abstract class BlockRequest {
 
     /** {@link #discard()} where the request is still in the life that is meant. */
     final void discard(int meant) {
+        discard(meant, Errno.ECANCELED);
+    }
+
+    final void discard(int meant, int errno) {
         if (!loop.inLoop()) {
-            loop.execute(() -> discard(meant));
+            loop.execute(() -> discard(meant, errno));
         } else if (incarnation == meant && untouched()) {
-            complete(-Errno.ECANCELED);
+            complete(-errno);
         }
     }
 
@@ -328,6 +420,7 @@ public abstract class BlockRequest {
         availableNanos = parsed.availableNanos;
         submittedNanos = parsed.submittedNanos;
         taken = true;
+        shown = true;
     }
 
     /** What has become of the one that it shows. */

@@ -13,8 +13,10 @@ import reactor.core.publisher.Mono;
  *
  * <p><b>Threading:</b> {@link #interestedIn} and {@link #handle} are called on the queue's loop; the Mono may complete anywhere.
  * <b>Ownership:</b> the request is borrowed until the Mono has ended, or the stage has {@linkplain BlockRequest#complete completed} it; the object is made for this
- * request alone. The data of a WRITE is read-only. A queue that is stopped waits for its stages, up to the {@linkplain BlockPipeline.Builder#drainLimit drain limit}: then
- * the request fails and an access to its data throws {@link IllegalStateException}. <b>Failure:</b> an error signal, an empty Mono or whatever {@link #handle} and
+ * request alone. Data is copied to and from memory of the stage's own, with {@link BlockRequest#copyDataTo(long, byte[], int, int) copyDataTo} and
+ * {@link BlockRequest#copyDataFrom(long, byte[], int, int) copyDataFrom}: the guest's memory itself is never handed out, because a front end can truncate it at any time. A copy then throws
+ * {@link TruncatedMemoryException}, which fails this request where the stage passes it on. The data of a WRITE is read-only. A queue that is stopped waits for its stages, up
+ * to the {@linkplain BlockPipeline.Builder#drainLimit drain limit}: then the request fails and a copy of its data throws {@link IllegalStateException}. <b>Failure:</b> an error signal, an empty Mono or whatever {@link #handle} and
  * {@link #interestedIn} throw completes the request with IOERR and is logged with the stage's name; the queue goes on. Errors of the JVM (NoClassDefFoundError,
  * StackOverflowError, OutOfMemoryError) are no signals to Reactor: it throws them up the stack of the thread. On the loop, and on any thread in operators that
  * support {@code onErrorContinue} ({@code map}, {@code filter}, {@code doOnNext}, {@code handle}), the request fails all the same, at once. In a source on another

@@ -15,10 +15,6 @@ import org.slf4j.LoggerFactory;
 final class QueueDrain {
     private static final Logger LOG = LoggerFactory.getLogger(QueueDrain.class);
     private static final long LOG_INTERVAL_NANOS = TimeUnit.SECONDS.toNanos(10);
-    /** A thread in a system call cannot be stopped in it. */
-    private static final long REVOKE_RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
-
-    private static final int REVOKE_RETRIES = 100;
     /** Requests named in the log, of a queue. */
     private static final int MAX_LISTED = 64;
 
@@ -37,7 +33,6 @@ final class QueueDrain {
     private boolean operatorsHadRequests;
 
     private long begunNanos;
-    private int revokeAttempts;
     private int listed;
     private int failed;
 
@@ -75,11 +70,6 @@ final class QueueDrain {
 
     private void limitReached() {
         if (over || expired) {
-            return;
-        }
-        // First: a stage must not write to memory that the guest has been given back.
-        if (!holds.segments().revoke() && revokeAttempts++ < REVOKE_RETRIES) {
-            loop.schedule(limit, REVOKE_RETRY_NANOS);
             return;
         }
         expired = true;
@@ -140,14 +130,6 @@ final class QueueDrain {
             LOG.warn("{}: its memory stays: operators had requests of it when the drain limit ended", queue);
             return;
         }
-        holds.whenReleased(() -> revoked(then));
-    }
-
-    private void revoked(Runnable then) {
-        if (holds.segments().revoke()) {
-            then.run();
-        } else {
-            loop.schedule(() -> revoked(then), REVOKE_RETRY_NANOS);
-        }
+        holds.whenReleased(then);
     }
 }

@@ -1,7 +1,6 @@
 package dev.sluice.pipeline;
 
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;
 import org.slf4j.Logger;
@@ -146,6 +145,10 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         /** An operator has failed on something with an error of the JVM, which it would throw where nobody catches it; it goes on with the next. */
         void failedOn(Throwable error, Object value) {
             if (value instanceof BlockRequest request) {
+                if (TruncatedMemoryException.isCauseOf(error)) {
+                    request.discard(request.incarnation(), Errno.EFAULT);
+                    return;
+                }
                 discarded(request);
                 if (failures.admits()) {
                     LOG.error("{}: an operator of the pipeline failed on a request, which fails", QueueSubscriber.this, error);
@@ -249,9 +252,10 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         } catch (Throwable failed) {
             BlockOp op = request.op();
             long sector = request.sector();
-            request.complete(-Errno.EIO);
+            boolean truncated = TruncatedMemoryException.isCauseOf(failed);
+            request.complete(truncated ? -Errno.EFAULT : -Errno.EIO);
             // Logged last: where memory has run out that fails as well.
-            if (failures.admits()) {
+            if (!truncated && failures.admits()) {
                 LOG.error("{}: a stage failed when asked whether it is interested in {} at sector {}; the request fails", this, op, sector, failed);
             }
             return;
@@ -339,8 +343,6 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         @Override
         public void drained() {
             drain.end();
-            // Tried again in whenReleased, for who has memory to unmap.
-            boolean _ = holds.segments().revoke();
             pipeline.disconnected(QueueSubscriber.this);
             // Not later: another loop may tell of the queue then.
             endRun();
@@ -382,18 +384,11 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
 
     private int writeSerial(BlockRequest request) {
         try {
-            byte[] serial = pipeline.serial();
-            int at = 0;
-            for (int i = 0; i < request.iovecCount(); i++) {
-                MemorySegment data = request.dataSegment(i);
-                for (long j = 0; j < data.byteSize() && at < BlockPipeline.SERIAL_BYTES; j++, at++) {
-                    data.set(ValueLayout.JAVA_BYTE, j, at < serial.length ? serial[at] : 0);
-                }
-            }
-            request.surfaceFault();
-            return at;
-        } catch (InternalError fault) {
-            // The JVM's form of SIGBUS: the peer has truncated the memory under its mapping.
+            byte[] serial = Arrays.copyOf(pipeline.serial(), BlockPipeline.SERIAL_BYTES);
+            int bytes = (int) Math.min(serial.length, request.dataBytes());
+            request.copyDataFrom(0, serial, 0, bytes);
+            return bytes;
+        } catch (TruncatedMemoryException lost) {
             return -Errno.EFAULT;
         }
     }

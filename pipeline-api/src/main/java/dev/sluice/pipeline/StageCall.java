@@ -229,6 +229,13 @@ final class StageCall extends WeakReference<StagedRequest> {
             late();
             return;
         }
+        if (TruncatedMemoryException.isCauseOf(error)) {
+            // No fault of the stage's: the queue logs the errno.
+            result = -Errno.EFAULT;
+            resultGiven = true;
+            decide(BlockStatus.IOERR);
+            return;
+        }
         StagedRequest shown = get();
         decide(status == null ? BlockStatus.IOERR : status);
         // Logged last: where memory has run out that fails as well.
@@ -262,9 +269,14 @@ final class StageCall extends WeakReference<StagedRequest> {
     }
 
     /**
-     * The drain limit: fails the request with ECANCELED, now or when the sink has completed it. The data segments of the queue's stages must have been revoked.
+     * The drain limit: fails the request with ECANCELED, now or when the sink has completed it. Its stage cannot copy its data any more.
      */
     void expire() {
+        // First: a stage must not write to memory that the guest has been given back.
+        StagedRequest shown = get();
+        if (shown != null) {
+            shown.end();
+        }
         result = -Errno.ECANCELED;
         resultGiven = true;
         unreleased = true;

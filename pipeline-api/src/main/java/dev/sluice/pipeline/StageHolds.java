@@ -17,7 +17,6 @@ final class StageHolds {
     private static final long LOOK_INTERVAL_NANOS = 1_000_000_000L;
 
     private final IoLoop loop;
-    private final StageSegments segments = new StageSegments();
     private final ReferenceQueue<StagedRequest> lost = new ReferenceQueue<>();
     private final Runnable look = this::look;
     private boolean looking;
@@ -28,10 +27,6 @@ final class StageHolds {
 
     StageHolds(IoLoop loop) {
         this.loop = loop;
-    }
-
-    StageSegments segments() {
-        return segments;
     }
 
     ReferenceQueue<StagedRequest> lost() {

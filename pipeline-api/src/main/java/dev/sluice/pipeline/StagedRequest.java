@@ -2,7 +2,6 @@ package dev.sluice.pipeline;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.ref.Reference;
-import java.util.Objects;
 import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;
@@ -21,29 +20,29 @@ import reactor.util.context.Context;
  * weakly, and finds out where nobody can any more.
  *
  * <p><b>Threading:</b> signals and {@link #complete} from any thread; they are brought to the loop. <b>Failure:</b> once the request has been completed,
- * {@link #dataSegment} throws {@link IllegalStateException}.
+ * copies of its data throw {@link IllegalStateException}.
  */
 final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockStatus> {
     private static final Logger LOG = LoggerFactory.getLogger(StagedRequest.class);
 
     private final StageCall call;
-    private final StageSegments segments;
 
-    /** Base and length of each data segment: the queue uses its iovecs again when the request has ended, and a stage may ask at any time on any thread. */
+    /** Base and length of each data segment: the queue uses its iovecs again when the request has ended, and a stage may copy at any time on any thread. */
     private final long[] iovecs;
 
-    private volatile boolean over;
+    /** Held while data is copied, so that the request does not end under a copy: the guest uses the memory again then, and it may be unmapped. */
+    private final Object copying = new Object();
+
+    private boolean over;
     private @Nullable BlockStatus outcome;
     private volatile @Nullable Context context;
 
     StagedRequest(BlockRequest request, QueueSubscriber queue, SharedSink sink) {
         super(request.loop(), request.queueIndex(), request.slot());
-        this.segments = queue.holds().segments();
         this.iovecs = new long[2 * request.iovecCount()];
         for (int i = 0; i < request.iovecCount(); i++) {
-            MemorySegment data = request.dataSegment(i);
-            iovecs[2 * i] = data.address();
-            iovecs[2 * i + 1] = data.byteSize();
+            iovecs[2 * i] = request.dataAddress(i);
+            iovecs[2 * i + 1] = request.dataLength(i);
         }
         show(request);
         this.call = new StageCall(this, request, queue, sink);
@@ -68,18 +67,57 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockSt
         call.proceed(this).subscribe(this);
     }
 
-    /** The request has been completed: it is its stages' no more. */
+    /** The request has been completed, or has failed at the drain limit: its data is not its stages' any more. A copy that has begun ends before. */
     void end() {
-        over = true;
+        synchronized (copying) {
+            over = true;
+        }
     }
 
     @Override
-    public MemorySegment dataSegment(int index) {
-        Objects.checkIndex(index, iovecs.length / 2);
+    void copyOut(long dataOffset, MemorySegment target, long targetOffset, long bytes) {
+        synchronized (copying) {
+            checkNotOver();
+            try {
+                super.copyOut(dataOffset, target, targetOffset, bytes);
+            } finally {
+                // Who is unreachable is not waited for.
+                Reference.reachabilityFence(this);
+            }
+        }
+    }
+
+    @Override
+    void copyIn(long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
+        synchronized (copying) {
+            checkNotOver();
+            try {
+                super.copyIn(dataOffset, source, sourceOffset, bytes);
+            } finally {
+                Reference.reachabilityFence(this);
+            }
+        }
+    }
+
+    private void checkNotOver() {
         if (over) {
             throw new IllegalStateException("the request has been completed, its data is not the stage's any more: " + this);
         }
-        return readOnlyIfWrite(segments.view(iovecs[2 * index], iovecs[2 * index + 1]));
+    }
+
+    @Override
+    long dataAddress(int index) {
+        return iovecs[2 * index];
+    }
+
+    @Override
+    long dataLength(int index) {
+        return iovecs[2 * index + 1];
+    }
+
+    @Override
+    protected void surfaceFault() {
+        call.request().surfaceFault();
     }
 
     /** A stage completes the request by itself, in place of its Mono. */

@@ -212,7 +212,9 @@ class BlockDeviceTest {
             @Override
             public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
                 if (request.op() == BlockOp.READ) {
-                    request.dataSegment(0).fill((byte) 7);
+                    ByteBuffer sevens = ByteBuffer.allocate((int) request.dataBytes());
+                    Arrays.fill(sevens.array(), (byte) 7);
+                    request.copyDataFrom(0, sevens);
                     return Mono.just(BlockStatus.OK);
                 }
                 return chain.proceed(request);

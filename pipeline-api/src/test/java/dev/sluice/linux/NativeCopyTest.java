@@ -3,6 +3,7 @@ package dev.sluice.linux;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
@@ -49,6 +50,38 @@ class NativeCopyTest {
             @Override
             void fromArray(byte[] source, int offset, long target, int bytes) {
                 WordCopy.fromArray(source, offset, target, bytes);
+            }
+        },
+        SEGMENTS {
+            @Override
+            void copy(long source, long target, int bytes) {
+                NativeMemory.copy(source, target, bytes);
+            }
+
+            @Override
+            void toArray(long source, byte[] target, int offset, int bytes) {
+                NativeMemory.copyToSegment(source, MemorySegment.ofArray(target), offset, bytes);
+            }
+
+            @Override
+            void fromArray(byte[] source, int offset, long target, int bytes) {
+                NativeMemory.copyFromSegment(MemorySegment.ofArray(source), offset, target, bytes);
+            }
+        },
+        WORDS_TO_SEGMENTS {
+            @Override
+            void copy(long source, long target, int bytes) {
+                WordCopy.copy(source, target, bytes);
+            }
+
+            @Override
+            void toArray(long source, byte[] target, int offset, int bytes) {
+                WordCopy.toSegment(source, MemorySegment.ofArray(target), offset, bytes);
+            }
+
+            @Override
+            void fromArray(byte[] source, int offset, long target, int bytes) {
+                WordCopy.fromSegment(MemorySegment.ofArray(source), offset, target, bytes);
             }
         };
 

@@ -1,6 +1,8 @@
 package dev.sluice.linux;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.LongConsumer;
@@ -13,6 +15,8 @@ final class TruncatedMapping {
     private static final int WARM_UP = Integer.getInteger("warm-up", 30_000);
     private static final int PAGE = 4096;
     private static final byte[] ARRAY = new byte[PAGE];
+    private static final MemorySegment HEAP = MemorySegment.ofArray(ARRAY);
+    private static final MemorySegment NATIVE = MemorySegment.ofBuffer(ByteBuffer.allocateDirect(PAGE));
 
     private static long sink;
     private static int shift = 3;
@@ -84,6 +88,14 @@ final class TruncatedMapping {
             all.put("copy to an odd address " + bytes, a -> NativeMemory.copy(scratch, a + 3, bytes));
             all.put("copy to array " + bytes, a -> NativeMemory.copyToArray(a, ARRAY, 0, bytes));
             all.put("copy from array " + bytes, a -> NativeMemory.copyFromArray(ARRAY, 0, a, bytes));
+            all.put("copy to heap segment " + bytes, a -> NativeMemory.copyToSegment(a + 1, HEAP, 0, bytes));
+            all.put("copy from heap segment " + bytes, a -> NativeMemory.copyFromSegment(HEAP, 0, a + 1, bytes));
+            all.put("copy to native segment " + bytes, a -> NativeMemory.copyToSegment(a, NATIVE, 1, bytes));
+            all.put("copy from native segment " + bytes, a -> NativeMemory.copyFromSegment(NATIVE, 1, a, bytes));
+            all.put("word copy to heap segment " + bytes, a -> WordCopy.toSegment(a + 1, HEAP, 0, bytes));
+            all.put("word copy from heap segment " + bytes, a -> WordCopy.fromSegment(HEAP, 0, a + 1, bytes));
+            all.put("word copy to native segment " + bytes, a -> WordCopy.toSegment(a, NATIVE, 1, bytes));
+            all.put("word copy from native segment " + bytes, a -> WordCopy.fromSegment(NATIVE, 1, a, bytes));
             all.put("word copy from " + bytes, a -> WordCopy.copy(a + 1, scratch, bytes));
             all.put("word copy to " + bytes, a -> WordCopy.copy(scratch, a + 1, bytes));
             all.put("word copy backward " + bytes, a -> WordCopy.copy(a, a + 5, bytes));

@@ -1,6 +1,5 @@
 package dev.sluice.pipeline;
 
-import java.lang.foreign.MemorySegment;
 
 /** A request without data and without a queue behind it; counts its answers. */
 final class BareRequest extends BlockRequest {
@@ -13,11 +12,6 @@ final class BareRequest extends BlockRequest {
     BareRequest parse(BlockOp op) {
         parsed(op, 0, 0, 0, 0);
         return this;
-    }
-
-    @Override
-    public MemorySegment dataSegment(int index) {
-        throw new IndexOutOfBoundsException(index);
     }
 
     @Override

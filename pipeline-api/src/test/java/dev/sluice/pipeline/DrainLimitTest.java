@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.pipeline.testing.TestIo;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,17 +22,19 @@ class DrainLimitTest {
     /** Keeps every request until the test signals. */
     private static final class Keeps implements BlockStage {
         final List<BlockRequest> requests = new ArrayList<>();
-        final List<MemorySegment> data = new ArrayList<>();
         final List<MonoSink<BlockStatus>> signals = new ArrayList<>();
 
         @Override
         public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
             requests.add(request);
-            if (request.iovecCount() > 0) {
-                data.add(request.dataSegment(0));
-            }
             return Mono.create(signals::add);
         }
+    }
+
+    private static byte firstByte(BlockRequest request) {
+        byte[] first = new byte[1];
+        request.copyDataTo(0, first, 0, 1);
+        return first[0];
     }
 
     private static PipelineRig rig(BlockStage stage) {
@@ -71,15 +71,14 @@ class DrainLimitTest {
             pass(rig, LIMIT_SECONDS * SECOND - 1);
             assertThat(read.answered()).isFalse();
             assertThat(stopped).isFalse();
-            assertThat(keeps.data.getFirst().get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 0xA5);
+            assertThat(firstByte(keeps.requests.getFirst())).isEqualTo((byte) 0xA5);
             pass(rig, 1);
             assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
             assertThat(flush.result()).isEqualTo(-Errno.ECANCELED);
             assertThat(stopped).isTrue();
             assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(2);
-            assertThatThrownBy(() -> keeps.data.getFirst().get(ValueLayout.JAVA_BYTE, 0)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> keeps.data.getFirst().fill((byte) 1)).isInstanceOf(IllegalStateException.class);
-            assertThatThrownBy(() -> keeps.requests.getFirst().dataSegment(0)).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> firstByte(keeps.requests.getFirst())).isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> keeps.requests.getFirst().copyDataFrom(0, new byte[1], 0, 1)).isInstanceOf(IllegalStateException.class);
 
             AtomicBoolean released = released(rig);
             assertThat(released).as("two stages have it").isFalse();
@@ -111,7 +110,7 @@ class DrainLimitTest {
     }
 
     @Test
-    void shouldReleaseAtOnceAndRevokeWhatStagesHaveSeenWhenNothingWasHeld() {
+    void shouldReleaseAtOnceAndRefuseCopiesOfWhatStagesHaveSeenWhenNothingWasHeld() {
         Keeps keeps = new Keeps();
         try (PipelineRig rig = rig(keeps)) {
             rig.submit(TestIo.read(0, 512));
@@ -120,7 +119,7 @@ class DrainLimitTest {
             rig.settle();
             assertThat(stop(rig)).isTrue();
             assertThat(released(rig)).isTrue();
-            assertThatThrownBy(() -> keeps.data.getFirst().get(ValueLayout.JAVA_BYTE, 0)).as("kept beyond its queue").isInstanceOf(IllegalStateException.class);
+            assertThatThrownBy(() -> firstByte(keeps.requests.getFirst())).as("kept beyond its queue").isInstanceOf(IllegalStateException.class);
             assertThat(rig.pipeline.failedAtDrainLimit()).isZero();
         }
     }

@@ -123,7 +123,7 @@ class LateSignalTest {
             kept.getFirst().discard();
             rig.settle();
             assertThat(next.answered()).isFalse();
-            assertThatThrownBy(() -> kept.getFirst().dataSegment(0)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
+            assertThatThrownBy(() -> kept.getFirst().copyDataTo(0, new byte[1], 0, 1)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
             rig.sink().releaseAll();
             rig.settle();
             assertThat(next.result()).isEqualTo(512);

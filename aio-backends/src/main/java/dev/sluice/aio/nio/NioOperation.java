@@ -15,10 +15,9 @@ import org.jspecify.annotations.Nullable;
  * One request's way through blocking calls. A slot of a sink, used again and again.
  *
  * <p><b>Threading:</b> {@link #begin} and {@link #end} on the loop, {@link #run} on a thread in between; executor and finished queue order them.
- * <b>Failure:</b> the result is a negative errno. <b>Allocation:</b> a view and a buffer a data segment.
+ * <b>Failure:</b> the result is a negative errno. <b>Allocation:</b> a buffer an iovec.
  */
 final class NioOperation implements Runnable {
-    private static final long MAX_CALL_BYTES = 1 << 30;
     private static final int ZERO_BYTES = 256 * 1024;
     private static final int TRIES_AT_ONCE = 4;
     private static final long FIRST_PAUSE_NANOS = 1_000_000;
@@ -116,18 +115,18 @@ final class NioOperation implements Runnable {
         boolean reads = asked.op() == BlockOp.READ;
         long offset = asked.offsetBytes();
         for (int i = 0; i < asked.iovecCount(); i++) {
-            MemorySegment segment = asked.dataSegment(i);
-            for (long at = 0; at < segment.byteSize(); ) {
-                MemorySegment rest = segment.asSlice(at, Math.min(MAX_CALL_BYTES, segment.byteSize() - at));
-                FileChannel channel = image.channel(rest.address(), offset, rest.byteSize());
-                int moved = call(reads ? CallSeam.Call.READ : CallSeam.Call.WRITE, channel, rest.asByteBuffer(), offset);
+            long at = 0;
+            for (ByteBuffer rest = asked.callBuffer(i, at); rest.hasRemaining(); rest = asked.callBuffer(i, at)) {
+                int bytes = rest.remaining();
+                FileChannel channel = image.channel(MemorySegment.ofBuffer(rest).address(), offset, bytes);
+                int moved = call(reads ? CallSeam.Call.READ : CallSeam.Call.WRITE, channel, rest, offset);
                 if (moved < 0) {
                     return moved;
                 }
                 if (moved == 0) {
                     return reads ? endOfFile() : -Errno.ENOSPC;
                 }
-                if (moved < rest.byteSize()) {
+                if (moved < bytes) {
                     sink.continued();
                 }
                 at += moved;

@@ -108,8 +108,7 @@ final class TestRequest extends BlockRequest implements AutoCloseable {
         return this;
     }
 
-    @Override
-    public MemorySegment dataSegment(int index) {
+    private MemorySegment dataSegment(int index) {
         return NativeMemory.view(Iovec.base(iovecs.address(), index), Iovec.length(iovecs.address(), index));
     }
 

@@ -11,7 +11,6 @@ import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
-import java.lang.foreign.MemorySegment;
 import java.util.concurrent.CompletableFuture;
 
 /** The bare sink of a backend, driven by its loop's own thread: no queue, no stages, no Mono. */
@@ -115,11 +114,6 @@ final class SinkContender implements Contender {
                 }
                 parsed(load.reads() ? BlockOp.READ : BlockOp.WRITE, load.offsetBytes() / SECTOR_BYTES, blockBytes, iovec, 1);
                 return true;
-            }
-
-            @Override
-            public MemorySegment dataSegment(int index) {
-                return NativeMemory.view(Iovec.base(iovec, index), Iovec.length(iovec, index));
             }
 
             @Override

@@ -14,6 +14,7 @@ import dev.sluice.pipeline.RequestQueue;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -114,19 +115,31 @@ public abstract class RequestQueueContract {
         assertThat(request.availableNanos()).isEqualTo(loop.tickNanos());
         long total = 0;
         for (int i = 0; i < request.iovecCount(); i++) {
-            long length = Iovec.length(request.iovecsAddress(), i);
-            assertThat(request.dataSegment(i).byteSize()).isEqualTo(length);
-            assertThat(request.dataSegment(i).isReadOnly()).as("what is written is the other side's").isEqualTo(request.op() == BlockOp.WRITE);
-            assertThat(request.dataSegment(i).address()).isEqualTo(Iovec.base(request.iovecsAddress(), i));
-            total += length;
+            total += Iovec.length(request.iovecsAddress(), i);
         }
         assertThat(total).as("the iovecs of " + request).isEqualTo(lengthBytes);
-        assertThatThrownBy(() -> request.dataSegment(request.iovecCount())).isInstanceOf(IndexOutOfBoundsException.class);
+        showsItsData(request, lengthBytes);
         if (op != BlockOp.FLUSH) {
             assertThat(request.sector()).isEqualTo(sector);
         }
         request.complete(lengthBytes);
         assertThat(request.state()).isEqualTo(BlockRequest.State.FREE);
+        assertThatThrownBy(() -> request.copyDataTo(0, new byte[0], 0, 0)).isInstanceOf(IllegalStateException.class);
+    }
+
+    private static void showsItsData(BlockRequest request, int bytes) {
+        assertThat(request.dataBytes()).isEqualTo(bytes);
+        byte[] content = new byte[bytes];
+        new Random(bytes).nextBytes(content);
+        if (request.op() == BlockOp.WRITE) {
+            assertThatThrownBy(() -> request.copyDataFrom(0, content, 0, bytes)).as("what is written is the other side's").isInstanceOf(UnsupportedOperationException.class);
+        } else {
+            request.copyDataFrom(0, content, 0, bytes);
+            byte[] found = new byte[bytes];
+            request.copyDataTo(0, found, 0, bytes);
+            assertThat(found).isEqualTo(content);
+        }
+        assertThatThrownBy(() -> request.copyDataTo(bytes, new byte[1], 0, 1)).isInstanceOf(IndexOutOfBoundsException.class);
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.sluice.pipeline.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
@@ -9,7 +10,6 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.QueueSource;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -80,8 +80,8 @@ class SimulatedSinkTest extends BlockSinkContract {
             queue.submit(TestIo.write(0, ones));
             loop.tickUntilIdle();
             assertThat(backend.visible().get(ValueLayout.JAVA_BYTE, 0)).isZero();
-            MemorySegment data = sink.held().getFirst().dataSegment(0);
-            NativeMemory.fill(data.address(), data.byteSize(), (byte) 2);
+            long iovecs = sink.held().getFirst().iovecsAddress();
+            NativeMemory.fill(Iovec.base(iovecs, 0), Iovec.length(iovecs, 0), (byte) 2);
             sink.releaseAll();
             loop.tickUntilIdle();
             assertThat(backend.visible().get(ValueLayout.JAVA_BYTE, 0)).as("who writes too early is found out").isEqualTo((byte) 2);

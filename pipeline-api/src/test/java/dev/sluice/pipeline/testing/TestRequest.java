@@ -7,7 +7,6 @@ import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.IoLoop;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,12 +70,6 @@ public final class TestRequest extends BlockRequest {
 
     private MemorySegment room() {
         return NativeMemory.view(dataAddress, roomBytes);
-    }
-
-    @Override
-    public MemorySegment dataSegment(int index) {
-        Objects.checkIndex(index, iovecCount());
-        return readOnlyIfWrite(NativeMemory.view(Iovec.base(iovecsAddress, index), Iovec.length(iovecsAddress, index)));
     }
 
     /** What the guest asked for; null where a generator made the request. */

@@ -15,7 +15,6 @@ import dev.sluice.virtio.queue.MemoryRegion;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -359,12 +358,6 @@ public final class VirtioBlkRequest extends BlockRequest {
     @Override
     protected void surfaceFault() {
         NativeMemory.surfaceFault();
-    }
-
-    @Override
-    public MemorySegment dataSegment(int index) {
-        Objects.checkIndex(index, iovecCount());
-        return readOnlyIfWrite(NativeMemory.view(Iovec.base(iovecsAddress(), index), Iovec.length(iovecsAddress(), index)));
     }
 
     // ---- the way out
