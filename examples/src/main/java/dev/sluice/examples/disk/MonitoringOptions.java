@@ -50,6 +50,12 @@ public final class MonitoringOptions {
 
     @SuppressWarnings("AddressSelection") // one socket listens on one address
     static InetSocketAddress parse(String text) {
+        InetSocketAddress address = unresolved(text);
+        return new InetSocketAddress(address.getHostString(), address.getPort());
+    }
+
+    /** Asks nobody for an address. */
+    static InetSocketAddress unresolved(String text) {
         if (text.startsWith("[") && text.endsWith("]")) {
             throw new IllegalArgumentException("--metrics '" + text + "': the port is missing: write it behind the address, as in [::1]:9759");
         }
@@ -63,7 +69,7 @@ public final class MonitoringOptions {
         try {
             int port = Integer.parseInt(text.substring(colon + 1));
             if (port >= 0 && port <= MAX_PORT && !host.isEmpty()) {
-                return new InetSocketAddress(host, port);
+                return InetSocketAddress.createUnresolved(host, port);
             }
         } catch (NumberFormatException wrong) {
             // Said below.

@@ -29,6 +29,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A queue in guest memory that a test writes by hand.
@@ -58,7 +59,7 @@ final class QueueUnderTest implements AutoCloseable {
     private static final long USED = 0x2000;
     private static final long USER = 0x7000_0000_0000L;
 
-    final ManualLoop loop = new ManualLoop();
+    final ManualLoop loop;
     final NativeBlock low = NativeMemory.allocate(REGION_BYTES, 4096);
     final NativeBlock high = NativeMemory.allocate(REGION_BYTES, 4096);
     final RecordedEvents events = new RecordedEvents();
@@ -71,6 +72,7 @@ final class QueueUnderTest implements AutoCloseable {
     final VirtioBlkQueue queue;
     final QueueSource source;
     private final List<String> foreignAddresses = new ArrayList<>();
+    private final boolean ownsLoop;
     private int avail;
     private int seenUsed;
     /** Of the requests that were polled. */
@@ -87,6 +89,26 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     QueueUnderTest(long features, int segMax, BlockGeometry geometry, SimulatedFaults faults, int firstIndex, Shortcuts shortcuts) throws IOException {
+        this(features, segMax, geometry, faults, firstIndex, shortcuts, new ManualLoop(), null);
+    }
+
+    /** On a loop of the caller's with its calls: the kernel takes milliseconds to give their context back. */
+    QueueUnderTest(long features, int segMax, BlockGeometry geometry, ManualLoop loop, CallBatch calls) throws IOException {
+        this(features, segMax, geometry, SimulatedFaults.NONE, 0, Shortcuts.ALL, loop, calls);
+    }
+
+    private QueueUnderTest(
+            long features,
+            int segMax,
+            BlockGeometry geometry,
+            SimulatedFaults faults,
+            int firstIndex,
+            Shortcuts shortcuts,
+            ManualLoop loop,
+            @Nullable CallBatch shared)
+            throws IOException {
+        this.loop = loop;
+        this.ownsLoop = shared == null;
         backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, faults);
         pipeline = BlockPipeline.builder()
                 .backend(backend)
@@ -97,7 +119,7 @@ final class QueueUnderTest implements AutoCloseable {
                 .build();
         device = new VirtioBlkDevice(geometry, 1, segMax);
         device.accept(features);
-        calls = new CallBatch(loop);
+        calls = shared == null ? new CallBatch(loop) : shared;
         avail = firstIndex & 0xFFFF;
         seenUsed = avail;
         VirtqAvail.idxRelease(low.segment(), AVAIL, avail);
@@ -258,9 +280,13 @@ final class QueueUnderTest implements AutoCloseable {
             throw new AssertionError(queue.inFlight() + " requests did not come back");
         }
         queue.close();
-        calls.close();
+        if (ownsLoop) {
+            calls.close();
+        }
         pipeline.close();
-        loop.close();
+        if (ownsLoop) {
+            loop.close();
+        }
         backend.close();
         call.close();
         err.close();
