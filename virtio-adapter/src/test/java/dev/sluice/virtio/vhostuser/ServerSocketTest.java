@@ -73,18 +73,20 @@ final class ServerSocketTest {
             boolean _ = busy.queue.publish();
             busy.queue.kick();
             ServerFixture.await("the request", () -> fixture.events.taken.get() == 1);
+            Thread closing = Thread.ofPlatform().unstarted(fixture.server::close);
             try (UnixSocket waiting = UnixSocket.connectTo(fixture.socket.toString())) {
                 waiting.receiveTimeout(60_000);
-                Thread closing = Thread.ofPlatform().start(fixture.server::close);
+                closing.start();
                 ServerFixture.await("the end of the path", () -> !Files.exists(fixture.socket));
                 try (NativeBlock word = NativeMemory.allocate(8, 8)) {
                     assertThat(waiting.receive(word.address(), 8, new ReceivedFds())).as("who was not accepted yet").isIn(0, -Errno.ECONNRESET);
                 }
                 assertThat(closing.isAlive()).as("the request is in flight").isTrue();
                 assertThatThrownBy(() -> UnixSocket.connectTo(fixture.socket.toString())).hasMessageContaining("ENOENT");
+            } finally {
                 CompletableFuture.runAsync(() -> fixture.sink(0).releaseAll(), fixture.loops.getFirst()).join();
-                closing.join();
             }
+            closing.join();
         }
     }
 
