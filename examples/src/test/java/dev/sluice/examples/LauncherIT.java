@@ -146,7 +146,7 @@ class LauncherIT {
     @EnumSource
     void shouldSayInOneLineThatAnEntryOfTheClassPathDoesNotExist(Launcher launcher) throws Exception {
         install(launcher);
-        for (String entry : new String[] {"/nowhere/stage.jar", "/nowhere/*", "nowhere:"}) {
+        for (String entry : new String[] {"/absent/stage.jar", "/absent/*", "nowhere:"}) {
             SluiceProcess.Ended ended = launcher.run(home, Map.of("SLUICE_CLASSPATH", entry), "exec \"$sluice\" --version");
             assertThat(ended.err()).startsWith("sluice: error: SLUICE_CLASSPATH names " + entry.replace(":", "") + ", which does not exist").hasLineCount(1);
             assertThat(ended.status()).isEqualTo(1);
