@@ -1,5 +1,7 @@
 package dev.sluice.aio.loop;
 
+import java.util.function.LongSupplier;
+
 /**
  * What whoever enters the kernel asks of a loop: whether it may wait there, and until when.
  *
@@ -13,12 +15,14 @@ public final class LoopWait {
     private final PollList polls;
     private final LoopHandles handles;
     private final TickLoop loop;
+    private final LongSupplier clock;
     private boolean waited;
     private boolean hadLeave;
     private long leftNanos;
 
-    LoopWait(TickLoop loop, TurnList turns, Timers timers, Mailbox mailbox, PollWindow window, PollList polls, LoopHandles handles) {
+    LoopWait(TickLoop loop, LongSupplier clock, TurnList turns, Timers timers, Mailbox mailbox, PollWindow window, PollList polls, LoopHandles handles) {
         this.loop = loop;
+        this.clock = clock;
         this.window = window;
         this.polls = polls;
         this.handles = handles;
@@ -29,11 +33,11 @@ public final class LoopWait {
 
     /** Whether there is nothing else to do and the loop has spun long enough. From a yes on, whoever posts a task wakes the loop up. */
     public boolean mayWait() {
-        if (!turns.isEmpty() || timerIsDue(System.nanoTime())) {
+        if (!turns.isEmpty() || timerIsDue(clock.getAsLong())) {
             return false;
         }
         if (window.enabled()) {
-            if (window.spins(System.nanoTime(), handles.anyAwaitsKernel())) {
+            if (window.spins(clock.getAsLong(), handles.anyAwaitsKernel())) {
                 polls.beforeSpin(loop);
                 Thread.onSpinWait();
                 return false;
@@ -44,7 +48,7 @@ public final class LoopWait {
         }
         waited = mailbox.mayWait();
         if (waited) {
-            leftNanos = System.nanoTime();
+            leftNanos = clock.getAsLong();
         }
         return waited;
     }
@@ -69,7 +73,7 @@ public final class LoopWait {
         hadLeave = waited;
         waited = false;
         if (hadLeave && window.enabled()) {
-            window.slept(System.nanoTime());
+            window.slept(clock.getAsLong());
         }
     }
 

@@ -7,6 +7,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -42,6 +44,7 @@ public abstract class TickLoop implements IoLoop {
     private static final long CLOSE_LIMIT_NANOS = 10_000_000_000L;
 
     private final String name;
+    private final LongSupplier clock;
     private final Thread thread;
     private final Mailbox mailbox;
     private final Scheduler scheduler;
@@ -56,8 +59,8 @@ public abstract class TickLoop implements IoLoop {
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
 
-    private long tickNanos = System.nanoTime();
-    private long enteredNanos = tickNanos;
+    private long tickNanos;
+    private long enteredNanos;
     private int expectedTasks;
     private int failedEnters;
     private boolean closing;
@@ -68,16 +71,28 @@ public abstract class TickLoop implements IoLoop {
      *
      * @param pollMaxNanos how long it spins at most before it sleeps, 0 for not at all
      */
-    @SuppressWarnings("this-escape") // Nobody calls back before startThread.
     protected TickLoop(String name, boolean daemon, long pollMaxNanos) {
+        this(name, pollMaxNanos, System::nanoTime, loop -> Thread.ofPlatform().name(name).daemon(daemon).unstarted(loop::runThread));
+    }
+
+    /** A loop for a simulation: its thread is the one that makes it and calls {@link #runOneTick}, and its time is the simulation's. */
+    protected TickLoop(String name, LongSupplier clock) {
+        this(name, 0, clock, _ -> Thread.currentThread());
+    }
+
+    @SuppressWarnings("this-escape") // Nobody calls back before startThread.
+    private TickLoop(String name, long pollMaxNanos, LongSupplier clock, Function<TickLoop, Thread> thread) {
         this.name = name;
+        this.clock = clock;
+        this.tickNanos = clock.getAsLong();
+        this.enteredNanos = tickNanos;
         this.mailbox = new Mailbox(name, this::wakeUp);
         this.window = new PollWindow(pollMaxNanos);
-        this.wait = new LoopWait(this, turns, timers, mailbox, window, polls, handles);
+        this.wait = new LoopWait(this, clock, turns, timers, mailbox, window, polls, handles);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
-        this.thread = Thread.ofPlatform().name(name).daemon(daemon).unstarted(this::runThread);
-        this.counts = new LoopCounts(thread.threadId());
+        this.thread = thread.apply(this);
+        this.counts = new LoopCounts(this.thread.threadId());
     }
 
     /** Starts the thread. From the starter's thread; returns what {@link #openKernel} threw, in which case the thread has ended, or null. */
@@ -134,7 +149,7 @@ public abstract class TickLoop implements IoLoop {
     @Override
     public final void schedule(Runnable task, long delayNanos) {
         assertInLoop();
-        timers.add(task, System.nanoTime() + Math.max(0, delayNanos));
+        timers.add(task, clock.getAsLong() + Math.max(0, delayNanos));
     }
 
     @Override
@@ -215,12 +230,21 @@ public abstract class TickLoop implements IoLoop {
             started.completeExceptionally(refused);
             return;
         }
-        counts.begun(System.nanoTime());
+        counts.begun(clock.getAsLong());
         started.complete(null);
-        while (!mayEnd()) {
-            guardedTick();
+        while (runOneTick()) {
+            // as long as it lives
         }
-        end();
+    }
+
+    /** Runs a tick; false when the loop has ended instead. The loop's thread calls it, or the simulation that drives the loop. */
+    protected final boolean runOneTick() {
+        if (mayEnd()) {
+            end();
+            return false;
+        }
+        guardedTick();
+        return true;
     }
 
     private void guardedTick() {
@@ -233,7 +257,7 @@ public abstract class TickLoop implements IoLoop {
 
     private void tick() {
         boolean entered = enter();
-        tickNanos = System.nanoTime();
+        tickNanos = clock.getAsLong();
         counts.awake(entered ? wait.leftNanos(tickNanos) : tickNanos, tickNanos);
         boolean worked = handles.drain(this);
         int tasks = mailbox.runAll(this, MAX_TASKS_PER_TICK);
@@ -260,7 +284,7 @@ public abstract class TickLoop implements IoLoop {
         }
         try {
             enterKernel(wait);
-            enteredNanos = System.nanoTime();
+            enteredNanos = clock.getAsLong();
             failedEnters = 0;
         } catch (Throwable failure) {
             failed("entering the kernel", failure);
@@ -273,13 +297,13 @@ public abstract class TickLoop implements IoLoop {
         if (closing || submissionsWait() || handles.anyAwaitsKernel()) {
             return false;
         }
-        return turns.isEmpty() ? spin() : System.nanoTime() - enteredNanos < LONGEST_STAY_NANOS;
+        return turns.isEmpty() ? spin() : clock.getAsLong() - enteredNanos < LONGEST_STAY_NANOS;
     }
 
     /** Looks again and again at queues and mailbox alone. True where there is something to do for which the kernel need not be entered. */
     private boolean spin() {
         while (turns.isEmpty()) {
-            long now = System.nanoTime();
+            long now = clock.getAsLong();
             if (!window.enabled() || !window.spins(now, false) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
                 return false;
             }
@@ -300,7 +324,7 @@ public abstract class TickLoop implements IoLoop {
             return;
         }
         closing = true;
-        closeLimitNanos = System.nanoTime() + CLOSE_LIMIT_NANOS;
+        closeLimitNanos = clock.getAsLong() + CLOSE_LIMIT_NANOS;
         schedule(() -> {}, CLOSE_LIMIT_NANOS);
         handles.loopEnding(this);
     }
@@ -312,7 +336,7 @@ public abstract class TickLoop implements IoLoop {
         if (expectedTasks == 0 && !handles.anyBusy()) {
             return true;
         }
-        boolean late = System.nanoTime() - closeLimitNanos >= 0;
+        boolean late = clock.getAsLong() - closeLimitNanos >= 0;
         if (late) {
             LOG.error("{}: requests did not come back from the kernel in {} s; ending without them", name, CLOSE_LIMIT_NANOS / 1_000_000_000L);
         }

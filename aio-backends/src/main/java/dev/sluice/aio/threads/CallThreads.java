@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,6 +32,8 @@ public final class CallThreads {
     private final String name;
     private final int most;
     private final ThreadFactory factory;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition work = lock.newCondition();
     private final ArrayDeque<Runnable> queue = new ArrayDeque<>();
     private int threads;
     private int idle;
@@ -60,8 +64,11 @@ public final class CallThreads {
     public static CallThreads start(String name, int most) throws IOException {
         CallThreads threads = new CallThreads(name, most, Thread.ofPlatform().daemon().name(name, 0).factory());
         Throwable refused;
-        synchronized (threads) {
+        threads.lock.lock();
+        try {
             refused = threads.startOne();
+        } finally {
+            threads.lock.unlock();
         }
         if (refused != null) {
             throw new IOException(
@@ -76,31 +83,41 @@ public final class CallThreads {
      *
      * @return false if there is no thread and none can be started: nothing has happened then
      */
-    public synchronized boolean run(Runnable call) {
-        if (threads == 0 && startOne() != null) {
-            return false;
-        }
-        queue.add(call);
-        if (idle >= queue.size()) {
-            notify();
-        } else if (threads < most && !closed && System.nanoTime() - askAgainNanos >= 0) {
-            Throwable refused = startOne();
-            if (refused == null) {
-                refusals = 0;
-            } else {
-                leaveOut(refused);
+    public boolean run(Runnable call) {
+        lock.lock();
+        try {
+            if (threads == 0 && startOne() != null) {
+                return false;
             }
+            queue.add(call);
+            if (idle >= queue.size()) {
+                work.signal();
+            } else if (threads < most && !closed && System.nanoTime() - askAgainNanos >= 0) {
+                Throwable refused = startOne();
+                if (refused == null) {
+                    refusals = 0;
+                } else {
+                    leaveOut(refused);
+                }
+            }
+            return true;
+        } finally {
+            lock.unlock();
         }
-        return true;
     }
 
     /** What was handed over before is still done. */
-    public synchronized void close() {
-        closed = true;
-        notifyAll();
+    public void close() {
+        lock.lock();
+        try {
+            closed = true;
+            work.signalAll();
+        } finally {
+            lock.unlock();
+        }
     }
 
-    /** Returns what was in the way, or null. Counted only once it runs; it waits for the monitor of the caller. */
+    /** Returns what was in the way, or null. Counted only once it runs; it waits for the caller's lock. */
     private @Nullable Throwable startOne() {
         try {
             Thread started = factory.newThread(this::work);
@@ -130,24 +147,29 @@ public final class CallThreads {
     }
 
     /** The next call; null if the thread is to end, in which case it is not counted any more. */
-    private synchronized @Nullable Runnable next() {
-        long idleSince = System.nanoTime();
-        while (queue.isEmpty()) {
-            boolean late = threads > 1 && System.nanoTime() - idleSince >= IDLE_NANOS;
-            if (closed || late) {
-                threads--;
-                return null;
+    private @Nullable Runnable next() {
+        lock.lock();
+        try {
+            long idleSince = System.nanoTime();
+            while (queue.isEmpty()) {
+                boolean late = threads > 1 && System.nanoTime() - idleSince >= IDLE_NANOS;
+                if (closed || late) {
+                    threads--;
+                    return null;
+                }
+                idle++;
+                try {
+                    long _ = work.awaitNanos(IDLE_NANOS);
+                } catch (InterruptedException nobodysBusiness) {
+                    // Nobody interrupts these threads but by accident; the loop looks again.
+                } finally {
+                    idle--;
+                }
             }
-            idle++;
-            try {
-                wait(TimeUnit.NANOSECONDS.toMillis(IDLE_NANOS) + 1);
-            } catch (InterruptedException nobodysBusiness) {
-                // Nobody interrupts these threads but by accident; the loop looks again.
-            } finally {
-                idle--;
-            }
+            return queue.poll();
+        } finally {
+            lock.unlock();
         }
-        return queue.poll();
     }
 
     private void failed(Throwable failure) {
