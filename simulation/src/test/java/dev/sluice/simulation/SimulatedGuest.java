@@ -1,0 +1,315 @@
+package dev.sluice.simulation;
+
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.ReceivedFds;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.UnixSocket;
+import dev.sluice.virtio.layout.VhostUser;
+import dev.sluice.virtio.layout.VirtioBlkConfig;
+import dev.sluice.virtio.layout.VirtioFeatures;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The front end of the simulated guest: sends one message at a time over a real socket and waits for its reply, while queues go on.
+ *
+ * <p>It starts as QEMU does: features, memory, then for each ring size, base, addresses, descriptors, enabling with NEED_REPLY.
+ */
+final class SimulatedGuest implements AutoCloseable {
+    static final String SERIAL = "simulated";
+    private static final long PROTOCOL = VhostUser.PROTOCOL_F_MQ | VhostUser.PROTOCOL_F_CONFIG | VhostUser.PROTOCOL_F_REPLY_ACK | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+
+    final GuestRegion first;
+    /** Comes and goes while rings run. */
+    final GuestRegion second;
+    final List<GuestQueue> queues;
+    private final boolean eventIdx;
+    private final boolean indirect;
+    private final Trace trace;
+    private final NativeBlock buffer = NativeMemory.allocate(1024, 8);
+    private final ArrayDeque<Message> toSend = new ArrayDeque<>();
+    private @Nullable UnixSocket socket;
+    private @Nullable Message awaiting;
+    private int received;
+    boolean secondThere;
+    boolean writeThrough;
+    /** Under way: which of the modes a request would meet is open. */
+    boolean cacheModeChanges;
+
+    private static final class Message {
+        final String name;
+        final int request;
+        final byte[] payload;
+        final int[] fds;
+        final boolean hasReply;
+        final Consumer<MemorySegment> then;
+
+        Message(String name, int request, byte[] payload, int[] fds, boolean hasReply, Consumer<MemorySegment> then) {
+            this.name = name;
+            this.request = request;
+            this.payload = payload;
+            this.fds = fds;
+            this.hasReply = hasReply;
+            this.then = then;
+        }
+    }
+
+    SimulatedGuest(GuestRegion first, GuestRegion second, List<GuestQueue> queues, boolean eventIdx, boolean indirect, Trace trace) {
+        this.first = first;
+        this.second = second;
+        this.queues = queues;
+        this.eventIdx = eventIdx;
+        this.indirect = indirect;
+        this.trace = trace;
+    }
+
+    // ---- the connection
+
+    void connect(UnixSocket connected) {
+        socket = connected;
+        int result = LinuxFile.setNonBlocking(connected.fd().number(), true);
+        if (result < 0) {
+            throw new IllegalStateException("O_NONBLOCK");
+        }
+        long features = VirtioFeatures.VERSION_1 | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES | VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE
+                | VirtioFeatures.BLK_SEG_MAX | VirtioFeatures.BLK_DISCARD | VirtioFeatures.BLK_WRITE_ZEROES | VirtioFeatures.BLK_MQ
+                | (eventIdx ? VirtioFeatures.EVENT_IDX : 0) | (indirect ? VirtioFeatures.INDIRECT_DESC : 0);
+        query("GET_FEATURES", VhostUser.GET_FEATURES, reply -> require((VhostUser.u64(reply, 0) & features) == features, "features are missing"));
+        query("GET_PROTOCOL_FEATURES", VhostUser.GET_PROTOCOL_FEATURES, reply -> require((VhostUser.u64(reply, 0) & PROTOCOL) == PROTOCOL, "protocol features are missing"));
+        send("SET_PROTOCOL_FEATURES", VhostUser.SET_PROTOCOL_FEATURES, u64(PROTOCOL));
+        send("SET_OWNER", VhostUser.SET_OWNER, new byte[0]);
+        send("SET_FEATURES", VhostUser.SET_FEATURES, u64(features));
+        memoryTable();
+        secondThere = queues.stream().anyMatch(queue -> queue.uses(second));
+        if (secondThere) {
+            addSecond();
+        }
+        for (GuestQueue queue : queues) {
+            // As QEMU does, which no back end has told where it had stopped.
+            start(queue, queue.deviceUsedIdx());
+        }
+    }
+
+    void memoryTable() {
+        byte[] payload = new byte[VhostUser.MEM_TABLE_HEADER_SIZE + VhostUser.REGION_SIZE];
+        VhostUser.u32(MemorySegment.ofArray(payload), 0, 1);
+        region(payload, VhostUser.MEM_TABLE_HEADER_SIZE, first);
+        acked("SET_MEM_TABLE", VhostUser.SET_MEM_TABLE, payload, first.fd());
+    }
+
+    private static void region(byte[] payload, int at, GuestRegion region) {
+        MemorySegment bytes = MemorySegment.ofArray(payload);
+        VhostUser.u64(bytes, at, region.guestAddress());
+        VhostUser.u64(bytes, at + 8, region.bytes());
+        VhostUser.u64(bytes, at + 16, region.userAddress());
+        VhostUser.u64(bytes, at + 24, region.offset());
+    }
+
+    void addSecond() {
+        byte[] payload = new byte[VhostUser.MEM_REG_SIZE];
+        region(payload, 8, second);
+        acked("ADD_MEM_REG", VhostUser.ADD_MEM_REG, payload, reply -> secondThere = true, second.fd());
+    }
+
+    void removeSecond() {
+        secondThere = false;
+        byte[] payload = new byte[VhostUser.MEM_REG_SIZE];
+        region(payload, 8, second);
+        acked("REM_MEM_REG", VhostUser.REM_MEM_REG, payload);
+    }
+
+    private void start(GuestQueue queue, int base) {
+        send("SET_VRING_NUM", VhostUser.SET_VRING_NUM, state(queue.index, GuestQueue.SIZE));
+        send("SET_VRING_BASE", VhostUser.SET_VRING_BASE, state(queue.index, base));
+        byte[] addresses = new byte[VhostUser.VRING_ADDR_SIZE];
+        MemorySegment bytes = MemorySegment.ofArray(addresses);
+        VhostUser.u32(bytes, 0, queue.index);
+        VhostUser.u64(bytes, 8, queue.descriptorsAddress());
+        VhostUser.u64(bytes, 16, queue.usedAddress());
+        VhostUser.u64(bytes, 24, queue.availAddress());
+        send("SET_VRING_ADDR", VhostUser.SET_VRING_ADDR, addresses);
+        toSend.add(new Message("SET_VRING_ERR", VhostUser.SET_VRING_ERR, u64(queue.index), new int[] {queue.errFd()}, false, reply -> {}));
+        call(queue);
+        toSend.add(new Message("SET_VRING_KICK", VhostUser.SET_VRING_KICK, u64(queue.index), new int[] {queue.kickFd()}, false, reply -> queue.running = true));
+        enable(queue, true);
+    }
+
+    void call(GuestQueue queue) {
+        toSend.add(new Message("SET_VRING_CALL", VhostUser.SET_VRING_CALL, u64(queue.index), new int[] {queue.callFd()}, false, reply -> {}));
+    }
+
+    void enable(GuestQueue queue, boolean enable) {
+        acked("SET_VRING_ENABLE " + enable, VhostUser.SET_VRING_ENABLE, state(queue.index, enable ? 1 : 0));
+    }
+
+    /** Stops a ring as a guest's reset or a migration does, and starts it where it stopped. */
+    void stopAndStart(GuestQueue queue) {
+        enable(queue, false);
+        toSend.add(new Message("GET_VRING_BASE", VhostUser.GET_VRING_BASE, state(queue.index, 0), new int[0], true, reply -> {
+            queue.running = false;
+            int base = VhostUser.u32(reply, 4);
+            require(base == queue.deviceUsedIdx(), "queue " + queue.index + " stopped at " + base + " with the used index at " + queue.deviceUsedIdx());
+            start(queue, base);
+        }));
+    }
+
+    void cacheMode(boolean through) {
+        byte[] payload = new byte[VhostUser.CONFIG_HEADER_SIZE + 1];
+        MemorySegment bytes = MemorySegment.ofArray(payload);
+        VhostUser.u32(bytes, 0, VirtioBlkConfig.WRITEBACK);
+        VhostUser.u32(bytes, 4, 1);
+        payload[VhostUser.CONFIG_HEADER_SIZE] = (byte) (through ? 0 : 1);
+        cacheModeChanges = true;
+        acked("SET_CONFIG writeback " + !through, VhostUser.SET_CONFIG, payload, reply -> {
+            writeThrough = through;
+            cacheModeChanges = false;
+        });
+    }
+
+    // ---- messages
+
+    private static byte[] u64(long value) {
+        byte[] bytes = new byte[8];
+        VhostUser.u64(MemorySegment.ofArray(bytes), 0, value);
+        return bytes;
+    }
+
+    private static byte[] state(int index, int value) {
+        byte[] bytes = new byte[VhostUser.VRING_STATE_SIZE];
+        VhostUser.u32(MemorySegment.ofArray(bytes), 0, index);
+        VhostUser.u32(MemorySegment.ofArray(bytes), 4, value);
+        return bytes;
+    }
+
+    private void send(String name, int request, byte[] payload) {
+        toSend.add(new Message(name, request, payload, new int[0], false, reply -> {}));
+    }
+
+    private void query(String name, int request, Consumer<MemorySegment> then) {
+        toSend.add(new Message(name, request, new byte[0], new int[0], true, then));
+    }
+
+    private void acked(String name, int request, byte[] payload, int... fds) {
+        acked(name, request, payload, reply -> {}, fds);
+    }
+
+    private void acked(String name, int request, byte[] payload, Consumer<MemorySegment> then, int... fds) {
+        toSend.add(new Message(name, request, payload, fds, true, reply -> {
+            require(VhostUser.u64(reply, 0) == 0, name + " was refused");
+            then.accept(reply);
+        }));
+    }
+
+    private static void require(boolean condition, String what) {
+        if (!condition) {
+            throw new Violation(what);
+        }
+    }
+
+    boolean busy() {
+        return awaiting != null || !toSend.isEmpty();
+    }
+
+    boolean connected() {
+        return socket != null;
+    }
+
+    /** Sends the next message if none is under way. True if it did: the session has something to serve. */
+    boolean sendNext() {
+        UnixSocket to = socket;
+        if (to == null || awaiting != null || toSend.isEmpty()) {
+            return false;
+        }
+        Message message = toSend.remove();
+        boolean ownReply = switch (message.request) {
+            case VhostUser.GET_FEATURES, VhostUser.GET_PROTOCOL_FEATURES, VhostUser.GET_VRING_BASE -> true;
+            default -> false;
+        };
+        MemorySegment bytes = buffer.segment();
+        VhostUser.u32(bytes, 0, message.request);
+        VhostUser.u32(bytes, 4, VhostUser.VERSION | (message.hasReply && !ownReply ? VhostUser.FLAG_NEED_REPLY : 0));
+        VhostUser.u32(bytes, 8, message.payload.length);
+        MemorySegment.copy(MemorySegment.ofArray(message.payload), 0, bytes, VhostUser.HEADER_SIZE, message.payload.length);
+        int length = VhostUser.HEADER_SIZE + message.payload.length;
+        require(to.send(buffer.address(), length, message.fds) == length, "a message was not sent whole");
+        trace.add("front end sends " + message.name + " " + Arrays.toString(message.payload.length > 16 ? new byte[0] : message.payload));
+        if (message.hasReply) {
+            awaiting = message;
+            received = 0;
+        } else {
+            message.then.accept(MemorySegment.NULL);
+        }
+        return true;
+    }
+
+    /** Takes a reply if it is there. */
+    void receive() {
+        UnixSocket from = socket;
+        Message message = awaiting;
+        if (from == null || message == null) {
+            return;
+        }
+        try (ReceivedFds none = new ReceivedFds(1)) {
+            int result = from.receive(buffer.address() + 512 + received, 512 - received, none);
+            if (result <= 0) {
+                return;
+            }
+            received += result;
+        }
+        MemorySegment bytes = buffer.segment().asSlice(512);
+        if (received < VhostUser.HEADER_SIZE || received < VhostUser.HEADER_SIZE + VhostUser.u32(bytes, 8)) {
+            return;
+        }
+        require(received == VhostUser.HEADER_SIZE + VhostUser.u32(bytes, 8), "two replies to " + message.name);
+        require(VhostUser.u32(bytes, 0) == message.request, "the reply to " + message.name + " is one to request " + VhostUser.u32(bytes, 0));
+        require((VhostUser.u32(bytes, 4) & ~VhostUser.FLAG_NEED_REPLY) == (VhostUser.VERSION | VhostUser.FLAG_REPLY), "the reply to " + message.name + " has flags "
+                + VhostUser.u32(bytes, 4));
+        awaiting = null;
+        trace.add("front end has the reply to " + message.name);
+        message.then.accept(bytes.asSlice(VhostUser.HEADER_SIZE));
+    }
+
+    /** The connection ends, whatever was under way. */
+    void disconnect() {
+        UnixSocket ended = socket;
+        socket = null;
+        if (ended != null) {
+            ended.close();
+        }
+        toSend.clear();
+        awaiting = null;
+        secondThere = false;
+    }
+
+    @Override
+    public void close() {
+        disconnect();
+        buffer.close();
+        queues.forEach(GuestQueue::close);
+        first.close();
+        second.close();
+    }
+
+    /** Sockets, eventfds, memory files and images: not the jars that the JVM opens as it goes. */
+    static int openDescriptors() throws IOException {
+        int open = 0;
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
+            for (Path descriptor : all) {
+                String name = LinuxFile.descriptorName(Integer.parseInt(descriptor.getFileName().toString()));
+                if (name.startsWith("anon_inode:") || name.startsWith("socket:") || name.startsWith("/memfd:") || name.endsWith(".img")) {
+                    open++;
+                }
+            }
+        }
+        return open;
+    }
+}
