@@ -18,7 +18,7 @@ import reactor.core.publisher.Sinks;
  * The end of a device, in order: no new calls, and no buffers for those who wait for one; each queue drains and its source ends; the sinks close; the
  * calls of channels return; then loops and backend; memory is freed.
  *
- * <p><b>Threading:</b> any; each queue's part runs on its loop, and what waits for threads on a virtual thread. <b>Failure:</b> a loop that has
+ * <p><b>Threading:</b> any; each queue's part runs on its loop, and what waits for threads on the caller's, or for {@link #shutdown} on a virtual one. <b>Failure:</b> a loop that has
  * ended before its device waited for the requests that it had taken; those that had not been taken are refused.
  */
 final class Closing {
@@ -34,6 +34,8 @@ final class Closing {
     private final AtomicBoolean begun = new AtomicBoolean();
     private final AtomicInteger left;
     private final Runnable begins;
+    private final CompletableFuture<@Nullable Void> sinksClosed = new CompletableFuture<>();
+    private final AtomicBoolean freeing = new AtomicBoolean();
     private final Sinks.One<Void> done = Sinks.one();
 
     Closing(DeviceQueue[] queues, BlockBufferPool buffers, CallsUnderWay calls, Resources resources, Runnable begins) {
@@ -48,18 +50,25 @@ final class Closing {
     Mono<Void> shutdown() {
         return Mono.defer(() -> {
             begin();
+            CompletableFuture<Void> _ = sinksClosed.thenRun(() -> Thread.ofVirtual().name("sluice-device-closing").start(this::free));
             return done.asMono();
         });
     }
 
+    /** Frees on the caller's thread: at a limit of tasks there may be no other. */
     void await() {
         begin();
-        CompletableFuture<@Nullable Void> ended = done.asMono().toFuture();
+        await(sinksClosed);
+        free();
+        await(done.asMono().toFuture());
+    }
+
+    private static void await(CompletableFuture<?> awaited) {
         boolean interrupted = false;
         try {
             while (true) {
                 try {
-                    ended.get();
+                    awaited.get();
                     return;
                 } catch (InterruptedException later) {
                     interrupted = true;
@@ -103,7 +112,7 @@ final class Closing {
     /** The sinks close with a task of their loop each; a task behind it on every loop, one after the other, comes when all have. */
     private void afterSinks(int next) {
         if (next == queues.length) {
-            Thread.ofVirtual().name("sluice-device-closing").start(this::free);
+            boolean _ = sinksClosed.complete(null);
             return;
         }
         IoLoop loop = queues[next].loop();
@@ -114,7 +123,11 @@ final class Closing {
         }
     }
 
+    /** Once, whoever comes first. */
     private void free() {
+        if (!freeing.compareAndSet(false, true)) {
+            return;
+        }
         try {
             calls.awaitNone(CALLS_NANOS);
             resources.closeRest();
