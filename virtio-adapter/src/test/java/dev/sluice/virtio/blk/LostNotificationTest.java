@@ -87,8 +87,8 @@ final class LostNotificationTest {
         try (var lines = Files.lines(Path.of("/proc/thread-self/status"))) {
             String list = lines.filter(line -> line.startsWith(ALLOWED_CPUS)).findFirst().orElseThrow().substring(ALLOWED_CPUS.length()).strip();
             BitSet cpus = new BitSet();
-            for (String range : list.split(",")) {
-                String[] ends = range.split("-");
+            for (String range : list.split(",", -1)) {
+                String[] ends = range.split("-", -1);
                 cpus.set(Integer.parseInt(ends[0]), Integer.parseInt(ends[ends.length - 1]) + 1);
             }
             return cpus.stream().limit(2).toArray();
