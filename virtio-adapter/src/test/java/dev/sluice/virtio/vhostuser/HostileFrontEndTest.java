@@ -475,6 +475,7 @@ final class HostileFrontEndTest {
     @Test
     void shouldNotStopTheLoopWhenACallEventfdIsFullAndBlocking() throws Exception {
         try (RawFrontEnd front = RawFrontEnd.running(fixture)) {
+            ServerFixture.await("the call of the start", () -> EventFd.drain(front.queue.callFd()) > 0);
             try (NativeBlock full = NativeMemory.allocate(8, 8)) {
                 NativeMemory.putLong(full.address(), 0xFFFF_FFFF_FFFF_FFFEL);
                 assertThat(LinuxFile.write(front.queue.callFd(), full.address(), 8)).isEqualTo(8);
