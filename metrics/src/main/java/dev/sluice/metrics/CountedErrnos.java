@@ -1,7 +1,7 @@
 package dev.sluice.metrics;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockStatus;
-import dev.sluice.pipeline.Errno;
 
 /**
  * The errnos that have a counter of their own; all others share one. A fixed set, so that the number of series is fixed and each is there, at zero,

@@ -3,8 +3,8 @@ package dev.sluice.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.management.ThreadMXBean;
+import dev.sluice.linux.Errno;
 import dev.sluice.metrics.MetricsSnapshot.OpTotals;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;

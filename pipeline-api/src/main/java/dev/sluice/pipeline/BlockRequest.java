@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Errno;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Objects;

@@ -1,5 +1,7 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Errno;
+
 /**
  * How a request ended, as its guest sees it. The only place where an errno becomes a status.
  *

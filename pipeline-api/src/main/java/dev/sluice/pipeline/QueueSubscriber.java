@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Errno;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;

@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Errno;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Errno;
 import java.lang.ref.WeakReference;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicBoolean;

@@ -3,6 +3,7 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.PipelineRig.Seen;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.TestIo;

@@ -3,6 +3,7 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;

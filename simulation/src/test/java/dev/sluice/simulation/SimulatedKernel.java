@@ -1,13 +1,13 @@
 package dev.sluice.simulation;
 
 import dev.sluice.aio.linuxaio.SimulatedAio;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

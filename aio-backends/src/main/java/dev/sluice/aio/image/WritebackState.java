@@ -1,6 +1,6 @@
 package dev.sluice.aio.image;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -1,13 +1,13 @@
 package dev.sluice.aio.linuxaio;
 
 import dev.sluice.linux.AioRing;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.IoEvent;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxAio;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.pipeline.Errno;
 
 /**
  * An AIO context with its submissions: those that wait for io_submit, in order, and those that the kernel has.

@@ -1,12 +1,12 @@
 package dev.sluice.aio.linuxaio;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.linux.LinuxUnavailableException;
 import dev.sluice.linux.Memfd;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -5,11 +5,11 @@ import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.sink.RawSink;
 import dev.sluice.aio.sink.ThreadCalls;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 
 /**

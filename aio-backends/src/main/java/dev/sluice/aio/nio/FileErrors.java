@@ -1,6 +1,6 @@
 package dev.sluice.aio.nio;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.NonWritableChannelException;

@@ -1,8 +1,8 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package dev.sluice.aio.nio;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntSupplier;
 

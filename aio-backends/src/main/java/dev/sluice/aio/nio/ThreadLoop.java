@@ -15,7 +15,7 @@ import reactor.core.scheduler.Schedulers;
 
 /**
  * A loop that needs nothing of the kernel: a thread that parks where it has nothing to do. It cannot watch descriptors, so it serves
- * {@link dev.sluice.device.BlockDevice} and no guest.
+ * {@code BlockDevice} and no guest.
  *
  * <p><b>Threading:</b> as {@link IoLoop} says. <b>Failure:</b> what is thrown into the loop is logged. <b>Allocation:</b> a queue node a task.
  */

@@ -4,7 +4,7 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.IoLoopProvider;
 import java.util.Optional;
 
-/** The {@code thread} loop: a thread that parks. Works everywhere, for {@link dev.sluice.device.BlockDevice} only. */
+/** The {@code thread} loop: a thread that parks. Works everywhere, for {@code BlockDevice} only. */
 public final class ThreadLoopProvider implements IoLoopProvider {
     static final String NAME = "thread";
 

@@ -1,11 +1,11 @@
 package dev.sluice.aio.nothing;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

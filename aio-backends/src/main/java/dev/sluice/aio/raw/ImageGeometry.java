@@ -1,12 +1,12 @@
 package dev.sluice.aio.raw;
 
 import dev.sluice.linux.BlockDeviceIoctl;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.FileStatus;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,8 +1,8 @@
 package dev.sluice.aio.raw;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.OfdLock;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 
 /**

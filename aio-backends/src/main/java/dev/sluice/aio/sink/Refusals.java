@@ -1,6 +1,6 @@
 package dev.sluice.aio.sink;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 
 /**
  * How often the kernel has said "not now" (EAGAIN, EINTR, and ECANCELED, which nobody here asks for: io_uring had no thread) to one request, and what follows: a few tries at once, then with pauses that

@@ -2,10 +2,10 @@ package dev.sluice.aio.sink;
 
 import dev.sluice.aio.raw.DirectAlignment;
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.pipeline.Errno;
 import org.jspecify.annotations.Nullable;
 
 /**

@@ -1,8 +1,8 @@
 package dev.sluice.aio.uring;
 
 import dev.sluice.aio.loop.LoopHandle;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Poll;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 

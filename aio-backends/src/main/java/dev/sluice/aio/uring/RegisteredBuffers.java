@@ -1,7 +1,7 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.UringBuffers;
-import dev.sluice.pipeline.Errno;
 import io.netty.channel.IoHandler;
 import io.netty.channel.uring.IoUringIoHandler;
 import java.lang.reflect.Field;

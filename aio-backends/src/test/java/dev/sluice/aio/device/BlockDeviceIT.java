@@ -7,7 +7,7 @@ import dev.sluice.device.BlockBuffer;
 import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.device.BlockIoException;
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.io.RandomAccessFile;

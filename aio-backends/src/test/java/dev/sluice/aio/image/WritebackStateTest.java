@@ -2,7 +2,7 @@ package dev.sluice.aio.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BackendOptions;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.ClosedChannelException;

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A device where there is no Linux: a JVM is told that it runs on another system. That is not that system, but what would fail there first is seen. */
 class PortabilityTest {
     /** What of dev.sluice.linux is about memory and the JVM alone, beside the question whether this is Linux. */
-    private static final Set<String> PORTABLE = Set.of("NativeMemory", "NativeBlock", "Iovec", "LinuxPlatform", "LinuxUnavailableException", "ErrnoException");
+    private static final Set<String> PORTABLE = Set.of("NativeMemory", "NativeBlock", "Iovec", "LinuxPlatform", "LinuxUnavailableException", "Errno", "ErrnoException");
 
     private static final Pattern LOADED = Pattern.compile("\\] (dev\\.sluice\\.linux|io\\.netty)\\.([\\w.$]+) source:");
 

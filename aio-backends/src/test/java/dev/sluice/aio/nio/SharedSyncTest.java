@@ -2,7 +2,7 @@ package dev.sluice.aio.nio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;

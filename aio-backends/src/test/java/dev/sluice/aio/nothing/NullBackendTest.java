@@ -3,9 +3,9 @@ package dev.sluice.aio.nothing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockStage;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.QueueSource;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.TestIo;

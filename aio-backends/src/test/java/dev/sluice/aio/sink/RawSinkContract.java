@@ -2,11 +2,11 @@ package dev.sluice.aio.sink;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.testing.BlockSinkContract;
 import dev.sluice.pipeline.testing.SystemCallFaults;
 import dev.sluice.pipeline.testing.TestIo;

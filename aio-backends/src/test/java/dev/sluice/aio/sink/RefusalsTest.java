@@ -2,7 +2,7 @@ package dev.sluice.aio.sink;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 

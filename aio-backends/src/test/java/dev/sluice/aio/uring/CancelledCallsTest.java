@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
 import java.io.IOException;

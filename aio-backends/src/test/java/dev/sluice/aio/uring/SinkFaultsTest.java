@@ -3,9 +3,9 @@ package dev.sluice.aio.uring;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockOp;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

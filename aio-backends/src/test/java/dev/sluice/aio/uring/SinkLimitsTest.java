@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.sluice.aio.loop.OpenFiles;
 import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Mapping;
@@ -15,7 +16,6 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockSink;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 import java.io.RandomAccessFile;

@@ -2,9 +2,9 @@ package dev.sluice.aio.uring;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockOp;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -14,8 +14,8 @@ import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Every operation on a real ring and a real file: tmpfs and disk, O_DIRECT and page cache. */

@@ -1,9 +1,9 @@
 package dev.sluice.examples.copy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

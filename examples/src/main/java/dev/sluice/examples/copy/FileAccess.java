@@ -1,9 +1,9 @@
 package dev.sluice.examples.copy;
 
 import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
-import dev.sluice.pipeline.Errno;
 import java.nio.file.Path;
 
 /** Whether files of a copy can be made and written to, and if not, the errno, which exceptions of the JDK do not have. <b>Failure:</b> {@link LaunchException}. */

@@ -2,7 +2,7 @@ package dev.sluice.examples.disk;
 
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.linux.CallingThread;
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.util.ArrayList;

@@ -1,6 +1,6 @@
 package dev.sluice.examples.load;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.virtio.driver.BackendRefusedException;
 import dev.sluice.virtio.driver.BackendViolationException;

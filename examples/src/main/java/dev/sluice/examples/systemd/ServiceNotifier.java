@@ -1,7 +1,7 @@
 package dev.sluice.examples.systemd;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.UnixDatagram;
-import dev.sluice.pipeline.Errno;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;

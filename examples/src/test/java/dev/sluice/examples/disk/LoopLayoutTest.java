@@ -2,7 +2,7 @@ package dev.sluice.examples.disk;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

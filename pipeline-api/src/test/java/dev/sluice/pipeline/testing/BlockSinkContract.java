@@ -2,11 +2,11 @@ package dev.sluice.pipeline.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import java.util.ArrayList;
 import java.util.Arrays;

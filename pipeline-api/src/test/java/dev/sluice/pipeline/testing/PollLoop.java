@@ -1,10 +1,10 @@
 package dev.sluice.pipeline.testing;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.time.Duration;

@@ -3,12 +3,12 @@ package dev.sluice.pipeline.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.pipeline.BrokenQueueException;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.RequestQueue;
 import java.util.ArrayList;

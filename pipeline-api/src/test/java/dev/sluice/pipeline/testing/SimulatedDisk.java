@@ -1,12 +1,12 @@
 package dev.sluice.pipeline.testing;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.pipeline.Errno;
 import java.lang.foreign.MemorySegment;
 import java.util.BitSet;
 

@@ -1,9 +1,9 @@
 package dev.sluice.pipeline.testing;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import java.util.ArrayList;
 import java.util.List;

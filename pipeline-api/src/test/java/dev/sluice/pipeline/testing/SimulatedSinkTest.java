@@ -2,12 +2,12 @@ package dev.sluice.pipeline.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.QueueSource;
 import java.lang.foreign.ValueLayout;

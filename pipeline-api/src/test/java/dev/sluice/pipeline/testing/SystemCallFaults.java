@@ -1,6 +1,6 @@
 package dev.sluice.pipeline.testing;
 
-import dev.sluice.pipeline.Errno;
+import dev.sluice.linux.Errno;
 import java.util.SplittableRandom;
 
 /**

@@ -1,11 +1,11 @@
 package dev.sluice.virtio.blk;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BrokenQueueException;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.RequestQueue;

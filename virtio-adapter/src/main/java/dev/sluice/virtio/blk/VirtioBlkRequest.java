@@ -1,11 +1,11 @@
 package dev.sluice.virtio.blk;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStatus;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.layout.VirtioFeatures;

@@ -1,5 +1,6 @@
 package dev.sluice.virtio.driver;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.NativeBlock;
@@ -9,7 +10,6 @@ import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.linux.ReceivedFds;
 import dev.sluice.linux.UnixSocket;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.layout.VhostUser;
 import java.io.EOFException;
 import java.io.IOException;

@@ -1,6 +1,7 @@
 package dev.sluice.virtio.queue;
 
 import dev.sluice.linux.AioRing;
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
@@ -10,7 +11,6 @@ import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import java.io.IOException;
 import java.util.Arrays;

@@ -1,10 +1,10 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;

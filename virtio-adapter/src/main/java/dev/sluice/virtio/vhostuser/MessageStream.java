@@ -1,5 +1,6 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.OpenFileLimit;
@@ -7,7 +8,6 @@ import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.linux.ReceivedFds;
 import dev.sluice.linux.UnixSocket;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.layout.VhostUser;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

@@ -1,10 +1,10 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;

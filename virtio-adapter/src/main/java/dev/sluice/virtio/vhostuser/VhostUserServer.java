@@ -1,12 +1,12 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.linux.PeerCredentials;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LogText;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;

@@ -1,10 +1,10 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockPipeline;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.blk.VirtioBlkQueue;

@@ -10,8 +10,8 @@ import static dev.sluice.virtio.blk.QueueUnderTest.SIZE;
 import static dev.sluice.virtio.blk.QueueUnderTest.STATUS_UNTOUCHED;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockGeometry;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.virtio.blk.QueueUnderTest.Used;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;

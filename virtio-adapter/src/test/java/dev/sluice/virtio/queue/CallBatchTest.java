@@ -2,13 +2,13 @@ package dev.sluice.virtio.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxAio;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.pipeline.testing.ManualLoop;
 import java.io.IOException;
 import java.util.ArrayList;

@@ -3,11 +3,11 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
-import dev.sluice.pipeline.Errno;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicInteger;

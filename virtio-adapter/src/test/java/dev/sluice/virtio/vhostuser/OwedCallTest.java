@@ -2,9 +2,9 @@ package dev.sluice.virtio.vhostuser;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;

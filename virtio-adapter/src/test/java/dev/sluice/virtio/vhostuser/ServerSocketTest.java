@@ -3,11 +3,11 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.ReceivedFds;
 import dev.sluice.linux.UnixSocket;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.VhostUserConnection;

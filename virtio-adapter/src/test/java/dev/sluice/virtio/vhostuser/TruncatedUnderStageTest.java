@@ -2,11 +2,11 @@ package dev.sluice.virtio.vhostuser;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStatus;
-import dev.sluice.pipeline.Errno;
 import dev.sluice.virtio.driver.BlkRequest;
 import java.io.IOException;
 import java.lang.foreign.Arena;

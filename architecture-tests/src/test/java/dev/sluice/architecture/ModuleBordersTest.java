@@ -1,0 +1,105 @@
+package dev.sluice.architecture;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static dev.sluice.architecture.CompiledModules.MAIN;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What each module may depend on. An arrow that is not here is a mistake, or a decision that belongs into docs/decisions. */
+class ModuleBordersTest {
+    private static final String DATA_COPY = "dev.sluice.pipeline.DataCopy";
+
+    @ParameterizedTest
+    @ValueSource(strings = {"linux", "pipeline", "device", "aio", "virtio", "metrics", "examples"})
+    void shouldHaveReadEveryModule(String name) {
+        assertThat(MAIN).anyMatch(type -> type.getPackageName().startsWith("dev.sluice." + name));
+    }
+
+    @Test
+    void shouldKeepLinuxToTheJdk() {
+        classes().that().resideInAPackage("dev.sluice.linux..")
+                .should().onlyDependOnClassesThat().resideInAnyPackage("dev.sluice.linux..", "java..", "org.jspecify..")
+                .check(MAIN);
+    }
+
+    @Test
+    @DisplayName("linux (errno names alone) <- pipeline-api")
+    void shouldKeepThePipelineToItsLibraries() {
+        classes().that().resideInAPackage("dev.sluice.pipeline..").and().doNotHaveFullyQualifiedName(DATA_COPY)
+                .should().onlyDependOnClassesThat().haveNameMatching("dev\\.sluice\\.pipeline\\..*|dev\\.sluice\\.linux\\.Errno|(java|reactor|org\\.reactivestreams|org\\.slf4j|org\\.jspecify)\\..*|\\w+|\\[+.*|.*\\[]")
+                .because("adapters and backends meet at it")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldLetOneClassOfThePipelineAccessMemory() {
+        classes().that().haveFullyQualifiedName(DATA_COPY)
+                .should().onlyDependOnClassesThat().haveNameMatching("dev\\.sluice\\.(pipeline\\..*|linux\\.(Iovec|NativeMemory))|java\\..*|org\\.jspecify\\..*|byte\\[]|\\w+")
+                .because("what it needs works without a system call")
+                .check(MAIN);
+    }
+
+    @Test
+    @DisplayName("pipeline-api <- block-device")
+    void shouldKeepBlockDeviceToThePipeline() {
+        classes().that().resideInAPackage("dev.sluice.device..")
+                .should().onlyDependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.device..", "dev.sluice.pipeline..", "dev.sluice.linux..", "java..", "", "reactor..", "org.reactivestreams..", "org.slf4j..", "org.jspecify..")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepAdaptersAwayFromBackendsAndMetrics() {
+        noClasses().that().resideInAPackage("dev.sluice.virtio..")
+                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.examples..", "io.netty..", "io.micrometer..")
+                .because("adapters and backends meet in the command only")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepBackendsAwayFromAdaptersAndMetrics() {
+        noClasses().that().resideInAPackage("dev.sluice.aio..")
+                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.examples..")
+                .because("adapters and backends meet in the command only")
+                .check(MAIN);
+    }
+
+    @Test
+    @DisplayName("pipeline-api <- metrics")
+    void shouldKeepMetricsToThePipelineAndMicrometer() {
+        classes().that().resideInAPackage("dev.sluice.metrics..")
+                .should().onlyDependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "dev.sluice.linux", "io.micrometer..", "io.prometheus..", "org.jspecify..", "java..", "", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepHttpInOnePackage() {
+        noClasses().that().resideInAPackage("dev.sluice.metrics..").and().resideOutsideOfPackage("dev.sluice.metrics.http")
+                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.metrics.http", "com.sun.net.httpserver..", "java.net..", "org.slf4j..")
+                .check(MAIN);
+    }
+
+    /** The limits of this process, which the server has to live with; nothing else of the metrics asks the operating system. */
+    @Test
+    void shouldAskTheOperatingSystemInOnePackageOfTheMetrics() {
+        noClasses().that().resideInAPackage("dev.sluice.metrics..").and().resideOutsideOfPackage("dev.sluice.metrics.http")
+                .should().dependOnClassesThat().haveNameMatching("dev\\.sluice\\.linux\\.(?!Errno$).*")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepNativeCallsInOnePackage() {
+        noClasses().that().resideOutsideOfPackage("dev.sluice.linux..")
+                .should().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.Linker")
+                .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.foreign.SymbolLookup")
+                .orShould().dependOnClassesThat().haveFullyQualifiedName("java.lang.invoke.MethodHandle")
+                .because("a wrong descriptor is a crash: typed methods in front of every one")
+                .check(MAIN);
+    }
+}

@@ -1,0 +1,70 @@
+package dev.sluice.linux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+@ExtendWith(FdLeakCheck.class)
+class MappingTest {
+    private static final int PAGE = 4096;
+
+    @Test
+    void shouldShareMemoryWithAnotherMappingOfTheFile() throws IOException {
+        try (Fd file = Fd.adopt(Memfd.create("shared", Memfd.MFD_CLOEXEC))) {
+            assertThat(LinuxFile.ftruncate(file.number(), 2 * PAGE)).isZero();
+            try (Mapping whole = Mapping.shared(file.number(), 0, 2 * PAGE);
+                    Mapping second = Mapping.shared(file.number(), PAGE, PAGE)) {
+                NativeMemory.putLong(whole.address() + PAGE + 8, 42);
+                assertThat(NativeMemory.getLong(second.address() + 8)).isEqualTo(42);
+                assertThat(second.bytes()).isEqualTo(PAGE);
+            }
+        }
+    }
+
+    @Test
+    void shouldBeZeroedAndPageAlignedWhenAnonymous() throws IOException {
+        try (Mapping mapping = Mapping.anonymous(PAGE)) {
+            assertThat(mapping.address() % PAGE).isZero();
+            assertThat(NativeMemory.getLong(mapping.address())).isZero();
+        }
+    }
+
+    @Test
+    void shouldNameCallAndErrnoWhenItFails() {
+        assertThatExceptionOfType(ErrnoException.class)
+                .isThrownBy(() -> Mapping.shared(1_000_000, 0, PAGE))
+                .withMessage("mmap of 4096 bytes from offset 0: EBADF (bad file descriptor)")
+                .satisfies(e -> assertThat(e.errno()).isEqualTo(Errno.EBADF));
+    }
+
+    @Test
+    void shouldRefuseWhatCannotBeMapped() {
+        assertThatIllegalArgumentException().isThrownBy(() -> Mapping.anonymous(0));
+        assertThatIllegalArgumentException().isThrownBy(() -> Mapping.shared(0, -PAGE, PAGE));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Mapping.map(-1, 0, PAGE, Mapping.PROT_READ, Mapping.MAP_PRIVATE | 0x10));
+    }
+
+    @Test
+    void shouldUnmapOnceWhenClosedTwice() throws IOException {
+        Mapping mapping = Mapping.anonymous(PAGE);
+        mapping.close();
+        mapping.close();
+        assertThatIllegalStateException().isThrownBy(mapping::address);
+        assertThat(mapping.toString()).contains("closed");
+    }
+
+    @Test
+    void shouldCheckBoundsOfViews() throws IOException {
+        try (Mapping mapping = Mapping.anonymous(PAGE)) {
+            assertThat(mapping.view(PAGE - 8, 8).byteSize()).isEqualTo(8);
+            assertThatThrownBy(() -> mapping.view(PAGE - 8, 9)).isInstanceOf(IndexOutOfBoundsException.class);
+        }
+    }
+}
