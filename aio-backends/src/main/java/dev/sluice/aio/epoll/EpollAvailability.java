@@ -1,5 +1,6 @@
 package dev.sluice.aio.epoll;
 
+import dev.sluice.aio.netty.NettyVersion;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.linux.LinuxUnavailableException;
 import io.netty.channel.epoll.Epoll;
@@ -13,6 +14,10 @@ final class EpollAvailability {
     static Optional<String> reason() {
         try {
             LinuxPlatform.ensureAvailable();
+            Optional<String> unsupported = NettyVersion.unsupported("io.netty.channel.epoll.EpollIoHandler");
+            if (unsupported.isPresent()) {
+                return unsupported;
+            }
             return Epoll.isAvailable() ? Optional.empty() : Optional.of(explain(Epoll.unavailabilityCause()));
         } catch (LinuxUnavailableException notHere) {
             return Optional.of(String.valueOf(notHere.getMessage()));

@@ -1,5 +1,6 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.aio.netty.NettyVersion;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.linux.LinuxUnavailableException;
 import io.netty.channel.uring.IoUring;
@@ -24,6 +25,10 @@ final class IoUringAvailability {
     static Optional<String> reason() {
         try {
             LinuxPlatform.ensureAvailable();
+            Optional<String> unsupported = NettyVersion.unsupported("io.netty.channel.uring.IoUringIoHandler");
+            if (unsupported.isPresent()) {
+                return unsupported;
+            }
             if (!IoUring.isAvailable()) {
                 return Optional.of(explain(IoUring.unavailabilityCause(), disabledSysctl()));
             }
