@@ -1,6 +1,7 @@
 package dev.sluice.pipeline;
 
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 
 /**
@@ -12,16 +13,23 @@ final class FailureLog {
     private static final long QUIET_NANOS = 1_000_000_000L;
 
     private final Logger log;
-    private final AtomicLong lastNanos = new AtomicLong(System.nanoTime() - QUIET_NANOS);
+    private final LongSupplier clock;
+    private final AtomicLong lastNanos;
     private final AtomicLong left = new AtomicLong();
 
     FailureLog(Logger log) {
+        this(log, System::nanoTime);
+    }
+
+    FailureLog(Logger log, LongSupplier clock) {
         this.log = log;
+        this.clock = clock;
+        this.lastNanos = new AtomicLong(clock.getAsLong() - QUIET_NANOS);
     }
 
     /** True where the caller shall log its failure; says first how many were left out since the last one. */
     boolean admits() {
-        long now = System.nanoTime();
+        long now = clock.getAsLong();
         long last = lastNanos.get();
         if (now - last < QUIET_NANOS || !lastNanos.compareAndSet(last, now)) {
             left.incrementAndGet();

@@ -19,7 +19,7 @@ public final class LogText {
     }
 
     private static String escape(String text) {
-        StringBuilder shown = new StringBuilder(text.length() + 16);
+        StringBuilder shown = new StringBuilder();
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);
             if (!mustEscape(c)) {

@@ -99,12 +99,10 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     public void stop(Runnable whenDrained) {
         loop.assertInLoop();
         this.whenDrained = whenDrained;
-        if (!stopped) {
-            stopped = true;
-            RingSubscription current = subscription.get();
-            if (current != null) {
-                current.end(failure);
-            }
+        stopped = true;
+        RingSubscription current = subscription.get();
+        if (current != null) {
+            current.end(failure);
         }
         tellWhenDrained();
         if (this.whenDrained != null) {
@@ -255,12 +253,9 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         turnRequested = false;
         RingSubscription current = subscription.get();
         long before = polled;
+        boolean more = false;
         try {
-            if (current != null && current.emit()) {
-                turnRequested = true;
-                return true;
-            }
-            return false;
+            more = current != null && current.emit();
         } catch (Throwable fatal) {
             // What a subscriber must not do; the loop logs it. The requests behind the one that it happened on still get their turn.
             if (polled != before) {
@@ -268,11 +263,16 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             }
             throw fatal;
         } finally {
-            if (polled != told) {
-                int taken = (int) (polled - told);
-                told = polled;
-                listener.taken(taken, queue.inFlight());
-            }
+            tellTaken();
+        }
+        return more;
+    }
+
+    private void tellTaken() {
+        if (polled != told) {
+            int taken = (int) (polled - told);
+            told = polled;
+            listener.taken(taken, queue.inFlight());
         }
     }
 
@@ -307,7 +307,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean look() {
             try {
-                return ended() ? leave() : queue.available() && work();
+                return left(ended() || (queue.available() && work()));
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
@@ -317,7 +317,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean beforeSleep() {
             try {
-                return ended() ? leave() : queue.enableKicks() && work();
+                return left(ended() || (queue.enableKicks() && work()));
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
@@ -343,12 +343,15 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         private boolean work() {
             queue.disableKicks();
             requestTurn();
-            return leave();
+            return true;
         }
 
-        private boolean leave() {
-            lookedAt = false;
-            return true;
+        /** A loop looks no more at what has returned true. */
+        private boolean left(boolean leaves) {
+            if (leaves) {
+                lookedAt = false;
+            }
+            return leaves;
         }
     }
 

@@ -48,58 +48,48 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
 
     /** Emits what there is, up to demand and the turn's budget; true where only the budget ended it. */
     boolean emit() {
-        if (!begun || done || cancelled || source.stopped()) {
+        if (!begun || cancelled) {
             return false;
         }
+        boolean more = false;
         BrokenQueueException found = source.failure();
         if (found != null) {
             end(found);
-            return false;
+        } else if (fused) {
+            fusedBudget = source.turnBudget();
+            // Reactor's fusion protocol: "come and poll".
+            signal(null);
+        } else {
+            more = emitDemanded();
         }
+        return more;
+    }
+
+    private boolean emitDemanded() {
+        int budget = source.turnBudget();
         try {
-            if (fused) {
-                fusedBudget = source.turnBudget();
-                // Reactor's fusion protocol: "come and poll".
-                signal(null);
-                return false;
-            }
-            for (int budget = source.turnBudget(); budget > 0; budget--) {
-                if (demand == 0) {
-                    return false;
-                }
+            while (budget > 0 && demand > 0 && !cancelled && !done) {
                 BlockRequest request = source.pollOrEnableKicks();
                 if (request == null) {
                     return false;
                 }
-                if (demand != Long.MAX_VALUE) {
-                    demand--;
-                }
-                if (!signal(request)) {
-                    return false;
-                }
-                if (cancelled || done || source.stopped()) {
-                    return false;
-                }
+                budget--;
+                // Of unbounded demand too: it never ends.
+                demand--;
+                signal(request);
             }
-            return true;
         } catch (BrokenQueueException broken) {
             end(broken);
-            return false;
         }
+        return budget == 0;
     }
 
-    /**
-     * A request, or null for "come and poll". Operators throw errors of the JVM at whoever signals; they are in no defined state then, and get no other signal.
-     *
-     * @return false where they have thrown
-     */
-    private boolean signal(@Nullable BlockRequest request) {
+    /** A request, or null for "come and poll". Operators throw errors of the JVM at whoever signals; they are in no defined state then, and get no other signal. */
+    private void signal(@Nullable BlockRequest request) {
         try {
             actual.onNext(request);
-            return true;
         } catch (Throwable thrown) {
             failed(thrown);
-            return false;
         }
     }
 
@@ -154,7 +144,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
     private void addDemand(long n) {
         boolean starved = demand == 0;
         demand = Operators.addCap(demand, n);
-        if ((starved || fused) && begun && !done && !cancelled) {
+        if (starved || fused) {
             source.requestTurn();
         }
     }
@@ -212,7 +202,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
      * never leave in order then, would keep the terminal signal to itself for good.
      */
     private @Nullable BlockRequest pollWithinBudget() {
-        if (!begun || done || cancelled || source.ended()) {
+        if (done || cancelled || source.ended()) {
             return null;
         }
         if (fusedBudget == 0) {

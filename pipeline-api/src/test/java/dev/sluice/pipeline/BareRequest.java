@@ -1,8 +1,7 @@
 package dev.sluice.pipeline;
 
-
-/** A request without data and without a queue behind it; counts its answers. */
-final class BareRequest extends BlockRequest {
+/** A request without a queue behind it; counts its answers. */
+class BareRequest extends BlockRequest {
     int answers;
 
     BareRequest(IoLoop loop, int queueIndex, int slot) {
@@ -10,7 +9,12 @@ final class BareRequest extends BlockRequest {
     }
 
     BareRequest parse(BlockOp op) {
-        parsed(op, 0, 0, 0, 0);
+        return parse(op, 0, 0, 0);
+    }
+
+    /** With data, or as if with data, in an array of iovecs that the test has. */
+    BareRequest parse(BlockOp op, long lengthBytes, long iovecsAddress, int iovecCount) {
+        parsed(op, 0, lengthBytes, iovecsAddress, iovecCount);
         return this;
     }
 

@@ -4,14 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.pipeline.testing.ManualLoop;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import reactor.core.publisher.Mono;
 
-/** The small closed words: {@link BlockOp}, {@link BlockStatus}, {@link BlockGeometry}, {@link BackendOptions}. */
+/** The small closed words: {@link BlockOp}, {@link BlockStatus}, {@link BlockGeometry}, {@link BackendOptions}, and what interfaces do unless told. */
 class BlockVocabularyTest {
 
     @Test
@@ -87,7 +91,90 @@ class BlockVocabularyTest {
         assertThat(options).isEqualTo(new BackendOptions(image, true, false, BackendOptions.DEFAULT_SINK_CAPACITY));
         assertThat(options.sinkCapacityOr(256)).isEqualTo(256);
         assertThat(options.withSinkCapacity(7).sinkCapacityOr(256)).isEqualTo(7);
+        assertThat(options.withSinkCapacity(7)).isEqualTo(new BackendOptions(image, true, false, 7));
+        for (int capacity : new int[] {1, BackendOptions.MAX_SINK_CAPACITY}) {
+            assertThat(options.withSinkCapacity(capacity).sinkCapacity()).isEqualTo(capacity);
+        }
         assertThatThrownBy(() -> new BackendOptions(image, false, true, -1)).hasMessageContaining("capacity -1");
         assertThatThrownBy(() -> new BackendOptions(image, false, true, BackendOptions.MAX_SINK_CAPACITY + 1)).hasMessageContaining("32769");
+    }
+
+    @Test
+    void shouldTakeGeometriesAtTheirBounds() {
+        assertThat(new BlockGeometry(0, 512, 512, 0, false, false, false).sectors()).isZero();
+        assertThat(new BlockGeometry(512, 65536, 65536, 0, false, false, false).logicalBlockBytes()).isEqualTo(65536);
+    }
+
+    @Test
+    void shouldReachToTheEndOfTheDiskAndNotBeyond() {
+        BlockGeometry disk = new BlockGeometry(4096, 512, 512, 0, false, false, false);
+        assertThat(disk.reachesTo(4095)).isTrue();
+        assertThat(disk.reachesTo(4096)).isTrue();
+        assertThat(disk.reachesTo(4097)).isFalse();
+    }
+
+    @Test
+    void shouldNameQueueAndRuleOfABrokenQueue() {
+        IllegalStateException cause = new IllegalStateException("made up");
+        BrokenQueueException broken = new BrokenQueueException(3, "VIRTIO 1.3 §2.7: made up", cause);
+        assertThat(broken).hasMessage("queue 3: VIRTIO 1.3 §2.7: made up").hasCause(cause);
+        assertThat(broken.queueIndex()).isEqualTo(3);
+        assertThat(new BrokenQueueException(4, "made up").queueIndex()).isEqualTo(4);
+    }
+
+    @Test
+    void shouldTellAnObserverOfEachRequestThatDoesNotCareForRuns() {
+        List<String> told = new ArrayList<>();
+        PipelineObserver observer = new PipelineObserver() {
+            @Override
+            public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+                told.add(queue + " " + op + " " + bytes + " " + errno + " " + waitNanos + " " + deviceNanos + " " + flags);
+            }
+        };
+        observer.requestsCompleted(1, BlockOp.WRITE, 3, 512, Errno.EIO, 10, 20, PipelineObserver.BYPASSED);
+        assertThat(told).hasSize(3).containsOnly("1 WRITE 512 5 10 20 1");
+    }
+
+    @Test
+    void shouldSeeEverythingWhenAStageSaysNothingElse() {
+        BlockStage plain = new Plain();
+        assertThat(plain.operations()).containsExactlyInAnyOrder(BlockOp.values());
+        try (ManualLoop loop = new ManualLoop()) {
+            assertThat(plain.interestedIn(new BareRequest(loop, 0, 0).parse(BlockOp.READ))).isTrue();
+        }
+        assertThat(plain.name()).isEqualTo("Plain");
+    }
+
+    private static final class Plain implements BlockStage {
+        @Override
+        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            return chain.proceed(request);
+        }
+    }
+
+    @Test
+    void shouldCountWhatASinkHandsToTheKernel() {
+        SinkCounts counts = new SinkCounts();
+        counts.publish();
+        assertThat(counts.snapshot()).isEqualTo(SinkCounters.NONE);
+        counts.batch(0);
+        assertThat(counts.snapshot()).as("nothing was handed over").isEqualTo(SinkCounters.NONE);
+        counts.batch(1);
+        counts.batch(4);
+        counts.retried();
+        counts.continued();
+        counts.continued();
+        counts.bounced();
+        counts.bounced();
+        counts.bounced();
+        counts.publish();
+        assertThat(counts.snapshot()).isEqualTo(new SinkCounters(2, 5, 1, 2, 3));
+    }
+
+    @Test
+    void shouldTurnOffOneShortcutAtATime() {
+        assertThat(Shortcuts.ALL.withBypass(false)).isEqualTo(new Shortcuts(false, true, true));
+        assertThat(Shortcuts.ALL.withPool(false)).isEqualTo(new Shortcuts(true, false, true));
+        assertThat(Shortcuts.ALL.withBatch(false)).isEqualTo(new Shortcuts(true, true, false));
     }
 }

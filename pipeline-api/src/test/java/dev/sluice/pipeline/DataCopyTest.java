@@ -3,6 +3,10 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Iovec;
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.TestIo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -133,13 +137,89 @@ class DataCopyTest {
                     return rest.doOnSubscribe(subscription -> asks.accept(request)).doOnNext(status -> asks.accept(request));
                 }))) {
             rig.sink().hold();
-            rig.submit(TestIo.read(0, 512));
+            rig.submit(TestIo.write(0, content()));
             rig.settle();
-            assertThat(rig.sink().held().getFirst().callBuffer(0, 100).remaining()).isEqualTo(412);
+            BlockRequest taken = rig.sink().held().getFirst();
+            ByteBuffer rest = taken.callBuffer(1, 100);
+            assertThat(rest.remaining()).isEqualTo(BYTES / 2 - 100);
+            assertThat(rest.get(0)).isEqualTo(content()[BYTES / 2 + 100]);
+            assertThat(taken.callBuffer(1, BYTES / 2).remaining()).as("at the end of the iovec").isZero();
+            assertThat(thrownBy(() -> taken.callBuffer(2, 0))).isEqualTo(IndexOutOfBoundsException.class);
             rig.sink().releaseAll();
             rig.settle();
         }
         assertThat(refused).hasSize(4).containsOnly(IllegalStateException.class);
+    }
+
+    @Test
+    void shouldPassNoMoreThanAGibibyteToASystemCall() {
+        try (ManualLoop loop = new ManualLoop();
+                NativeBlock iovecs = NativeMemory.allocate(Iovec.SIZE, Long.BYTES)) {
+            long length = (3L << 30) + 512;
+            Iovec.set(iovecs.address(), 0, 4096, length);
+            BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ, length, iovecs.address(), 1);
+            request.submitted();
+            assertThat(request.callBuffer(0, 0).remaining()).isEqualTo(1 << 30);
+            assertThat(request.callBuffer(0, (2L << 30) + 512).remaining()).isEqualTo(1 << 30);
+            assertThat(request.callBuffer(0, (2L << 30) + 513).remaining()).isEqualTo((1 << 30) - 1);
+        }
+    }
+
+    /** Segments of several lengths, none of which lies where the one before ends. */
+    @Test
+    void shouldCopySegmentsThatLieApartAndNothingBeside() {
+        int[] lengths = {100, 1, 0, 411};
+        int total = 512;
+        try (ManualLoop loop = new ManualLoop();
+                NativeBlock memory = NativeMemory.allocate(8192, 8);
+                NativeBlock iovecs = NativeMemory.allocate((long) lengths.length * Iovec.SIZE, Long.BYTES)) {
+            for (int i = 0; i < lengths.length; i++) {
+                // From the end backwards.
+                Iovec.set(iovecs.address(), i, memory.address() + 8192 - 1024 * (i + 1), lengths[i]);
+            }
+            BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ, total, iovecs.address(), lengths.length);
+            byte[] content = Arrays.copyOf(content(), total);
+            for (int at : new int[] {0, 1, 99, 100, 101, 102, 511}) {
+                for (int bytes : new int[] {0, 1, 2, 3, 100, 102, 300, total}) {
+                    int fits = Math.min(bytes, total - at);
+                    NativeMemory.fill(memory.address(), 8192, (byte) 0x5A);
+                    request.copyDataFrom(0, content, 0, total);
+                    byte[] out = new byte[fits];
+                    request.copyDataTo(at, out, 0, fits);
+                    assertThat(out).isEqualTo(Arrays.copyOfRange(content, at, at + fits));
+                    request.copyDataFrom(at, new byte[fits], 0, fits);
+                    byte[] all = new byte[total];
+                    request.copyDataTo(0, all, 0, total);
+                    byte[] expected = content.clone();
+                    Arrays.fill(expected, at, at + fits, (byte) 0);
+                    assertThat(all).as(fits + " bytes at " + at).isEqualTo(expected);
+                    int untouched = 0;
+                    for (int i = 0; i < 8192; i++) {
+                        int segment = 7 - i / 1024;
+                        if (segment >= lengths.length || i % 1024 >= lengths[segment]) {
+                            untouched += NativeMemory.getByte(memory.address() + i) == 0x5A ? 1 : 0;
+                        }
+                    }
+                    assertThat(untouched).as("bytes beside the segments").isEqualTo(8192 - total);
+                }
+            }
+        }
+    }
+
+    /** As where the front end has truncated its memory: the access is reported after the copy. */
+    @Test
+    void shouldReportAFaultOfACopyAsTruncatedMemory() {
+        try (ManualLoop loop = new ManualLoop()) {
+            BareRequest request = new BareRequest(loop, 0, 0) {
+                @Override
+                protected void surfaceFault() {
+                    throw new InternalError("simulated");
+                }
+            }.parse(BlockOp.READ);
+            assertThatThrownBy(() -> request.copyDataTo(0, new byte[1], 0, 0))
+                    .isInstanceOf(TruncatedMemoryException.class).hasMessageContaining("truncated").hasRootCauseInstanceOf(InternalError.class);
+            assertThatThrownBy(() -> request.copyDataFrom(0, new byte[1], 0, 0)).isInstanceOf(TruncatedMemoryException.class);
+        }
     }
 
     @Test

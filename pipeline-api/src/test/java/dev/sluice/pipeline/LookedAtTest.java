@@ -11,8 +11,8 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import org.junit.jupiter.api.Test;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 
 /** A queue that a loop looks at is not forgotten where that look throws, after which the loop looks no more. */
 class LookedAtTest {
@@ -92,5 +92,76 @@ class LookedAtTest {
         subscriber.completeAll();
         source.stop(() -> {});
         ticks.tickUntilIdle();
+    }
+
+    /** A queue that the loop looks at, with a subscriber that has demand. */
+    private QueueSource lookedAtSource(Recorder subscriber) {
+        QueueSource source = ring.feed(new QueueSource(loop, sometimesFailing()));
+        source.subscribe(subscriber);
+        subscriber.request(100);
+        ticks.tickUntilIdle();
+        assertThat(looked).hasSize(1);
+        return source;
+    }
+
+    @Test
+    void shouldStayWithTheLoopWhileThereIsNothing() {
+        QueueSource source = lookedAtSource(new Recorder());
+        assertThat(looked.getFirst().look()).isFalse();
+        assertThat(looked.getFirst().beforeSleep()).isFalse();
+        assertThat(ring.kicksEnabled()).as("the loop sleeps").isTrue();
+        looked.getFirst().beforeSpin();
+        assertThat(ring.kicksEnabled()).as("the loop looks by itself").isFalse();
+        source.kicked();
+        ticks.tickUntilIdle();
+        assertThat(looked).as("the loop has it already").hasSize(1);
+        source.stop(() -> {});
+        ticks.close();
+    }
+
+    @Test
+    void shouldGetATurnWhenALookFindsARequest() {
+        Recorder subscriber = new Recorder();
+        QueueSource source = lookedAtSource(subscriber);
+        for (int round = 1; round <= 2; round++) {
+            looked.getLast().beforeSpin();
+            ring.submit(TestIo.flush());
+            assertThat(looked.getLast().look()).isTrue();
+            ticks.tickUntilIdle();
+            assertThat(subscriber.requests).hasSize(round);
+            assertThat(looked).as("the turn puts it back").hasSize(1 + round);
+        }
+        assertThat(ring.kicks()).isZero();
+        subscriber.completeAll();
+        source.stop(() -> {});
+        ticks.close();
+    }
+
+    @Test
+    void shouldGetATurnAndNoKickWhenARequestComesBeforeTheLoopSleeps() {
+        Recorder subscriber = new Recorder();
+        QueueSource source = lookedAtSource(subscriber);
+        looked.getFirst().beforeSpin();
+        ring.submit(TestIo.flush());
+        assertThat(looked.getFirst().beforeSleep()).isTrue();
+        assertThat(ring.kicksEnabled()).as("the loop does not sleep").isFalse();
+        ticks.tickUntilIdle();
+        assertThat(subscriber.requests).hasSize(1);
+        assertThat(looked).hasSize(2);
+        subscriber.completeAll();
+        source.stop(() -> {});
+        ticks.close();
+    }
+
+    @Test
+    void shouldLeaveTheLoopWhenTheQueueHasStopped() {
+        QueueSource source = lookedAtSource(new Recorder());
+        source.stop(() -> {});
+        boolean kicks = ring.kicksEnabled();
+        assertThat(looked.getFirst().look()).isTrue();
+        assertThat(looked.getFirst().beforeSleep()).isTrue();
+        assertThat(ring.kicksEnabled()).as("the ring is left alone").isEqualTo(kicks);
+        assertThat(ticks.tickUntilIdle()).as("nothing to do").isZero();
+        ticks.close();
     }
 }

@@ -23,7 +23,7 @@ import reactor.core.scheduler.Schedulers;
 class QueueSourceFusionTest {
 
     /** A fused downstream by hand. */
-    private static final class Fused implements CoreSubscriber<BlockRequest> {
+    private static class Fused implements CoreSubscriber<BlockRequest> {
         final int asked;
         Fuseable.@Nullable QueueSubscription<BlockRequest> queue;
         int granted;
@@ -165,6 +165,157 @@ class QueueSourceFusionTest {
             subscriber.request(1);
             loop.tickUntilIdle();
             assertThat(subscriber.error).isInstanceOf(BrokenQueueException.class);
+            subscriber.completeAll();
+        }
+    }
+
+    @Test
+    void shouldCallASubscriberBackOnTheLoopForEachCallOfAnotherThread() throws InterruptedException {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            Fused subscriber = new Fused(Fuseable.ASYNC);
+            queue.feed(new QueueSource(loop, queue)).subscribe(subscriber);
+            loop.tickUntilIdle();
+            List<Runnable> calls = List.of(subscriber.queue()::poll, subscriber.queue()::isEmpty, subscriber.queue()::size, () -> subscriber.queue().request(1));
+            for (Runnable call : calls) {
+                int before = subscriber.signals;
+                BlockRequestTest.onAnotherThread(call);
+                assertThat(subscriber.signals).isEqualTo(before);
+                loop.tickUntilIdle();
+                assertThat(subscriber.signals).isEqualTo(before + 1);
+            }
+            int before = subscriber.signals;
+            subscriber.queue().request(1);
+            subscriber.queue().request(1);
+            loop.tickUntilIdle();
+            assertThat(subscriber.signals).as("asked for more, whatever it asked for before").isEqualTo(before + 1);
+            assertThat(subscriber.queue().size()).isZero();
+            subscriber.queue().cancel();
+        }
+    }
+
+    @Test
+    void shouldNotGiveOutARequestThatHasEndedSinceItWasLookedAt() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            Fused subscriber = new Fused(Fuseable.ASYNC);
+            queue.feed(new QueueSource(loop, queue)).subscribe(subscriber);
+            queue.submit(TestIo.flush());
+            loop.tickUntilIdle();
+            assertThat(subscriber.queue().isEmpty()).isFalse();
+            queue.request(0).discard();
+            assertThat(queue.inFlight()).isZero();
+            assertThat(subscriber.queue().poll()).isNull();
+            subscriber.queue().cancel();
+        }
+    }
+
+    @Test
+    void shouldLeaveTheRingAloneOnceItIsBrokenOrTheSubscriberHasEnded() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            AtomicInteger polls = new AtomicInteger();
+            RequestQueue counted = new RequestQueue() {
+                @Override
+                public int index() {
+                    return queue.index();
+                }
+
+                @Override
+                public int size() {
+                    return queue.size();
+                }
+
+                @Override
+                public int inFlight() {
+                    return queue.inFlight();
+                }
+
+                @Override
+                public @Nullable BlockRequest poll() {
+                    polls.incrementAndGet();
+                    return queue.poll();
+                }
+
+                @Override
+                public boolean enableKicks() {
+                    return queue.enableKicks();
+                }
+
+                @Override
+                public void disableKicks() {
+                    queue.disableKicks();
+                }
+            };
+            Fused wrong = new Fused(Fuseable.ASYNC) {
+                @Override
+                public void onError(Throwable failure) {
+                    assertThat(failure).isInstanceOf(IllegalArgumentException.class);
+                }
+            };
+            QueueSource source = queue.feed(new QueueSource(loop, counted));
+            source.subscribe(wrong);
+            loop.tickUntilIdle();
+            queue.submit(TestIo.flush());
+            wrong.queue().request(0);
+            assertThat(wrong.queue().poll()).as("it has got its error").isNull();
+            assertThat(polls).hasValue(0);
+            Fused subscriber = new Fused(Fuseable.ASYNC) {
+                @Override
+                public void onError(Throwable failure) {
+                    assertThat(failure).isInstanceOf(BrokenQueueException.class);
+                }
+            };
+            source.subscribe(subscriber);
+            loop.tickUntilIdle();
+            queue.breakRing("made up");
+            assertThat(subscriber.queue().poll()).isNull();
+            assertThat(subscriber.queue().poll()).isNull();
+            assertThat(subscriber.queue().isEmpty()).isTrue();
+            assertThat(polls).as("after it was found broken").hasValue(1);
+            loop.tickUntilIdle();
+            assertThat(polls).hasValue(1);
+        }
+    }
+
+    @Test
+    void shouldNotComeAgainToASubscriberThatThrowsAtTheCallToPoll() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            Fused throwing = new Fused(Fuseable.ASYNC) {
+                @Override
+                public void onNext(@Nullable BlockRequest request) {
+                    super.onNext(request);
+                    throw new AssertionError("on purpose");
+                }
+            };
+            queue.feed(new QueueSource(loop, queue)).subscribe(throwing);
+            loop.tickUntilIdle();
+            assertThat(throwing.signals).isEqualTo(1);
+            assertThat(loop.takeFailures()).singleElement().satisfies(failure -> assertThat(failure).hasMessage("on purpose"));
+            throwing.queue().cancel();
+        }
+    }
+
+    /** The guest adds its request between the poll that finds nothing and the moment when kicks are enabled. */
+    @Test
+    void shouldTakeARequestThatComesWhileKicksAreBeingEnabled() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            AtomicInteger hidden = new AtomicInteger(1);
+            queue.generate(request -> false);
+            RequestQueue late = (RequestQueue) java.lang.reflect.Proxy.newProxyInstance(
+                    RequestQueue.class.getClassLoader(), new Class<?>[] {RequestQueue.class}, (proxy, method, arguments) ->
+                            method.getName().equals("poll") && hidden.getAndDecrement() > 0 ? null : method.invoke(queue, arguments));
+            QueueSource source = queue.feed(new QueueSource(loop, late));
+            Recorder subscriber = new Recorder();
+            source.subscribe(subscriber);
+            queue.disableKicks();
+            queue.submit(TestIo.flush());
+            subscriber.request(1);
+            loop.tickUntilIdle();
+            assertThat(subscriber.requests).hasSize(1);
+            assertThat(queue.kicksEnabled()).as("it has been told of this one").isFalse();
             subscriber.completeAll();
         }
     }
