@@ -197,9 +197,8 @@ public final class BlockPipeline implements AutoCloseable {
     public void close() {
         closed = true;
         sinks.forEach((loop, sink) -> {
-            if (sinks.remove(loop, sink)) {
-                loop.execute(sink::close);
-            }
+            sinks.remove(loop);
+            loop.execute(sink::close);
         });
     }
 

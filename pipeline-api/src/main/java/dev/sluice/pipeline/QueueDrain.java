@@ -46,7 +46,7 @@ final class QueueDrain {
 
     /** The queue has been stopped and has requests in flight. */
     void begin() {
-        if (begun || over) {
+        if (begun) {
             return;
         }
         begun = true;
@@ -83,9 +83,7 @@ final class QueueDrain {
         pipeline.failedAtDrainLimit(failed);
         operatorsHadRequests = untaken > 0;
         holds.forEach(holds::expire);
-        if (untaken > 0) {
-            queue.operatorsExpired();
-        }
+        queue.operatorsExpired();
     }
 
     private void list(StageCall call) {

@@ -39,7 +39,7 @@ final class StageCall extends WeakReference<StagedRequest> {
     private volatile String stage = "";
 
     // Confined to the loop.
-    private @Nullable BlockStatus outcome;
+    private BlockStatus outcome = BlockStatus.IOERR;
     private int result;
     private boolean resultGiven;
     private boolean ended;
@@ -335,16 +335,15 @@ final class StageCall extends WeakReference<StagedRequest> {
     }
 
     private int resultOf(boolean completedBySink) {
-        BlockStatus decided = outcome == null ? BlockStatus.IOERR : outcome;
         if (resultGiven) {
             return result;
         }
-        if (completedBySink && BlockStatus.ofResult(request.result()) == decided) {
+        if (completedBySink && BlockStatus.ofResult(request.result()) == outcome) {
             // What the sink said stands where the stages agree with it: it has the errno.
             return request.result();
         }
         // What a stage decided without the sink; a transfer that it calls OK has moved everything.
-        boolean transferred = decided == BlockStatus.OK && (request.op() == BlockOp.READ || request.op() == BlockOp.WRITE);
-        return transferred ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : decided.toResult();
+        boolean transferred = outcome == BlockStatus.OK && (request.op() == BlockOp.READ || request.op() == BlockOp.WRITE);
+        return transferred ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : outcome.toResult();
     }
 }

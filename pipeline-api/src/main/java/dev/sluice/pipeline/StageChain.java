@@ -13,24 +13,19 @@ final class StageChain {
     private final String[] names;
     private final boolean bypass;
 
-    /** For each stage a bit for each operation that it may want to see, and at the end those that any does. */
+    /** For each stage a bit for each operation that it may want to see. */
     private final int[] operations;
-
-    private final int anyOperation;
 
     StageChain(List<BlockStage> stages, boolean bypass) {
         this.bypass = bypass;
         this.stages = stages.toArray(BlockStage[]::new);
         this.names = stages.stream().map(BlockStage::name).toArray(String[]::new);
         this.operations = new int[this.stages.length];
-        int any = 0;
         for (int i = 0; i < operations.length; i++) {
             for (BlockOp op : this.stages[i].operations()) {
                 operations[i] |= bit(op);
             }
-            any |= operations[i];
         }
-        this.anyOperation = any;
     }
 
     @SuppressWarnings("EnumOrdinal") // bits that live and die with this object
@@ -44,9 +39,6 @@ final class StageChain {
             return from < stages.length ? from : -1;
         }
         int op = bit(request.op());
-        if ((anyOperation & op) == 0) {
-            return -1;
-        }
         for (int i = from; i < stages.length; i++) {
             if ((operations[i] & op) != 0 && stages[i].interestedIn(request)) {
                 return i;

@@ -100,14 +100,13 @@ final class StageHolds {
     }
 
     private void look() {
-        looking = false;
         for (Reference<? extends StagedRequest> found = lost.poll(); found != null; found = lost.poll()) {
             if (found instanceof StageCall call) {
                 call.unreachable();
             }
         }
-        if (first != null && !looking) {
-            looking = true;
+        looking = first != null;
+        if (looking) {
             loop.schedule(look, LOOK_INTERVAL_NANOS);
         }
     }

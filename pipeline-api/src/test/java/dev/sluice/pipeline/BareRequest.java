@@ -1,8 +1,9 @@
 package dev.sluice.pipeline;
 
-/** A request without a queue behind it; counts its answers. */
+/** A request without a queue behind it; counts its answers, and keeps the last one. */
 class BareRequest extends BlockRequest {
     int answers;
+    int answered;
 
     BareRequest(IoLoop loop, int queueIndex, int slot) {
         super(loop, queueIndex, slot);
@@ -10,6 +11,11 @@ class BareRequest extends BlockRequest {
 
     BareRequest parse(BlockOp op) {
         return parse(op, 0, 0, 0);
+    }
+
+    BareRequest parse(BlockOp op, long sector) {
+        parsed(op, sector, 0, 0, 0);
+        return this;
     }
 
     /** With data, or as if with data, in an array of iovecs that the test has. */
@@ -21,5 +27,6 @@ class BareRequest extends BlockRequest {
     @Override
     protected void answer(int result) {
         answers++;
+        answered = result;
     }
 }

@@ -222,6 +222,50 @@ class BlockRequestTest {
         }
     }
 
+    @Test
+    void shouldSayWhatItsQueueHasParsed() {
+        try (ManualLoop loop = new ManualLoop()) {
+            BareRequest request = new BareRequest(loop, 3, 9).parse(BlockOp.WRITE, 8192, 4096, 2);
+            assertThat(request.loop()).isSameAs(loop);
+            assertThat(request.queueIndex()).isEqualTo(3);
+            assertThat(request.slot()).isEqualTo(9);
+            assertThat(request.op()).isEqualTo(BlockOp.WRITE);
+            assertThat(request.lengthBytes()).isEqualTo(8192);
+            assertThat(request.dataBytes()).isEqualTo(8192);
+            assertThat(request.iovecsAddress()).isEqualTo(4096);
+            assertThat(request.iovecCount()).isEqualTo(2);
+            request.complete(-Errno.ENOSPC);
+            assertThat(request.result()).isEqualTo(-Errno.ENOSPC);
+            assertThat(new BareRequest(loop, 0, 0).parse(BlockOp.DISCARD, 8192, 0, 0).dataBytes()).as("a range is no data").isZero();
+        }
+    }
+
+    @Test
+    void shouldKeepItsDataFromWhoeverHasCompletedIt() {
+        try (ManualLoop loop = new ManualLoop()) {
+            BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ);
+            request.copyDataTo(0, new byte[0], 0, 0);
+            request.complete(0);
+            assertThatThrownBy(() -> request.copyDataTo(0, new byte[0], 0, 0)).isInstanceOf(IllegalStateException.class).hasMessageContaining("its queue's again");
+            assertThatThrownBy(() -> request.copyDataFrom(0, new byte[0], 0, 0)).isInstanceOf(IllegalStateException.class).hasMessageContaining("its queue's again");
+        }
+    }
+
+    @Test
+    void shouldNotDiscardOnTheLoopWhatIsMeantForAnotherLife() {
+        try (ManualLoop loop = new ManualLoop()) {
+            BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.FLUSH);
+            int before = request.incarnation();
+            request.complete(0);
+            request.parse(BlockOp.FLUSH);
+            request.discard(before, Errno.EIO);
+            assertThat(request.answers).isOne();
+            request.discard(request.incarnation(), Errno.EIO);
+            assertThat(request.answers).isEqualTo(2);
+            assertThat(request.answered).isEqualTo(-Errno.EIO);
+        }
+    }
+
     static void onAnotherThread(Runnable task) throws InterruptedException {
         @Nullable Throwable[] thrown = new Throwable[1];
         Thread thread = new Thread(task, "another");

@@ -165,6 +165,7 @@ class SharedSinkTest {
             sink.releaseAll();
             loop.tickUntilIdle();
             assertThat(many).allMatch(io -> io.result() == 512);
+            assertThat(few).allMatch(io -> io.result() == 512);
         }
     }
 
@@ -244,6 +245,41 @@ class SharedSinkTest {
             assertThat(reads).allMatch(read -> read.result() == -Errno.ESHUTDOWN && read.answers() == 1);
             assertThat(rig.sink().released()).isTrue();
             assertThatThrownBy(() -> rig.pipeline.connect(new QueueSource(rig.loop, rig.queue))).hasMessageContaining("closed");
+        }
+    }
+
+    /** What the loop has yet to do for a request must not hit the next one in the same object. */
+    @Test
+    void shouldLeaveTheNextLifeOfARefusedRequestAlone() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 4, SimulatedFaults.NONE)) {
+            SharedSink sink = new SharedSink(loop, new ThrowingBackend(backend).openSink(loop));
+            BareRequest thrownAt = new BareRequest(loop, 0, 0).parse(BlockOp.READ, ThrowingBackend.BEFORE_TAKING);
+            sink.submit(thrownAt);
+            sink.close();
+            BareRequest refused = new BareRequest(loop, 0, 1).parse(BlockOp.FLUSH);
+            BareRequest untouched = new BareRequest(loop, 0, 2).parse(BlockOp.FLUSH);
+            sink.submit(refused);
+            sink.submit(untouched);
+            for (BareRequest request : List.of(thrownAt, refused)) {
+                request.complete(1);
+                request.parse(BlockOp.READ);
+                request.submitted();
+            }
+            loop.tickUntilIdle();
+            assertThat(untouched.answered).isEqualTo(-Errno.ESHUTDOWN);
+            for (BareRequest request : List.of(thrownAt, refused)) {
+                assertThat(request.answers).isOne();
+                assertThat(request.state()).isEqualTo(BlockRequest.State.SUBMITTED);
+            }
+            // Completed, and not released: its stage has it.
+            BareRequest kept = new BareRequest(loop, 0, 3).parse(BlockOp.FLUSH);
+            kept.listener((request, result) -> {});
+            sink.submit(kept);
+            kept.complete(7);
+            loop.tickUntilIdle();
+            assertThat(kept.result()).isEqualTo(7);
+            assertThat(loop.takeFailures()).isEmpty();
         }
     }
 }

@@ -1,0 +1,65 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.pipeline.testing.ManualLoop;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
+
+/** Which stage sees which operation. */
+class StageChainTest {
+    /** Sees some operations, and of those the requests that it is interested in. */
+    private record Named(String name, Set<BlockOp> operations, boolean interested) implements BlockStage {
+        @Override
+        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            return chain.proceed(request);
+        }
+
+        @Override
+        public boolean interestedIn(BlockRequest request) {
+            return interested;
+        }
+    }
+
+    private static BlockStage stage(String name, BlockOp first, BlockOp... rest) {
+        return new Named(name, EnumSet.of(first, rest), true);
+    }
+
+    @Test
+    void shouldFindTheFirstStageThatNamesTheOperationAndIsInterested() {
+        try (ManualLoop loop = new ManualLoop()) {
+            List<BlockStage> stages = List.of(
+                    stage("flushes", BlockOp.FLUSH), new Named("none", EnumSet.allOf(BlockOp.class), false), stage("data", BlockOp.READ, BlockOp.WRITE));
+            StageChain chain = new StageChain(stages, true);
+            StageChain withoutBypass = new StageChain(stages, false);
+            int[][] expected = {{2, 2, 2, -1}, {2, 2, 2, -1}, {0, -1, -1, -1}, {-1, -1, -1, -1}, {-1, -1, -1, -1}, {-1, -1, -1, -1}};
+            for (BlockOp op : BlockOp.values()) {
+                BlockRequest request = new BareRequest(loop, 0, 0).parse(op);
+                for (int from = 0; from <= stages.size(); from++) {
+                    assertThat(chain.firstInterested(request, from)).as(op + " from " + from).isEqualTo(expected[op.ordinal()][from]);
+                    assertThat(withoutBypass.firstInterested(request, from)).as(op + " from " + from).isEqualTo(from < stages.size() ? from : -1);
+                }
+            }
+            assertThat(chain.bypass()).isTrue();
+            assertThat(withoutBypass.bypass()).isFalse();
+        }
+    }
+
+    @Test
+    void shouldDescribeItself() {
+        assertThat(new StageChain(List.of(), true)).hasToString("no stages");
+        assertThat(new StageChain(List.of(), true).describeBypass()).isEqualTo("every request bypasses: there are no stages");
+        StageChain chain = new StageChain(List.of(stage("luks", BlockOp.READ, BlockOp.WRITE), stage("mirror", BlockOp.WRITE, BlockOp.FLUSH)), true);
+        assertThat(chain).hasToString("luks -> mirror");
+        assertThat(chain.describeBypass()).isEqualTo("DISCARD, WRITE_ZEROES bypass: no stage sees them; READ bypass where luks is not interested;"
+                + " WRITE bypass where luks, mirror are not interested; FLUSH bypass where mirror is not interested; GET_ID is answered by the pipeline");
+        StageChain all = new StageChain(List.of(new Named("all", EnumSet.allOf(BlockOp.class), true)), true);
+        assertThat(all.describeBypass())
+                .isEqualTo("READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES bypass where all is not interested; GET_ID is answered by the pipeline");
+        assertThat(new StageChain(List.of(stage("luks", BlockOp.READ)), false).describeBypass())
+                .isEqualTo("nothing bypasses the stages: the bypass is turned off");
+    }
+}
