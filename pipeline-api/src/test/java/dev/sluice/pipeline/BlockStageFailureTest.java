@@ -10,6 +10,8 @@ import org.junit.jupiter.api.Test;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Operators;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
 
 /** Stages that break their contract: the request fails, the queue goes on. */
 class BlockStageFailureTest {
@@ -88,6 +90,38 @@ class BlockStageFailureTest {
             rig.settle();
             assertThat(read.result()).isEqualTo(512);
             assertThat(read.answers()).isEqualTo(1);
+        }
+    }
+
+    /** Reactor throws such an error at whatever thread its operators are on, where it would be lost with the request. */
+    @Test
+    void shouldFailOnTheLoopWhatFailsWithAnErrorOfTheJvmOnAnotherThread() throws InterruptedException {
+        List<Runnable> elsewhere = new ArrayList<>();
+        Scheduler byHand = Schedulers.fromExecutor(elsewhere::add);
+        try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).publishOn(byHand).map(status -> {
+            throw new NoClassDefFoundError("on purpose");
+        }))) {
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            assertThat(elsewhere).hasSize(1);
+            BlockRequestTest.onAnotherThread(elsewhere.getFirst());
+            assertThat(read.answered()).as("the loop has not heard of it").isFalse();
+            rig.settle();
+            assertThat(read.result()).isEqualTo(-Errno.EIO);
+        }
+    }
+
+    @Test
+    void shouldCompleteOnTheLoopWhatEndsOnAnotherThread() throws InterruptedException {
+        List<Runnable> elsewhere = new ArrayList<>();
+        Scheduler byHand = Schedulers.fromExecutor(elsewhere::add);
+        try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).publishOn(byHand))) {
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            BlockRequestTest.onAnotherThread(elsewhere.getFirst());
+            assertThat(read.answered()).as("the loop has not heard of it").isFalse();
+            rig.settle();
+            assertThat(read.result()).isEqualTo(512);
         }
     }
 }

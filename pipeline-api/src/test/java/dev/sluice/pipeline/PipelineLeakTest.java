@@ -47,6 +47,7 @@ class PipelineLeakTest {
         int queueSize = 1 + random.nextInt(32);
         int sinkCapacity = 1 + random.nextInt(16);
         try (PipelineRig rig = new PipelineRig(queueSize, sinkCapacity, SimulatedFaults.some(seed), builder -> configure(builder, random))) {
+            rig.otherThreads();
             for (int i = 0; i < REQUESTS; i++) {
                 ios.add(rig.submit(io(random)));
                 if (random.nextInt(10) == 0) {

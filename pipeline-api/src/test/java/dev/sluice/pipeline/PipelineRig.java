@@ -32,6 +32,7 @@ final class PipelineRig implements AutoCloseable {
     final BlockPipeline pipeline;
     final TestQueue queue;
     final QueueSource source;
+    private boolean otherThreads;
 
     PipelineRig(Consumer<BlockPipeline.Builder> configuration) {
         this(16, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE, configuration);
@@ -87,8 +88,14 @@ final class PipelineRig implements AutoCloseable {
         return io.result();
     }
 
+    /** For stages or operators that work on other threads: {@link #close} waits for them. */
+    void otherThreads() {
+        otherThreads = true;
+    }
+
     /** Ticks until something has happened that another thread has a part in. */
     void settleUntil(BooleanSupplier happened) {
+        otherThreads();
         long deadline = System.nanoTime() + PATIENCE_NANOS;
         while (!happened.getAsBoolean()) {
             if (System.nanoTime() - deadline > 0) {
@@ -108,6 +115,10 @@ final class PipelineRig implements AutoCloseable {
         AtomicBoolean drained = new AtomicBoolean();
         sink().releaseAll();
         source.stop(() -> drained.set(true));
+        settle();
+        if (!otherThreads && !drained.get()) {
+            throw new AssertionError(queue.inFlight() + " requests are out, and nothing is left that could end them");
+        }
         settleUntil(drained::get);
         pipeline.close();
         settle();

@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
-import java.util.LinkedHashMap;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import reactor.core.publisher.Mono;
@@ -15,72 +13,6 @@ import reactor.core.publisher.Mono;
 /** A front end that has truncated its memory fails the requests whose data is copied, whoever copies it, and nothing else. */
 class TruncatedMemoryTest {
     private static final long GONE = 7;
-
-    /** One request, which it gives out again and again. */
-    private static final class OneRequest implements RequestQueue {
-        final BareRequest request;
-        final Map<Long, Integer> results = new LinkedHashMap<>();
-        private int inFlight;
-        private @Nullable BlockOp next;
-        private long sector;
-
-        OneRequest(IoLoop loop) {
-            request = new BareRequest(loop, 0, 0) {
-                @Override
-                protected void surfaceFault() {
-                    if (sector() == GONE) {
-                        throw new InternalError("simulated");
-                    }
-                }
-
-                @Override
-                protected void answer(int result) {
-                    inFlight--;
-                    results.put(sector(), result);
-                }
-            };
-        }
-
-        void submit(BlockOp op, long at) {
-            next = op;
-            sector = at;
-        }
-
-        @Override
-        public int index() {
-            return 0;
-        }
-
-        @Override
-        public int size() {
-            return 1;
-        }
-
-        @Override
-        public int inFlight() {
-            return inFlight;
-        }
-
-        @Override
-        public @Nullable BlockRequest poll() {
-            BlockOp op = next;
-            if (op == null) {
-                return null;
-            }
-            next = null;
-            inFlight++;
-            request.parse(op, sector);
-            return request;
-        }
-
-        @Override
-        public boolean enableKicks() {
-            return next != null;
-        }
-
-        @Override
-        public void disableKicks() {}
-    }
 
     private static void touch(BlockRequest request) {
         request.copyDataTo(0, new byte[0], 0, 0);
@@ -118,7 +50,12 @@ class TruncatedMemoryTest {
         try (ManualLoop loop = new ManualLoop();
                 SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);
                 CapturedLog log = new CapturedLog()) {
-            OneRequest queue = new OneRequest(loop);
+            OneRequestQueue queue = new OneRequestQueue(loop);
+            queue.fault = request -> {
+                if (request.sector() == GONE) {
+                    throw new InternalError("simulated");
+                }
+            };
             BlockPipeline.Builder builder = BlockPipeline.builder().backend(backend);
             configure(builder, who);
             QueueSource source = new QueueSource(loop, queue);

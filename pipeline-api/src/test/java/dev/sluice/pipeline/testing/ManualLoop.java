@@ -19,7 +19,7 @@ import reactor.core.scheduler.Schedulers;
  */
 public final class ManualLoop implements IoLoop {
     /** Ticks after which {@link #tickUntilIdle} takes the loop for one that never gets idle. */
-    private static final int MAX_TICKS = 1_000_000;
+    private static final int MAX_TICKS = 100_000;
 
     private static final long FIRST_NANOS = 1_000_000_000L;
 
@@ -83,7 +83,7 @@ public final class ManualLoop implements IoLoop {
     /**
      * Ticks until there is nothing to do at the present time of the clock. Returns the number of ticks.
      *
-     * @throws AssertionError where that takes a million of them: something keeps the loop spinning
+     * @throws AssertionError where that takes a hundred thousand of them: something keeps the loop spinning
      */
     public int tickUntilIdle() {
         int done = 0;

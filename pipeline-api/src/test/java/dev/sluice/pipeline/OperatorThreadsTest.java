@@ -1,0 +1,145 @@
+package dev.sluice.pipeline;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.linux.Errno;
+import dev.sluice.pipeline.testing.TestIo;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.reactivestreams.Subscription;
+import reactor.core.CoreSubscriber;
+import reactor.core.publisher.Flux;
+
+/** Signals that operators give on other threads are brought to the loop; signal by signal, by hand. */
+class OperatorThreadsTest {
+    /** Keeps every signal until the test passes it on, and remembers the threads that it is called on. */
+    private static final class ByHand extends Flux<BlockRequest> implements CoreSubscriber<BlockRequest> {
+        private final Flux<BlockRequest> source;
+        final List<BlockRequest> requests = new ArrayList<>();
+        final List<Thread> demanding = new ArrayList<>();
+        @Nullable CoreSubscriber<? super BlockRequest> downstream;
+        @Nullable Subscription upstream;
+
+        ByHand(Flux<BlockRequest> source) {
+            this.source = source;
+        }
+
+        CoreSubscriber<? super BlockRequest> downstream() {
+            CoreSubscriber<? super BlockRequest> known = downstream;
+            if (known == null) {
+                throw new AssertionError("nobody has subscribed");
+            }
+            return known;
+        }
+
+        @Override
+        public void subscribe(CoreSubscriber<? super BlockRequest> actual) {
+            downstream = actual;
+            source.subscribe(this);
+        }
+
+        @Override
+        public void onSubscribe(Subscription mine) {
+            upstream = new Subscription() {
+                @Override
+                public void request(long n) {
+                    demanding.add(Thread.currentThread());
+                    mine.request(n);
+                }
+
+                @Override
+                public void cancel() {
+                    mine.cancel();
+                }
+            };
+        }
+
+        @Override
+        public void onNext(BlockRequest request) {
+            requests.add(request);
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            downstream().onError(failure);
+        }
+
+        @Override
+        public void onComplete() {
+            downstream().onComplete();
+        }
+    }
+
+    @Test
+    void shouldBringSignalsOfOtherThreadsToTheLoop() throws InterruptedException {
+        List<ByHand> made = new ArrayList<>();
+        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> {
+            made.add(new ByHand(flux));
+            return made.getLast();
+        }))) {
+            ByHand operator = made.getFirst();
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            BlockRequestTest.onAnotherThread(() -> operator.downstream().onSubscribe(operator.upstream));
+            assertThat(operator.demanding).isEmpty();
+            rig.settle();
+            assertThat(operator.demanding).containsOnly(Thread.currentThread());
+            assertThat(operator.requests).hasSize(1);
+            BlockRequestTest.onAnotherThread(() -> operator.downstream().onNext(operator.requests.getFirst()));
+            assertThat(rig.sink().submissions()).isZero();
+            rig.settle();
+            assertThat(read.result()).isEqualTo(512);
+            assertThat(operator.demanding).hasSize(2).containsOnly(Thread.currentThread());
+        }
+    }
+
+    @Test
+    void shouldBeginAtOnceOnTheLoop() {
+        List<ByHand> made = new ArrayList<>();
+        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> {
+            made.add(new ByHand(flux));
+            return made.getLast();
+        }))) {
+            ByHand operator = made.getFirst();
+            operator.downstream().onSubscribe(operator.upstream);
+            assertThat(operator.demanding).hasSize(1);
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            rig.sink().hold();
+            operator.downstream().onNext(operator.requests.getFirst());
+            assertThat(rig.sink().submissions()).as("in the call").isEqualTo(1);
+            rig.settle();
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(read.result()).isEqualTo(512);
+        }
+    }
+
+    /** What an operator drops on another thread is failed on the loop; once the operators have ended, by whoever sees to their end. */
+    @Test
+    void shouldFailWhatIsDroppedOnceAndOnTheLoop() throws InterruptedException {
+        List<ByHand> made = new ArrayList<>();
+        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> {
+            made.add(new ByHand(flux));
+            return made.getLast();
+        }))) {
+            ByHand operator = made.getFirst();
+            operator.downstream().onSubscribe(operator.upstream);
+            TestIo first = rig.submit(TestIo.read(0, 512));
+            TestIo second = rig.submit(TestIo.read(1, 512));
+            rig.settle();
+            BlockRequestTest.onAnotherThread(() -> operator.requests.getFirst().discard());
+            assertThat(first.answered()).isFalse();
+            rig.settle();
+            assertThat(first.result()).isEqualTo(-Errno.ECANCELED);
+            BlockRequestTest.onAnotherThread(() -> operator.downstream().onComplete());
+            assertThat(made).hasSize(1);
+            rig.settle();
+            assertThat(second.result()).isEqualTo(-Errno.ECANCELED);
+            assertThat(made).as("the next subscription").hasSize(2);
+            made.getLast().downstream().onSubscribe(made.getLast().upstream);
+        }
+    }
+}
