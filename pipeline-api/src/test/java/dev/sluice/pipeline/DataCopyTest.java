@@ -175,7 +175,7 @@ class DataCopyTest {
                 NativeBlock iovecs = NativeMemory.allocate((long) lengths.length * Iovec.SIZE, Long.BYTES)) {
             for (int i = 0; i < lengths.length; i++) {
                 // From the end backwards.
-                Iovec.set(iovecs.address(), i, memory.address() + 8192 - 1024 * (i + 1), lengths[i]);
+                Iovec.set(iovecs.address(), i, memory.address() + 8192 - 1024L * (i + 1), lengths[i]);
             }
             BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ, total, iovecs.address(), lengths.length);
             byte[] content = Arrays.copyOf(content(), total);

@@ -20,7 +20,7 @@ class OperatorThreadsTest {
         final List<BlockRequest> requests = new ArrayList<>();
         final List<Thread> demanding = new ArrayList<>();
         @Nullable CoreSubscriber<? super BlockRequest> downstream;
-        @Nullable Subscription upstream;
+        private @Nullable Subscription upstream;
 
         ByHand(Flux<BlockRequest> source) {
             this.source = source;
@@ -30,6 +30,14 @@ class OperatorThreadsTest {
             CoreSubscriber<? super BlockRequest> known = downstream;
             if (known == null) {
                 throw new AssertionError("nobody has subscribed");
+            }
+            return known;
+        }
+
+        Subscription upstream() {
+            Subscription known = upstream;
+            if (known == null) {
+                throw new AssertionError("the queue has no subscriber");
             }
             return known;
         }
@@ -82,7 +90,7 @@ class OperatorThreadsTest {
             ByHand operator = made.getFirst();
             TestIo read = rig.submit(TestIo.read(0, 512));
             rig.settle();
-            BlockRequestTest.onAnotherThread(() -> operator.downstream().onSubscribe(operator.upstream));
+            BlockRequestTest.onAnotherThread(() -> operator.downstream().onSubscribe(operator.upstream()));
             assertThat(operator.demanding).isEmpty();
             rig.settle();
             assertThat(operator.demanding).containsOnly(Thread.currentThread());
@@ -103,7 +111,7 @@ class OperatorThreadsTest {
             return made.getLast();
         }))) {
             ByHand operator = made.getFirst();
-            operator.downstream().onSubscribe(operator.upstream);
+            operator.downstream().onSubscribe(operator.upstream());
             assertThat(operator.demanding).hasSize(1);
             TestIo read = rig.submit(TestIo.read(0, 512));
             rig.settle();
@@ -126,7 +134,7 @@ class OperatorThreadsTest {
             return made.getLast();
         }))) {
             ByHand operator = made.getFirst();
-            operator.downstream().onSubscribe(operator.upstream);
+            operator.downstream().onSubscribe(operator.upstream());
             TestIo first = rig.submit(TestIo.read(0, 512));
             TestIo second = rig.submit(TestIo.read(1, 512));
             rig.settle();
@@ -139,7 +147,7 @@ class OperatorThreadsTest {
             rig.settle();
             assertThat(second.result()).isEqualTo(-Errno.ECANCELED);
             assertThat(made).as("the next subscription").hasSize(2);
-            made.getLast().downstream().onSubscribe(made.getLast().upstream);
+            made.getLast().downstream().onSubscribe(made.getLast().upstream());
         }
     }
 }

@@ -37,7 +37,7 @@ class ProvidersTest {
 
     @Test
     void shouldSayWhatToAddWhereThereIsNothing() {
-        try (FakeProviders none = new FakeProviders(List.of(), List.of())) {
+        try (FakeProviders _ = new FakeProviders(List.of(), List.of())) {
             assertThatThrownBy(() -> Providers.choose(Providers.AUTO, Providers.AUTO))
                     .isInstanceOf(IOException.class)
                     .hasMessage("no backend 'auto' with loop 'auto' can be used; none is on the class path: add sluice-aio-backends");
@@ -50,7 +50,7 @@ class ProvidersTest {
 
     @Test
     void shouldTakeTheBestThatWorks() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             assertThat(chosen("auto", "auto")).isEqualTo("io_uring on io_uring");
             FakeProviders.UNAVAILABLE.put("io_uring", "it is forbidden");
             assertThat(chosen("auto", "auto")).as("the loop that it names first").isEqualTo("linux-aio on epoll, not [io_uring: it is forbidden]");
@@ -66,12 +66,13 @@ class ProvidersTest {
 
     @Test
     void shouldTakeWhatIsAskedForOrSayWhyNot() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             assertThat(chosen("nio", "thread")).isEqualTo("nio on thread");
             assertThat(chosen("auto", "epoll")).isEqualTo("linux-aio on epoll, not [io_uring does not run on loop epoll, io_uring: no loop 'epoll' for it]");
             assertThatThrownBy(() -> Providers.choose("io_uring", "thread"))
                     .isInstanceOf(IOException.class)
-                    .hasMessage("no backend 'io_uring' with loop 'thread' can be used; io_uring does not run on loop thread; io_uring: no loop 'thread' for it");
+                    .hasMessage("no backend 'io_uring' with loop 'thread' can be used; io_uring does not run on loop thread;"
+                            + " io_uring: no loop 'thread' for it");
             assertThatThrownBy(() -> Providers.choose("floppy", "auto"))
                     .hasMessage("no backend 'floppy' with loop 'auto' can be used; on the class path: backend io_uring, backend linux-aio, backend nio,"
                             + " backend tape, loop io_uring, loop epoll, loop thread");
@@ -80,7 +81,7 @@ class ProvidersTest {
 
     @Test
     void shouldPassOverABackendWithTooLittleLeftForTheImage() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             FakeProviders.UNAVAILABLE.put("io_uring for an image", "too little locked memory");
             assertThat(chosen("auto", "auto")).isEqualTo("io_uring on io_uring");
             assertThat(shown(Providers.choose("auto", "auto", IMAGE))).isEqualTo("linux-aio on epoll, not [io_uring: too little locked memory]");
@@ -90,7 +91,7 @@ class ProvidersTest {
 
     @Test
     void shouldLogWhatWasTakenWhenAChoiceOpensItsImage() throws IOException {
-        try (FakeProviders providers = all(); CapturedLog log = new CapturedLog()) {
+        try (FakeProviders _ = all(); CapturedLog log = new CapturedLog()) {
             FakeProviders.UNAVAILABLE.put("io_uring", "it is forbidden");
             try (BlockBackend opened = Providers.choose("auto", "auto").open(IMAGE)) {
                 assertThat(opened.name()).isEqualTo("simulated");
@@ -102,7 +103,7 @@ class ProvidersTest {
 
     @Test
     void shouldOpenAnImageForTheLoopThereIs() throws IOException {
-        try (FakeProviders providers = all(); CapturedLog log = new CapturedLog()) {
+        try (FakeProviders _ = all(); CapturedLog log = new CapturedLog()) {
             List<String> told = new ArrayList<>();
             Providers.open("auto", "epoll", IMAGE, told::add).close();
             Providers.open("auto", "", IMAGE, told::add).close();
@@ -125,7 +126,7 @@ class ProvidersTest {
 
     @Test
     void shouldTakeALoopThatCanServeGuests() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             List<String> told = new ArrayList<>();
             assertThat(Providers.loop("auto", told::add).name()).isEqualTo("io_uring");
             assertThat(Providers.loop("epoll", told::add).name()).isEqualTo("epoll");
@@ -140,7 +141,7 @@ class ProvidersTest {
 
     @Test
     void shouldStartAllLoopsOfOneKindAndCloseThoseOfAKindThatHasTooFew() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             List<String> told = new ArrayList<>();
             FakeProviders.UNSTARTABLE.add("io_uring loop-2");
             List<IoLoop> loops = Providers.startLoops("auto", 3, (provider, number) -> provider.start("loop-" + number), told::add);
@@ -158,7 +159,7 @@ class ProvidersTest {
 
     @Test
     void shouldStartTheLoopsOfAChoiceOrPassItsLoopsOver() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             FakeProviders.UNSTARTABLE.add("io_uring disk-1");
             Providers.Started started = Providers.start("auto", "auto", IMAGE, 2, "disk-");
             assertThat(shown(started.choice())).isEqualTo(
@@ -171,17 +172,19 @@ class ProvidersTest {
 
     @Test
     void shouldMakeAStageFromNameAndArguments() throws IOException {
-        try (FakeProviders providers = all()) {
+        try (FakeProviders _ = all()) {
             assertThat(Providers.stage("noop", DISK).name()).isEqualTo("noop");
             assertThat(Providers.stage("hop:", DISK).name()).isEqualTo("hop");
-            assertThatThrownBy(() -> Providers.stage("hop:a:b", DISK)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("hop").hasMessageContaining("'a:b'");
+            assertThatThrownBy(() -> Providers.stage("hop:a:b", DISK))
+                    .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("hop").hasMessageContaining("'a:b'");
             assertThat(Providers.stageProvider("hop:a:b")).isInstanceOf(HopStageProvider.class);
             assertThatThrownBy(() -> Providers.stage(":noop", DISK))
                     .isInstanceOf(IOException.class).hasMessage("there is no stage ''; on the class path: hop, noop");
         }
-        try (FakeProviders broken = new FakeProviders(List.of(), List.of(), "com.example.Gone")) {
+        try (FakeProviders _ = new FakeProviders(List.of(), List.of(), "com.example.Gone")) {
             assertThatThrownBy(() -> Providers.stage("noop", DISK))
-                    .isInstanceOf(IOException.class).hasMessageStartingWith("stage 'noop': a stage on the class path cannot be loaded: ").hasMessageContaining("com.example.Gone");
+                    .isInstanceOf(IOException.class).hasMessageStartingWith("stage 'noop': a stage on the class path cannot be loaded: ")
+                    .hasMessageContaining("com.example.Gone");
         }
     }
 }

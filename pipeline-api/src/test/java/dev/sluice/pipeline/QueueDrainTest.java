@@ -103,7 +103,8 @@ class QueueDrainTest {
 
     @Test
     void shouldSayWhyMemoryOfOperatorsStays() {
-        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> flux.delayUntil(request -> Mono.never()))); CapturedLog log = new CapturedLog()) {
+        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> flux.delayUntil(request -> Mono.never())));
+                CapturedLog log = new CapturedLog()) {
             TestIo read = rig.submit(TestIo.read(7, 512));
             rig.settle();
             rig.source.stop(() -> {});

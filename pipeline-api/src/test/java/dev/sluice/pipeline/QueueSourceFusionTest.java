@@ -169,7 +169,11 @@ class QueueSourceFusionTest {
             Fused subscriber = new Fused(Fuseable.ASYNC);
             queue.feed(new QueueSource(loop, queue)).subscribe(subscriber);
             loop.tickUntilIdle();
-            List<Runnable> calls = List.of(subscriber.queue()::poll, subscriber.queue()::isEmpty, subscriber.queue()::size, () -> subscriber.queue().request(1));
+            List<Runnable> calls = List.of(
+                    () -> assertThat(subscriber.queue().poll()).isNull(),
+                    () -> assertThat(subscriber.queue().isEmpty()).isTrue(),
+                    () -> assertThat(subscriber.queue().size()).isZero(),
+                    () -> subscriber.queue().request(1));
             for (Runnable call : calls) {
                 int before = subscriber.signals;
                 BlockRequestTest.onAnotherThread(call);

@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.reactivestreams.Subscription;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.BaseSubscriber;
+import reactor.core.publisher.Operators;
 
 /** The order of signals and calls that Reactive Streams asks for, from whichever thread the calls come; and what throws. */
 class RingSubscriptionTest {
@@ -57,7 +58,7 @@ class RingSubscriptionTest {
         final List<String> signals = new ArrayList<>();
         final List<BlockRequest> requests = new ArrayList<>();
         final List<Thread> threads = new ArrayList<>();
-        Subscription subscription;
+        Subscription subscription = Operators.emptySubscription();
 
         @Override
         public void onSubscribe(Subscription mine) {
@@ -104,7 +105,8 @@ class RingSubscriptionTest {
     void shouldRefuseCallsOfTheLoopFromAnotherThread() throws InterruptedException {
         List<Runnable> calls = List.of(source::kicked, () -> source.stop(() -> {}), () -> source.whenReleased(() -> {}), source::takeBack);
         for (Runnable call : calls) {
-            BlockRequestTest.onAnotherThread(() -> assertThatThrownBy(call::run).isInstanceOf(IllegalStateException.class).hasMessageContaining("must run on manual-loop"));
+            BlockRequestTest.onAnotherThread(() -> assertThatThrownBy(call::run)
+                    .isInstanceOf(IllegalStateException.class).hasMessageContaining("must run on manual-loop"));
         }
         assertThat(source.ended()).isFalse();
     }

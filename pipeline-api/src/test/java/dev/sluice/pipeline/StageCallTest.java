@@ -14,6 +14,7 @@ import org.reactivestreams.Subscription;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.MonoSink;
+import reactor.core.publisher.Operators;
 
 /** A stage that subscribes to the rest of the chain by hand: each subscription is an attempt. And what is logged of stages that break their contract. */
 class StageCallTest {
@@ -51,7 +52,7 @@ class StageCallTest {
     /** A subscriber without demand of its own. */
     private static class Attempt implements CoreSubscriber<BlockStatus> {
         final List<String> signals = new ArrayList<>();
-        Subscription subscription;
+        Subscription subscription = Operators.emptySubscription();
 
         @Override
         public void onSubscribe(Subscription mine) {
@@ -348,7 +349,8 @@ class StageCallTest {
     void shouldLogThatAnOperatorCompletedARequestOfAStageAndGoOn() {
         List<BlockRequest> pooled = new ArrayList<>();
         ByHand stage = new ByHand();
-        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> flux.doOnNext(pooled::add)).stage(stage)); CapturedLog log = new CapturedLog()) {
+        try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> flux.doOnNext(pooled::add)).stage(stage));
+                CapturedLog log = new CapturedLog()) {
             List<TestIo> reads = rig.submitReads(15);
             rig.settle();
             pooled.forEach(request -> request.complete(7));

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -74,7 +75,7 @@ class StageHoldsTest {
     }
 
     private void signal(long sector) {
-        signals.get(sector).success(BlockStatus.OK);
+        Objects.requireNonNull(signals.get(sector)).success(BlockStatus.OK);
         ticks.tickUntilIdle();
     }
 
@@ -181,7 +182,7 @@ class StageHoldsTest {
     void shouldReleaseAtOnceWhatHasItsOutcomeAndWaitsForTheSink() {
         disk.hold();
         TestIo read = submit(100);
-        shown.get(100L).complete(-Errno.ENOSPC);
+        Objects.requireNonNull(shown.get(100L)).complete(-Errno.ENOSPC);
         ticks.tickUntilIdle();
         assertThat(read.answered()).isFalse();
         AtomicBoolean released = new AtomicBoolean();
@@ -204,7 +205,7 @@ class StageHoldsTest {
         assertThat(told).isEmpty();
         signal(0);
         // A second signal of the same stage, and one from nowhere.
-        shown.get(0L).complete(0);
+        Objects.requireNonNull(shown.get(0L)).complete(0);
         ticks.tickUntilIdle();
         assertThat(told).containsExactly("released");
         source.whenReleased(() -> told.add("asked again"));
