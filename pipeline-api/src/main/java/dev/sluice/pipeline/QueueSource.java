@@ -155,10 +155,6 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         return stopped || failure != null;
     }
 
-    boolean stopped() {
-        return stopped;
-    }
-
     @Nullable BrokenQueueException failure() {
         return failure;
     }
@@ -307,7 +303,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean look() {
             try {
-                return left(ended() || (queue.available() && work()));
+                return leavesFor(ended() || queue.available());
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
@@ -317,7 +313,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean beforeSleep() {
             try {
-                return left(ended() || (queue.enableKicks() && work()));
+                return leavesFor(ended() || queue.enableKicks());
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
@@ -340,18 +336,16 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             requestTurn();
         }
 
-        private boolean work() {
-            queue.disableKicks();
-            requestTurn();
-            return true;
-        }
-
         /** A loop looks no more at what has returned true. */
-        private boolean left(boolean leaves) {
-            if (leaves) {
+        private boolean leavesFor(boolean work) {
+            if (work) {
                 lookedAt = false;
+                if (!ended()) {
+                    queue.disableKicks();
+                    requestTurn();
+                }
             }
-            return leaves;
+            return work;
         }
     }
 

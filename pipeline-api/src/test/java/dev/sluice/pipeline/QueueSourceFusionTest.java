@@ -294,6 +294,26 @@ class QueueSourceFusionTest {
         }
     }
 
+    @Test
+    void shouldNotCallASubscriberThatAnotherThreadHasCancelledInThisTick() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            Fused subscriber = new Fused(Fuseable.ASYNC);
+            loop.requestTurn(() -> {
+                Thread cancelling = Thread.ofPlatform().start(() -> subscriber.queue().cancel());
+                try {
+                    cancelling.join();
+                } catch (InterruptedException interrupted) {
+                    throw new AssertionError(interrupted);
+                }
+                return false;
+            });
+            new QueueSource(loop, queue).subscribe(subscriber);
+            loop.tickUntilIdle();
+            assertThat(subscriber.signals).isZero();
+        }
+    }
+
     /** The guest adds its request between the poll that finds nothing and the moment when kicks are enabled. */
     @Test
     void shouldTakeARequestThatComesWhileKicksAreBeingEnabled() {

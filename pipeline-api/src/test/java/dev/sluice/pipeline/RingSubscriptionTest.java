@@ -157,16 +157,16 @@ class RingSubscriptionTest {
         source.subscribe(signals);
         source.stop(() -> {});
         assertThat(signals.signals).containsExactly("complete");
-        assertThat(source.stopped()).isTrue();
         assertThat(source.ended()).isTrue();
     }
 
     @Test
-    void shouldLeaveTheRingAloneOnceStopped() {
+    void shouldLeaveTheRingAloneOnceStopped() throws InterruptedException {
         source.subscribe(new Signals());
         loop.tickUntilIdle();
         source.stop(() -> {});
         boolean before = queue.kicksEnabled();
+        BlockRequestTest.onAnotherThread(() -> assertThatThrownBy(source::kicked).isInstanceOf(IllegalStateException.class));
         source.kicked();
         loop.tickUntilIdle();
         assertThat(queue.kicksEnabled()).isEqualTo(before).isTrue();
@@ -305,9 +305,9 @@ class RingSubscriptionTest {
     void shouldFailWhatNobodyHasTakenWhenTakenBack() {
         Signals signals = new Signals();
         source.subscribe(signals);
-        signals.subscription.request(2);
+        signals.subscription.request(8);
         List<TestIo> ios = new ArrayList<>();
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 2; i++) {
             ios.add(queue.submit(TestIo.flush()));
         }
         loop.tickUntilIdle();
@@ -317,6 +317,7 @@ class RingSubscriptionTest {
         assertThat(source.untaken(untaken::add)).isEqualTo(1);
         assertThat(untaken).containsExactly(signals.requests.getLast());
         source.takeBack();
+        submit(1);
         loop.tickUntilIdle();
         assertThat(ios.get(0).answered()).isFalse();
         assertThat(ios.get(1).result()).isEqualTo(-Errno.ECANCELED);
@@ -369,6 +370,9 @@ class RingSubscriptionTest {
         assertThat(told.events).startsWith("failed on purpose");
         assertThat(loop.takeFailures()).isEmpty();
         throwing.requests.forEach(BlockRequest::discard);
+        Signals next = new Signals();
+        source.subscribe(next);
+        assertThat(next.signals).as("there is room for another subscriber").containsExactly("complete");
     }
 
     @Test
