@@ -15,7 +15,7 @@ final class HandDrivenLoop extends TickLoop {
     private boolean mayHaveWaited;
 
     HandDrivenLoop(LongSupplier clock) {
-        super("simulated-loop", clock);
+        super("simulated-loop", 0, clock);
     }
 
     /** Runs a tick; false once the loop has ended. */

@@ -76,8 +76,8 @@ public abstract class TickLoop implements IoLoop {
     }
 
     /** A loop for a simulation: its thread is the one that makes it and calls {@link #runOneTick}, and its time is the simulation's. */
-    protected TickLoop(String name, LongSupplier clock) {
-        this(name, 0, clock, _ -> Thread.currentThread());
+    protected TickLoop(String name, long pollMaxNanos, LongSupplier clock) {
+        this(name, pollMaxNanos, clock, _ -> Thread.currentThread());
     }
 
     @SuppressWarnings("this-escape") // Nobody calls back before startThread.

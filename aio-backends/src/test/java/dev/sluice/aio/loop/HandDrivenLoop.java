@@ -1,0 +1,166 @@
+package dev.sluice.aio.loop;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.LongSupplier;
+
+/**
+ * The product's loop, one tick at a time: the thread that makes it is its own, its clock stands still until the test moves it, and its kernel has nothing
+ * to do.
+ */
+public final class HandDrivenLoop extends TickLoop {
+    private static final int MOST_TICKS = 10_000;
+
+    /** Also what is read while the test does not look: each reading moves it by {@link #nanosPerReading}. */
+    private static final class Clock implements LongSupplier {
+        private long nanos = 1_000_000_000L;
+        private long nanosPerReading;
+
+        @Override
+        public long getAsLong() {
+            nanos += nanosPerReading;
+            return nanos;
+        }
+    }
+
+    private final Clock clock;
+    private final List<Boolean> leaves = new ArrayList<>();
+    private final List<Runnable> inKernel = new ArrayList<>();
+    private boolean submissionsWait = true;
+    private boolean kernelClosed;
+    private volatile int wakeUps;
+    /** How many wake-ups from now on throw. */
+    private volatile int failingWakeUps;
+
+    public HandDrivenLoop() {
+        this("by-hand", 0, new Clock());
+    }
+
+    private HandDrivenLoop(String name, long pollMaxNanos, Clock clock) {
+        super(name, pollMaxNanos, clock);
+        this.clock = clock;
+    }
+
+    /** One that spins for so long at most. */
+    public static HandDrivenLoop spinning(long pollMaxNanos) {
+        return new HandDrivenLoop("by-hand", pollMaxNanos, new Clock());
+    }
+
+    /** Runs a tick; false once the loop has ended. */
+    public boolean tick() {
+        return runOneTick();
+    }
+
+    public void ticks(int many) {
+        for (int i = 0; i < many; i++) {
+            assertThat(tick()).as("the loop lives").isTrue();
+        }
+    }
+
+    /** Runs ticks until something holds that other threads bring about. */
+    public void tickUntil(BooleanSupplier condition) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        while (!condition.getAsBoolean()) {
+            assertThat(System.nanoTime() - end).as("the condition never held").isNegative();
+            boolean _ = tick();
+            Thread.yield();
+        }
+    }
+
+    /** Ends the loop as its own thread would; fails if it does not end by itself. */
+    public void end() {
+        close();
+        for (int i = 0; i < MOST_TICKS; i++) {
+            if (!tick()) {
+                return;
+            }
+        }
+        throw new AssertionError("the loop does not end");
+    }
+
+    public long nowNanos() {
+        return clock.nanos;
+    }
+
+    public void advance(long nanos) {
+        clock.nanos += nanos;
+    }
+
+    public void nanosPerReading(long nanos) {
+        clock.nanosPerReading = nanos;
+    }
+
+    /** Whether each entry had leave to wait. */
+    public List<Boolean> leaves() {
+        return leaves;
+    }
+
+    /** Done at the next entry. */
+    public void inKernel(Runnable work) {
+        inKernel.add(work);
+    }
+
+    public void submissionsWait(boolean wait) {
+        submissionsWait = wait;
+    }
+
+    public boolean kernelClosed() {
+        return kernelClosed;
+    }
+
+    /** Also of other threads, which have to be over. */
+    public int wakeUps() {
+        return wakeUps;
+    }
+
+    @Override
+    public String kind() {
+        return "";
+    }
+
+    @Override
+    public Watch onReadable(int fd, Runnable onReadable) {
+        throw new UnsupportedOperationException("watches nothing");
+    }
+
+    @Override
+    protected void openKernel() {}
+
+    @Override
+    protected boolean submissionsWait() {
+        return submissionsWait;
+    }
+
+    @Override
+    protected void enterKernel(LoopWait wait) {
+        leaves.add(wait.mayWait());
+        List<Runnable> now = List.copyOf(inKernel);
+        inKernel.clear();
+        now.forEach(Runnable::run);
+        wait.over();
+    }
+
+    /** So many wake-ups find no memory. Until {@link #tick} is back the loop counts as waiting. */
+    public void failWakeUps(int many) {
+        failingWakeUps = many;
+    }
+
+    @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // by one thread at a time
+    protected void wakeUp() {
+        wakeUps++;
+        if (failingWakeUps > 0) {
+            failingWakeUps--;
+            throw new OutOfMemoryError("made up");
+        }
+    }
+
+    @Override
+    protected void closeKernel() {
+        kernelClosed = true;
+    }
+}
