@@ -437,7 +437,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
             finish(slot, endedResults[slot]);
         }
         closeIfIdle();
-        return !ended.isEmpty();
+        return false;
     }
 
     private void finish(int slot, int result) {

@@ -303,12 +303,12 @@ final class SinkOperation {
         if (!reads && !stillReached()) {
             return -Errno.EIO;
         }
-        long length = request().lengthBytes();
-        if (doneBytes >= length) {
+        if (doneBytes >= request().lengthBytes()) {
             return syncLeft ? go(Step.SYNC) : syncsItself ? image.writeback().written(transferred()) : transferred();
         }
         cursor.advance(result);
-        if (step == Step.VECTOR || result < Math.min(length - doneBytes + result, BouncePool.BUFFER_BYTES)) {
+        // A piece that fills the buffer is not short.
+        if (step == Step.VECTOR || result < BouncePool.BUFFER_BYTES) {
             sink.counts.continued();
         }
         return GOES_ON;

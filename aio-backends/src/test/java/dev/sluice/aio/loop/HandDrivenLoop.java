@@ -30,6 +30,7 @@ public final class HandDrivenLoop extends TickLoop {
     private final Clock clock;
     private final List<Boolean> leaves = new ArrayList<>();
     private final List<Runnable> inKernel = new ArrayList<>();
+    private final List<HandDrivenWatch> watches = new ArrayList<>();
     private boolean submissionsWait = true;
     private boolean kernelClosed;
     private volatile int wakeUps;
@@ -124,7 +125,49 @@ public final class HandDrivenLoop extends TickLoop {
 
     @Override
     public Watch onReadable(int fd, Runnable onReadable) {
-        throw new UnsupportedOperationException("watches nothing");
+        HandDrivenWatch watch = new HandDrivenWatch(fd, onReadable);
+        add(watch);
+        watches.add(watch);
+        return watch;
+    }
+
+    /** Descriptors that are watched. */
+    public List<Integer> watched() {
+        return watches.stream().map(watch -> watch.fd).toList();
+    }
+
+    /** The next tick finds all watched descriptors readable. */
+    public void readable() {
+        inKernel(() -> watches.forEach(this::completionSeen));
+    }
+
+    private final class HandDrivenWatch extends LoopHandle implements Watch {
+        private final int fd;
+        private final Runnable onReadable;
+
+        HandDrivenWatch(int fd, Runnable onReadable) {
+            this.fd = fd;
+            this.onReadable = onReadable;
+        }
+
+        @Override
+        protected void drain() {
+            onReadable.run();
+        }
+
+        @Override
+        protected void loopEnding() {}
+
+        @Override
+        protected boolean busy() {
+            return false;
+        }
+
+        @Override
+        public void close() {
+            watches.remove(this);
+            remove(this);
+        }
     }
 
     @Override

@@ -1,10 +1,15 @@
 package dev.sluice.aio.sink;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
-import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Mapping;
+import dev.sluice.linux.Memfd;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -48,18 +53,21 @@ final class HandDrivenSink extends RawSink {
             int at = (int) offset;
             for (int i = 0; left > 0; i++) {
                 int part = (int) Math.min(left, lengths[i]);
-                MemorySegment memory = NativeMemory.view(addresses[i], part);
                 MemorySegment onDisk = MemorySegment.ofArray(disk).asSlice(at, part);
                 if (kind == CompletionSeam.Call.READ) {
-                    memory.copyFrom(onDisk);
+                    scratch.view(0, part).copyFrom(onDisk);
+                    assertThat(LinuxFile.pread(scratchFile.number(), addresses[i], part, 0)).isEqualTo(part);
                 } else {
-                    onDisk.copyFrom(memory);
+                    assertThat(LinuxFile.pwrite(scratchFile.number(), addresses[i], part, 0)).isEqualTo(part);
+                    onDisk.copyFrom(scratch.view(0, part));
                 }
                 at += part;
                 left -= part;
             }
         }
     }
+
+    private static final int SCRATCH_BYTES = 2 << 20;
 
     final byte[] disk;
     final List<Started> inKernel = new ArrayList<>();
@@ -80,13 +88,20 @@ final class HandDrivenSink extends RawSink {
 
     private final TickLoop loop;
     private final RawImage image;
+    /** Between memory and disk: system calls survive addresses that are wrong. */
+    private final Fd scratchFile;
+
+    private final Mapping scratch;
 
     @SuppressWarnings("this-escape")
-    HandDrivenSink(TickLoop loop, RawImage image, int capacity, CompletionSeam seam, Runnable onClosed) {
+    HandDrivenSink(TickLoop loop, RawImage image, int capacity, CompletionSeam seam, Runnable onClosed) throws IOException {
         super(loop, image, capacity, seam, onClosed);
         this.loop = loop;
         this.image = image;
         this.disk = new byte[(int) image.geometry().sizeBytes()];
+        this.scratchFile = Fd.adopt(Memfd.create("scratch", Memfd.MFD_CLOEXEC));
+        assertThat(LinuxFile.ftruncate(scratchFile.number(), SCRATCH_BYTES)).isZero();
+        this.scratch = Mapping.shared(scratchFile.number(), 0, SCRATCH_BYTES);
         loop.add(this);
     }
 
@@ -222,6 +237,8 @@ final class HandDrivenSink extends RawSink {
     protected void release() {
         releases++;
         loop.remove(this);
+        scratch.close();
+        scratchFile.close();
         RuntimeException failure = throwsAtRelease;
         if (failure != null) {
             throw failure;

@@ -189,6 +189,8 @@ class RangeCallsTest {
             TestIo none = rig.submit(TestIo.writeZeroes(7, 1024));
             assertThat(calls(rig, 1024)).containsExactly("write buffered 1024 zeroes at 3584");
             assertThat(none.result()).isZero();
+            rig.submit(TestIo.writeZeroes(6, 5120));
+            assertThat(calls(rig, 512, 512, 0)).as("a head that is short").containsExactly("write buffered 1024 zeroes at 3072", "write buffered 512 zeroes at 3584", "zero 4096 at 4096");
             rig.submit(TestIo.discard(7, 9216));
             assertThat(calls(rig, 0)).containsExactly("punch 8192 at 4096");
             for (long length : new long[] {512, 1024, 4608 - 512}) {

@@ -150,10 +150,11 @@ class RawSinkTest {
             rig.tick();
             assertThat(rig.started()).containsExactly("read direct 512 at 0", "read direct 512 at 512");
             rig.sink.refusals = 1;
-            rig.submit(read(2));
+            rig.submit(TestIo.read(2, 8192));
+            assertThat(rig.started()).isEmpty();
             rig.loop.advance(MILLIS);
             rig.tick();
-            assertThat(rig.started()).as("the pause is short again").containsExactly("read direct 512 at 1024");
+            assertThat(rig.started()).as("the pause is short again").containsExactly("readv direct 8192 in 2 at 1024");
         }
     }
 

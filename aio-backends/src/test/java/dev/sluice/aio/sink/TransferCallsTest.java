@@ -4,10 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.loop.LoggedLines;
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.Iovec;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.Mapping;
+import dev.sluice.linux.Memfd;
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.SinkCounters;
+import dev.sluice.pipeline.testing.LoopDevice;
 import dev.sluice.pipeline.testing.TestIo;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -32,8 +43,8 @@ class TransferCallsTest {
     private static long[] iovecs(BlockRequest request) {
         long[] words = new long[2 * request.iovecCount()];
         for (int i = 0; i < request.iovecCount(); i++) {
-            words[2 * i] = dev.sluice.linux.Iovec.base(request.iovecsAddress(), i);
-            words[2 * i + 1] = dev.sluice.linux.Iovec.length(request.iovecsAddress(), i);
+            words[2 * i] = Iovec.base(request.iovecsAddress(), i);
+            words[2 * i + 1] = Iovec.length(request.iovecsAddress(), i);
         }
         return words;
     }
@@ -98,6 +109,7 @@ class TransferCallsTest {
             TestIo write = rig.submit(TestIo.write(0, content));
             assertThat(rig.started()).containsExactly("writev direct 524288 in 1024 at 0");
             rig.end();
+            assertThat(rig.sink.counters().continuations()).isEqualTo(1);
             assertThat(rig.started()).containsExactly("writev direct 243712 in 476 at 524288");
             rig.end();
             assertThat(write.result()).isEqualTo(content.length);
@@ -166,6 +178,98 @@ class TransferCallsTest {
             assertThat(aligned.result()).isEqualTo(512);
             assertThat(rig.sink.counters().bounces()).isEqualTo(BouncePool.BUFFERS + 3);
             assertThat(rig.sink.bounceBuffers.taken()).isZero();
+        }
+    }
+
+    /** The guest may change its memory while a WRITE is under way; nobody else does. */
+    @Test
+    void shouldLeaveTheMemoryOfAWriteAlone() throws IOException {
+        try (SinkRig rig = new SinkRig(1000)) {
+            BlockRequest request = rig.request(TestIo.write(0, bytes(4096)));
+            assertThat(rig.sink.submit(request)).isTrue();
+            rig.sink.flush();
+            long address = Iovec.base(request.iovecsAddress(), 0);
+            NativeMemory.putLong(address, 0x1234_5678_9abc_def0L);
+            rig.end();
+            assertThat(request.result()).isEqualTo(4096);
+            assertThat(NativeMemory.getLong(address)).isEqualTo(0x1234_5678_9abc_def0L);
+        }
+    }
+
+    /** The front end has truncated its memory. */
+    private static final class Truncated extends BlockRequest {
+        private int answer = 1;
+
+        Truncated(SinkRig rig, BlockOp op, long iovecs) {
+            super(rig.loop, 0, 0);
+            parsed(op, 0, 512, iovecs, 1);
+        }
+
+        @Override
+        protected void answer(int result) {
+            answer = result;
+        }
+    }
+
+    @Test
+    void shouldFailWithEfaultIfTheMemoryIsGoneBehindABuffer() throws IOException {
+        try (Fd file = Fd.adopt(Memfd.create("guest", Memfd.MFD_CLOEXEC));
+                NativeBlock iovecs = NativeMemory.allocate(Iovec.SIZE, 16);
+                SinkRig rig = new SinkRig(4096)) {
+            assertThat(LinuxFile.ftruncate(file.number(), 2 * 4096)).isZero();
+            try (Mapping guest = Mapping.shared(file.number(), 0, 2 * 4096)) {
+                assertThat(LinuxFile.ftruncate(file.number(), 4096)).isZero();
+                Iovec.set(iovecs.address(), 0, guest.address() + 4096 + 8, 512);
+                Truncated write = new Truncated(rig, BlockOp.WRITE, iovecs.address());
+                assertThat(rig.sink.submit(write)).isTrue();
+                rig.sink.flush();
+                rig.tick();
+                assertThat(rig.started()).isEmpty();
+                assertThat(write.answer).isEqualTo(-Errno.EFAULT);
+                Truncated read = new Truncated(rig, BlockOp.READ, iovecs.address());
+                assertThat(rig.sink.submit(read)).isTrue();
+                rig.sink.flush();
+                assertThat(rig.started()).as("its memory is not touched before").containsExactly("read direct 512 at 0");
+                rig.end();
+                assertThat(read.answer).isEqualTo(-Errno.EFAULT);
+                assertThat(rig.sink.bounceBuffers.taken()).isZero();
+            }
+        }
+    }
+
+    /** A device of 4096-byte blocks takes nothing smaller with O_DIRECT. */
+    @Test
+    void shouldGoThroughThePageCacheWithWhatIsNotWholeBlocksOfADevice() throws IOException {
+        Path file = Files.createTempFile(Path.of("target"), "sluice-blocks", ".raw");
+        try (LoopDevice device = LoopDevice.attach(LoopDevice.sparse(file, SinkRig.SIZE), "-b", "4096")) {
+            try (SinkRig rig = SinkRig.on(device.path(), 4096)) {
+                rig.submit(TestIo.write(0, bytes(4608)));
+                rig.endAll();
+                assertThat(rig.started()).as("its length").containsExactly("writev buffered 4608 in 2 at 0");
+                rig.submit(TestIo.write(1, bytes(4096)));
+                rig.endAll();
+                assertThat(rig.started()).as("its offset").containsExactly("write buffered 4096 at 512");
+                rig.submit(TestIo.write(1, bytes(7680)));
+                rig.end(3584);
+                assertThat(rig.started()).as("the memory of what is left").containsExactly("writev buffered 7680 in 2 at 512", "writev buffered 4096 in 2 at 4096");
+                rig.endAll();
+                rig.submit(TestIo.write(0, bytes(8192)));
+                rig.endAll();
+                assertThat(rig.started()).containsExactly("writev direct 8192 in 2 at 0");
+                assertThat(rig.sink.counters().bounces()).isZero();
+            }
+            try (SinkRig rig = SinkRig.on(device.path(), 1000)) {
+                rig.submit(TestIo.write(0, bytes(512)));
+                rig.endAll();
+                rig.submit(TestIo.write(1, bytes(4096)));
+                rig.endAll();
+                assertThat(rig.started()).containsExactly("write buffered 512 at 0", "writev buffered 4096 in 5 at 512");
+                assertThat(rig.sink.counters().bounces()).as("the page cache takes any memory").isZero();
+                rig.submit(TestIo.write(8, bytes(4096)));
+                assertThat(rig.sink.counters().bounces()).isEqualTo(1);
+            }
+        } finally {
+            Files.delete(file);
         }
     }
 

@@ -1,0 +1,334 @@
+package dev.sluice.aio.linuxaio;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.sluice.aio.loop.HandDrivenLoop;
+import dev.sluice.aio.loop.LoggedLines;
+import dev.sluice.aio.loop.OpenFiles;
+import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.linux.Errno;
+import dev.sluice.linux.Iocb;
+import dev.sluice.linux.Iovec;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockSink;
+import dev.sluice.pipeline.testing.LoopDevice;
+import dev.sluice.pipeline.testing.TestIo;
+import dev.sluice.pipeline.testing.TestQueue;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What the sink hands to io_submit and when, and what it does about what comes back. */
+@Timeout(60)
+class LinuxAioSinkTest {
+    private static final long MILLIS = 1_000_000;
+    private static final int SECTOR = 512;
+
+    private final Path path = Files.createTempFile(Path.of("target"), "sluice-aio", ".raw");
+    private final HandDrivenLoop loop = new HandDrivenLoop();
+    private final ScriptedAio kernel = new ScriptedAio();
+    private final TestQueue queue = new TestQueue(loop, 0, 32);
+    private final long filesBefore;
+    private final LinuxAioBackend backend;
+    private final BlockSink sink;
+    private boolean ended;
+
+    LinuxAioSinkTest() throws IOException {
+        Path _ = LoopDevice.sparse(path, 1 << 20);
+        filesBefore = OpenFiles.count();
+        backend = (LinuxAioBackend) LinuxAioBackendProvider.open(BackendOptions.of(path).withSinkCapacity(16), kernel, CompletionSeam.NONE);
+        sink = backend.openSink(loop);
+    }
+
+    @AfterEach
+    void end() throws IOException {
+        if (!ended) {
+            assertThat(sink.inFlight()).isZero();
+            sink.close();
+        }
+        backend.close();
+        loop.end();
+        queue.close();
+        Files.delete(path);
+        assertThat(loop.watched()).isEmpty();
+    }
+
+    private BlockRequest request(TestIo io) {
+        queue.submit(io);
+        return Objects.requireNonNull(queue.poll());
+    }
+
+    private TestIo submit(TestIo... ios) {
+        for (TestIo io : ios) {
+            assertThat(sink.submit(request(io))).isTrue();
+        }
+        sink.flush();
+        return ios[0];
+    }
+
+    private void complete(int slot, int result) {
+        kernel.complete(slot, result);
+        loop.readable();
+        loop.ticks(1);
+    }
+
+    @Test
+    void shouldFillAnIocbForEachKindOfCall() {
+        BlockRequest vectored = request(TestIo.write(8, new byte[8192]).asDurable());
+        BlockRequest single = request(TestIo.read(16, 4096));
+        BlockRequest readv = request(TestIo.read(16, 8192));
+        BlockRequest write = request(TestIo.write(32, new byte[512]));
+        BlockRequest flush = request(TestIo.flush());
+        for (BlockRequest request : List.of(vectored, single, readv, write, flush)) {
+            assertThat(sink.submit(request)).isTrue();
+        }
+        assertThat(kernel.asked).isEmpty();
+        sink.flush();
+        assertThat(kernel.asked).as("one system call").containsExactly(5);
+        int fd = backend.rawImage().fd();
+        int eventFd = loop.watched().getFirst();
+        long address = Iovec.base(single.iovecsAddress(), 0);
+        long written = Iovec.base(write.iovecsAddress(), 0);
+        assertThat(kernel.taken.subList(0, 4))
+                .containsExactly(
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PWRITEV, fd, vectored.iovecsAddress(), 2, 4096, LinuxFile.RWF_DSYNC, 0, 1, eventFd),
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PREAD, fd, address, 4096, 8192, 0, 1, 1, eventFd),
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PREADV, fd, readv.iovecsAddress(), 2, 8192, 0, 2, 1, eventFd),
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PWRITE, fd, written, 512, 16384, 0, 3, 1, eventFd));
+        ScriptedAio.Taken sync = kernel.taken.get(4);
+        assertThat(sync.opcode()).isEqualTo(Iocb.IOCB_CMD_FDSYNC);
+        assertThat(sync.fd()).as("an open file of its own").isNotEqualTo(fd);
+        assertThat(sync.resultFd()).isEqualTo(eventFd);
+        assertThat(loop.counters().submissions()).isEqualTo(5);
+        assertThat(loop.counters().enters()).isEqualTo(1);
+        int[] results = {8192, 4096, 8192, 512, 0};
+        for (int slot = 0; slot < results.length; slot++) {
+            kernel.complete(slot, results[slot]);
+        }
+        loop.readable();
+        loop.ticks(1);
+        assertThat(List.of(vectored.result(), single.result(), readv.result(), write.result(), flush.result())).containsExactly(8192, 4096, 8192, 512, 0);
+        // The watch is a handle of the loop's, which counts its completion.
+        assertThat(loop.counters().completions()).isEqualTo(5 + 1);
+        assertThat(loop.counters().enters()).as("io_getevents").isEqualTo(2);
+        assertThat(sink.inFlight()).isZero();
+    }
+
+    @Test
+    void shouldSubmitTheRestAfterTheNextCompletionOnlyIfTheKernelIsFull() {
+        kernel.submissions.addAll(List.of(1, -Errno.EAGAIN));
+        TestIo first = TestIo.read(0, SECTOR);
+        TestIo second = TestIo.read(8, SECTOR);
+        submit(first, second);
+        assertThat(sink.counters().retries()).isEqualTo(1);
+        loop.advance(1000 * MILLIS);
+        loop.ticks(2);
+        sink.flush();
+        assertThat(kernel.asked).as("nothing has changed").containsExactly(2, 1);
+        complete(0, SECTOR);
+        assertThat(first.result()).isEqualTo(SECTOR);
+        assertThat(kernel.asked).containsExactly(2, 1, 1);
+        complete(1, SECTOR);
+        assertThat(second.result()).isEqualTo(SECTOR);
+        TestIo third = submit(TestIo.read(0, SECTOR));
+        assertThat(kernel.asked).hasSize(4);
+        complete(1, SECTOR);
+        assertThat(third.answered()).isTrue();
+    }
+
+    @Test
+    void shouldTryAgainAfterPausesThatDoubleIfNothingIsInTheKernel() {
+        for (int i = 0; i < 10; i++) {
+            kernel.submissions.add(-Errno.EAGAIN);
+        }
+        TestIo io = submit(TestIo.read(0, SECTOR));
+        int tries = 1;
+        for (long pause : new long[] {1, 2, 4, 8, 16, 32, 64, 128, 128}) {
+            loop.advance(pause * MILLIS - 1);
+            loop.ticks(1);
+            sink.flush();
+            assertThat(kernel.asked).as("before %d ms", pause).hasSize(tries);
+            loop.advance(1);
+            loop.ticks(1);
+            tries++;
+            assertThat(kernel.asked).as("after %d ms", pause).hasSize(tries);
+        }
+        loop.advance(128 * MILLIS);
+        loop.ticks(1);
+        assertThat(kernel.taken).hasSize(1);
+        complete(0, SECTOR);
+        assertThat(io.result()).isEqualTo(SECTOR);
+        kernel.submissions.add(-Errno.EAGAIN);
+        TestIo next = submit(TestIo.read(0, SECTOR));
+        loop.advance(MILLIS);
+        loop.ticks(1);
+        assertThat(kernel.taken).as("the pause is short again").hasSize(2);
+        complete(0, SECTOR);
+        assertThat(next.answered()).isTrue();
+    }
+
+    @Test
+    void shouldFailTheOneThatIsRefusedForGood() {
+        kernel.submissions.add(-Errno.EFAULT);
+        TestIo refused = TestIo.read(0, SECTOR);
+        TestIo other = TestIo.read(8, SECTOR);
+        submit(refused, other);
+        assertThat(refused.answered()).as("never inside a flush").isFalse();
+        assertThat(loop.counters().completions()).isEqualTo(1);
+        loop.ticks(1);
+        assertThat(refused.result()).isEqualTo(-Errno.EFAULT);
+        complete(1, SECTOR);
+        assertThat(other.result()).isEqualTo(SECTOR);
+        kernel.submissions.add(-Errno.EINVAL);
+        TestIo flush = submit(TestIo.flush());
+        assertThat(flush.answered()).isFalse();
+        loop.tickUntil(flush::answered);
+        assertThat(flush.result()).as("synced by a thread").isZero();
+        kernel.submissions.add(-Errno.EIO);
+        TestIo read = submit(TestIo.read(0, SECTOR));
+        loop.ticks(1);
+        assertThat(read.result()).isEqualTo(-Errno.EIO);
+        int asked = kernel.asked.size();
+        TestIo again = submit(TestIo.flush());
+        loop.tickUntil(again::answered);
+        assertThat(kernel.asked).as("the kernel is not asked again").hasSize(asked);
+    }
+
+    @Test
+    void shouldFailASyncThatIsRefusedForAnotherReason() {
+        kernel.submissions.add(-Errno.EIO);
+        TestIo flush = submit(TestIo.flush());
+        loop.ticks(1);
+        assertThat(flush.result()).isEqualTo(-Errno.EIO);
+    }
+
+    @Test
+    void shouldReapAgainIfItWasInterrupted() {
+        TestIo io = submit(TestIo.read(0, SECTOR));
+        kernel.getEvents.add(-Errno.EINTR);
+        complete(0, SECTOR);
+        loop.ticks(1);
+        assertThat(io.result()).isEqualTo(SECTOR);
+        assertThat(kernel.reaps).isEqualTo(2);
+        loop.ticks(3);
+        assertThat(kernel.reaps).as("once").isEqualTo(2);
+    }
+
+    @Test
+    void shouldLogAndBackOffIfCompletionsCannotBeFetched() {
+        try (LoggedLines logged = new LoggedLines()) {
+            TestIo io = submit(TestIo.read(0, SECTOR));
+            for (int i = 0; i < 10; i++) {
+                kernel.getEvents.add(-Errno.EPERM);
+            }
+            complete(0, SECTOR);
+            assertThat(logged.containing("io_getevents of RawImage")).isNotEmpty();
+            int reaps = 1;
+            for (long pause : new long[] {1, 2, 4, 8, 16, 32, 64, 128, 128}) {
+                loop.advance(pause * MILLIS - 1);
+                loop.ticks(1);
+                assertThat(kernel.reaps).isEqualTo(reaps);
+                loop.advance(1);
+                loop.ticks(1);
+                reaps++;
+                assertThat(kernel.reaps).as("after %d ms", pause).isEqualTo(reaps);
+            }
+            loop.advance(128 * MILLIS);
+            loop.ticks(1);
+            assertThat(io.result()).isEqualTo(SECTOR);
+            TestIo next = submit(TestIo.read(0, SECTOR));
+            kernel.getEvents.add(-Errno.EPERM);
+            complete(0, SECTOR);
+            loop.advance(MILLIS);
+            loop.ticks(1);
+            assertThat(next.result()).as("the pause is short again").isEqualTo(SECTOR);
+        }
+    }
+
+    /** io_submit would wait for the disk with them. */
+    @ParameterizedTest
+    @CsvSource({"4096, 8192", "512, 512"})
+    void shouldGiveToThreadsWhatGoesThroughThePageCache(int moved, int length) {
+        TestIo write = submit(TestIo.write(0, new byte[length]));
+        kernel.taken.clear();
+        complete(0, -Errno.EINVAL);
+        assertThat(kernel.taken).as("not the kernel's").isEmpty();
+        loop.tickUntil(write::answered);
+        assertThat(write.result()).isEqualTo(length);
+        TestIo read = submit(TestIo.read(0, length));
+        complete(0, -Errno.EINVAL);
+        loop.tickUntil(read::answered);
+        assertThat(read.result()).isEqualTo(length);
+        assertThat(read.data()).containsOnly(0);
+        TestIo zeroes = submit(TestIo.writeZeroes(0, moved));
+        loop.tickUntil(zeroes::answered);
+        assertThat(zeroes.result()).isZero();
+        assertThat(kernel.asked).containsExactly(1, 1);
+    }
+
+    @Test
+    void shouldReleaseEverythingAfterItsLastRequest() throws IOException {
+        TestIo io = submit(TestIo.read(0, SECTOR));
+        sink.close();
+        backend.close();
+        assertThat(loop.watched()).hasSize(1);
+        complete(0, SECTOR);
+        ended = true;
+        assertThat(io.result()).isEqualTo(SECTOR);
+        assertThat(loop.watched()).isEmpty();
+        long context = kernel.contexts.getFirst();
+        loop.tickUntil(() -> contextIsGone(context));
+        assertThat(OpenFiles.count()).as("image, locks, syncs and eventfd are closed").isLessThanOrEqualTo(filesBefore);
+        loop.close();
+        assertThat(loop.tick()).isTrue();
+        assertThat(loop.tick()).as("nothing of the sink holds the loop").isFalse();
+    }
+
+    private static boolean contextIsGone(long context) {
+        try {
+            return Files.readAllLines(Path.of("/proc/self/maps")).stream().noneMatch(line -> line.startsWith(Long.toHexString(context) + "-"));
+        } catch (IOException unreadable) {
+            throw new AssertionError(unreadable);
+        }
+    }
+
+    @Test
+    void shouldKeepTheLoopWhileTheKernelHasSomething() {
+        TestIo waiting = TestIo.read(0, SECTOR);
+        kernel.submissions.add(-Errno.EAGAIN);
+        submit(waiting);
+        sink.close();
+        ended = true;
+        BlockRequest late = request(TestIo.read(0, SECTOR));
+        assertThat(sink.submit(late)).isFalse();
+        late.complete(-Errno.EIO);
+        loop.close();
+        loop.ticks(2);
+        loop.advance(MILLIS);
+        loop.ticks(1);
+        complete(0, SECTOR);
+        assertThat(waiting.result()).isEqualTo(SECTOR);
+    }
+
+    @Test
+    void shouldReleaseEverythingIfItsLoopTakesItNoLonger() throws IOException {
+        HandDrivenLoop closing = new HandDrivenLoop();
+        closing.close();
+        closing.ticks(1);
+        long before = OpenFiles.count();
+        assertThatThrownBy(() -> backend.openSink(closing)).isInstanceOf(IllegalStateException.class).hasMessageContaining("is closing");
+        assertThat(closing.watched()).isEmpty();
+        assertThat(contextIsGone(kernel.contexts.getLast())).isTrue();
+        assertThat(OpenFiles.count()).isLessThanOrEqualTo(before + 1);
+    }
+}
