@@ -186,7 +186,7 @@ final class NioSink implements BlockSink {
         return true;
     }
 
-    private void completeFinished() {
+    void completeFinished() {
         signalled.set(false);
         for (NioOperation next = finished.poll(); next != null; next = finished.poll()) {
             loop.expectTasks(-1);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The product's loop, one tick at a time: the thread that makes it is its own, its clock stands still until the test moves it, and its kernel has nothing
@@ -32,6 +33,10 @@ public final class HandDrivenLoop extends TickLoop {
     private final List<Runnable> inKernel = new ArrayList<>();
     private final List<HandDrivenWatch> watches = new ArrayList<>();
     private boolean submissionsWait = true;
+    private long deadlineNanos;
+    private long nextWaitNanos;
+    private @Nullable RuntimeException entryFailure;
+    private @Nullable RuntimeException closeFailure;
     private boolean kernelClosed;
     private volatile int wakeUps;
     /** How many wake-ups from now on throw. */
@@ -98,6 +103,25 @@ public final class HandDrivenLoop extends TickLoop {
     /** Whether each entry had leave to wait. */
     public List<Boolean> leaves() {
         return leaves;
+    }
+
+    /** Until when the last entry was to wait at most, or 0. */
+    public long deadlineNanos() {
+        return deadlineNanos;
+    }
+
+    /** How long the next entry waits, by the clock. */
+    public void nextWaits(long nanos) {
+        nextWaitNanos = nanos;
+    }
+
+    /** What the next entry throws. */
+    public void entryFails(RuntimeException failure) {
+        entryFailure = failure;
+    }
+
+    public void closeFails(RuntimeException failure) {
+        closeFailure = failure;
     }
 
     /** Done at the next entry. */
@@ -180,7 +204,15 @@ public final class HandDrivenLoop extends TickLoop {
 
     @Override
     protected void enterKernel(LoopWait wait) {
+        RuntimeException failure = entryFailure;
+        if (failure != null) {
+            entryFailure = null;
+            throw failure;
+        }
         leaves.add(wait.mayWait());
+        deadlineNanos = wait.hasDeadline() ? wait.deadlineNanos() : 0;
+        clock.nanos += nextWaitNanos;
+        nextWaitNanos = 0;
         List<Runnable> now = List.copyOf(inKernel);
         inKernel.clear();
         now.forEach(Runnable::run);
@@ -205,5 +237,9 @@ public final class HandDrivenLoop extends TickLoop {
     @Override
     protected void closeKernel() {
         kernelClosed = true;
+        RuntimeException failure = closeFailure;
+        if (failure != null) {
+            throw failure;
+        }
     }
 }

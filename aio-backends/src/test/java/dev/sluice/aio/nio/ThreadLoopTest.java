@@ -3,6 +3,7 @@ package dev.sluice.aio.nio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.aio.loop.IoLoopContract;
 import dev.sluice.pipeline.IoLoop;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,9 +12,24 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
 class ThreadLoopTest {
+    /** What every loop does. */
+    @Nested
+    class Contract extends IoLoopContract {
+        @Override
+        protected IoLoop start(String name) {
+            return ThreadLoop.start(name);
+        }
+
+        @Override
+        protected boolean watches() {
+            return false;
+        }
+    }
+
     private final IoLoop loop = ThreadLoop.start("thread-loop-test");
 
     @AfterEach
