@@ -197,8 +197,10 @@ public final class BlockPipeline implements AutoCloseable {
     public void close() {
         closed = true;
         sinks.forEach((loop, sink) -> {
-            sinks.remove(loop);
-            loop.execute(sink::close);
+            // Two threads may close at the same time.
+            if (sinks.remove(loop, sink)) {
+                loop.execute(sink::close);
+            }
         });
     }
 
