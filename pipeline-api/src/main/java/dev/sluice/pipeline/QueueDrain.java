@@ -88,7 +88,7 @@ final class QueueDrain {
 
     private void list(StageCall call) {
         // What the backend has is not its stage's to give up.
-        if (!call.ended() && !call.inSink()) {
+        if (!call.inSink()) {
             list(call.request(), "stage " + call.stage());
             failed++;
         }

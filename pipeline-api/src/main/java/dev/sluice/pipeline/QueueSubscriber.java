@@ -356,25 +356,23 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
 
         @Override
         public boolean operatorsFailed(Throwable thrown) {
-            return giveUp(thrown);
+            giveUp(thrown);
+            return true;
         }
     }
 
     /** The present operators have thrown, or have kept requests too long: what they have fails, and is not theirs any more. */
-    private boolean giveUp(@Nullable Throwable thrown) {
+    private void giveUp(@Nullable Throwable thrown) {
         Passage current = passage;
-        if (current == null) {
-            return false;
+        if (current != null) {
+            current.end(thrown);
+            current.cancel();
         }
-        current.end(thrown);
-        current.cancel();
-        return true;
     }
 
     /** The drain limit: what operators have fails. */
     void operatorsExpired() {
         giveUp(null);
-        source.takeBack();
     }
 
     private void observerFailed(Throwable failed) {

@@ -101,9 +101,7 @@ final class StageHolds {
 
     private void look() {
         for (Reference<? extends StagedRequest> found = lost.poll(); found != null; found = lost.poll()) {
-            if (found instanceof StageCall call) {
-                call.unreachable();
-            }
+            ((StageCall) found).unreachable();
         }
         looking = first != null;
         if (looking) {

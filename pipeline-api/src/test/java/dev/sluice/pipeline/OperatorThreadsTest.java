@@ -3,6 +3,7 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.TestIo;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.reactivestreams.Subscription;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Flux;
+import reactor.core.publisher.Operators;
 
 /** Signals that operators give on other threads are brought to the loop; signal by signal, by hand. */
 class OperatorThreadsTest {
@@ -148,6 +150,75 @@ class OperatorThreadsTest {
             assertThat(second.result()).isEqualTo(-Errno.ECANCELED);
             assertThat(made).as("the next subscription").hasSize(2);
             made.getLast().downstream().onSubscribe(made.getLast().upstream());
+        }
+    }
+
+    private static PipelineRig oneSlotRig(List<ByHand> made) {
+        return new PipelineRig(1, 8, SimulatedFaults.NONE, builder -> builder.operator(flux -> {
+            made.add(new ByHand(flux));
+            return made.getLast();
+        }));
+    }
+
+    private static void begin(ByHand operator) {
+        operator.downstream().onSubscribe(operator.upstream());
+    }
+
+    /** One slot: the object that the first operators held is that of the second ones' request. */
+    @Test
+    void shouldLeaveTheNextRequestAloneWhateverOperatorsDoAfterTheirEnd() {
+        List<ByHand> made = new ArrayList<>();
+        try (PipelineRig rig = oneSlotRig(made)) {
+            begin(made.getFirst());
+            TestIo first = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            BlockRequest object = made.getFirst().requests.getFirst();
+            made.getFirst().downstream().onComplete();
+            rig.settle();
+            assertThat(first.result()).isEqualTo(-Errno.ECANCELED);
+            begin(made.getLast());
+            TestIo second = rig.submit(TestIo.read(1, 512));
+            rig.settle();
+            assertThat(made.getLast().requests).containsExactly(object);
+            Operators.onDiscard(object, made.getFirst().downstream().currentContext());
+            made.getFirst().downstream().onNext(object);
+            rig.settle();
+            assertThat(second.answered()).isFalse();
+            assertThat(rig.sink().submissions()).isZero();
+            made.getLast().downstream().onNext(object);
+            rig.settle();
+            assertThat(second.result()).isEqualTo(512);
+        }
+    }
+
+    @Test
+    void shouldCompleteWhatIsInFlightWhileTheNextOperatorsHaveNotBegun() {
+        List<ByHand> made = new ArrayList<>();
+        try (CapturedLog log = new CapturedLog(); PipelineRig rig = new PipelineRig(4, 8, SimulatedFaults.NONE, builder -> builder.operator(flux -> {
+            made.add(new ByHand(flux));
+            return made.getLast();
+        }))) {
+            begin(made.getFirst());
+            TestIo first = rig.submit(TestIo.read(0, 512));
+            TestIo second = rig.submit(TestIo.read(1, 512));
+            rig.settle();
+            rig.sink().hold();
+            made.getFirst().requests.forEach(request -> made.getFirst().downstream().onNext(request));
+            rig.settle();
+            made.getFirst().downstream().onComplete();
+            rig.settle();
+            assertThat(made).hasSize(2);
+            rig.sink().release(rig.sink().held().getFirst());
+            rig.settle();
+            assertThat(first.result()).isEqualTo(512);
+            rig.source.stop(() -> {});
+            rig.loop.advanceNanos(BlockPipeline.DEFAULT_DRAIN_LIMIT.toNanos());
+            rig.settle();
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(second.result()).isEqualTo(512);
+            assertThat(log.lines("failed when it was cancelled")).isEmpty();
+            assertThat(rig.loop.takeFailures()).isEmpty();
         }
     }
 }

@@ -26,7 +26,11 @@ class QueueDrainTest {
     }
 
     private static PipelineRig rig() {
-        return new PipelineRig(128, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE, builder -> builder.diskName("vm1").stage(new Keeps("keeps")));
+        return rig(128);
+    }
+
+    private static PipelineRig rig(int queueSize) {
+        return new PipelineRig(queueSize, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE, builder -> builder.diskName("vm1").stage(new Keeps("keeps")));
     }
 
     private static void pass(PipelineRig rig, long nanos) {
@@ -80,6 +84,30 @@ class QueueDrainTest {
     }
 
     @Test
+    void shouldEndTheLimitAtOnceAndNotInTheCallThatStopsWhereThereIsNoTimeLeft() {
+        for (boolean before : new boolean[] {true, false}) {
+            try (PipelineRig rig = rig()) {
+                TestIo read = rig.submit(TestIo.read(100, 512));
+                rig.settle();
+                if (before) {
+                    rig.pipeline.cutDrainShort();
+                    rig.settle();
+                    assertThat(read.answered()).as("nobody stops the queue").isFalse();
+                }
+                rig.source.stop(() -> {});
+                if (!before) {
+                    rig.settle();
+                    rig.pipeline.cutDrainShort();
+                }
+                assertThat(read.answered()).isFalse();
+                rig.settle();
+                assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
+                assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(1);
+            }
+        }
+    }
+
+    @Test
     void shouldNameSixtyFourRequestsAndCountTheOthers() {
         for (int count : new int[] {63, 64, 65, 70}) {
             try (PipelineRig rig = rig(); CapturedLog log = new CapturedLog()) {
@@ -110,6 +138,7 @@ class QueueDrainTest {
             rig.source.stop(() -> {});
             pass(rig, LIMIT_SECONDS * SECOND);
             assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
+            assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(1);
             assertThat(log.lines("has held it")).first().asString().contains("READ of 512 bytes at sector 7").contains("an operator has held it for 30000 ms");
             rig.source.whenReleased(() -> {});
             assertThat(log.lines("its memory stays: operators had requests of it when the drain limit ended")).hasSize(1);
@@ -119,7 +148,8 @@ class QueueDrainTest {
     /** Once a queue has drained it may be another loop's: the limit must not touch its requests. */
     @Test
     void shouldLeaveAQueueAloneThatHasDrainedWhenItsLimitEnds() {
-        try (PipelineRig rig = rig()) {
+        // One slot: the request of the next source has the object of the one before.
+        try (PipelineRig rig = rig(1)) {
             rig.sink().hold();
             TestIo last = rig.submit(TestIo.read(0, 512));
             rig.settle();

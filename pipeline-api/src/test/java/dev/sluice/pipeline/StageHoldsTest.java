@@ -196,6 +196,20 @@ class StageHoldsTest {
     }
 
     @Test
+    void shouldReleaseAtOnceWhenTheStagesHaveSignalledBeforeAnybodyAsked() {
+        submit(0);
+        submit(1);
+        source.stop(() -> {});
+        subscriber.holds().forEach(subscriber.holds()::expire);
+        signal(0);
+        signal(1);
+        assertThat(held()).isEmpty();
+        List<String> told = new ArrayList<>();
+        source.whenReleased(() -> told.add("released"));
+        assertThat(told).containsExactly("released");
+    }
+
+    @Test
     void shouldTellOnceWhenEverythingIsReleased() {
         submit(0);
         source.stop(() -> {});

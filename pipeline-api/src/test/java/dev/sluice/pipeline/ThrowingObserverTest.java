@@ -31,7 +31,7 @@ class ThrowingObserverTest {
     @ParameterizedTest
     @ValueSource(strings = {"completed", "taken"})
     void shouldEndEveryRequestWhenTheObserverThrowsAnError(String where) {
-        try (PipelineRig rig = new PipelineRig(builder -> builder.observer(throwing(where)))) {
+        try (CapturedLog log = new CapturedLog(); PipelineRig rig = new PipelineRig(builder -> builder.observer(throwing(where)))) {
             // Of different kinds, so that the observer is told in the midst of them.
             for (int i = 0; i < 10; i++) {
                 TestIo read = rig.submit(TestIo.read(i, 512));
@@ -42,6 +42,7 @@ class ThrowingObserverTest {
             }
             assertThat(rig.queue.inFlight()).isZero();
             assertThat(rig.loop.takeFailures()).isEmpty();
+            assertThat(log.lines("the observer of the pipeline failed")).as("one a second").hasSizeBetween(1, 8);
         }
     }
 }
