@@ -272,14 +272,16 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
             return startBuffer(operation, reads, fd, Iovec.base(iovecs, 0), bytes, offset, rwFlags);
         }
         if (inMemory) {
-            return called(operation.slot, moveVector(reads, fd, iovecs, iovecCount, offset));
+            called(operation.slot, moveVector(reads, fd, iovecs, iovecCount, offset));
+            return true;
         }
         return startVector(operation.slot, reads, fd, iovecs, iovecCount, offset, rwFlags);
     }
 
     boolean startBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
         if (inMemory) {
-            return called(operation.slot, moveBuffer(reads, fd, address, bytes, offset));
+            called(operation.slot, moveBuffer(reads, fd, address, bytes, offset));
+            return true;
         }
         return startBuffer(operation.slot, reads, fd, address, bytes, offset, rwFlags);
     }
@@ -305,11 +307,10 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         return reads ? LinuxFile.pread(fd, address, moved, offset) : LinuxFile.pwrite(fd, address, moved, offset);
     }
 
-    private boolean called(int slot, long result) {
+    private void called(int slot, long result) {
         loop.calledDirectly();
         memoryBytesLeft -= Math.max(0, result);
         collectLater(slot, (int) result);
-        return true;
     }
 
     private boolean drainCalls() {

@@ -26,6 +26,17 @@ class RefusalsTest {
     }
 
     @Test
+    void shouldGiveUpAfterThirtySecondsToTheNanosecond() {
+        for (long beyond : new long[] {-1, 0, 1}) {
+            Refusals refusals = new Refusals();
+            for (int i = 0; i < Refusals.TRIES_AT_ONCE; i++) {
+                long _ = refusals.next(7);
+            }
+            assertThat(refusals.next(7 + TimeUnit.SECONDS.toNanos(30) + beyond) == Refusals.NEVER).isEqualTo(beyond >= 0);
+        }
+    }
+
+    @Test
     void shouldStartAnewWhenSomethingMoved() {
         Refusals refusals = new Refusals();
         for (int i = 0; i < 10; i++) {

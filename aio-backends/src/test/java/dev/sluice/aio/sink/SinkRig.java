@@ -136,6 +136,10 @@ final class SinkRig implements AutoCloseable {
     @Override
     public void close() throws IOException {
         endAll();
+        if (!loop.kernelClosed()) {
+            loop.ticks(2);
+            assertThat(loop.leaves()).as("a loop with nothing to do may wait").endsWith(true);
+        }
         loop.end();
         assertThat(sink.inFlight()).as("requests that never came back").isZero();
         assertThat(closed).as("how often the sink told of its end").isEqualTo(1);

@@ -169,6 +169,9 @@ class TransferCallsTest {
             TestIo aligned = rig.add(TestIo.read(0, 512));
             rig.sink.flush();
             assertThat(rig.started()).hasSize(BouncePool.BUFFERS + 1).last().isEqualTo("read direct 512 at 0");
+            rig.sink.end(BouncePool.BUFFERS, 512);
+            rig.tick();
+            assertThat(rig.started()).as("no buffer has come back").isEmpty();
             rig.end();
             assertThat(rig.started()).containsExactly("write direct 4096 at " + 4096 * BouncePool.BUFFERS);
             rig.end();
