@@ -184,8 +184,9 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     }
 
     private boolean known(int queue) {
-        assert queue >= 0 && queue < queues.length : "device " + device + " has no queue " + queue;
-        return queue >= 0 && queue < queues.length;
+        boolean known = queue >= 0 && queue < queues.length;
+        assert known : "device " + device + " has no queue " + queue;
+        return known;
     }
 
     // ---- anybody reads

@@ -54,6 +54,13 @@ class FlightRecorderTest {
     }
 
     @Test
+    void shouldTellOfEachOfTheRequestsThatWereAlike() throws IOException {
+        SluiceMetrics metrics = new SluiceMetrics("disk0", 1, Duration.ofNanos(1));
+        List<RecordedEvent> events = recorded("dev.sluice.SlowRequest", () -> metrics.requestsCompleted(0, BlockOp.READ, 3, 512, 0, 1, 1, 0));
+        assertThat(events).hasSize(3).noneMatch(event -> event.getBoolean("bypassed"));
+    }
+
+    @Test
     void shouldTellOfNoRequestWithoutAThreshold() throws IOException {
         SluiceMetrics metrics = new SluiceMetrics("disk0", 1);
         assertThat(recorded("dev.sluice.SlowRequest", () -> metrics.requestCompleted(0, BlockOp.READ, 512, 0, 0, Duration.ofHours(1).toNanos(), 0))).isEmpty();

@@ -3,6 +3,7 @@ package dev.sluice.metrics;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -47,5 +48,14 @@ class LatencyBucketsTest {
         assertThat(LatencyBuckets.upperBoundNanos(LatencyBuckets.COUNT - 1)).isEqualTo(Long.MAX_VALUE);
         assertThatThrownBy(() -> LatencyBuckets.upperBoundNanos(LatencyBuckets.COUNT)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> LatencyBuckets.upperBoundNanos(-1)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    @Test
+    void shouldGoInStepsOfOneTwoAndFive() {
+        for (int bucket = 0; bucket < LatencyBuckets.COUNT - 1; bucket++) {
+            long decade = Math.round(Math.pow(10, 4 + bucket / 3));
+            assertThat(LatencyBuckets.upperBoundNanos(bucket)).isEqualTo(decade * List.of(1, 2, 5).get(bucket % 3));
+            assertThat(LatencyBuckets.upperBoundSeconds(bucket)).isEqualTo(LatencyBuckets.upperBoundNanos(bucket) / 1e9);
+        }
     }
 }

@@ -69,6 +69,31 @@ class PrometheusExpositionTest {
     }
 
     @Test
+    void shouldShowHistogramsInCompositesWithinComposites() {
+        CompositeMeterRegistry inner = new CompositeMeterRegistry();
+        inner.add(registry);
+        CompositeMeterRegistry outer = new CompositeMeterRegistry();
+        outer.add(inner);
+        // Without the gauge that tells which tags this registry gives to all meters, those of the composite are shown.
+        registry.config().meterFilter(MeterFilter.denyNameStartsWith("sluice.device"));
+        metrics.bindTo(outer);
+        assertThat(lines()).contains("sluice_request_duration_seconds_count{device=\"disk0\",op=\"read\"} 0");
+        metrics.unbindFrom(outer);
+        assertThat(lines()).noneMatch(line -> line.contains("disk0"));
+    }
+
+    @Test
+    void shouldDescribeTheHistogramsWhereThereIsNoDeviceYet() {
+        metrics.bindTo(registry);
+        metrics.unbindFrom(registry);
+        RequestHistograms histograms = RequestHistograms.of(registry);
+        assertThat(RequestHistograms.of(registry)).isSameAs(histograms);
+        assertThat(histograms.getMetricFamilyDescriptor().getName()).isEqualTo("sluice_request_duration_seconds");
+        assertThat(histograms.collect().getDataPoints()).isEmpty();
+        assertThat(histograms.collect().getMetadata().getHelp()).isEqualTo(SluiceMeter.REQUEST_DURATION.description());
+    }
+
+    @Test
     void shouldShowTwoDevicesAndForgetOne() {
         SluiceMetrics other = new SluiceMetrics("disk1", 1);
         metrics.bindTo(registry);

@@ -21,8 +21,10 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -213,6 +215,66 @@ class SluiceMetricsTest {
         for (BlockOp op : ops) {
             assertThat(metrics.buckets(op)).as("seed %d, %s", seed, op).isEqualTo(oneByOne.buckets(op));
         }
+    }
+
+    /** A program that names a queue that is not there is broken; with assertions off it is not worth a disk. */
+    @Test
+    void shouldNotCountWhatHappensToQueuesThatAreNotThere() {
+        for (int queue : new int[] {-1, QUEUES, Integer.MAX_VALUE}) {
+            List<ThrowingCallable> calls = List.of(
+                    () -> metrics.kicked(queue),
+                    () -> metrics.taken(queue, 1, 1),
+                    () -> metrics.published(queue, 1, true),
+                    () -> metrics.queueEvent(queue, QueueEvent.STARTED),
+                    () -> metrics.requestCompleted(queue, BlockOp.READ, 512, 0, 1, 1, 0));
+            calls.forEach(call -> assertThatThrownBy(call).isInstanceOf(AssertionError.class).hasMessage("device disk0 has no queue " + queue));
+        }
+        metrics.kicked(0);
+        metrics.kicked(QUEUES - 1);
+        assertThat(metrics.snapshot().kicks()).isEqualTo(2);
+    }
+
+    @Test
+    void shouldKeepTheCountersOfQueuesAndOperationsApart() {
+        SluiceMetrics wide = new SluiceMetrics("wide", 2);
+        wide.bindTo(registry);
+        BlockOp[] ops = BlockOp.values();
+        // Each number is another one, so that one that is counted elsewhere is seen in both places.
+        for (int i = 0; i < ops.length; i++) {
+            int requests = 1 << i;
+            wide.requestsCompleted(1, ops[i], requests, 3L << i, 0, 5, 70_000, PipelineObserver.BYPASSED);
+            wide.requestsCompleted(1, ops[i], requests, 512, Errno.EOPNOTSUPP, 0, 0, 0);
+        }
+        wide.taken(1, 1000, 7);
+        for (int i = 0; i < ops.length; i++) {
+            long requests = 1L << i;
+            assertThat(wide.snapshot().op(ops[i])).as("%s", ops[i]).isEqualTo(
+                    new OpTotals(2 * requests, requests, requests * (3L << i), 0, requests, 5 * requests, 70_000 * requests));
+            long[] buckets = new long[LatencyBuckets.COUNT];
+            buckets[0] = requests;
+            buckets[LatencyBuckets.indexOf(70_005)] = requests;
+            assertThat(wide.buckets(ops[i])).isEqualTo(buckets);
+            assertThat(wide.seconds(ops[i])).isEqualTo(70_005 * requests / 1e9);
+        }
+        assertThat(wide.inFlight()).isEqualTo(1000 - 2 * ((1L << ops.length) - 1));
+        assertThat(wide.snapshot().kicks()).isZero();
+        assertThat(registry.get("sluice.queue.running").tags("device", "wide", "queue", "1").gauge().value()).isZero();
+    }
+
+    @Test
+    void shouldNeverShowFewerThanNoRequestsInFlight() {
+        metrics.requestCompleted(0, BlockOp.READ, 512, 0, 1, 1, 0);
+        metrics.taken(1, 3, 3);
+        assertThat(metrics.inFlight()).isEqualTo(3);
+    }
+
+    @Test
+    void shouldHaveTotalsForEveryOperationInASnapshot() {
+        assertThatThrownBy(() -> new MetricsSnapshot("disk0", 0, 0, 0, 0, 0, 0, Map.of()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("no totals for " + BlockOp.values()[0]);
+        assertThat(metrics.snapshot().ops()).isUnmodifiable();
+        assertThat(metrics.device()).isEqualTo("disk0");
     }
 
     @Test

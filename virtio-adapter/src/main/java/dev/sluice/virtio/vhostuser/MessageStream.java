@@ -12,6 +12,7 @@ import dev.sluice.virtio.layout.VhostUser;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 
 /**
  * Messages over a stream socket: whole ones in, replies out, one buffer for each direction.
@@ -34,6 +35,7 @@ final class MessageStream implements AutoCloseable {
 
     private final UnixSocket socket;
     private final long partialTimeoutNanos;
+    private final LongSupplier clock;
     private final NativeBlock in = NativeMemory.allocate(VhostUser.HEADER_SIZE + MAX_PAYLOAD_BYTES, 8);
     private final NativeBlock out = NativeMemory.allocate(VhostUser.HEADER_SIZE + MAX_PAYLOAD_BYTES, 8);
     private final PollSet readable = new PollSet(2);
@@ -43,8 +45,13 @@ final class MessageStream implements AutoCloseable {
     private long begunNanos;
 
     MessageStream(UnixSocket socket, int wakeFd, long partialTimeoutNanos) {
+        this(socket, wakeFd, partialTimeoutNanos, System::nanoTime);
+    }
+
+    MessageStream(UnixSocket socket, int wakeFd, long partialTimeoutNanos, LongSupplier clock) {
         this.socket = socket;
         this.partialTimeoutNanos = partialTimeoutNanos;
+        this.clock = clock;
         readable.add(socket.fd().number(), Poll.POLLIN);
         readable.add(wakeFd, Poll.POLLIN);
     }
@@ -98,16 +105,16 @@ final class MessageStream implements AutoCloseable {
             if (ready == 0) {
                 throw ProtocolViolation.fatal("message was not complete " + TimeUnit.NANOSECONDS.toMillis(partialTimeoutNanos) + " ms after it began");
             }
-            if (ready > 0 && readable.revents(WAKE) != 0) {
-                return false;
-            }
-            if (ready < 0 || readable.revents(SOCKET) == 0) {
+            if (ready < 0) {
                 continue;
+            }
+            if (readable.revents(WAKE) != 0) {
+                return false;
             }
             int received = socket.receive(in.address() + have, end - have, fds);
             if (received > 0) {
                 if (have == 0) {
-                    begunNanos = System.nanoTime();
+                    begunNanos = clock.getAsLong();
                 }
                 have += received;
             } else if (received == 0 || received == -Errno.ECONNRESET) {
@@ -123,7 +130,7 @@ final class MessageStream implements AutoCloseable {
     }
 
     private int millisLeft(long begun) {
-        long left = partialTimeoutNanos - (System.nanoTime() - begun);
+        long left = partialTimeoutNanos - (clock.getAsLong() - begun);
         return (int) Math.max(0, Math.min(Integer.MAX_VALUE, TimeUnit.NANOSECONDS.toMillis(left)));
     }
 
@@ -165,7 +172,7 @@ final class MessageStream implements AutoCloseable {
         VhostUser.u32(out.segment(), VhostUser.HEADER_FLAGS, VhostUser.VERSION | VhostUser.FLAG_REPLY);
         VhostUser.u32(out.segment(), VhostUser.HEADER_PAYLOAD_BYTES, bytes);
         int end = VhostUser.HEADER_SIZE + bytes;
-        long begun = System.nanoTime();
+        long begun = clock.getAsLong();
         int sent = 0;
         while (sent < end) {
             awaitRoom(begun);

@@ -1,5 +1,7 @@
 package dev.sluice.virtio.vhostuser;
 
+import java.util.Objects;
+
 /**
  * The front end broke a rule; the message says which, in one line.
  *
@@ -31,7 +33,6 @@ final class ProtocolViolation extends Exception {
     }
 
     String rule() {
-        String message = getMessage();
-        return message == null ? "" : message;
+        return Objects.requireNonNull(getMessage());
     }
 }

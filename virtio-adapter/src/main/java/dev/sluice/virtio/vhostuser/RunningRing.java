@@ -191,9 +191,4 @@ final class RunningRing {
             current.close();
         }
     }
-
-    @Override
-    public String toString() {
-        return "queue " + queue.index() + " on " + loop.name();
-    }
 }

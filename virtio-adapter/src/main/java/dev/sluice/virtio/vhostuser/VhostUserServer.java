@@ -23,6 +23,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
@@ -76,7 +77,7 @@ public final class VhostUserServer implements AutoCloseable {
     private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
 
     /** Ends every wait of the control thread; never read, so that it stays signalled. */
-    private volatile @Nullable Fd wake;
+    private @Nullable Fd wake;
     private @Nullable Thread thread;
     private @Nullable ServerSocket serving;
     private volatile boolean closing;
@@ -152,12 +153,12 @@ public final class VhostUserServer implements AutoCloseable {
         ServerSocket opened = openSocket();
         try {
             keepCacheMode(opened);
-            openShared();
+            Fd woken = openShared();
             LOG.info("{}: {}", address, pipeline);
             // Asked for now as well so that it is loaded: from a directory of classes that takes the descriptor that there is not when it is needed.
             LOG.debug("{}: at most {} open files", address, OpenFileLimit.current());
             serving = opened;
-            thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened));
+            thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened, woken));
         } catch (Throwable failed) {
             // Also where there is no memory or no thread to be had.
             opened.close();
@@ -192,17 +193,19 @@ public final class VhostUserServer implements AutoCloseable {
         }
     }
 
-    private void openShared() throws IOException {
+    private Fd openShared() throws IOException {
         int made = EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK);
         if (made < 0) {
             throw new IOException("eventfd: " + Errno.describe(made));
         }
-        wake = Fd.adopt(made);
+        Fd woken = Fd.adopt(made);
+        wake = woken;
         for (IoLoop loop : settings.loops) {
             if (!calls.containsKey(loop)) {
                 calls.put(loop, new CallBatch(loop));
             }
         }
+        return woken;
     }
 
     private void closeCalls() {
@@ -294,13 +297,14 @@ public final class VhostUserServer implements AutoCloseable {
 
     // ---- the control thread
 
-    private void serve(ServerSocket socket) {
+    private void serve(ServerSocket socket, Fd woken) {
         try (socket) {
             UnixSocket only = socket.takeConnected();
+            UnixSocket listening = socket.listening();
             if (only != null) {
-                serveConnection(only);
-            } else {
-                acceptAll(socket);
+                serveConnection(only, woken);
+            } else if (listening != null) {
+                new AcceptLoop(woken.number(), listening.fd().number(), listening::accept, accepted -> serveAccepted(accepted, woken), log).run(() -> closing);
             }
         } catch (Throwable failed) {
             failure = failed;
@@ -312,16 +316,7 @@ public final class VhostUserServer implements AutoCloseable {
         }
     }
 
-    private void acceptAll(ServerSocket socket) throws IOException {
-        UnixSocket listening = socket.listening();
-        Fd woken = wake;
-        if (listening == null || woken == null) {
-            return;
-        }
-        new AcceptLoop(woken.number(), listening.fd().number(), listening::accept, this::serveAccepted, log).run(() -> closing);
-    }
-
-    private void serveAccepted(Fd accepted) {
+    private void serveAccepted(Fd accepted, Fd woken) {
         UnixSocket adopted;
         try {
             adopted = UnixSocket.adopt(accepted);
@@ -330,14 +325,10 @@ public final class VhostUserServer implements AutoCloseable {
             log.error("the connection cannot be served", failed);
             return;
         }
-        serveConnection(adopted);
+        serveConnection(adopted, woken);
     }
 
-    private void serveConnection(UnixSocket connection) {
-        Fd woken = wake;
-        if (woken == null) {
-            return;
-        }
+    private void serveConnection(UnixSocket connection, Fd woken) {
         device.reset();
         int pid = 0;
         boolean told = false;
@@ -381,10 +372,7 @@ public final class VhostUserServer implements AutoCloseable {
         List<Vring> rings = new ArrayList<>(settings.numQueues);
         for (int i = 0; i < settings.numQueues; i++) {
             IoLoop loop = settings.loops.get(settings.loopOfQueue.getOrDefault(i, i % settings.loops.size()));
-            CallBatch batch = calls.get(loop);
-            if (batch == null) {
-                throw new IllegalStateException("no call batch for " + loop.name());
-            }
+            CallBatch batch = Objects.requireNonNull(calls.get(loop));
             rings.add(new Vring(i, loop, batch, device, pipeline, settings.queueSize, quarantine));
         }
         MessageStream stream = new MessageStream(connection, wakeFd, settings.partialMessageTimeout.toNanos());

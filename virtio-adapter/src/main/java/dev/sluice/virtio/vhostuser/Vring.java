@@ -142,8 +142,8 @@ final class Vring {
         Fd old = call;
         call = fd;
         RunningRing ring = running;
-        // A running ring is called at once, another one when it starts.
-        callOwed |= fd != null && ring == null;
+        // Looked at when the ring starts. One that runs is called at once, and says itself what it owes when it stops.
+        callOwed = true;
         replace(old, () -> {
             if (ring != null) {
                 ring.callFd(number(call), number(err));
@@ -182,15 +182,10 @@ final class Vring {
 
     /** Only eventfds: anything else could block or be read from a loop. Closes what it refuses. */
     private void ownedEventFd(String message, Fd fd) throws ProtocolViolation {
-        if (!EventFd.isEventFd(fd.number())) {
+        if (!EventFd.isEventFd(fd.number()) || LinuxFile.setNonBlocking(fd.number(), true) != 0) {
             String name = LinuxFile.descriptorName(fd.number());
             fd.close();
-            throw ProtocolViolation.refused(message + " of queue " + index + ": " + name + " is not an eventfd");
-        }
-        int result = LinuxFile.setNonBlocking(fd.number(), true);
-        if (result < 0) {
-            fd.close();
-            throw ProtocolViolation.refused(message + " of queue " + index + ": O_NONBLOCK: " + Errno.describe(result));
+            throw ProtocolViolation.refused(message + " of queue " + index + ": " + name + " is not an eventfd, or none that can be used without blocking");
         }
     }
 

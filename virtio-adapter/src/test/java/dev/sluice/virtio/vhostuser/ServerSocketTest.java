@@ -3,7 +3,10 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.DatagramReceiver;
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.ReceivedFds;
@@ -18,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
@@ -60,6 +64,143 @@ final class ServerSocketTest {
         try (UnixSocket _ = UnixSocket.listenAt(path.toString(), 1)) {
             assertThatThrownBy(() -> ServerSocket.listenAt(path)).isInstanceOf(IOException.class).hasMessageContaining("in use");
             assertThat(path).exists();
+        }
+    }
+
+    @Test
+    void shouldSayThatAnotherProcessListensAlsoWhereItAcceptsNobody() throws IOException {
+        Path path = directory.resolve("full");
+        List<UnixSocket> waiting = new ArrayList<>();
+        try (UnixSocket _ = UnixSocket.listenAt(path.toString(), 1)) {
+            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageEndingWith("is in use: another process listens there, stop it or choose another path");
+            // connect(2) of one more is EAGAIN, or would wait.
+            int result;
+            do {
+                UnixSocket socket = UnixSocket.create();
+                waiting.add(socket);
+                assertThat(LinuxFile.setNonBlocking(socket.fd().number(), true)).isZero();
+                result = socket.connect(path.toString());
+            } while (result == 0);
+            assertThat(result).isEqualTo(-Errno.EAGAIN);
+            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageEndingWith("is in use: another process listens there, stop it or choose another path");
+        } finally {
+            waiting.forEach(UnixSocket::close);
+        }
+    }
+
+    @Test
+    void shouldSayWhyASocketOfAnotherKindIsInUse() throws IOException {
+        Path path = directory.resolve("datagrams");
+        try (DatagramReceiver _ = DatagramReceiver.at(path.toString())) {
+            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageContaining("is in use: EPROTOTYPE");
+            assertThat(path).exists();
+        }
+    }
+
+    @Test
+    void shouldLeaveASymbolicLinkAlone() throws IOException {
+        Path target = directory.resolve("target");
+        UnixSocket.listenAt(target.toString(), 1).close();
+        Path link = Files.createSymbolicLink(directory.resolve("link"), target);
+        assertThatThrownBy(() -> ServerSocket.listenAt(link)).hasMessageContaining("is not a socket");
+        assertThat(target).exists();
+    }
+
+    @Test
+    void shouldRemoveOnlyThePathOfItsOwnSocket() throws IOException {
+        Path path = directory.resolve("taken");
+        try (ServerSocket _ = ServerSocket.listenAt(path)) {
+            Files.delete(path);
+            UnixSocket.listenAt(path.toString(), 1).close();
+        }
+        assertThat(path).as("another one's").exists();
+        ServerSocket gone = ServerSocket.listenAt(directory.resolve("gone"));
+        Files.delete(directory.resolve("gone"));
+        gone.close();
+        gone.refuseConnections();
+    }
+
+    @Test
+    void shouldRefuseWhoConnectsAndWhoWaitsAtItsOwnPathAlone() throws Exception {
+        Path path = directory.resolve("own");
+        try (ServerSocket own = ServerSocket.listenAt(path);
+                UnixSocket first = UnixSocket.connectTo(path.toString());
+                UnixSocket second = UnixSocket.connectTo(path.toString())) {
+            Path link = Files.createLink(directory.resolve("link"), path);
+            own.refuseConnections();
+            assertThat(path).doesNotExist();
+            assertThatThrownBy(() -> UnixSocket.connectTo(link.toString())).as("shut down").hasMessageContaining("ECONNREFUSED");
+            for (UnixSocket waiting : List.of(first, second)) {
+                assertEnded(waiting);
+            }
+        }
+        Path shared = directory.resolve("shared");
+        try (ServerSocket inherited = ServerSocket.inherited(UnixSocket.listenAt(shared.toString(), 1).fd().release())) {
+            inherited.refuseConnections();
+            assertThat(shared).exists();
+            UnixSocket.connectTo(shared.toString()).close();
+        }
+        assertThat(shared).as("whoever made it removes it").exists();
+    }
+
+    private static void assertEnded(UnixSocket peer) {
+        assertThat(peer.receiveTimeout(20_000)).isZero();
+        try (NativeBlock word = NativeMemory.allocate(8, 8);
+                ReceivedFds none = new ReceivedFds()) {
+            assertThat(peer.receive(word.address(), 8, none)).isIn(0, -Errno.ECONNRESET);
+        }
+    }
+
+    @Test
+    void shouldHandOutTheInheritedConnectionOnceOrCloseIt() throws IOException {
+        for (boolean taken : new boolean[] {true, false}) {
+            try (UnixSocket.Pair pair = UnixSocket.pair()) {
+                int number = pair.second().fd().release();
+                ServerSocket socket = ServerSocket.inherited(number);
+                assertThat(socket.listening()).isNull();
+                assertThat(socket.listeningAt()).isNull();
+                UnixSocket only = taken ? socket.takeConnected() : null;
+                if (taken) {
+                    assertThat(only).isNotNull();
+                    assertThat(socket.takeConnected()).isNull();
+                }
+                socket.close();
+                socket.refuseConnections();
+                assertThat(LinuxFile.flags(number) >= 0).as("its taker's").isEqualTo(taken);
+                if (only != null) {
+                    only.close();
+                }
+            }
+        }
+    }
+
+    @Test
+    void shouldSayWhereItListensIfThatIsAnAbsolutePath() throws IOException {
+        Path path = directory.resolve("s");
+        try (ServerSocket own = ServerSocket.listenAt(path)) {
+            assertThat(own.takeConnected()).isNull();
+            assertThat(own.listeningAt()).isEqualTo(path);
+        }
+        try (ServerSocket inherited = ServerSocket.inherited(UnixSocket.listenAt(path.toString(), 1).fd().release())) {
+            assertThat(inherited.listeningAt()).isEqualTo(path);
+        }
+        String relative = Path.of("").toAbsolutePath().relativize(directory.resolve("r")).toString();
+        if (relative.length() <= UnixSocket.MAX_PATH_BYTES) {
+            try (ServerSocket inherited = ServerSocket.inherited(UnixSocket.listenAt(relative, 1).fd().release())) {
+                assertThat(inherited.listeningAt()).as("relative to a directory that may change").isNull();
+            }
+        }
+    }
+
+    @Test
+    void shouldDiscardAnInheritedSocketAndNothingElse() throws IOException {
+        int number = UnixSocket.listenAt(directory.resolve("s").toString(), 1).fd().release();
+        ServerSocket.discard(number);
+        assertThat(LinuxFile.flags(number)).isNegative();
+        try (Fd file = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0)) {
+            ServerSocket.discard(file.number());
+            assertThatThrownBy(() -> ServerSocket.inherited(file.number())).isInstanceOf(IOException.class).hasMessageContaining("AF_UNIX");
+            assertThat(LinuxFile.flags(file.number())).isNotNegative();
         }
     }
 
