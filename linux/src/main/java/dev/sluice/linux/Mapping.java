@@ -30,6 +30,11 @@ public final class Mapping implements AutoCloseable {
     private static final int MAP_FIXED = 0x10;
     private static final int NO_FD = -1;
 
+    /** Apart, so that a start does not link what it has no use for. */
+    private static final class Pages {
+        static final int BYTES = (int) new Libc.Call0(Libc.unfailing("getpagesize")).call();
+    }
+
     private final long address;
     private final long bytes;
     private final AtomicBoolean unmapped = new AtomicBoolean();
@@ -37,6 +42,11 @@ public final class Mapping implements AutoCloseable {
     private Mapping(long address, long bytes) {
         this.address = address;
         this.bytes = bytes;
+    }
+
+    /** The size of a page, of which an offset into a file is a multiple: 4096 on x86_64; 4096, 16384 or 65536 on aarch64, depending on the kernel. */
+    public static int pageBytes() {
+        return Pages.BYTES;
     }
 
     /** Maps a file shared, for reading and writing. */

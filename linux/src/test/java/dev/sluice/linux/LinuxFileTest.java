@@ -14,7 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(FdLeakCheck.class)
 class LinuxFileTest {
     private static final int CREATE = LinuxFile.O_RDWR | LinuxFile.O_CREAT | LinuxFile.O_EXCL | LinuxFile.O_CLOEXEC;
-    private static final int PAGE = 4096;
+    private static final long PAGE = Mapping.pageBytes();
 
     @TempDir Path directory;
     private final NativeBlock memory = NativeMemory.allocate(4 * PAGE, PAGE);

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 
 @ExtendWith(FdLeakCheck.class)
 class MappingTest {
-    private static final int PAGE = 4096;
+    private static final long PAGE = Mapping.pageBytes();
 
     @Test
     void shouldShareMemoryWithAnotherMappingOfTheFile() throws IOException {
@@ -39,7 +39,7 @@ class MappingTest {
     void shouldNameCallAndErrnoWhenItFails() {
         assertThatExceptionOfType(ErrnoException.class)
                 .isThrownBy(() -> Mapping.shared(1_000_000, 0, PAGE))
-                .withMessage("mmap of 4096 bytes from offset 0: EBADF (bad file descriptor)")
+                .withMessage("mmap of " + PAGE + " bytes from offset 0: EBADF (bad file descriptor)")
                 .satisfies(e -> assertThat(e.errno()).isEqualTo(Errno.EBADF));
     }
 

@@ -57,7 +57,7 @@ public final class BlockDriver implements AutoCloseable {
         try {
             DeviceSession session = DeviceSession.negotiate(frontend, options.features(), options.protocolFeatures());
             int count = Math.min(options.queues(), session.queueLimit());
-            long bytesPerQueue = (options.shape().memoryBytes() + 4095) & -4096L;
+            long bytesPerQueue = DriverMemory.roundedToPages(options.shape().memoryBytes());
             memory = new DriverMemory(bytesPerQueue * count);
             for (int i = 0; i < count; i++) {
                 MemoryRegion region = regionOf(memory, i, options.regionPerQueue() ? 1 : count, bytesPerQueue);
@@ -85,7 +85,7 @@ public final class BlockDriver implements AutoCloseable {
         }
         long bytes = bytesPerQueue * queuesPerRegion;
         long guestAddress = DriverMemory.DEFAULT_GUEST_ADDRESS + (bytes + REGION_GAP_BYTES) * (queue / queuesPerRegion);
-        return memory.addRegion((guestAddress + 4095) & -4096L, bytes);
+        return memory.addRegion(DriverMemory.roundedToPages(guestAddress), bytes);
     }
 
     /** Size, limits and features of the disk. */

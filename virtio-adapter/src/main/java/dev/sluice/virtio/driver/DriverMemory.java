@@ -1,5 +1,6 @@
 package dev.sluice.virtio.driver;
 
+import dev.sluice.linux.Mapping;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -31,10 +32,15 @@ public final class DriverMemory implements AutoCloseable {
 
     /** One region at {@link #DEFAULT_GUEST_ADDRESS}; {@code bytes}, rounded up to pages, is the limit as well. */
     public static DriverMemory ofOneRegion(long bytes) throws IOException {
-        long rounded = (bytes + 4095) & -4096L;
+        long rounded = roundedToPages(bytes);
         DriverMemory memory = new DriverMemory(rounded);
         MemoryRegion _ = memory.addRegion(DEFAULT_GUEST_ADDRESS, rounded);
         return memory;
+    }
+
+    /** The next multiple of {@link Mapping#pageBytes()}. */
+    static long roundedToPages(long number) {
+        return (number + Mapping.pageBytes() - 1) & -Mapping.pageBytes();
     }
 
     /** Adds a region that is a whole file. */
@@ -42,7 +48,7 @@ public final class DriverMemory implements AutoCloseable {
         return addRegion(guestAddress, bytes, 0);
     }
 
-    /** Adds a region that starts somewhere in its file, all three multiples of 4,096. */
+    /** Adds a region that starts somewhere in its file, all three multiples of {@link Mapping#pageBytes()}. */
     public MemoryRegion addRegion(long guestAddress, long bytes, long fileOffset) throws IOException {
         if (bytes > limitBytes - totalBytes) {
             throw new IllegalArgumentException(

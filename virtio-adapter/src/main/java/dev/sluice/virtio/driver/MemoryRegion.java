@@ -19,8 +19,6 @@ import java.lang.foreign.MemorySegment;
  * <b>Failure</b>: {@code IllegalStateException} when it is full. <b>Allocation</b>: at creation only.
  */
 public final class MemoryRegion {
-    private static final long PAGE_BYTES = 4096;
-
     private final long guestAddress;
     private final long fileOffset;
     private final Fd fd;
@@ -37,9 +35,10 @@ public final class MemoryRegion {
     }
 
     static MemoryRegion create(long guestAddress, long bytes, long fileOffset) throws IOException {
-        if (bytes <= 0 || bytes % PAGE_BYTES != 0 || guestAddress % PAGE_BYTES != 0 || fileOffset % PAGE_BYTES != 0) {
+        long pageBytes = Mapping.pageBytes();
+        if (bytes <= 0 || bytes % pageBytes != 0 || guestAddress % pageBytes != 0 || fileOffset % pageBytes != 0) {
             throw new IllegalArgumentException("region of " + bytes + " bytes at 0x" + Long.toHexString(guestAddress)
-                    + ", file offset " + fileOffset + ": all three are multiples of " + PAGE_BYTES);
+                    + ", file offset " + fileOffset + ": all three are multiples of " + pageBytes);
         }
         int number = Memfd.create("sluice-driver", Memfd.MFD_CLOEXEC | Memfd.MFD_ALLOW_SEALING);
         if (number < 0) {

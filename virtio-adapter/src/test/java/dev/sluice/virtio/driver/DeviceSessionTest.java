@@ -21,6 +21,7 @@ import static dev.sluice.virtio.layout.VhostUser.SET_VRING_NUM;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Mapping;
 import dev.sluice.virtio.driver.ScriptedBackend.Received;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -100,7 +101,7 @@ final class DeviceSessionTest {
     void shouldSendPayloadsAsTheProtocolWants() throws IOException {
         try (ScriptedBackend backend = new ScriptedBackend(ALL, ALL_PROTOCOL);
                 DriverMemory memory = new DriverMemory(1 << 20)) {
-            MemoryRegion region = memory.addRegion(0x1122334455667000L, 8192, 4096);
+            MemoryRegion region = memory.addRegion(0x1122334455660000L, 2L * Mapping.pageBytes(), Mapping.pageBytes());
             VhostUserFrontend frontend = backend.frontend();
             frontend.setVringNum(3, 256);
             frontend.setVringAddr(2, 0, 0x11, 0x22, 0x33, 0x44);
@@ -109,8 +110,8 @@ final class DeviceSessionTest {
             frontend.setMemTable(region);
             frontend.addMemReg(region);
             frontend.setConfig(32, MemorySegment.ofArray(new byte[] {7}), 1);
-            String described = "0070665544332211" + "0020000000000000"
-                    + little(region.userAddress()) + "0010000000000000";
+            String described = "0000665544332211" + little(region.bytes())
+                    + little(region.userAddress()) + little(region.fileOffset());
             assertThat(backend.received())
                     .containsExactly(
                             new Received(SET_VRING_NUM, "1", "0300000000010000", 0),

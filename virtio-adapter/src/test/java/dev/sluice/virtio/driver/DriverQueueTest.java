@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.EventFd;
+import dev.sluice.linux.Mapping;
 import dev.sluice.virtio.driver.QueueFixture.Completion;
 import dev.sluice.virtio.layout.VirtqUsed;
 import java.io.IOException;
@@ -194,7 +195,7 @@ final class DriverQueueTest {
         long features = DeviceSession.SUPPORTED_FEATURES;
         try (DriverMemory memory = new DriverMemory(16 << 20)) {
             MemoryRegion rings = memory.addRegion(0x10_0000, 1 << 20);
-            MemoryRegion data = memory.addRegion(0x4000_0000_0000L, 1 << 20, 8192);
+            MemoryRegion data = memory.addRegion(0x4000_0000_0000L, 1 << 20, 2L * Mapping.pageBytes());
             try (DriverQueue queue = DriverQueue.create(0, shape, features, rings)) {
                 OracleDevice device = new OracleDevice(queue, memory, true, 1 << 20);
                 MemorySegment.copy(
