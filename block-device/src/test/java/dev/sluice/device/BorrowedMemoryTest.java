@@ -3,6 +3,7 @@ package dev.sluice.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.lang.foreign.Arena;
@@ -49,7 +50,7 @@ class BorrowedMemoryTest {
             mine.clear();
             CompletableFuture<Throwable> elsewhere = new CompletableFuture<>();
             Thread.ofPlatform().start(() -> elsewhere.complete(DeviceRig.start(rig.device.write(0, mine)).errors.getFirst()));
-            assertThat(elsewhere.get(60, TimeUnit.SECONDS)).isInstanceOf(WrongThreadException.class);
+            assertThat(elsewhere.get(Patience.seconds(60), TimeUnit.SECONDS)).isInstanceOf(WrongThreadException.class);
         }
     }
 
@@ -159,7 +160,7 @@ class BorrowedMemoryTest {
                         elsewhere.complete(refused);
                     }
                 });
-                assertThat(elsewhere.get(60, TimeUnit.SECONDS)).isInstanceOf(WrongThreadException.class);
+                assertThat(elsewhere.get(Patience.seconds(60), TimeUnit.SECONDS)).isInstanceOf(WrongThreadException.class);
                 arena.close();
                 long position = channel.position();
                 assertThatThrownBy(() -> channel.read(memory)).isInstanceOf(IllegalStateException.class).hasMessage("Already closed");

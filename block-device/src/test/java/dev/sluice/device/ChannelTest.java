@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
@@ -123,7 +124,7 @@ class ChannelTest {
             Thread.onSpinWait();
         }
         reader.interrupt();
-        assertThat(outcome.get(30, TimeUnit.SECONDS)).isInstanceOf(InterruptedIOException.class);
+        assertThat(outcome.get(Patience.seconds(30), TimeUnit.SECONDS)).isInstanceOf(InterruptedIOException.class);
         assertThat(device.buffers().available()).as("the kernel has it").isEqualTo(3);
         loop.run(() -> backend.sinkOf(loop).releaseAll());
         while (device.buffers().available() < 4) {
@@ -152,10 +153,10 @@ class ChannelTest {
                 Future<Integer> first = channel.write(given, 1000);
                 first.cancel(true);
                 byte[] content = DeviceRig.random(1000 + i, 20);
-                assertThat(channel.write(ByteBuffer.wrap(content), 1020).get(30, TimeUnit.SECONDS)).isEqualTo(20);
+                assertThat(channel.write(ByteBuffer.wrap(content), 1020).get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo(20);
                 // A read takes no turn: whatever is left of the first write must be over.
                 ByteBuffer read = ByteBuffer.allocate(20);
-                assertThat(channel.read(read, 1020).get(30, TimeUnit.SECONDS)).isEqualTo(20);
+                assertThat(channel.read(read, 1020).get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo(20);
                 assertThat(read.array()).as("round %d", i).isEqualTo(content);
             }
         }
@@ -184,7 +185,7 @@ class ChannelTest {
             while (loop.call(calls::isEmpty)) {
                 Thread.onSpinWait();
             }
-            assertThat(channel.read(ByteBuffer.allocate(100), 0).get(30, TimeUnit.SECONDS)).isEqualTo(100);
+            assertThat(channel.read(ByteBuffer.allocate(100), 0).get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo(100);
             assertThat(loop.call(() -> List.copyOf(calls))).containsExactly("completed");
         }
     }
@@ -200,7 +201,7 @@ class ChannelTest {
                 writes.add(channel.write(ByteBuffer.wrap(content), position));
             }
             for (Future<Integer> write : writes) {
-                assertThat(write.get(30, TimeUnit.SECONDS)).isEqualTo(37);
+                assertThat(write.get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo(37);
             }
             channel.force(false);
         }
@@ -225,9 +226,9 @@ class ChannelTest {
         ByteBuffer target = ByteBuffer.allocate(1000);
         try (AsynchronousFileChannel channel = device.asyncChannel()) {
             channel.read(target, 100, "attached", handler);
-            assertThat(called.get(30, TimeUnit.SECONDS)).isEqualTo("attached 1000");
+            assertThat(called.get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo("attached 1000");
             assertThat(target.array()).isEqualTo(Arrays.copyOfRange(expected, 100, 1100));
-            assertThat(channel.read(target.clear(), SIZE).get(30, TimeUnit.SECONDS)).isEqualTo(-1);
+            assertThat(channel.read(target.clear(), SIZE).get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo(-1);
             assertThat(channel.size()).isEqualTo(SIZE);
             assertThatThrownBy(channel::tryLock).isInstanceOf(UnsupportedOperationException.class);
             assertThatThrownBy(() -> channel.read(target, -1)).isInstanceOf(IllegalArgumentException.class);

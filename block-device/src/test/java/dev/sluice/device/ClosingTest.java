@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
@@ -59,7 +60,7 @@ class ClosingTest {
             DeviceRig.Outcome<Integer> reading = DeviceRig.start(device.read(0, ByteBuffer.allocateDirect(512)));
             CompletableFuture<Void> closing = CompletableFuture.runAsync(device::close);
             loop.run(() -> backend.sinkOf(loop).releaseAll());
-            closing.get(30, TimeUnit.SECONDS);
+            closing.get(Patience.seconds(30), TimeUnit.SECONDS);
             reading.assertValue(512);
             device.close();
             backend.close();
@@ -80,7 +81,7 @@ class ClosingTest {
                 interrupted.complete(Thread.interrupted());
             });
             loop.run(() -> backend.sinkOf(loop).releaseAll());
-            assertThat(interrupted.get(30, TimeUnit.SECONDS)).as("the flag is set again").isTrue();
+            assertThat(interrupted.get(Patience.seconds(30), TimeUnit.SECONDS)).as("the flag is set again").isTrue();
             closer.join();
             reading.assertValue(512);
             backend.close();

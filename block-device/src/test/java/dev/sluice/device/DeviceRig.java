@@ -2,6 +2,7 @@ package dev.sluice.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
@@ -132,7 +133,7 @@ final class DeviceRig implements AutoCloseable {
 
         void await() {
             try {
-                assertThat(ended.await(30, TimeUnit.SECONDS)).as("ended in time").isTrue();
+                assertThat(ended.await(Patience.seconds(30), TimeUnit.SECONDS)).as("ended in time").isTrue();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 throw new AssertionError(e);

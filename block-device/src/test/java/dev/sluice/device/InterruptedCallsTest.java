@@ -3,6 +3,7 @@ package dev.sluice.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.io.IOException;
@@ -22,7 +23,7 @@ import reactor.core.scheduler.Schedulers;
 
 /** Blocking calls that are interrupted, or made where nobody may block, or made by more callers than may wait. */
 class InterruptedCallsTest {
-    private static final int PATIENCE_SECONDS = 60;
+    private static final int PATIENCE_SECONDS = Patience.seconds(60);
     private static final int BYTES = 4096;
 
     private final PollLoop loop = PollLoop.start("interrupted");

@@ -2,6 +2,7 @@ package dev.sluice.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.io.IOException;
@@ -20,7 +21,7 @@ import org.junit.jupiter.api.Test;
 
 /** Nobody who waits for anything of a device is left behind when it closes, however many they are. */
 class StrandedCallersTest {
-    private static final int PATIENCE_SECONDS = 60;
+    private static final int PATIENCE_SECONDS = Patience.seconds(60);
 
     private final PollLoop loop = PollLoop.start("stranded");
     private final SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.PipelineRig.Seen;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.TestIo;
@@ -258,7 +259,7 @@ class BlockStageTest {
             List<TestIo> reads = List.of(rig.submit(TestIo.read(0, 512)));
             // One tick hands the request to the stage; the loop stands still until the stage has changed its mind.
             rig.loop.tick();
-            assertThat(cancelled.await(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(cancelled.await(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
             rig.settleUntilAnswered(reads);
             assertThat(reads.getFirst().status()).isEqualTo(BlockStatus.UNSUPP);
             assertThat(rig.sink().submissions()).isZero();

@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
@@ -17,7 +18,7 @@ import java.util.function.Consumer;
  * A guest, a pipeline and a disk on a loop driven by hand. Its {@link #close} stops the queue and fails where a request was not answered.
  */
 final class PipelineRig implements AutoCloseable {
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(Patience.seconds(30));
 
     /** One call of {@link PipelineObserver#requestCompleted}. */
     record Seen(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {}

@@ -2,6 +2,7 @@ package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
@@ -55,7 +56,7 @@ class QueueSourceOperatorsTest {
             last.await();
             CountDownLatch drained = new CountDownLatch(1);
             loop.run(() -> source.stop(drained::countDown));
-            assertThat(drained.await(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(drained.await(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
             assertThat(through).hasValue(total);
             assertThat(queue.answers()).isEqualTo(total);
         }

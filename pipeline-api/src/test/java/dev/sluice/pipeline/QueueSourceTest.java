@@ -2,6 +2,7 @@ package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.TestIo;
@@ -80,14 +81,14 @@ class QueueSourceTest {
                     .expectNextCount(3)
                     .then(() -> assertThat(threaded.<Long>call(other::polls)).isEqualTo(5))
                     .thenCancel()
-                    .verify(Duration.ofSeconds(30));
+                    .verify(Duration.ofSeconds(Patience.seconds(30)));
             // The cancellation came from this thread: it counts once the loop has heard of it.
             threaded.run(() -> {});
             StepVerifier.create(flux.doOnNext(out::add), 1)
                     .expectNextCount(1)
                     .then(() -> threaded.run(() -> flux.stop(() -> {})))
                     .expectComplete()
-                    .verify(Duration.ofSeconds(30));
+                    .verify(Duration.ofSeconds(Patience.seconds(30)));
             threaded.run(() -> out.forEach(request -> request.complete(0)));
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Memfd;
+import dev.sluice.linux.Patience;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.Test;
 
 /** The end of an image, as it moves. */
 class ImageSizeTest {
-    private static final Duration PATIENCE = Duration.ofMinutes(1);
+    private static final Duration PATIENCE = Duration.ofSeconds(Patience.seconds(60));
     private static final long SIZE = 1 << 20;
 
     private static void eventually(BooleanSupplier condition) throws InterruptedException {

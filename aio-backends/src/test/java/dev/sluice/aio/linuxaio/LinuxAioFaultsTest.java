@@ -10,6 +10,7 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxAio;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;
@@ -96,7 +97,7 @@ class LinuxAioFaultsTest {
                 done.completeExceptionally(failure);
             }
         });
-        return done.orTimeout(30, TimeUnit.SECONDS).join();
+        return done.orTimeout(Patience.seconds(30), TimeUnit.SECONDS).join();
     }
 
     @FunctionalInterface
@@ -241,7 +242,7 @@ class LinuxAioFaultsTest {
         for (int i = 0; i < 20; i++) {
             withSink(AioCalls.KERNEL, CompletionSeam.NONE, _ -> assertThat(contexts()).isGreaterThanOrEqualTo(1));
         }
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(Patience.seconds(60));
         // Contexts are destroyed on another thread.
         while (contexts() > contexts) {
             assertThat(System.nanoTime()).as("%d contexts are left of %d", contexts(), contexts).isLessThan(end);

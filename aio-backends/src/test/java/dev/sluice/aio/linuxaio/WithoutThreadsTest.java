@@ -9,6 +9,7 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxAio;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
@@ -75,7 +76,7 @@ class WithoutThreadsTest {
                 done.completeExceptionally(failure);
             }
         });
-        return done.orTimeout(60, TimeUnit.SECONDS).join();
+        return done.orTimeout(Patience.seconds(60), TimeUnit.SECONDS).join();
     }
 
     private BlockBackend open(AioCalls calls) throws IOException {

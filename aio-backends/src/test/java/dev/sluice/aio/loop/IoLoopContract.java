@@ -3,6 +3,7 @@ package dev.sluice.aio.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.io.IOException;
@@ -20,7 +21,7 @@ import reactor.core.publisher.Mono;
 
 /** The contract of IoLoop: order within a tick, mailbox, timers, failures, ending. The test of a kind of loop extends it. */
 public abstract class IoLoopContract {
-    private static final int PATIENCE_SECONDS = 30;
+    private static final int PATIENCE_SECONDS = Patience.seconds(30);
 
     private final IoLoop loop;
 

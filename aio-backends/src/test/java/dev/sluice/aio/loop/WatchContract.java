@@ -4,9 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.Patience;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.linux.UnixSocket;
@@ -24,7 +25,7 @@ import org.junit.jupiter.api.Test;
 
 /** Kicks: none is lost, several may be one, and a watch that is closed holds nothing. The test of a kind of watch extends it. */
 public abstract class WatchContract {
-    private static final int PATIENCE_SECONDS = 30;
+    private static final int PATIENCE_SECONDS = Patience.seconds(30);
 
     private final IoLoop loop;
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.epoll.EpollLoop;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
@@ -54,7 +55,7 @@ class LateResultsTest {
                 done.completeExceptionally(failure);
             }
         });
-        return done.orTimeout(60, TimeUnit.SECONDS).join();
+        return done.orTimeout(Patience.seconds(60), TimeUnit.SECONDS).join();
     }
 
     private static BlockSink submitted(IoLoop loop, TestQueue queue, BlockBackend backend, TestIo... ios) {

@@ -3,6 +3,7 @@ package dev.sluice.aio.nio;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -29,7 +30,7 @@ class SharedSyncTest {
             awaitUninterrupted(mayEnd);
             return -Errno.EIO;
         });
-        assertThat(begun.await(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(begun.await(Patience.seconds(60), TimeUnit.SECONDS)).isTrue();
         List<CompletableFuture<Integer>> others = new ArrayList<>();
         for (int i = 0; i < CALLERS; i++) {
             others.add(run(threads, syncs, () -> {
@@ -46,9 +47,9 @@ class SharedSyncTest {
             }
         }
         mayEnd.countDown();
-        assertThat(first.get(60, TimeUnit.SECONDS)).isEqualTo(-Errno.EIO);
+        assertThat(first.get(Patience.seconds(60), TimeUnit.SECONDS)).isEqualTo(-Errno.EIO);
         for (CompletableFuture<Integer> other : others) {
-            assertThat(other.get(60, TimeUnit.SECONDS)).as("not that of the sync that had begun before").isEqualTo(-Errno.ENOSPC);
+            assertThat(other.get(Patience.seconds(60), TimeUnit.SECONDS)).as("not that of the sync that had begun before").isEqualTo(-Errno.ENOSPC);
         }
         assertThat(calls).hasValue(1);
     }
@@ -68,7 +69,7 @@ class SharedSyncTest {
 
     private static void awaitUninterrupted(CountDownLatch latch) {
         try {
-            assertThat(latch.await(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(Patience.seconds(60), TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException stopped) {
             throw new IllegalStateException(stopped);
         }

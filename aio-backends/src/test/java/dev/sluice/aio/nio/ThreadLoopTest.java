@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.loop.IoLoopContract;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,7 +39,7 @@ class ThreadLoopTest {
     }
 
     private static void await(CountDownLatch latch) throws InterruptedException {
-        assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(latch.await(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
     }
 
     @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -19,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** QEMU and Sluice refuse one another's busy images: against the real programs. */
 class QemuLockTest {
-    private static final int PATIENCE_SECONDS = 60;
+    private static final int PATIENCE_SECONDS = Patience.seconds(60);
 
     @TempDir
     Path directory = Path.of("/");

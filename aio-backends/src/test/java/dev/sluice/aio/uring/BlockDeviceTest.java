@@ -8,6 +8,7 @@ import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
@@ -31,7 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class BlockDeviceTest {
     private static final int SIZE = 4 << 20;
     private static final int BLOCK = 4096;
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofSeconds(Patience.seconds(60));
 
     private final Random random = new Random(7);
     private Path file = Path.of("/");
@@ -44,7 +45,7 @@ class BlockDeviceTest {
         try {
             Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
             String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-            assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(process.waitFor(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
             return new Outcome(process.exitValue(), output);
         } catch (IOException notInstalled) {
             return new Outcome(-1, String.valueOf(notInstalled.getMessage()));

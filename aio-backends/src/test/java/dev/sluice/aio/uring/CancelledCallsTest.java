@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
@@ -59,7 +60,7 @@ class CancelledCallsTest {
                 done.completeExceptionally(failure);
             }
         });
-        return done.orTimeout(60, TimeUnit.SECONDS).join();
+        return done.orTimeout(Patience.seconds(60), TimeUnit.SECONDS).join();
     }
 
     private int run(CompletionSeam seam, TestIo io) throws IOException {

@@ -3,6 +3,7 @@ package dev.sluice.aio.uring;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.QueueSource;
 import dev.sluice.pipeline.testing.TestIo;
@@ -18,7 +19,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** A loop that spins, with a queue on it: what is seen without a kick, and what is not missed for want of one. */
 class PollingTest {
-    private static final int PATIENCE_SECONDS = 30;
+    private static final int PATIENCE_SECONDS = Patience.seconds(30);
     private static final long MAX_NANOS = 1_000_000_000L;
 
     private final NullBackend backend = new NullBackend(1 << 20, false, false, 64);

@@ -7,6 +7,7 @@ import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockOp;
 import java.io.IOException;
@@ -58,7 +59,7 @@ class RegisteredBuffersTest {
 
     private static void assertRegistered(int bytes, boolean expected) throws Exception {
         // The kernel leaves the list out where it finds the ring busy.
-        long deadline = System.nanoTime() + Duration.ofSeconds(10).toNanos();
+        long deadline = System.nanoTime() + Duration.ofSeconds(Patience.seconds(10)).toNanos();
         while (registeredBytes().contains(bytes) != expected && System.nanoTime() < deadline) {
             Thread.sleep(10);
         }

@@ -3,6 +3,7 @@ package dev.sluice.aio.uring;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /** A loop with one sink on an image, driven from a test's thread. Closing it checks that everything came back exactly once. */
 final class SinkFixture implements AutoCloseable {
-    static final long PATIENCE_SECONDS = 30;
+    static final long PATIENCE_SECONDS = Patience.seconds(30);
 
     final IoUringLoop loop;
     final BlockBackend backend;

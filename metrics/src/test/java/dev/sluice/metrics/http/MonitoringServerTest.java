@@ -3,6 +3,7 @@ package dev.sluice.metrics.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.testing.ManualLoop;
@@ -32,7 +33,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class MonitoringServerTest {
-    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PATIENCE = Duration.ofSeconds(Patience.seconds(30));
 
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     private final SluiceMetrics metrics = new SluiceMetrics("disk0", 1);

@@ -3,6 +3,7 @@ package dev.sluice.pipeline.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
@@ -107,7 +108,7 @@ public abstract class BlockSinkContract {
                 done.completeExceptionally(failure);
             }
         });
-        return done.get(30, TimeUnit.SECONDS);
+        return done.get(Patience.seconds(30), TimeUnit.SECONDS);
     }
 
     private void run(Runnable task) {

@@ -3,6 +3,7 @@ package dev.sluice.pipeline.testing;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
+import dev.sluice.linux.Patience;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import dev.sluice.pipeline.IoLoop;
@@ -34,7 +35,7 @@ import reactor.core.scheduler.Schedulers;
  */
 public final class PollLoop implements IoLoop {
     private static final int MAX_WATCHES = 1024;
-    private static final long PATIENCE_SECONDS = 30;
+    private static final long PATIENCE_SECONDS = Patience.seconds(30);
     private static final long NANOS_PER_MILLI = 1_000_000L;
 
     private static final class PolledWatch implements Watch {

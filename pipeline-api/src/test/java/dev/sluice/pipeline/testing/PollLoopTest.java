@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,7 +39,7 @@ class PollLoopTest {
                 CountDownLatch called = new CountDownLatch(1);
                 IoLoop.Watch watch = loop.call(() -> loop.onReadable(kick.number(), called::countDown));
                 assertThat(EventFd.signal(kick.number())).isZero();
-                assertThat(called.await(30, TimeUnit.SECONDS)).isTrue();
+                assertThat(called.await(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
                 loop.run(watch::close);
             }
         }
@@ -95,7 +96,7 @@ class PollLoopTest {
 
     private static void awaited(CountDownLatch latch) {
         try {
-            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(latch.await(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
         } catch (InterruptedException interrupted) {
             throw new AssertionError(interrupted);
         }

@@ -1,5 +1,6 @@
 package dev.sluice.virtio.driver;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.virtio.layout.VhostUser;
 import java.io.EOFException;
@@ -30,7 +31,7 @@ final class ScriptedBackend implements AutoCloseable {
     private int replyFlags = VhostUser.VERSION | VhostUser.FLAG_REPLY;
 
     ScriptedBackend(long features, long protocolFeatures) throws IOException {
-        this(features, protocolFeatures, Duration.ofSeconds(20));
+        this(features, protocolFeatures, Duration.ofSeconds(Patience.seconds(20)));
     }
 
     /** With the time that its front end waits for an answer. */
@@ -38,7 +39,7 @@ final class ScriptedBackend implements AutoCloseable {
         this.features = features;
         this.protocolFeatures = protocolFeatures;
         this.sockets = UnixSocket.pair();
-        this.connection = new VhostUserConnection(sockets.second(), Duration.ofSeconds(10));
+        this.connection = new VhostUserConnection(sockets.second(), Duration.ofSeconds(Patience.seconds(10)));
         this.frontend = new VhostUserFrontend(new VhostUserConnection(sockets.first(), patience));
         this.serving = CompletableFuture.runAsync(this::serve);
     }

@@ -3,6 +3,7 @@ package dev.sluice.virtio.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.EventFd;
+import dev.sluice.linux.Patience;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
 import java.io.IOException;
@@ -23,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class SleepingPeersTest {
     private static final int SLEEPING_REQUESTS = 40_000;
     private static final long SPINNING_NANOS = 1_500_000_000L;
-    private static final int PATIENCE_MILLIS = 20_000;
+    private static final int PATIENCE_MILLIS = Patience.millis(20_000);
 
     @ParameterizedTest
     @CsvSource({"true,true", "true,false", "false,true"})
@@ -37,7 +38,7 @@ final class SleepingPeersTest {
             } finally {
                 stop.set(true);
                 f.queue.kick();
-                device.get(60, TimeUnit.SECONDS);
+                device.get(Patience.seconds(60), TimeUnit.SECONDS);
             }
             assertThat(f.queue.inFlight()).isZero();
         }
@@ -55,7 +56,7 @@ final class SleepingPeersTest {
                 driveSpinning(f.queue, driverPolls);
             } finally {
                 stop.set(true);
-                device.get(60, TimeUnit.SECONDS);
+                device.get(Patience.seconds(60), TimeUnit.SECONDS);
             }
         }
     }

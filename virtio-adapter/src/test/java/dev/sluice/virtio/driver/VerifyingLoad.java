@@ -2,6 +2,7 @@ package dev.sluice.virtio.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Patience;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
@@ -13,7 +14,7 @@ import java.util.SplittableRandom;
 public final class VerifyingLoad implements CompletionHandler {
     public static final int BLOCK_BYTES = 4096;
 
-    private static final int PATIENCE_MILLIS = 15_000;
+    private static final int PATIENCE_MILLIS = Patience.millis(15_000);
 
     private final DriverQueue queue;
     private final SplittableRandom random;

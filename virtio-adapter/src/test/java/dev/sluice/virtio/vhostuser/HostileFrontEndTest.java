@@ -9,6 +9,7 @@ import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Memfd;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Patience;
 import dev.sluice.virtio.driver.BackendRefusedException;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
@@ -406,9 +407,13 @@ final class HostileFrontEndTest {
                 java.util.concurrent.atomic.AtomicLong completed = new java.util.concurrent.atomic.AtomicLong();
                 Thread driver = Thread.ofPlatform().start(() -> flushUntilMemoryIsGone(front, completed));
                 long enough = round == 0 ? 100_000 : 200 + round * 37L;
-                ServerFixture.await("load", () -> completed.get() > enough);
-                assertThat(LinuxFile.ftruncate(front.region.fd(), 0)).isZero();
-                driver.join();
+                try {
+                    ServerFixture.await("load", () -> completed.get() > enough);
+                } finally {
+                    // Ends the driver too, which has to leave the memory before that is unmapped.
+                    assertThat(LinuxFile.ftruncate(front.region.fd(), 0)).isZero();
+                    driver.join();
+                }
                 assertThat(EventFd.signal(front.queue.kickFd())).isZero();
                 ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
                 assertThat(front.frontend.vringBase(0)).isNotNegative();
@@ -551,7 +556,7 @@ final class HostileFrontEndTest {
             }
             assertThat(front.queue.ring().rawUsedIdx()).isZero();
             front.frontend.setVringEnable(0, true);
-            assertThat(front.queue.await(20_000)).isTrue();
+            assertThat(front.queue.await(Patience.millis(20_000))).isTrue();
         }
     }
 

@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.driver.DriverMemory;
 import dev.sluice.virtio.driver.MemoryRegion;
@@ -106,7 +107,7 @@ final class LoopFailureTest {
     }
 
     private static void serveOne(VhostUserServer server, Path path, Act act) throws IOException {
-        try (RawFrontEnd front = new RawFrontEnd(VhostUserFrontend.connect(path.toString(), Duration.ofSeconds(20)), RawFrontEnd.FEATURES)) {
+        try (RawFrontEnd front = new RawFrontEnd(VhostUserFrontend.connect(path.toString(), Duration.ofSeconds(Patience.seconds(20))), RawFrontEnd.FEATURES)) {
             front.negotiate(RawFrontEnd.FEATURES, RawFrontEnd.PROTOCOL_FEATURES);
             front.shareMemory();
             front.setUpRing();

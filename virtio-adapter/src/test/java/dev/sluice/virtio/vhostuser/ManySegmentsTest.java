@@ -2,6 +2,7 @@ package dev.sluice.virtio.vhostuser;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
@@ -32,7 +33,7 @@ final class ManySegmentsTest {
     private static BlockDriver open(ServerFixture fixture, int ring) throws IOException {
         BlockDriverOptions options = BlockDriverOptions.defaults()
                 .withShape(new QueueShape(ring, 1, DATA_BYTES, 2048))
-                .withTimeout(Duration.ofSeconds(60));
+                .withTimeout(Duration.ofSeconds(Patience.seconds(60)));
         return fixture.open(options);
     }
 

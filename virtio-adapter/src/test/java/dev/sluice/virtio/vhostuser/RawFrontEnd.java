@@ -1,5 +1,6 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.virtio.driver.DriverMemory;
 import dev.sluice.virtio.driver.DriverQueue;
 import dev.sluice.virtio.driver.MemoryRegion;
@@ -27,7 +28,7 @@ final class RawFrontEnd implements AutoCloseable {
     final DriverQueue queue;
 
     RawFrontEnd(ServerFixture fixture, long features) throws IOException {
-        this(VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(20)), features);
+        this(VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(Patience.seconds(20))), features);
     }
 
     RawFrontEnd(VhostUserFrontend frontend, long features) throws IOException {
@@ -80,7 +81,7 @@ final class RawFrontEnd implements AutoCloseable {
         int slot = queue.submit(dev.sluice.virtio.driver.BlkRequest.T_IN, 0, 512);
         boolean _ = queue.publish();
         int[] status = {-1};
-        if (slot >= 0 && queue.await(20_000)) {
+        if (slot >= 0 && queue.await(Patience.millis(20_000))) {
             int _ = queue.poll((completed, value, written) -> status[0] = value);
         }
         return status[0] == dev.sluice.virtio.driver.BlkRequest.S_OK;

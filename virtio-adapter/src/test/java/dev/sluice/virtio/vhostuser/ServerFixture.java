@@ -1,5 +1,6 @@
 package dev.sluice.virtio.vhostuser;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
@@ -24,7 +25,7 @@ import java.util.function.UnaryOperator;
 /** A server on a simulated disk, with loops of its own; ends with the assertion that nothing was thrown into a loop. */
 public final class ServerFixture implements AutoCloseable {
     static final long DISK_BYTES = 8 << 20;
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(20);
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(Patience.seconds(20));
 
     final Path directory;
     final Path socket;
@@ -87,7 +88,7 @@ public final class ServerFixture implements AutoCloseable {
     }
 
     static BlockDriverOptions options(int queues) {
-        return BlockDriverOptions.defaults().withQueues(queues).withShape(QueueShape.of(64, 32, 8192)).withTimeout(Duration.ofSeconds(20));
+        return BlockDriverOptions.defaults().withQueues(queues).withShape(QueueShape.of(64, 32, 8192)).withTimeout(Duration.ofSeconds(Patience.seconds(20)));
     }
 
     /** The sink of a loop; asked on that loop. */

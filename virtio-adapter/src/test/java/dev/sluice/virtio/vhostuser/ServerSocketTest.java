@@ -9,6 +9,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Patience;
 import dev.sluice.linux.ReceivedFds;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.virtio.driver.BlkRequest;
@@ -257,7 +258,7 @@ final class ServerSocketTest {
                     .build()) {
                 server.start();
                 try (BlockDriver driver = BlockDriver.open(
-                        new VhostUserFrontend(new VhostUserConnection(pair.first(), Duration.ofSeconds(20))), ServerFixture.options(1))) {
+                        new VhostUserFrontend(new VhostUserConnection(pair.first(), Duration.ofSeconds(Patience.seconds(20)))), ServerFixture.options(1))) {
                     driver.disk(0).write(0, MemorySegment.ofArray(new byte[512]));
                 }
                 server.awaitEnd();

@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
@@ -72,7 +73,7 @@ final class VhostUserServerTest {
             }
             ServerFixture.await("the end of the connection", () -> fixture.events.connections.size() == 2);
             assertThat(fixture.events.connections).containsExactly(ConnectionEvent.CONNECTED, ConnectionEvent.DISCONNECTED);
-            try (VhostUserFrontend liar = VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(20))) {
+            try (VhostUserFrontend liar = VhostUserFrontend.connect(fixture.socket.toString(), Duration.ofSeconds(Patience.seconds(20)))) {
                 liar.setFeatures(1L << 60);
                 ServerFixture.await("the liar is cut off", () -> fixture.events.connections.size() == 4);
             }
@@ -109,7 +110,7 @@ final class VhostUserServerTest {
                 }));
             }
             for (Future<?> one : running) {
-                one.get(60, TimeUnit.SECONDS);
+                one.get(Patience.seconds(60), TimeUnit.SECONDS);
             }
         }
     }

@@ -10,6 +10,7 @@ import dev.sluice.linux.Mapping;
 import dev.sluice.linux.Memfd;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.Patience;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
@@ -53,7 +54,7 @@ final class VhostUserSessionFuzzTest {
     private static final int QUEUES = 2;
     private static final int QUEUE_SIZE = 64;
     private static final String MEMORY_NAME = "sluice-fuzz";
-    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(60);
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(Patience.seconds(60));
 
     @SuppressWarnings("NullAway.Init") // before all
     private static InlineLoop loop;
