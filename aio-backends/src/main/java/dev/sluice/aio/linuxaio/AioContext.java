@@ -126,9 +126,7 @@ final class AioContext {
 
     private void taken(int done) {
         waiting -= done;
-        if (waiting > 0 && done > 0) {
-            NativeMemory.copy(pointers.address() + (long) done * POINTER_BYTES, pointers.address(), (long) waiting * POINTER_BYTES);
-        }
+        NativeMemory.copy(pointers.address() + (long) done * POINTER_BYTES, pointers.address(), (long) waiting * POINTER_BYTES);
     }
 
     /** Whether completions are read without a system call. */
@@ -155,9 +153,7 @@ final class AioContext {
             }
         } finally {
             // Whatever was thrown: no event is reported twice.
-            if (reaped > 0) {
-                AioRing.advanceHead(context, head);
-            }
+            AioRing.advanceHead(context, head);
         }
         return reaped;
     }

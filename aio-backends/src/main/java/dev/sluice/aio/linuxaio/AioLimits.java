@@ -63,7 +63,11 @@ final class AioLimits {
      * @throws ErrnoException where the kernel gives no such context, or lets nothing be submitted
      */
     static boolean kernelSyncs(int maxEvents) throws ErrnoException {
-        AioContext context = AioContext.open(maxEvents, AioCalls.KERNEL);
+        return kernelSyncs(maxEvents, AioCalls.KERNEL);
+    }
+
+    static boolean kernelSyncs(int maxEvents, AioCalls calls) throws ErrnoException {
+        AioContext context = AioContext.open(maxEvents, calls);
         int file = Memfd.create("sluice-aio-probe", Memfd.MFD_CLOEXEC);
         if (file < 0) {
             context.destroy();

@@ -6,6 +6,7 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,6 +33,7 @@ public final class CallThreads {
     private final String name;
     private final int most;
     private final ThreadFactory factory;
+    private final LongSupplier clock;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition work = lock.newCondition();
     private final ArrayDeque<Runnable> queue = new ArrayDeque<>();
@@ -41,7 +43,7 @@ public final class CallThreads {
     /** In a row, of further threads. */
     private int refusals;
 
-    private long askAgainNanos = System.nanoTime();
+    private long askAgainNanos;
 
     /**
      * Threads of which none exists yet.
@@ -49,9 +51,15 @@ public final class CallThreads {
      * @param most how many there are at most
      */
     public CallThreads(String name, int most, ThreadFactory factory) {
+        this(name, most, factory, System::nanoTime);
+    }
+
+    CallThreads(String name, int most, ThreadFactory factory, LongSupplier clock) {
         this.name = name;
         this.most = most;
         this.factory = factory;
+        this.clock = clock;
+        this.askAgainNanos = clock.getAsLong();
     }
 
     /**
@@ -63,19 +71,23 @@ public final class CallThreads {
      */
     public static CallThreads start(String name, int most) throws IOException {
         CallThreads threads = new CallThreads(name, most, Thread.ofPlatform().daemon().name(name, 0).factory());
+        threads.startFirst();
+        return threads;
+    }
+
+    void startFirst() throws IOException {
         Throwable refused;
-        threads.lock.lock();
+        lock.lock();
         try {
-            refused = threads.startOne();
+            refused = startOne();
         } finally {
-            threads.lock.unlock();
+            lock.unlock();
         }
         if (refused != null) {
             throw new IOException(
                     "cannot start thread " + name + "0 (" + refused.getMessage() + "): raise the limit of tasks (TasksMax= of the unit, pids.max of the container, ulimit -u), or free memory",
                     refused);
         }
-        return threads;
     }
 
     /**
@@ -92,7 +104,7 @@ public final class CallThreads {
             queue.add(call);
             if (idle >= queue.size()) {
                 work.signal();
-            } else if (threads < most && !closed && System.nanoTime() - askAgainNanos >= 0) {
+            } else if (threads < most && !closed && clock.getAsLong() - askAgainNanos >= 0) {
                 Throwable refused = startOne();
                 if (refused == null) {
                     refusals = 0;
@@ -130,7 +142,7 @@ public final class CallThreads {
     }
 
     private void leaveOut(Throwable refused) {
-        askAgainNanos = System.nanoTime() + (FIRST_REFUSED_PAUSE_NANOS << Math.min(refusals, MOST_DOUBLINGS));
+        askAgainNanos = clock.getAsLong() + (FIRST_REFUSED_PAUSE_NANOS << Math.min(refusals, MOST_DOUBLINGS));
         if (refusals++ == 0) {
             LOG.warn("{}: no further thread can be started ({}); calls are made by {} until one can: raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", name, refused.getMessage(), threads);
         }
@@ -150,9 +162,9 @@ public final class CallThreads {
     private @Nullable Runnable next() {
         lock.lock();
         try {
-            long idleSince = System.nanoTime();
+            long idleSince = clock.getAsLong();
             while (queue.isEmpty()) {
-                boolean late = threads > 1 && System.nanoTime() - idleSince >= IDLE_NANOS;
+                boolean late = threads > 1 && clock.getAsLong() - idleSince >= IDLE_NANOS;
                 if (closed || late) {
                     threads--;
                     return null;

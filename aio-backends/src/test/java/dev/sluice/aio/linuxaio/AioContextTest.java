@@ -269,6 +269,33 @@ class AioContextTest {
         assertThat(contexts()).as("the context of the question is gone").isEqualTo(before);
     }
 
+    @Test
+    void shouldAskTheKernelForASync() throws ErrnoException {
+        ScriptedAio asked = new ScriptedAio();
+        assertThat(AioLimits.kernelSyncs(4, asked)).isTrue();
+        assertThat(asked.taken).hasSize(1).allMatch(iocb -> iocb.opcode() == Iocb.IOCB_CMD_FDSYNC && iocb.fd() > 0);
+        asked.submissions.add(-Errno.EINVAL);
+        assertThat(AioLimits.kernelSyncs(4, asked)).as("no such opcode").isFalse();
+        asked.submissions.add(-Errno.EAGAIN);
+        assertThat(AioLimits.kernelSyncs(4, asked)).as("not known").isFalse();
+        asked.submissions.add(-Errno.EPERM);
+        assertThatThrownBy(() -> AioLimits.kernelSyncs(4, asked)).isInstanceOf(ErrnoException.class).hasMessageContaining("io_submit").hasMessageContaining("seccomp");
+        assertThat(asked.contexts).hasSize(4).allMatch(ScriptedAio::destroyed);
+    }
+
+    @Test
+    void shouldFreeItsMemory() throws IOException {
+        long before = residentBytes();
+        for (int i = 0; i < 200; i++) {
+            AioContext.open(32768, setupFailing(0)).destroy();
+        }
+        assertThat(residentBytes() - before).as("of 3 MiB each").isLessThan(30 << 20);
+    }
+
+    private static long residentBytes() throws IOException {
+        return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ", -1)[1]) * 4096;
+    }
+
     private static long contexts() throws IOException {
         return Files.readAllLines(Path.of("/proc/self/maps")).stream().filter(line -> line.contains("[aio]")).count();
     }

@@ -6,12 +6,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.aio.loop.HandDrivenLoop;
 import dev.sluice.aio.loop.LoggedLines;
 import dev.sluice.aio.loop.OpenFiles;
+import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.testing.LoopDevice;
@@ -22,6 +25,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -134,6 +138,8 @@ class LinuxAioSinkTest {
         loop.advance(1000 * MILLIS);
         loop.ticks(2);
         sink.flush();
+        loop.readable();
+        loop.ticks(2);
         assertThat(kernel.asked).as("nothing has changed").containsExactly(2, 1);
         complete(0, SECTOR);
         assertThat(first.result()).isEqualTo(SECTOR);
@@ -202,6 +208,8 @@ class LinuxAioSinkTest {
         TestIo again = submit(TestIo.flush());
         loop.tickUntil(again::answered);
         assertThat(kernel.asked).as("the kernel is not asked again").hasSize(asked);
+        assertThat(loop.counters().completions()).as("one each, and the wake-up").isEqualTo(7);
+        assertThat(sink.counters().retries()).as("of the sync, once, as it was refused").isEqualTo(1);
     }
 
     @Test
@@ -210,6 +218,126 @@ class LinuxAioSinkTest {
         TestIo flush = submit(TestIo.flush());
         loop.ticks(1);
         assertThat(flush.result()).isEqualTo(-Errno.EIO);
+    }
+
+    @Test
+    void shouldGoThroughThePageCacheIfODirectIsRefusedAtSubmission() {
+        kernel.submissions.add(-Errno.EINVAL);
+        TestIo read = submit(TestIo.read(0, SECTOR));
+        loop.tickUntil(read::answered);
+        assertThat(read.result()).isEqualTo(SECTOR);
+        assertThat(kernel.taken).isEmpty();
+        assertThat(kernel.asked).hasSize(1);
+    }
+
+    @Test
+    void shouldMakeNothingOfAWakeUpWithoutACompletion() {
+        TestIo io = submit(TestIo.read(0, SECTOR));
+        try (LoggedLines logged = new LoggedLines()) {
+            loop.readable();
+            loop.ticks(1);
+            loop.advance(1000 * MILLIS);
+            loop.ticks(2);
+            assertThat(kernel.reaps).isEqualTo(1);
+            assertThat(logged.containing("io_getevents")).isEmpty();
+        }
+        complete(0, SECTOR);
+        assertThat(io.answered()).isTrue();
+    }
+
+    /** Whether a loop that has a turn, and nothing to submit, enters the kernel for the sink's sake. */
+    private boolean entersForTheSink() {
+        loop.submissionsWait(false);
+        loop.requestTurn(() -> false);
+        int before = loop.leaves().size();
+        loop.ticks(1);
+        loop.submissionsWait(true);
+        return loop.leaves().size() > before;
+    }
+
+    @Test
+    void shouldHaveTheLoopEnterTheKernelAsLongAsItAwaitsSomething() throws Exception {
+        loop.ticks(1);
+        assertThat(entersForTheSink()).isFalse();
+        kernel.submissions.add(-Errno.EAGAIN);
+        TestIo io = submit(TestIo.read(0, SECTOR));
+        assertThat(entersForTheSink()).as("waits for io_submit").isTrue();
+        loop.advance(MILLIS);
+        loop.ticks(1);
+        assertThat(kernel.taken).hasSize(1);
+        assertThat(entersForTheSink()).as("in the kernel").isTrue();
+        complete(0, SECTOR);
+        assertThat(io.answered()).isTrue();
+        assertThat(entersForTheSink()).isFalse();
+        CountDownLatch hold = new CountDownLatch(1);
+        for (int i = 0; i < 4; i++) {
+            assertThat(backend.threads().run(() -> {
+                try {
+                    hold.await();
+                } catch (InterruptedException stopped) {
+                    Thread.currentThread().interrupt();
+                }
+            })).isTrue();
+        }
+        TestIo zeroes = submit(TestIo.writeZeroes(0, SECTOR));
+        assertThat(entersForTheSink()).as("on a thread").isTrue();
+        hold.countDown();
+        loop.tickUntil(zeroes::answered);
+    }
+
+    @Test
+    void shouldSyncOnThreadsIfTheKernelCannotAndKeepOrderIfThereIsNone() throws IOException {
+        Path other = LoopDevice.sparse(Files.createTempFile(Path.of("target"), "sluice-aio", ".raw"), 1 << 20);
+        int[] refusals = {0};
+        CallThreads threads = new CallThreads("test-", 1, work -> {
+            if (refusals[0]-- > 0) {
+                throw new OutOfMemoryError("made up");
+            }
+            return Thread.ofPlatform().daemon().unstarted(work);
+        });
+        LinuxAioBackend without = new LinuxAioBackend(RawImage.open(BackendOptions.of(other)), 16, false, threads, kernel, CompletionSeam.NONE);
+        BlockSink withoutSyncs = without.openSink(loop);
+        refusals[0] = 1;
+        TestIo flush = TestIo.flush();
+        TestIo zeroes = TestIo.writeZeroes(0, SECTOR);
+        submitTo(withoutSyncs, flush, zeroes);
+        assertThat(withoutSyncs.counters().retries()).as("no thread").isEqualTo(1);
+        loop.advance(MILLIS);
+        loop.tickUntil(() -> flush.answered() && zeroes.answered());
+        assertThat(flush.result()).isZero();
+        assertThat(zeroes.result()).isZero();
+        assertThat(kernel.asked).isEmpty();
+        assertThat(withoutSyncs.counters().operations()).isEqualTo(2);
+        withoutSyncs.close();
+        without.close();
+        Files.delete(other);
+    }
+
+    private void submitTo(BlockSink to, TestIo... ios) {
+        for (TestIo io : ios) {
+            assertThat(to.submit(request(io))).isTrue();
+        }
+        to.flush();
+    }
+
+    /** Completions of the kernel's own ring take no system call. */
+    @Test
+    void shouldReadCompletionsInPlace() throws IOException {
+        Path other = LoopDevice.sparse(Files.createTempFile(Path.of("target"), "sluice-aio", ".raw"), 1 << 20);
+        BlockBackend real = LinuxAioBackendProvider.open(BackendOptions.of(other).withSinkCapacity(16), AioCalls.KERNEL, CompletionSeam.NONE);
+        BlockSink realSink = real.openSink(loop);
+        TestIo io = TestIo.read(0, SECTOR);
+        submitTo(realSink, io);
+        loop.tickUntil(() -> {
+            loop.readable();
+            return io.answered();
+        });
+        assertThat(io.result()).isEqualTo(SECTOR);
+        // The scripted sink's watch is told as well, and asks its kernel each time.
+        assertThat(loop.counters().enters() - kernel.reaps).as("io_submit").isEqualTo(1);
+        realSink.close();
+        real.close();
+        Files.delete(other);
     }
 
     @Test
@@ -274,6 +402,7 @@ class LinuxAioSinkTest {
         loop.tickUntil(zeroes::answered);
         assertThat(zeroes.result()).isZero();
         assertThat(kernel.asked).containsExactly(1, 1);
+        assertThat(sink.counters().retries()).as("nothing was refused").isZero();
     }
 
     @Test
