@@ -154,9 +154,7 @@ final class StageCall extends WeakReference<StagedRequest> {
         }
 
         void refuse(String why) {
-            if (!cancelled) {
-                downstream.onError(new IllegalStateException(why));
-            }
+            downstream.onError(new IllegalStateException(why));
         }
     }
 

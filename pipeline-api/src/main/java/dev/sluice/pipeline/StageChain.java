@@ -53,7 +53,7 @@ final class StageChain {
         return stages[stage].handle(request, passedOn -> {
             try {
                 int next = firstInterested(passedOn, stage + 1);
-                return next < 0 ? call.proceed(passedOn) : handle(next, passedOn, call);
+                return next == -1 ? call.proceed(passedOn) : handle(next, passedOn, call);
             } catch (Throwable failed) {
                 return Mono.error(failed);
             }

@@ -98,7 +98,7 @@ class BlockStageFailureTest {
     void shouldFailOnTheLoopWhatFailsWithAnErrorOfTheJvmOnAnotherThread() throws InterruptedException {
         List<Runnable> elsewhere = new ArrayList<>();
         Scheduler byHand = Schedulers.fromExecutor(elsewhere::add);
-        try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).publishOn(byHand).map(status -> {
+        try (CapturedLog log = new CapturedLog(); PipelineRig rig = rig((request, chain) -> chain.proceed(request).publishOn(byHand).map(status -> {
             throw new NoClassDefFoundError("on purpose");
         }))) {
             TestIo read = rig.submit(TestIo.read(0, 512));
@@ -108,6 +108,7 @@ class BlockStageFailureTest {
             assertThat(read.answered()).as("the loop has not heard of it").isFalse();
             rig.settle();
             assertThat(read.result()).isEqualTo(-Errno.EIO);
+            assertThat(log.lines("NoClassDefFoundError: on purpose")).hasSize(1);
         }
     }
 

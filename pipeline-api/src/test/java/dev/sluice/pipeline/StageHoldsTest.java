@@ -1,6 +1,7 @@
 package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.testing.ManualLoop;
@@ -36,7 +37,9 @@ class StageHoldsTest {
     private final Map<Long, BlockRequest> shown = new LinkedHashMap<>();
     private final BlockPipeline pipeline = BlockPipeline.builder().backend(backend).stage((request, chain) -> {
         shown.put(request.sector(), request);
-        return request.sector() >= 100 ? chain.proceed(request) : Mono.create(signal -> signals.put(request.sector(), signal));
+        Mono<BlockStatus> byHand = Mono.create(signal -> signals.put(request.sector(), signal));
+        // From sector 50 on it sends them on, from 100 on at once.
+        return request.sector() >= 100 ? chain.proceed(request) : request.sector() >= 50 ? byHand.then(chain.proceed(request)) : byHand;
     }).build();
     private final QueueSubscriber subscriber = new QueueSubscriber(source, new SharedSink(loop, disk), pipeline);
 
@@ -193,6 +196,64 @@ class StageHoldsTest {
         ticks.tickUntilIdle();
         assertThat(read.result()).as("what the stage decided").isEqualTo(-Errno.ENOSPC);
         assertThat(released).isTrue();
+    }
+
+    @Test
+    void shouldCompleteARequestAsUsualThatOnlySeemsLost() {
+        TestIo read = submit(50);
+        lose(50);
+        try (CapturedLog log = new CapturedLog()) {
+            signal(50);
+            assertThat(read.result()).isEqualTo(512);
+            pass(SECOND);
+            assertThat(log.lines()).isEmpty();
+        }
+        List<String> told = new ArrayList<>();
+        source.stop(() -> source.whenReleased(() -> told.add("released")));
+        assertThat(told).containsExactly("released");
+    }
+
+    @Test
+    void shouldFailAtTheLimitWhatIsLostAndNotFoundYet() {
+        TestIo read = submit(0);
+        lose(0);
+        source.stop(() -> {});
+        subscriber.holds().forEach(subscriber.holds()::expire);
+        assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
+    }
+
+    @Test
+    void shouldKeepTheDataFromTheStageFromTheLimitOnThoughTheSinkHasItYet() {
+        disk.hold();
+        TestIo read = submit(100);
+        BlockRequest request = Objects.requireNonNull(shown.get(100L));
+        request.copyDataTo(0, new byte[512], 0, 512);
+        source.stop(() -> {});
+        subscriber.holds().forEach(subscriber.holds()::expire);
+        assertThat(read.answered()).isFalse();
+        assertThatThrownBy(() -> request.copyDataTo(0, new byte[512], 0, 512)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
+        assertThatThrownBy(() -> request.copyDataFrom(0, new byte[512], 0, 512)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
+    }
+
+    @Test
+    void shouldKnowRequestsWithoutStagesThatHaveAMonoAllTheSame() {
+        BlockPipeline slow = BlockPipeline.builder().backend(backend).shortcuts(Shortcuts.ALL.withBypass(false)).build();
+        try (TestQueue bare = new TestQueue(loop, 1, 4)) {
+            QueueSource requests = bare.feed(new QueueSource(loop, bare));
+            QueueSubscriber end = new QueueSubscriber(requests, new SharedSink(loop, disk), slow);
+            end.subscribe();
+            disk.hold();
+            TestIo read = bare.submit(TestIo.read(8, 512));
+            ticks.tickUntilIdle();
+            List<Long> sectors = new ArrayList<>();
+            end.holds().forEach(call -> sectors.add(call.request().sector()));
+            assertThat(sectors).containsExactly(8L);
+            disk.releaseAll();
+            ticks.tickUntilIdle();
+            assertThat(read.result()).isEqualTo(512);
+            end.holds().forEach(call -> sectors.add(call.request().sector()));
+            assertThat(sectors).hasSize(1);
+        }
     }
 
     @Test
