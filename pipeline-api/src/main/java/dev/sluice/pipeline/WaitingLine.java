@@ -39,7 +39,7 @@ final class WaitingLine {
 
     private ArrayDeque<BlockRequest> line(int queue) {
         if (queue >= lines.length) {
-            lines = Arrays.copyOf(lines, Math.max(queue + 1, lines.length * 2));
+            lines = Arrays.copyOf(lines, queue + 1);
         }
         ArrayDeque<BlockRequest> line = lines[queue];
         if (line == null) {
@@ -63,7 +63,7 @@ final class WaitingLine {
 
     /** Whose turn it is, or null. */
     @Nullable BlockRequest peek() {
-        return waitingQueues == 0 ? null : line(turns[first]).peek();
+        return line(turns[first]).peek();
     }
 
     /** Takes the one whose turn it is; its queue comes again behind all others. */

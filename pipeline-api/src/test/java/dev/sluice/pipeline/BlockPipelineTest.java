@@ -61,6 +61,15 @@ class BlockPipelineTest {
     }
 
     @Test
+    void shouldRefuseWhatIsBeyondItsBounds() {
+        assertThatThrownBy(() -> builder().serial("äöüäöüäöüäx")).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("21 bytes; the most is 20");
+        for (Duration limit : List.of(Duration.ofNanos(-1), Duration.ofDays(1).plusNanos(1))) {
+            assertThatThrownBy(() -> builder().drainLimit(limit)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining(limit.toString());
+        }
+        assertThatThrownBy(() -> BlockPipeline.builder().build()).isInstanceOf(IllegalStateException.class).hasMessageContaining("needs a backend");
+    }
+
+    @Test
     void shouldOpenOneSinkForTheQueuesOfALoopAndCloseItOnce() {
         BlockPipeline pipeline = builder().build();
         try (TestQueue one = new TestQueue(loop, 0, 4); TestQueue other = new TestQueue(loop, 1, 4)) {

@@ -282,4 +282,79 @@ class SharedSinkTest {
             assertThat(loop.takeFailures()).isEmpty();
         }
     }
+
+    @Test
+    void shouldPutWhatComesBehindWhatWaitsThoughTheSinkHasRoomAgain() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 1, SimulatedFaults.NONE)) {
+            SimulatedSink disk = (SimulatedSink) backend.openSink(loop);
+            SharedSink sink = new SharedSink(loop, disk);
+            BareRequest first = new BareRequest(loop, 0, 0).parse(BlockOp.FLUSH, 0);
+            BareRequest waiting = new BareRequest(loop, 0, 1).parse(BlockOp.FLUSH, 1);
+            BareRequest late = new BareRequest(loop, 0, 2).parse(BlockOp.FLUSH, 2);
+            disk.hold();
+            sink.submit(first);
+            sink.submit(waiting);
+            loop.tickUntilIdle();
+            assertThat(sectors(disk)).containsExactly(0L);
+            first.listener((request, result) -> {
+                request.release();
+                sink.completed();
+                // There is room, and the tick in which the one that waits goes in has not ended.
+                sink.submit(late);
+            });
+            disk.release(first);
+            loop.tickUntilIdle();
+            assertThat(sectors(disk)).containsExactly(1L);
+            sink.close();
+            disk.releaseAll();
+            loop.tickUntilIdle();
+            assertThat(waiting.answered).isZero();
+            assertThat(late.answered).as("it waited when the sink was closed").isEqualTo(-Errno.ESHUTDOWN);
+            assertThat(disk.released()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldLeaveTheNextLifeAloneWhenASinkThrowsBehindTheEndOfTheOneBefore() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.of(1 << 20, 4, SimulatedFaults.NONE);
+                CapturedLog log = new CapturedLog()) {
+            RecordingBackend throwing = new RecordingBackend(backend);
+            SharedSink sink = new SharedSink(loop, throwing.openSink(loop));
+            BareRequest reused = new BareRequest(loop, 0, 0) {
+                @Override
+                protected void answer(int result) {
+                    super.answer(result);
+                    if (answers == 1) {
+                        parse(BlockOp.FLUSH);
+                    }
+                }
+            };
+            throwing.instead = request -> {
+                if (request == reused) {
+                    request.submitted();
+                    request.complete(0);
+                }
+                throw new IllegalStateException("made up");
+            };
+            sink.submit(reused.parse(BlockOp.FLUSH));
+            loop.tickUntilIdle();
+            assertThat(reused.state()).isEqualTo(BlockRequest.State.PARSED);
+            assertThat(reused.answers).isOne();
+            // Completed before the loop comes to it, and not released: its stage has it.
+            BareRequest kept = new BareRequest(loop, 0, 1).parse(BlockOp.FLUSH);
+            kept.listener((request, result) -> {});
+            sink.submit(kept);
+            kept.complete(7);
+            loop.tickUntilIdle();
+            assertThat(kept.result()).isEqualTo(7);
+            assertThat(loop.takeFailures()).isEmpty();
+            for (int i = 0; i < 40; i++) {
+                sink.submit(new BareRequest(loop, 0, 2).parse(BlockOp.FLUSH));
+            }
+            loop.tickUntilIdle();
+            assertThat(log.lines("the sink failed on FLUSH")).hasSizeBetween(1, 20);
+        }
+    }
 }
