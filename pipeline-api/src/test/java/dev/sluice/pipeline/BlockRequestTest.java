@@ -149,6 +149,12 @@ class BlockRequestTest {
             assertThat(dropped.result()).isEqualTo(-Errno.ECANCELED);
             assertThat(dropped.answers()).isEqualTo(1);
 
+            TestIo elsewhere = queue.submit(TestIo.flush());
+            onAnotherThread(polled(queue)::discard);
+            assertThat(elsewhere.answered()).as("the loop has not heard of it").isFalse();
+            loop.tickUntilIdle();
+            assertThat(elsewhere.result()).isEqualTo(-Errno.ECANCELED);
+
             TestIo working = queue.submit(TestIo.flush());
             BlockRequest taken = polled(queue);
             taken.take(KEEPS);

@@ -128,10 +128,12 @@ class DataCopyTest {
     @Test
     void shouldGiveNobodyButASinkABufferForSystemCalls() {
         List<Class<?>> refused = new ArrayList<>();
+        List<BlockRequest> shown = new ArrayList<>();
         Consumer<BlockRequest> asks = request -> refused.add(thrownBy(() -> request.callBuffer(0, 0)));
         try (PipelineRig rig = new PipelineRig(builder -> builder
                 .operator(flux -> flux.doOnNext(asks))
                 .stage((request, chain) -> {
+                    shown.add(request);
                     Mono<BlockStatus> rest = chain.proceed(request);
                     asks.accept(request);
                     return rest.doOnSubscribe(subscription -> asks.accept(request)).doOnNext(status -> asks.accept(request));
@@ -139,6 +141,7 @@ class DataCopyTest {
             rig.sink().hold();
             rig.submit(TestIo.write(0, content()));
             rig.settle();
+            asks.accept(shown.getFirst());
             BlockRequest taken = rig.sink().held().getFirst();
             ByteBuffer rest = taken.callBuffer(1, 100);
             assertThat(rest.remaining()).isEqualTo(BYTES / 2 - 100);
@@ -148,7 +151,7 @@ class DataCopyTest {
             rig.sink().releaseAll();
             rig.settle();
         }
-        assertThat(refused).hasSize(4).containsOnly(IllegalStateException.class);
+        assertThat(refused).hasSize(5).containsOnly(IllegalStateException.class);
     }
 
     @Test
@@ -216,6 +219,8 @@ class DataCopyTest {
                     throw new InternalError("simulated");
                 }
             }.parse(BlockOp.READ);
+            assertThatThrownBy(() -> new BareRequest(loop, 0, 1).parse(BlockOp.WRITE).copyDataFrom(0, new byte[0], 0, 0))
+                    .isInstanceOf(UnsupportedOperationException.class).hasMessageContaining("read-only");
             assertThatThrownBy(() -> request.copyDataTo(0, new byte[1], 0, 0))
                     .isInstanceOf(TruncatedMemoryException.class).hasMessageContaining("truncated").hasRootCauseInstanceOf(InternalError.class);
             assertThatThrownBy(() -> request.copyDataFrom(0, new byte[1], 0, 0)).isInstanceOf(TruncatedMemoryException.class);
