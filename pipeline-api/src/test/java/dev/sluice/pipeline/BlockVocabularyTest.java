@@ -5,10 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.SimulatedBackend;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -69,7 +72,7 @@ class BlockVocabularyTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 256, 513, 131072, -512, Integer.MIN_VALUE})
     void shouldRefuseALogicalBlockOutOfBounds(int logical) {
-        assertThatThrownBy(() -> new BlockGeometry(512, logical, 65536, 0, false, false, false)).hasMessageContaining(Integer.toString(logical));
+        assertThatThrownBy(() -> new BlockGeometry(512, logical, 1 << 20, 0, false, false, false)).hasMessageContaining("logical block of " + logical);
     }
 
     @ParameterizedTest
@@ -176,5 +179,77 @@ class BlockVocabularyTest {
         assertThat(Shortcuts.ALL.withBypass(false)).isEqualTo(new Shortcuts(false, true, true));
         assertThat(Shortcuts.ALL.withPool(false)).isEqualTo(new Shortcuts(true, false, true));
         assertThat(Shortcuts.ALL.withBatch(false)).isEqualTo(new Shortcuts(true, true, false));
+    }
+
+    @Test
+    void shouldOfferNothingThatAnImplementationDoesNotHave() throws IOException {
+        try (ManualLoop loop = new ManualLoop(); SimulatedBackend backend = SimulatedBackend.ofSize(512)) {
+            assertThat(loop.kind()).isEmpty();
+            assertThat(loop.lookAt(new Polled())).isFalse();
+            BlockSink sink = backend.openSink(loop);
+            assertThat(sink.registerBuffers(4096, 4096)).isFalse();
+            sink.unregisterBuffers(4096);
+            assertThat(sink.counters()).isEqualTo(SinkCounters.NONE);
+            sink.close();
+            OneRequestQueue queue = new OneRequestQueue(loop);
+            queue.submit(BlockOp.READ, 0);
+            assertThat(queue.available()).isFalse();
+        }
+        PlainLoops loops = new PlainLoops();
+        assertThat(loops.watches()).isTrue();
+        try (IoLoop started = loops.start("plain")) {
+            assertThat(started.name()).as("it does not spin").isEqualTo("plain 0");
+        }
+        assertThat(new PlainBackends().unavailable(BackendOptions.of(Path.of("disk.img")))).contains("made up");
+        assertThat(new PlainBackends().loops()).isEmpty();
+    }
+
+    private static final class Polled implements IoLoop.Polled {
+        @Override
+        public boolean look() {
+            return true;
+        }
+
+        @Override
+        public boolean beforeSleep() {
+            return true;
+        }
+
+        @Override
+        public void beforeSpin() {}
+    }
+
+    private static final class PlainLoops implements IoLoopProvider {
+        @Override
+        public String name() {
+            return "plain";
+        }
+
+        @Override
+        public Optional<String> unavailable() {
+            return Optional.empty();
+        }
+
+        @Override
+        public IoLoop start(String name, long pollMaxNanos) {
+            return new ManualLoop(name + " " + pollMaxNanos);
+        }
+    }
+
+    private static final class PlainBackends implements BlockBackendProvider {
+        @Override
+        public String name() {
+            return "plain";
+        }
+
+        @Override
+        public Optional<String> unavailable() {
+            return Optional.of("made up");
+        }
+
+        @Override
+        public BlockBackend open(BackendOptions options) {
+            return SimulatedBackend.ofSize(512);
+        }
     }
 }

@@ -3,8 +3,10 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.pipeline.stage.HopStageProvider;
 import dev.sluice.pipeline.stage.NoopStageProvider;
 import dev.sluice.pipeline.stage.UninterestedStageProvider;
+import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedSink;
 import dev.sluice.pipeline.testing.TestIo;
 import java.util.List;
@@ -69,8 +71,14 @@ class ShortcutsTest {
 
     @Test
     void shouldRefuseArgumentsThatMeanNothing() {
-        assertThatThrownBy(() -> new NoopStageProvider().create("x", new BlockGeometry(512, 512, 512, 0, false, false, false)))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("noop");
+        for (BlockStageProvider provider : List.of(new NoopStageProvider(), new HopStageProvider(), new UninterestedStageProvider())) {
+            assertThat(stage(provider).name()).isEqualTo(provider.name()).isNotEmpty();
+            assertThatThrownBy(() -> provider.create("x", new BlockGeometry(512, 512, 512, 0, false, false, false)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("stage " + provider.name() + " takes no arguments; 'x' was given");
+        }
+        try (ManualLoop loop = new ManualLoop()) {
+            assertThat(stage(new UninterestedStageProvider()).interestedIn(new BareRequest(loop, 0, 0).parse(BlockOp.READ))).isFalse();
+        }
     }
 }
