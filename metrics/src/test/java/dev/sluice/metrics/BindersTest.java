@@ -18,6 +18,7 @@ import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.InvocationHandler;
 import java.lang.reflect.Proxy;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -32,13 +33,14 @@ final class BindersTest {
     }
 
     private static IoLoop loop(String name, LoopCounters counters) {
-        return (IoLoop) Proxy.newProxyInstance(IoLoop.class.getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, method, arguments) -> switch (method.getName()) {
+        InvocationHandler handler = (proxy, method, arguments) -> switch (method.getName()) {
             case "name" -> name;
             case "counters" -> counters;
             case "hashCode" -> System.identityHashCode(proxy);
             case "equals" -> proxy == arguments[0];
             default -> throw new UnsupportedOperationException(method.getName());
-        });
+        };
+        return (IoLoop) Proxy.newProxyInstance(IoLoop.class.getClassLoader(), new Class<?>[] {IoLoop.class}, handler);
     }
 
     @Test

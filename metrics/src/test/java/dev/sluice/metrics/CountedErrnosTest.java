@@ -12,7 +12,8 @@ final class CountedErrnosTest {
     @Test
     void shouldHaveACounterForEachErrnoAndOneForTheRest() {
         int[] counted = {
-            Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.EROFS, Errno.EINVAL, Errno.EFAULT, Errno.ENOMEM, Errno.ETIMEDOUT, Errno.ECANCELED, Errno.ESHUTDOWN, Errno.EOPNOTSUPP
+            Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.EROFS, Errno.EINVAL, Errno.EFAULT,
+            Errno.ENOMEM, Errno.ETIMEDOUT, Errno.ECANCELED, Errno.ESHUTDOWN, Errno.EOPNOTSUPP
         };
         assertThat(CountedErrnos.COUNT).isEqualTo(counted.length + 1);
         int rest = CountedErrnos.indexOf(Errno.EMFILE);

@@ -88,7 +88,7 @@ class PrometheusExpositionTest {
         metrics.unbindFrom(registry);
         RequestHistograms histograms = RequestHistograms.of(registry);
         assertThat(RequestHistograms.of(registry)).isSameAs(histograms);
-        assertThat(histograms.getMetricFamilyDescriptor().getName()).isEqualTo("sluice_request_duration_seconds");
+        assertThat(histograms.getMetricFamilyDescriptor().getMetadata().getName()).isEqualTo("sluice_request_duration_seconds");
         assertThat(histograms.collect().getDataPoints()).isEmpty();
         assertThat(histograms.collect().getMetadata().getHelp()).isEqualTo(SluiceMeter.REQUEST_DURATION.description());
     }

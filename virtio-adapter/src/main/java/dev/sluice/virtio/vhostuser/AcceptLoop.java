@@ -53,11 +53,14 @@ final class AcceptLoop {
                 if (result < 0 && result != -Errno.EINTR) {
                     throw new IOException("poll: " + Errno.describe(result));
                 }
-                if (result > 0 && !closing.getAsBoolean() && (ready.revents(LISTENING) & SOCKET_ENDED) != 0) {
+                if (result < 0 || closing.getAsBoolean()) {
+                    continue;
+                }
+                if ((ready.revents(LISTENING) & SOCKET_ENDED) != 0) {
                     // Always ready, while a non-blocking accept4 answers EAGAIN as if it were idle: going on would spin.
                     throw new IOException("the listening socket was shut down or closed by somebody else");
                 }
-                if (result > 0 && !closing.getAsBoolean() && !accept()) {
+                if (!accept()) {
                     // Still readable, so waiting for it would spin: wait for the end alone.
                     ready.setEvents(LISTENING, 0);
                     int _ = ready.await(RETRY_MILLIS);

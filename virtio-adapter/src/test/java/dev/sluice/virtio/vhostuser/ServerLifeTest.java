@@ -110,7 +110,9 @@ final class ServerLifeTest {
         try (Fd file = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0);
                 VhostUserServer server = settings().fd(file.number()).build()) {
             assertThatThrownBy(server::start).isInstanceOf(IOException.class).hasMessageContaining("AF_UNIX");
-            assertThatThrownBy(server::start).isInstanceOf(IOException.class).hasMessage("fd " + file.number() + ": the server could not be started before: build another one");
+            assertThatThrownBy(server::start)
+                    .isInstanceOf(IOException.class)
+                    .hasMessage("fd " + file.number() + ": the server could not be started before: build another one");
         }
     }
 
@@ -156,7 +158,8 @@ final class ServerLifeTest {
 
     @Test
     void shouldShowItsStateWhileAFrontEndIsThereAndAfter() throws Exception {
-        VhostUserServer.State nobody = new VhostUserServer.State(fixture.socket.toString(), false, 0, 0, fixture.server.state().offeredFeatures(), 0, 0, false, List.of());
+        long offered = fixture.server.state().offeredFeatures();
+        VhostUserServer.State nobody = new VhostUserServer.State(fixture.socket.toString(), false, 0, 0, offered, 0, 0, false, List.of());
         assertThat(nobody.offeredFeatures() & VirtioFeatures.BLK_FLUSH).isNotZero();
         assertThat(fixture.server.state()).isEqualTo(nobody);
         try (RawFrontEnd front = RawFrontEnd.running(fixture)) {

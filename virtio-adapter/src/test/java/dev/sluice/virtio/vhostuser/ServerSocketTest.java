@@ -30,6 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Where connections come from. */
 final class ServerSocketTest {
+    private static final String IN_USE = "is in use: another process listens there, stop it or choose another path";
+
     @TempDir
     Path directory;
 
@@ -73,7 +75,7 @@ final class ServerSocketTest {
         Path path = directory.resolve("full");
         List<UnixSocket> waiting = new ArrayList<>();
         try (UnixSocket _ = UnixSocket.listenAt(path.toString(), 1)) {
-            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageEndingWith("is in use: another process listens there, stop it or choose another path");
+            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageEndingWith(IN_USE);
             // connect(2) of one more is EAGAIN, or would wait.
             int result;
             do {
@@ -83,7 +85,7 @@ final class ServerSocketTest {
                 result = socket.connect(path.toString());
             } while (result == 0);
             assertThat(result).isEqualTo(-Errno.EAGAIN);
-            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageEndingWith("is in use: another process listens there, stop it or choose another path");
+            assertThatThrownBy(() -> ServerSocket.listenAt(path)).hasMessageEndingWith(IN_USE);
         } finally {
             waiting.forEach(UnixSocket::close);
         }
