@@ -1,18 +1,49 @@
 #!/bin/sh
-# Makes the distribution out of what the build has laid into IMAGE (runtime, libraries, man pages): launcher, completion, AOT cache, archive.
-#   assemble.sh SOURCES IMAGE TIMESTAMP ARCHIVE
+# Makes the distribution out of what the build has made (runtime and man pages in IMAGE, LIBRARIES): launcher, completion, AOT cache, archive.
+#   assemble.sh SOURCES IMAGE TIMESTAMP ARCHIVE LIBRARIES ARCHITECTURE [NATIVE]
+# For another ARCHITECTURE (amd64, aarch64) than this machine's NATIVE is the finished image of this one's; an AOT cache, which takes a run, is not made then.
 set -eu
-sources=$1 image=$2 timestamp=$3 archive=$4
+sources=$1 image=$2 timestamp=$3 archive=$4 libraries=$5 architecture=$6 native=${7:-}
 
-mkdir -p "$image/conf" "$image/share/bash-completion/completions" "$image/share/doc/sluice"
+mkdir -p "$image/conf" "$image/lib/sluice" "$image/share/bash-completion/completions" "$image/share/doc/sluice"
 install -m 755 "$sources/src/main/sh/sluice" "$image/bin/sluice"
 install -m 644 "$sources/../examples/src/main/resources/dev/sluice/examples/load/jvm.options" "$sources/../examples/src/main/resources/dev/sluice/examples/load/launch.sh" "$image/conf/"
 install -m 644 "$sources/../LICENSE" "$sources/../README.md" "$sources/../CHANGELOG.md" "$image/share/doc/sluice/"
+cp "$libraries"/*.jar "$image/lib/sluice/"
+cp "$libraries"/native/*.so "$image/lib/"
 # Libraries for other architectures can never be loaded by this runtime.
-case $(uname -m) in
-    x86_64) rm -f "$image"/lib/sluice/*-linux-aarch_64.jar "$image"/lib/*_aarch_64.so ;;
+case $architecture in
+    amd64) rm -f "$image"/lib/sluice/*-linux-aarch_64.jar "$image"/lib/*_aarch_64.so ;;
     aarch64) rm -f "$image"/lib/sluice/*-linux-x86_64.jar "$image"/lib/*_x86_64.so ;;
 esac
+
+# The newest version of glibc that any file of the image was linked against, and the libraries that it does not bring along.
+glibc=$(grep -raohE 'GLIBC_2\.[0-9]+' "$image/bin" "$image/lib" | sort -Vu | tail -n 1)
+needed=
+for library in libz.so.1 libstdc++.so.6 libgcc_s.so.1; do
+    if grep -raqF "$library" "$image/bin" "$image/lib"; then needed="$needed, $library"; fi
+done
+cat >"$image/README" <<EOF
+Sluice for Linux on $architecture, with a Java runtime of its own: bin/sluice --help, and share/doc/sluice/README.md.
+It needs glibc ${glibc#GLIBC_} or newer$needed.
+EOF
+
+pack() {
+    find "$image" -exec touch -h -d "$timestamp" {} +
+    tar --create --gzip --file "$archive" --directory "$(dirname "$image")" \
+        --sort=name --owner=0 --group=0 --numeric-owner --mtime="$timestamp" --mode='u+rw,go+r,go-w' "$(basename "$image")"
+    du -sh "$image" "$archive"
+}
+
+if [ -n "$native" ]; then
+    echo "It has no AOT cache: a start takes longer than with one." >>"$image/README"
+    mkdir -p "$image/share/man"
+    cp -R "$native/share/man/." "$image/share/man/"
+    cp "$native/share/bash-completion/completions/sluice" "$image/share/bash-completion/completions/"
+    pack
+    exit
+fi
+
 # The cache notes size and time of every jar: give them the time that the archive gives them.
 find "$image" -exec touch -h -d "$timestamp" {} +
 rm -f "$image/lib/sluice.aot"
@@ -53,6 +84,4 @@ if [ "$ended" -ne 0 ] || [ ! -s "$image/lib/sluice.aot" ]; then
     exit 1
 fi
 
-tar --create --gzip --file "$archive" --directory "$(dirname "$image")" \
-    --sort=name --owner=0 --group=0 --numeric-owner --mtime="$timestamp" --mode='u+rw,go+r,go-w' "$(basename "$image")"
-du -sh "$image" "$archive"
+pack
