@@ -6,16 +6,16 @@ import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * The connections of one device, counted by what happens to them.
+ * The connections of one device, counted by event.
  *
- * <p><b>Threading:</b> any thread; connections are seldom.
+ * <p><b>Threading:</b> any thread; connections are rare.
  */
 final class ConnectionCounters {
     private static final ConnectionEvent[] EVENTS = ConnectionEvent.values();
 
     private final AtomicLongArray counts = new AtomicLongArray(EVENTS.length);
 
-    @SuppressWarnings("EnumOrdinal") // the array lives and dies with this process
+    @SuppressWarnings("EnumOrdinal") // the array lives no longer than this process
     void count(ConnectionEvent event) {
         counts.incrementAndGet(event.ordinal());
     }
@@ -25,7 +25,7 @@ final class ConnectionCounters {
         return counts.get(event.ordinal());
     }
 
-    /** How many have come and not gone. */
+    /** How many are connected now. */
     private long open() {
         long open = 0;
         for (ConnectionEvent event : EVENTS) {

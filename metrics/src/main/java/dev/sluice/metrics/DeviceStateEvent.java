@@ -6,7 +6,7 @@ import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
 
-/** A queue started, stopped or broke, or a front end came or went, for Java Flight Recorder. */
+/** A queue started, stopped or broke, or a front end connected or disconnected, for Java Flight Recorder. */
 @Name("dev.sluice.DeviceState")
 @Label("Device state change")
 @Category("Sluice")

@@ -1,17 +1,17 @@
 package dev.sluice.metrics;
 
 /**
- * The buckets of latency histograms: 1, 2 and 5 of every decade from 10 us to 10 s, and one for all that took longer.
+ * The buckets of latency histograms: 1, 2 and 5 of every decade from 10 us to 10 s, and one for everything slower.
  *
  * <p>Layout only. <b>Threading</b>: any. <b>Allocation</b>: none.
  */
 public final class LatencyBuckets {
     private static final long[] UPPER_BOUNDS = upperBounds();
 
-    /** The bounded buckets and the one without a bound. */
+    /** The bounded buckets and the unbounded one. */
     public static final int COUNT = UPPER_BOUNDS.length + 1;
 
-    /** By the bits of a duration: the first bucket that one of so many bits may be in; two steps further at the most it is found. */
+    /** By the bit length of a duration: the first bucket that a duration of this length may be in; the right one is at most two further. */
     private static final byte[] FIRST_OF_BITS = firstOfBits();
 
     private LatencyBuckets() {}
@@ -42,7 +42,7 @@ public final class LatencyBuckets {
         return first;
     }
 
-    /** The bucket of a duration; one below zero is taken for zero. */
+    /** The bucket of a duration; a negative one is treated as zero. */
     public static int indexOf(long nanos) {
         if (nanos <= 0) {
             return 0;
@@ -54,7 +54,7 @@ public final class LatencyBuckets {
         return index;
     }
 
-    /** The longest duration in a bucket; {@code Long.MAX_VALUE} for the last. */
+    /** The longest duration in a bucket in nanoseconds; {@code Long.MAX_VALUE} for the last. */
     public static long upperBoundNanos(int index) {
         if (index < 0 || index >= COUNT) {
             throw new IndexOutOfBoundsException("bucket " + index + " is not from 0 to " + (COUNT - 1));
@@ -62,7 +62,7 @@ public final class LatencyBuckets {
         return index == COUNT - 1 ? Long.MAX_VALUE : UPPER_BOUNDS[index];
     }
 
-    /** The same in seconds; positive infinity for the last. */
+    /** The longest duration in a bucket in seconds; positive infinity for the last. */
     public static double upperBoundSeconds(int index) {
         long nanos = upperBoundNanos(index);
         return index == COUNT - 1 ? Double.POSITIVE_INFINITY : nanos / 1e9;

@@ -33,7 +33,7 @@ public final class LoopMetrics extends SluiceBinder {
             count(registration, SluiceMeter.LOOP_COMPLETIONS, tags, loop, LoopCounters::completions);
             count(registration, SluiceMeter.LOOP_TASKS, tags, loop, LoopCounters::tasks);
             registration.counter(SluiceMeter.LOOP_BUSY_TIME, tags, loop, of -> of.counters().busyNanos() / NANOS);
-            // Below zero where the thread has ended or the platform cannot tell.
+            // Negative if the thread has terminated or the platform does not support the measurement.
             registration.counter(SluiceMeter.LOOP_CPU_TIME, tags, loop, of -> Math.max(0, threads.getThreadCpuTime(of.counters().threadId())) / NANOS);
             if (threads instanceof com.sun.management.ThreadMXBean allocations) {
                 registration.counter(SluiceMeter.LOOP_ALLOCATED, tags, loop, of -> Math.max(0, allocations.getThreadAllocatedBytes(of.counters().threadId())));

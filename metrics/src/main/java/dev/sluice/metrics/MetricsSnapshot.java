@@ -7,16 +7,16 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * What a device has done since its metrics were made: cumulative, all queues together. Immutable.
+ * What a device has done since its metrics were created: cumulative, summed over all queues. Immutable.
  *
  * @param device the device's name
- * @param kicks kicks seen
- * @param calls times the other side was called
- * @param callsSuppressed times that used elements were published and the other side wanted no call
+ * @param kicks kicks that the device has seen
+ * @param calls interrupts that the device sent to the driver
+ * @param callsSuppressed times that the device published used elements and sent no interrupt because the driver had suppressed it
  * @param elements used elements published
- * @param malformedChains chains that broke a rule; each failed a request
- * @param brokenQueues times that a ring was broken and its queue ended
- * @param ops by operation; each is there, with zeroes where nothing was done
+ * @param malformedChains chains that violated the specification; each failed one request
+ * @param brokenQueues times that a queue stopped because its ring was broken
+ * @param ops totals by operation; every operation is present, with zeroes if it has not occurred
  */
 public record MetricsSnapshot(
         String device,
@@ -31,13 +31,13 @@ public record MetricsSnapshot(
     /**
      * One operation's totals.
      *
-     * @param requests requests answered, whatever their status
-     * @param bypassed those of them that went past the stages
-     * @param bytes bytes of the requests that were answered with OK
-     * @param ioErrors requests answered with IOERR
-     * @param unsupported requests answered with UNSUPP
-     * @param waitNanos time from being seen to being submitted, summed up
-     * @param deviceNanos time from being submitted to being completed, summed up
+     * @param requests requests completed, whatever their status
+     * @param bypassed how many of them bypassed the stages
+     * @param bytes bytes of the requests that completed with OK
+     * @param ioErrors requests that completed with IOERR
+     * @param unsupported requests that completed with UNSUPP
+     * @param waitNanos time between fetching requests from the ring and submitting them, summed up
+     * @param deviceNanos time between submitting requests and completing them, summed up
      */
     public record OpTotals(
             long requests, long bypassed, long bytes, long ioErrors, long unsupported, long waitNanos, long deviceNanos) {}
@@ -66,7 +66,7 @@ public record MetricsSnapshot(
         return ops.values().stream().mapToLong(OpTotals::bytes).sum();
     }
 
-    /** Requests of all operations that did not end with OK. */
+    /** Requests of all operations that did not complete with OK. */
     public long errors() {
         return ops.values().stream().mapToLong(totals -> totals.ioErrors() + totals.unsupported()).sum();
     }

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.function.ToLongFunction;
 
 /**
- * What a disk is made of, and what its sinks do, one on each loop.
+ * The description of a disk, and the counters of its sinks, one sink on each loop.
  *
  * <p><b>Threading:</b> any thread. <b>Ownership:</b> pipeline and loops stay their owners'. <b>Allocation:</b> none on the loops.
  */
@@ -19,11 +19,11 @@ public final class PipelineMetrics extends SluiceBinder {
     private final List<IoLoop> loops;
 
     /**
-     * Metrics of a pipeline.
+     * Creates the metrics of a pipeline.
      *
      * @param device name of the disk, as for {@link SluiceMetrics}
      * @param backend name of its backend
-     * @param loops that may serve it
+     * @param loops the loops that may serve it
      */
     public PipelineMetrics(String device, String backend, BlockPipeline pipeline, List<IoLoop> loops) {
         this.device = device;

@@ -8,17 +8,17 @@ import java.lang.invoke.VarHandle;
  * The counters of one queue, in one array of longs: for every op the {@code OP_} fields, the latency buckets and the errnos, then the
  * {@code QUEUE_} fields.
  *
- * <p><b>Threading:</b> one writer, the loop that serves the queue; when another one takes over, whoever hands the queue over orders the two.
- * Read by any thread. Values are stored and loaded opaque: a reader sees each counter whole and never going back, but two
- * counters may be a request apart. <b>Allocation:</b> at creation only.
+ * <p><b>Threading:</b> one writer, the loop that serves the queue; a handover between loops orders their writes.
+ * Any thread may read. Values are stored and loaded in opaque mode: a reader sees each counter whole and never decreasing, but two
+ * counters may be one request apart. <b>Allocation:</b> at creation only.
  */
 final class QueueCounters {
-    /** Requests answered; whatever the status, by the path they took. */
+    /** Requests completed, whatever their status, by the path they took. */
     static final int OP_BYPASSED = 0;
 
     static final int OP_STAGED = 1;
 
-    /** Bytes of the requests that were answered with OK. */
+    /** Bytes of the requests that completed with OK. */
     static final int OP_BYTES = 2;
 
     static final int OP_WAIT_NANOS = 3;
@@ -34,15 +34,15 @@ final class QueueCounters {
     static final int QUEUE_MALFORMED = 4;
     static final int QUEUE_BROKEN = 5;
     static final int QUEUE_RUNNING = 6;
-    /** Turns that took requests. */
+    /** Turns that took at least one request. */
     static final int QUEUE_TURNS = 7;
     /** Requests that turns took. */
     static final int QUEUE_TAKEN = 8;
-    /** Requests that were out when a turn had taken some, summed up over turns. */
+    /** Requests in flight after each turn that took any, summed up over turns. */
     static final int QUEUE_DEPTH = 9;
     private static final int QUEUE_FIELDS = 10;
 
-    /** Two cache lines in front and behind, for processors that fetch them in pairs: no two loops write to the same ones. */
+    /** Two cache lines before and after, for processors that prefetch them in pairs: no two loops write to the same ones. */
     private static final int PADDING = 16;
 
     private static final BlockOp[] OPS = BlockOp.values();
@@ -51,9 +51,9 @@ final class QueueCounters {
 
     private final long[] values = new long[FIRST_QUEUE_FIELD + QUEUE_FIELDS + PADDING];
 
-    // ---- the loop writes
+    // ---- written by the loop
 
-    /** So many requests, alike in everything. */
+    /** Counts {@code requests} requests that are alike in everything else. */
     void requestsCompleted(BlockOp op, int requests, long bytes, int errno, long waitNanos, long deviceNanos, boolean bypassed) {
         int base = base(op);
         add(base + (bypassed ? OP_BYPASSED : OP_STAGED), requests);
@@ -69,7 +69,7 @@ final class QueueCounters {
 
     private void add(int index, long amount) {
         long next = values[index] + amount;
-        // Pairs with the opaque loads of readers: whole, and in the end seen.
+        // Pairs with the opaque loads of readers: atomic and eventually visible.
         LONGS.setOpaque(values, index, next);
     }
 
@@ -81,7 +81,7 @@ final class QueueCounters {
         LONGS.setOpaque(values, FIRST_QUEUE_FIELD + QUEUE_RUNNING, running ? 1L : 0L);
     }
 
-    // ---- anybody reads
+    // ---- read by any thread
 
     long ofOp(BlockOp op, int field) {
         return read(base(op) + field);
@@ -105,7 +105,7 @@ final class QueueCounters {
         return read(FIRST_QUEUE_FIELD + field);
     }
 
-    /** Taken and not answered. The two are a request or so apart, and a queue that is not told of turns has taken none. */
+    /** Requests taken and not yet completed. The two counters may be a request or so apart, and a source that reports no turns has taken none. */
     long inFlight() {
         long completed = 0;
         for (BlockOp op : OPS) {
@@ -118,7 +118,7 @@ final class QueueCounters {
         return (long) LONGS.getOpaque(values, index);
     }
 
-    @SuppressWarnings("EnumOrdinal") // the array lives and dies with this process
+    @SuppressWarnings("EnumOrdinal") // the array lives no longer than this process
     private static int base(BlockOp op) {
         return PADDING + op.ordinal() * OP_FIELDS;
     }

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.function.ToDoubleFunction;
 
 /**
- * The meters that one binder has put into one registry, so that they can be taken out again.
+ * The meters that one binder has registered with one registry, so that they can be removed again.
  *
- * <p><b>Threading:</b> one thread at a time. <b>Ownership:</b> Micrometer refers to what is counted weakly: its owner keeps it.
+ * <p><b>Threading:</b> one thread at a time. <b>Ownership:</b> Micrometer refers to what is counted weakly: its owner must keep it reachable.
  */
 final class Registration implements AutoCloseable {
     private final MeterRegistry registry;
@@ -35,7 +35,7 @@ final class Registration implements AutoCloseable {
                 .register(registry));
     }
 
-    /** Returns the tags as the registry shows them: with its common ones, and changed by its filters. */
+    /** Returns the tags as the registry shows them: with its common tags, and changed by its filters. */
     <T> Tags gauge(SluiceMeter meter, Tags tags, T measured, ToDoubleFunction<T> value) {
         Gauge made = Gauge.builder(meter.getName(), measured, value)
                 .description(meter.description())
@@ -46,7 +46,7 @@ final class Registration implements AutoCloseable {
         return Tags.of(made.getId().getTags());
     }
 
-    /** Something that is no meter of Micrometer's. */
+    /** A collector that is not a Micrometer meter. */
     void whenClosed(Runnable undo) {
         whenClosed.add(undo);
     }

@@ -20,8 +20,8 @@ import java.util.WeakHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /**
- * The latency histograms of all devices of a Prometheus registry. Micrometer has no histogram over counts that somebody else keeps; the
- * Prometheus library has.
+ * The latency histograms of all devices of a Prometheus registry. Micrometer cannot publish a histogram over counts that are kept elsewhere; the
+ * Prometheus library can.
  *
  * <p><b>Threading:</b> any thread.
  */
@@ -41,7 +41,7 @@ final class RequestHistograms implements Collector {
         this.names = names;
     }
 
-    /** The ones of a registry: of one name there can be one collector. */
+    /** The histograms of a registry: it accepts only one collector per name. */
     static RequestHistograms of(PrometheusMeterRegistry registry) {
         synchronized (OF_REGISTRY) {
             RequestHistograms known = OF_REGISTRY.get(registry);
@@ -78,7 +78,7 @@ final class RequestHistograms implements Collector {
             SluiceMetrics device = shown.device();
             for (BlockOp op : BlockOp.values()) {
                 Labels labels = labels(shown.tags().and(SluiceKey.OP.asString(), SluiceMetrics.tagValue(op)));
-                // As with meters: of two devices of one name the first is shown.
+                // As with meters: if two devices share a name, the first is shown.
                 if (taken.add(labels)) {
                     all.dataPoint(HistogramDataPointSnapshot.builder()
                             .labels(labels)

@@ -6,16 +6,16 @@ import java.util.Map;
 import java.util.WeakHashMap;
 
 /**
- * A binder that can also be unbound, as disks come and go while a process lives.
+ * A binder that can also be unbound, because disks come and go during the life of a process.
  *
- * <p><b>Threading:</b> any thread. <b>Ownership:</b> Micrometer refers to what it shows weakly: whoever binds this keeps it.
+ * <p><b>Threading:</b> any thread. <b>Ownership:</b> Micrometer refers to what it shows weakly: whoever binds this must keep it reachable.
  */
 public abstract sealed class SluiceBinder implements MeterBinder permits SluiceMetrics, PipelineMetrics, LoopMetrics {
     private final Map<MeterRegistry, Registration> bound = new WeakHashMap<>();
 
     SluiceBinder() {}
 
-    /** Registers all meters. Bound already, it changes nothing. */
+    /** Registers all meters. Does nothing if it is already bound to the registry. */
     @Override
     public final void bindTo(MeterRegistry registry) {
         synchronized (bound) {
@@ -27,7 +27,7 @@ public abstract sealed class SluiceBinder implements MeterBinder permits SluiceM
         }
     }
 
-    /** Removes from the registry what {@link #bindTo} has put there. */
+    /** Removes from the registry what {@link #bindTo} has registered. */
     public final void unbindFrom(MeterRegistry registry) {
         synchronized (bound) {
             Registration made = bound.remove(registry);

@@ -18,16 +18,16 @@ import java.util.Map;
 import java.util.function.ToLongFunction;
 
 /**
- * The metrics of one device: counts what its pipeline tells, and shows it to Micrometer when it is scraped. {@link SluiceMeter} says which meters there are.
+ * The metrics of one device: counts the events of its pipeline and publishes the counts to Micrometer on each scrape. {@link SluiceMeter} lists the meters.
  *
- * <p>Every counter is kept a queue and, where it belongs to requests, an operation. The first 64 queues have series of their own, the others of
- * a device share some, so that no device has more than some 3,300 series; errors by errno and histograms are a device's and an operation's.
+ * <p>Every counter is per queue and, if it counts requests, per operation. The first 64 queues have series of their own, the others of
+ * a device share one set, so that no device has more than some 3,300 series; errors by errno and histograms are per device and operation.
  *
  * <p>For Java Flight Recorder there are {@code dev.sluice.SlowRequest}, for requests slower than a threshold, and {@code dev.sluice.DeviceState}.
  *
  * <p><b>Threading:</b> the observer's methods as in {@link PipelineObserver}, one writer a queue; all others from any thread.
- * <b>Ownership:</b> Micrometer refers to the counters weakly: whoever binds this keeps it, which the pipeline does that it observes.
- * <b>Failure:</b> what is told of a queue beyond the device's is not counted. <b>Allocation:</b> none in the observer's methods, but for an event for
+ * <b>Ownership:</b> Micrometer refers to the counters weakly: whoever binds this must keep it reachable; the pipeline that it observes does.
+ * <b>Failure:</b> events of a queue beyond the device's are not counted. <b>Allocation:</b> none in the observer's methods, except for the event of
  * a slow request.
  */
 public final class SluiceMetrics extends SluiceBinder implements PipelineObserver {
@@ -43,7 +43,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     private final List<QueueSeries> series;
     private final ConnectionCounters connections = new ConnectionCounters();
 
-    /** Queues that are shown as one. */
+    /** Queues that share one set of series. */
     private record QueueSeries(String label, List<QueueCounters> queues) {
         double sum(ToLongFunction<QueueCounters> value) {
             long sum = 0;
@@ -55,7 +55,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     }
 
     /**
-     * Metrics of a device, without events for slow requests.
+     * Creates the metrics of a device, without events for slow requests.
      *
      * @param device its name, the value of the tag {@code device}
      * @param queueCount how many queues it has
@@ -65,9 +65,9 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     }
 
     /**
-     * Metrics of a device, with an event for Java Flight Recorder for each request that takes longer than this.
+     * Creates the metrics of a device, with an event for Java Flight Recorder for each request that takes longer than {@code slow}.
      *
-     * @throws IllegalArgumentException where the device has no queues or the duration is not positive
+     * @throws IllegalArgumentException if the device has no queues or the duration is not positive
      */
     public SluiceMetrics(String device, int queueCount, Duration slowerThan) {
         this(device, queueCount, slowerThan.toNanos());
@@ -75,10 +75,10 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
 
     private SluiceMetrics(String device, int queueCount, long slowNanos) {
         if (queueCount < 1) {
-            throw new IllegalArgumentException("a device with " + queueCount + " queues has nothing to count; the least is 1");
+            throw new IllegalArgumentException("a device has " + queueCount + " queues; the minimum is 1");
         }
         if (slowNanos <= 0) {
-            throw new IllegalArgumentException("requests slower than " + slowNanos + " ns are all requests; the least is 1 ns");
+            throw new IllegalArgumentException("the threshold for slow requests is " + slowNanos + " ns; the minimum is 1 ns");
         }
         this.device = device;
         this.slowNanos = slowNanos;
@@ -103,7 +103,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         return device;
     }
 
-    // ---- the loops write
+    // ---- written by the loops
 
     @Override
     public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
@@ -159,7 +159,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
             case STARTED -> queues[queue].running(true);
             case STOPPED -> queues[queue].running(false);
             case MALFORMED_CHAIN -> {
-                // A guest may make as many as it likes: no event for each.
+                // A guest can cause any number of them: no event for each.
                 count(queue, QueueCounters.QUEUE_MALFORMED, 1);
                 return;
             }
@@ -189,9 +189,9 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         return known;
     }
 
-    // ---- anybody reads
+    // ---- read by any thread
 
-    /** The totals as they are now. Allocates. */
+    /** The current totals. Allocates. */
     public MetricsSnapshot snapshot() {
         Map<BlockOp, OpTotals> ops = new EnumMap<>(BlockOp.class);
         for (BlockOp op : BlockOp.values()) {
@@ -216,7 +216,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
                 ops);
     }
 
-    /** Requests taken from their rings and not answered, all queues together. */
+    /** Requests taken from their rings and not yet completed, summed over all queues. */
     public long inFlight() {
         return sum(QueueCounters::inFlight);
     }
@@ -235,7 +235,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         return sum(counters -> counters.failed(op, errnoIndex));
     }
 
-    /** Requests by their latency, bucket by bucket. */
+    /** Requests by latency, one count per bucket. */
     long[] buckets(BlockOp op) {
         long[] counts = new long[LatencyBuckets.COUNT];
         Arrays.setAll(counts, bucket -> sum(counters -> counters.inBucket(op, bucket)));
@@ -262,7 +262,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         return sum;
     }
 
-    // ---- Micrometer reads
+    // ---- read by Micrometer
 
     @Override
     void register(Registration registration) {
@@ -314,7 +314,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         registration.whenClosed(() -> histograms.remove(this));
     }
 
-    /** Of those registries that are there now; a Prometheus registry that is added later has the counters that all others have. */
+    /** Of the registries present now; a Prometheus registry added later gets the counters that all others have. */
     private void addHistogramsWithin(Registration registration, CompositeMeterRegistry composite, Tags shown) {
         for (MeterRegistry part : composite.getRegistries()) {
             if (part instanceof PrometheusMeterRegistry prometheus) {
@@ -347,7 +347,8 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
             for (int i = 0; i < LatencyBuckets.COUNT; i++) {
                 int bucket = i;
                 double bound = LatencyBuckets.upperBoundSeconds(bucket);
-                Tags upTo = tags.and(SluiceKey.OP.asString(), tagValue(op), SluiceKey.LE.asString(), Double.isInfinite(bound) ? "+Inf" : Double.toString(bound));
+                String le = Double.isInfinite(bound) ? "+Inf" : Double.toString(bound);
+                Tags upTo = tags.and(SluiceKey.OP.asString(), tagValue(op), SluiceKey.LE.asString(), le);
                 registration.counter(SluiceMeter.REQUEST_DURATION_BUCKET, upTo, this, of -> of.upTo(op, bucket));
             }
         }

@@ -1,7 +1,7 @@
 /**
- * What pipelines did, counted on their loops by plain longs and read by Micrometer when it is scraped.
+ * What pipelines did: their loops count it in plain longs, Micrometer reads it on each scrape.
  *
- * <p>Reading order: {@link dev.sluice.metrics.SluiceMeter} (what there is), {@link dev.sluice.metrics.SluiceMetrics} (a device), {@code QueueCounters} (what
+ * <p>Reading order: {@link dev.sluice.metrics.SluiceMeter} (the meters), {@link dev.sluice.metrics.SluiceMetrics} (a device), {@code QueueCounters} (what
  * a loop writes), {@link dev.sluice.metrics.LatencyBuckets}, {@link dev.sluice.metrics.PipelineMetrics}, {@link dev.sluice.metrics.LoopMetrics},
  * {@link dev.sluice.metrics.MetricsSnapshot}.
  */

@@ -37,7 +37,7 @@ class MetricsTableTest {
         if (Boolean.getBoolean("sluice.docs.write")) {
             Files.writeString(DOCUMENT, document.substring(0, begin) + tables() + document.substring(end));
         } else {
-            assertThat(document.substring(begin, end)).as("run this test with -Dsluice.docs.write=true to write it anew").isEqualTo(tables());
+            assertThat(document.substring(begin, end)).as("run this test with -Dsluice.docs.write=true to regenerate it").isEqualTo(tables());
         }
     }
 

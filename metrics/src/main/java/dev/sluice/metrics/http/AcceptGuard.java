@@ -13,23 +13,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Ends what the JDK's HTTP server does where a connection waits and there is no descriptor for it: to try again at once, for ever, on a core of its own.
- * Its socket is closed until there are descriptors again, so that who asks is refused instead of kept waiting. Connections that are there are served as
- * long as nobody else comes.
+ * Stops the JDK's HTTP server from spinning. When a connection waits and no descriptor is left to accept it, that server retries at once, forever, and
+ * occupies a core. The guard closes the listening socket until descriptors are free again, so that new clients are refused instead of kept waiting.
+ * Established connections are served while the socket is closed.
  *
- * <p><b>Threading:</b> a thread of its own, which sleeps but for a moment each second.
+ * <p><b>Threading:</b> a thread of its own, which wakes up briefly once a second.
  */
 final class AcceptGuard implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(MonitoringServer.class);
     private static final Duration INTERVAL = Duration.ofSeconds(1);
-    /** Of the dispatcher in an interval; where it serves it takes a hundredth of it. */
+    /** CPU time of the dispatcher per interval above which it spins; a serving dispatcher uses a hundredth of it. */
     private static final long SPINNING_NANOS = 50_000_000;
-    /** Descriptors that must be free before the socket is opened again: its own few, and connections. */
+    /** Descriptors that must be free before the socket is opened again: a few for the server itself, the rest for connections. */
     private static final int MARGIN = 8;
 
-    /** The HTTP server, as something that can be closed and opened again. */
+    /** The HTTP server, which the guard can close and open again. */
     interface Server {
-        /** The thread that accepts; 0 where there is none. */
+        /** The id of the thread that accepts; 0 if there is none. */
         long dispatcherId();
 
         void shut();
@@ -57,12 +57,12 @@ final class AcceptGuard implements AutoCloseable {
                 boolean spins = dispatcherIsBusy();
                 if (spins && OpenFileLimit.isReached()) {
                     server.shut();
-                    LOG.warn("{}: not served until there are file descriptors again: {}", server.where(), OpenFileLimit.advice());
+                    LOG.warn("{}: out of file descriptors, refusing connections until some are free: {}", server.where(), OpenFileLimit.advice());
                     reopen();
                 }
             }
         } catch (InterruptedException closed) {
-            // As asked for.
+            // Closed: the owner interrupts this thread.
         }
     }
 
@@ -76,7 +76,7 @@ final class AcceptGuard implements AutoCloseable {
     }
 
     private void reopen() throws InterruptedException {
-        boolean told = false;
+        boolean logged = false;
         while (true) {
             Thread.sleep(INTERVAL);
             if (!hasDescriptors()) {
@@ -84,12 +84,12 @@ final class AcceptGuard implements AutoCloseable {
             }
             try {
                 server.reopen();
-                LOG.info("{}: served again", server.where());
+                LOG.info("{}: accepting connections again", server.where());
                 return;
             } catch (IOException refused) {
-                if (!told) {
-                    LOG.warn("{}: cannot be served again yet: {}", server.where(), refused.getMessage());
-                    told = true;
+                if (!logged) {
+                    LOG.warn("{}: cannot accept connections yet, retrying: {}", server.where(), refused.getMessage());
+                    logged = true;
                 }
             }
         }
@@ -111,7 +111,7 @@ final class AcceptGuard implements AutoCloseable {
         }
     }
 
-    /** Waits until the server is left alone. */
+    /** Stops the guard and waits for its thread. */
     @Override
     public void close() {
         thread.interrupt();

@@ -8,8 +8,8 @@ import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
- * In which format a client wants its metrics: the one of higher weight in its Accept headers. Where they weigh the same it is OpenMetrics if the client
- * names that, else text; a client that accepts neither gets text too. Parameters other than the weight, as a version, are not looked at.
+ * The format in which a client wants its metrics: the one of higher weight in its Accept headers. If the weights are equal it is OpenMetrics if the
+ * client names that, else text; a client that accepts neither gets text too. Parameters other than the weight, such as a version, are ignored.
  *
  * <p><b>Threading:</b> any thread. Source: RFC 9110, 12.4.2 and 12.5.1.
  */
@@ -20,7 +20,7 @@ enum ExpositionFormat {
     private static final String OPEN_METRICS_NAME = "application/openmetrics-text";
     private static final Pattern WEIGHT = Pattern.compile("0(\\.[0-9]*)?|1(\\.0*)?");
 
-    /** The format for a client that has sent these Accept headers, maybe none. */
+    /** The format for a client that has sent these Accept headers; the list may be empty. */
     static ExpositionFormat of(List<String> acceptHeaders) {
         Map<String, Double> weights = new HashMap<>();
         for (String header : acceptHeaders) {
@@ -42,7 +42,7 @@ enum ExpositionFormat {
         return 0;
     }
 
-    /** Of a range that is named more than once, as with several versions, the highest weight counts. One whose weight is none is left out. */
+    /** If a range occurs more than once, as with several versions, the highest weight counts. A range of weight zero is left out. */
     private static void addTo(Map<String, Double> weights, String range) {
         List<String> parts = split(range, ';');
         double weight = 1;
@@ -59,7 +59,7 @@ enum ExpositionFormat {
         weights.merge(parts.getFirst().toLowerCase(Locale.ROOT), weight, Math::max);
     }
 
-    /** Parts without white space around them; what is in quotes stays together. */
+    /** Elements without the white space around them; quoted text is not split. */
     private static List<String> split(String text, char separator) {
         List<String> parts = new ArrayList<>();
         boolean quoted = false;

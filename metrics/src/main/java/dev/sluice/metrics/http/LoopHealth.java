@@ -14,37 +14,37 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 
 /**
- * Whether loops are alive: each is given an empty task and has to run it in time. A loop that does not answer is asked once, however often somebody
- * wants to know.
+ * Whether loops are alive: each gets an empty task and has to run it in time. A loop that does not respond has one task pending, however often its
+ * health is queried.
  *
- * <p><b>Threading:</b> any thread but a loop's; one asks, others wait for it.
+ * <p><b>Threading:</b> any thread but a loop's; one thread checks, others wait for it.
  */
 public final class LoopHealth implements Supplier<Optional<String>> {
     private final List<IoLoop> loops;
     private final long patienceNanos;
     private final Map<IoLoop, CompletableFuture<Boolean>> asked = new HashMap<>();
 
-    /** Health of loops that may take so long to answer. */
+    /** Health of loops that have {@code patience} to respond. */
     public LoopHealth(List<IoLoop> loops, Duration patience) {
         this.loops = List.copyOf(loops);
         this.patienceNanos = patience.toNanos();
     }
 
-    /** What is wrong, in a line; empty where nothing is. */
+    /** The problem in one line; empty if there is none. */
     @Override
     public synchronized Optional<String> get() {
         loops.forEach(loop -> asked.computeIfAbsent(loop, LoopHealth::ask));
         long deadlineNanos = System.nanoTime() + patienceNanos;
         for (IoLoop loop : loops) {
-            CompletableFuture<Boolean> answer = asked.getOrDefault(loop, CompletableFuture.completedFuture(false));
+            CompletableFuture<Boolean> response = asked.getOrDefault(loop, CompletableFuture.completedFuture(false));
             try {
-                boolean alive = answer.get(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+                boolean alive = response.get(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
                 asked.remove(loop);
                 if (!alive) {
-                    return Optional.of("loop " + loop.name() + " has ended");
+                    return Optional.of("loop " + loop.name() + " has terminated");
                 }
             } catch (TimeoutException busy) {
-                return Optional.of("loop " + loop.name() + " does not answer");
+                return Optional.of("loop " + loop.name() + " does not respond");
             } catch (ExecutionException impossible) {
                 throw new IllegalStateException(impossible);
             } catch (InterruptedException ending) {
@@ -56,12 +56,12 @@ public final class LoopHealth implements Supplier<Optional<String>> {
     }
 
     private static CompletableFuture<Boolean> ask(IoLoop loop) {
-        CompletableFuture<Boolean> answer = new CompletableFuture<>();
+        CompletableFuture<Boolean> response = new CompletableFuture<>();
         try {
-            loop.execute(() -> answer.complete(true));
+            loop.execute(() -> response.complete(true));
         } catch (RejectedExecutionException ended) {
-            answer.complete(false);
+            response.complete(false);
         }
-        return answer;
+        return response;
     }
 }

@@ -28,17 +28,17 @@ import org.slf4j.LoggerFactory;
 /**
  * {@code /metrics}, {@code /healthz}, {@code /readyz} and pages of JSON over HTTP, for GET and HEAD.
  *
- * <p>{@code /metrics} is Prometheus text, or OpenMetrics where the client prefers that. {@code /healthz} and {@code /readyz} answer 200 or, with what is
- * wrong, 503.
+ * <p>{@code /metrics} is Prometheus text, or OpenMetrics if the client prefers that. {@code /healthz} and {@code /readyz} respond with 200, or with 503 and
+ * the problem.
  *
- * <p>Clients are not trusted: there are at most {@value #MAX_CONNECTIONS} connections, a request and its answer have {@value #EXCHANGE_SECONDS} seconds
- * each, headers are limited, no answer is made more often than 20 times a second, and all who get one share its bytes. The limits are
- * system properties of the JDK's server, set where nobody has set them before; they hold for all such servers of the process.
+ * <p>Clients are not trusted: there are at most {@value #MAX_CONNECTIONS} connections, a request and its response have {@value #EXCHANGE_SECONDS} seconds
+ * each, headers are limited, no page is produced more often than 20 times a second, and all its clients share the same bytes. The limits are
+ * system properties of the JDK's server, set unless somebody has set them before; they apply to all such servers of the process.
  *
- * <p>Where there is no descriptor for a connection the socket is closed until there is one again ({@link AcceptGuard}).
+ * <p>If there is no descriptor for a connection the listening socket is closed until there is one again ({@link AcceptGuard}).
  *
  * <p><b>Threading:</b> any thread; each exchange has a thread. <b>Ownership:</b> the registry stays the caller's. <b>Failure:</b> {@link Builder#start} throws
- * {@link IOException} with a line that says what to do; what fails later is that request's 500.
+ * {@link IOException} with one line that contains the remedy; a later failure is a 500 for that request.
  */
 public final class MonitoringServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(MonitoringServer.class);
@@ -57,46 +57,49 @@ public final class MonitoringServer implements AutoCloseable {
         limit("sun.net.httpserver.maxReqHeaderSize", 16_384);
     }
 
-    /** Before the JDK's server reads its limits, which it does once. */
+    /** Takes effect only before the JDK's server reads its limits, which it does once. */
     private static void limit(String property, int value) {
         if (System.getProperty(property) == null) {
             System.setProperty(property, Integer.toString(value));
         }
     }
 
-    /** Another one after there were no descriptors for a while. */
+    /** Replaced after the server ran out of descriptors. */
     private volatile HttpServer server;
 
     private final InetSocketAddress bound;
     private final AtomicLong dispatcherId = new AtomicLong();
     private @Nullable AcceptGuard guard;
 
-    /** Not virtual ones, though they would be cheaper: on those the JDK's BufferedWriter grows by what is written, and a page of metrics costs 20 MB of garbage. */
+    /**
+     * Platform threads, though virtual ones would be cheaper: on those the JDK's BufferedWriter grows with its output, and a page of metrics costs 20 MB of
+     * garbage.
+     */
     private final ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().daemon().name("sluice-http-", 0).factory());
 
     private final Map<String, Route> routes = new HashMap<>();
     private final AtomicLong failures = new AtomicLong();
 
-    /** What a path answers. */
+    /** Produces the response for a path. */
     @FunctionalInterface
     private interface Route {
-        Answer answer(Headers request) throws IOException;
+        Response respond(Headers request) throws IOException;
     }
 
-    /** Its bytes are shared by all who get it. */
-    private static final class Answer {
+    /** All clients of a page share its bytes. */
+    private static final class Response {
         final int status;
         final String contentType;
         final byte[] body;
 
-        Answer(int status, String contentType, byte[] body) {
+        Response(int status, String contentType, byte[] body) {
             this.status = status;
             this.contentType = contentType;
             this.body = body;
         }
 
-        static Answer text(int status, String line) {
-            return new Answer(status, TEXT, (line + "\n").getBytes(StandardCharsets.UTF_8));
+        static Response text(int status, String line) {
+            return new Response(status, TEXT, (line + "\n").getBytes(StandardCharsets.UTF_8));
         }
     }
 
@@ -110,15 +113,15 @@ public final class MonitoringServer implements AutoCloseable {
         }
         put("/healthz", interval, () -> verdict(settings.health));
         put("/readyz", interval, () -> verdict(settings.readiness));
-        settings.json.forEach((path, page) -> put(path, interval, () -> new Answer(200, "application/json", page.get())));
+        settings.json.forEach((path, page) -> put(path, interval, () -> new Response(200, "application/json", page.get())));
     }
 
-    /** Begins to serve. */
+    /** Starts serving. */
     private void start() {
         server.setExecutor(threads);
         server.createContext("/", this::handle);
         server.start();
-        // The JDK's server does not tell which thread accepts: the one of this name that came last.
+        // The JDK's server does not expose the thread that accepts: it is the latest one of this name.
         dispatcherId.set(Thread.getAllStackTraces().keySet().stream()
                 .filter(thread -> thread.getName().equals("HTTP-Dispatcher"))
                 .mapToLong(Thread::threadId)
@@ -150,8 +153,8 @@ public final class MonitoringServer implements AutoCloseable {
         }
     }
 
-    private void put(String path, long interval, Shared.Source<Answer> source) {
-        Shared<Answer> shared = new Shared<>(source, interval);
+    private void put(String path, long interval, Shared.Source<Response> source) {
+        Shared<Response> shared = new Shared<>(source, interval);
         routes.put(path, request -> shared.value());
     }
 
@@ -159,12 +162,12 @@ public final class MonitoringServer implements AutoCloseable {
         return new Builder();
     }
 
-    /** Where it listens; with the port that was chosen where 0 was asked for. */
+    /** Where it listens; with the port that was chosen if 0 was requested. */
     public InetSocketAddress address() {
         return bound;
     }
 
-    /** Ends all connections. Idempotent. */
+    /** Closes all connections. Idempotent. */
     @Override
     public void close() {
         AcceptGuard watching = guard;
@@ -179,67 +182,67 @@ public final class MonitoringServer implements AutoCloseable {
 
     private static Route metrics(PrometheusMeterRegistry registry, Runnable before, long interval) {
         ExpositionFormats formats = ExpositionFormats.init();
-        Shared<Answer> asText = scrape(registry, before, formats.getPrometheusTextFormatWriter(), interval);
-        Shared<Answer> asOpenMetrics = scrape(registry, before, formats.getOpenMetricsTextFormatWriter(), interval);
+        Shared<Response> asText = scrape(registry, before, formats.getPrometheusTextFormatWriter(), interval);
+        Shared<Response> asOpenMetrics = scrape(registry, before, formats.getOpenMetricsTextFormatWriter(), interval);
         return request -> switch (ExpositionFormat.of(request.getOrDefault("Accept", List.of()))) {
             case TEXT -> asText.value();
             case OPEN_METRICS -> asOpenMetrics.value();
         };
     }
 
-    private static Shared<Answer> scrape(PrometheusMeterRegistry registry, Runnable before, ExpositionFormatWriter format, long interval) {
+    private static Shared<Response> scrape(PrometheusMeterRegistry registry, Runnable before, ExpositionFormatWriter format, long interval) {
         return new Shared<>(
                 () -> {
                     before.run();
                     ByteArrayOutputStream page = new ByteArrayOutputStream(1 << 16);
                     registry.scrape(page, format.getContentType());
-                    return new Answer(200, format.getContentType(), page.toByteArray());
+                    return new Response(200, format.getContentType(), page.toByteArray());
                 },
                 interval);
     }
 
-    private static Answer verdict(Supplier<Optional<String>> check) {
-        return check.get().map(problem -> Answer.text(503, problem)).orElseGet(() -> Answer.text(200, "ok"));
+    private static Response verdict(Supplier<Optional<String>> check) {
+        return check.get().map(problem -> Response.text(503, problem)).orElseGet(() -> Response.text(200, "ok"));
     }
 
     // ---- one exchange
 
     private void handle(HttpExchange exchange) throws IOException {
         try (exchange) {
-            Answer answer = answer(exchange);
-            exchange.getResponseHeaders().set("Content-Type", answer.contentType);
+            Response response = respond(exchange);
+            exchange.getResponseHeaders().set("Content-Type", response.contentType);
             exchange.getResponseHeaders().set("X-Content-Type-Options", "nosniff");
             if (exchange.getRequestMethod().equals("HEAD")) {
-                exchange.getResponseHeaders().set("Content-Length", Integer.toString(answer.body.length));
-                exchange.sendResponseHeaders(answer.status, -1);
+                exchange.getResponseHeaders().set("Content-Length", Integer.toString(response.body.length));
+                exchange.sendResponseHeaders(response.status, -1);
                 return;
             }
-            exchange.sendResponseHeaders(answer.status, answer.body.length == 0 ? -1 : answer.body.length);
+            exchange.sendResponseHeaders(response.status, response.body.length == 0 ? -1 : response.body.length);
             try (OutputStream body = exchange.getResponseBody()) {
-                body.write(answer.body);
+                body.write(response.body);
             }
         }
     }
 
-    private Answer answer(HttpExchange exchange) {
+    private Response respond(HttpExchange exchange) {
         String method = exchange.getRequestMethod();
         if (!method.equals("GET") && !method.equals("HEAD")) {
             exchange.getResponseHeaders().set("Allow", "GET, HEAD");
-            return Answer.text(405, "only GET and HEAD");
+            return Response.text(405, "only GET and HEAD");
         }
         Route route = routes.get(exchange.getRequestURI().getPath());
         if (route == null) {
-            return Answer.text(404, "there are " + String.join(", ", routes.keySet().stream().sorted().toList()));
+            return Response.text(404, "there are " + String.join(", ", routes.keySet().stream().sorted().toList()));
         }
         try {
-            return route.answer(exchange.getRequestHeaders());
+            return route.respond(exchange.getRequestHeaders());
         } catch (IOException | RuntimeException failed) {
-            // The 1st, 2nd, 4th, 8th ... time: whoever asks decides how often.
+            // Logs failures 1, 2, 4, 8, ...: clients control how often requests fail.
             long count = failures.incrementAndGet();
             if (Long.bitCount(count) == 1) {
-                LOG.warn("{} could not be answered, {} failures so far", exchange.getRequestURI().getPath(), count, failed);
+                LOG.warn("request for {} failed, {} failures so far", exchange.getRequestURI().getPath(), count, failed);
             }
-            return Answer.text(500, "failed; the log says why");
+            return Response.text(500, "failed; see the log");
         }
     }
 
@@ -255,31 +258,31 @@ public final class MonitoringServer implements AutoCloseable {
 
         private Builder() {}
 
-        /** Where to listen; port 0 takes a free one. Loopback and a free port unless said otherwise. */
+        /** Where to listen; port 0 picks a free one. By default loopback and a free port. */
         public Builder address(InetSocketAddress address) {
             this.address = address;
             return this;
         }
 
-        /** What {@code /metrics} shows; without one there is no such page. */
+        /** The registry of {@code /metrics}; without one there is no such page. */
         public Builder registry(PrometheusMeterRegistry registry) {
             this.registry = registry;
             return this;
         }
 
-        /** Runs before {@code /metrics} is made, to bring the registry up to date. */
+        /** Runs before each scrape, to bring the registry up to date. */
         public Builder beforeScrape(Runnable beforeScrape) {
             this.beforeScrape = beforeScrape;
             return this;
         }
 
-        /** What is wrong with the process, in a line, or nothing. May wait for seconds. */
+        /** The problem of the process in one line, or empty. May block for seconds. */
         public Builder health(Supplier<Optional<String>> health) {
             this.health = health;
             return this;
         }
 
-        /** Why the process does not serve yet or any more, in a line, or nothing. */
+        /** Why the process does not serve, yet or any more, in one line, or empty. */
         public Builder readiness(Supplier<Optional<String>> readiness) {
             this.readiness = readiness;
             return this;
@@ -291,28 +294,28 @@ public final class MonitoringServer implements AutoCloseable {
             return this;
         }
 
-        /** How old a page may be that somebody else has asked for. */
+        /** How long clients share one copy of a page. */
         Builder pageInterval(Duration interval) {
             this.pageInterval = interval;
             return this;
         }
 
         /**
-         * Begins to serve.
+         * Starts serving.
          *
-         * @throws IOException in one line that names the address and says what to do
+         * @throws IOException with one line that names the address and the remedy
          */
         public MonitoringServer start() throws IOException {
             String where = address.getHostString() + ":" + address.getPort();
             if (address.isUnresolved()) {
-                throw new IOException("no address is known for the host of " + where + ": name an address of this machine");
+                throw new IOException("cannot resolve the host of " + where + ": use an address of this machine");
             }
             MonitoringServer made;
             try {
                 made = new MonitoringServer(this, address);
             } catch (IOException refused) {
                 throw new IOException(
-                        "cannot listen on " + where + " (" + refused.getMessage() + "): choose another port, 0 for a free one, and an address of this machine",
+                        "cannot listen on " + where + " (" + refused.getMessage() + "): use another port (0 for a free one) and an address of this machine",
                         refused);
             }
             made.start();

@@ -4,13 +4,13 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An answer that is made when somebody asks, and not more often than its interval allows: who asks sooner gets the same one, so that no number of
- * clients makes more garbage or work than one.
+ * A value that is produced on demand, and at most once per interval: requests within the interval get the same one, so that many clients cause no
+ * more garbage and work than one.
  *
- * <p><b>Threading:</b> any thread; one makes the answer, others wait for it.
+ * <p><b>Threading:</b> any thread; one produces the value, others wait for it.
  */
 final class Shared<T> {
-    /** Makes an answer. */
+    /** Produces a value. */
     @FunctionalInterface
     interface Source<T> {
         T make() throws IOException;
@@ -26,14 +26,14 @@ final class Shared<T> {
         this.intervalNanos = intervalNanos;
     }
 
-    /** The answer; nobody changes it. */
+    /** The current value; must not be modified. */
     synchronized T value() throws IOException {
         T known = last;
         if (known != null && System.nanoTime() - madeNanos < intervalNanos) {
             return known;
         }
         T made = source.make();
-        // From the end: what takes long to make is not made without a pause.
+        // From the end, so that a value that takes long to produce is not produced back to back.
         madeNanos = System.nanoTime();
         last = made;
         return made;

@@ -212,7 +212,7 @@ class MonitoringServerTest {
     void shouldFindALoopThatHangsAndOneThatHasEnded() throws Exception {
         PollLoop ended = PollLoop.start("ended");
         ended.close();
-        assertThat(new LoopHealth(List.of(ended), PATIENCE).get()).hasValue("loop ended has ended");
+        assertThat(new LoopHealth(List.of(ended), PATIENCE).get()).hasValue("loop ended has terminated");
         try (PollLoop loop = PollLoop.start("busy")) {
             CountDownLatch release = new CountDownLatch(1);
             CompletableFuture<Boolean> blocked = new CompletableFuture<>();
@@ -226,8 +226,8 @@ class MonitoringServerTest {
             });
             blocked.get();
             LoopHealth health = new LoopHealth(List.of(loop), Duration.ofMillis(20));
-            assertThat(health.get()).hasValue("loop busy does not answer");
-            assertThat(health.get()).as("asked once").hasValue("loop busy does not answer");
+            assertThat(health.get()).hasValue("loop busy does not respond");
+            assertThat(health.get()).as("asked once").hasValue("loop busy does not respond");
             release.countDown();
             assertThat(new LoopHealth(List.of(loop), PATIENCE).get()).isEmpty();
         }
