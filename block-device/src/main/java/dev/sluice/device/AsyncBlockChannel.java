@@ -15,16 +15,16 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 
 /**
- * A {@link BlockDevice} in the shape of {@link AsynchronousFileChannel}, for programs that have that shape today.
+ * A {@link BlockDevice} as an {@link AsynchronousFileChannel}, for programs that use that API.
  *
- * <p>Differences: a direct buffer and whole sectors go straight to the kernel, everything else is copied; the disk does not grow; file locks are
+ * <p>Differences: a direct buffer and whole sectors go straight to the kernel, everything else is copied; the disk does not grow; locks on ranges are
  * unsupported (the image is locked for as long as the device is open).
  *
- * <p><b>Threading:</b> any; handlers are called on the loop and must not wait. <b>Ownership:</b> the device stays open when this is closed;
- * operations under way end as they would have. Cancelling a Future leaves an operation that has begun to the kernel; its memory is free when
- * {@link BlockDevice#released} says so.
- * <b>Failure:</b> {@link BlockIoException} through handler or Future. {@link #force} and {@link #truncate} wait, and throw {@link java.io.InterruptedIOException}
- * with the thread's flag set where it is interrupted. Memory of a closed or confined arena is refused at the call.
+ * <p><b>Threading:</b> any; handlers run on the loop and must not block. <b>Ownership:</b> the device stays open when this is closed;
+ * operations in flight complete normally. Cancelling a Future leaves an operation that has started to the kernel; its memory is free when
+ * {@link BlockDevice#released} completes.
+ * <b>Failure:</b> {@link BlockIoException} through handler or Future. {@link #force} and {@link #truncate} block, and throw
+ * {@link java.io.InterruptedIOException} with the thread's flag set if they are interrupted. Memory of a closed or confined arena is refused at the call.
  */
 final class AsyncBlockChannel extends AsynchronousFileChannel {
     private static final Logger LOG = LoggerFactory.getLogger(AsyncBlockChannel.class);
@@ -38,7 +38,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
 
     @Override
     public <A extends @Nullable Object> void read(ByteBuffer target, long position, A attachment, CompletionHandler<Integer, ? super A> handler) {
-        tell(reading(target, position), attachment, handler);
+        subscribe(reading(target, position), attachment, handler);
     }
 
     @Override
@@ -48,7 +48,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
 
     @Override
     public <A extends @Nullable Object> void write(ByteBuffer source, long position, A attachment, CompletionHandler<Integer, ? super A> handler) {
-        tell(writing(source, position), attachment, handler);
+        subscribe(writing(source, position), attachment, handler);
     }
 
     @Override
@@ -57,12 +57,12 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
     }
 
     private Mono<Integer> reading(ByteBuffer target, long position) {
-        // As the JDK's: what is wrong with the arguments is thrown.
+        // Like the JDK's channels: invalid arguments throw.
         if (position < 0) {
             throw new IllegalArgumentException("position " + position);
         }
         if (target.isReadOnly()) {
-            throw new IllegalArgumentException("a read-only buffer to read into");
+            throw new IllegalArgumentException("cannot read into a read-only buffer");
         }
         checkMemory(target);
         return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().read(position, target);
@@ -79,7 +79,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         return closed ? Mono.error(ClosedChannelException::new) : device.byteAccess().write(position, source);
     }
 
-    /** It is used on another thread than this one. */
+    /** The memory is used on another thread than this one. */
     private static void checkMemory(ByteBuffer memory) {
         Scopes.check(memory);
         Scopes.checkShared(memory);
@@ -96,11 +96,11 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
         return future;
     }
 
-    private static <A extends @Nullable Object> void tell(Mono<Integer> transfer, A attachment, CompletionHandler<Integer, ? super A> handler) {
+    private static <A extends @Nullable Object> void subscribe(Mono<Integer> transfer, A attachment, CompletionHandler<Integer, ? super A> handler) {
         var _ = transfer.subscribe(bytes -> guarded(() -> handler.completed(bytes, attachment)), failure -> guarded(() -> handler.failed(failure, attachment)));
     }
 
-    /** A handler that throws is told nothing more. */
+    /** A handler that throws is not called again. */
     private static void guarded(Runnable call) {
         try {
             call.run();

@@ -5,12 +5,12 @@ import java.nio.ByteBuffer;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * An aligned off-heap buffer, lent by a {@link BlockBufferPool} until {@link #close}.
+ * An aligned off-heap buffer, borrowed from a {@link BlockBufferPool} until {@link #close}.
  *
  * <p><b>Threading:</b> the content as any {@link ByteBuffer}; {@link #close} from any thread. <b>Ownership:</b> whoever takes it closes it, and
- * may do so while requests on it are under way: the memory goes back to the pool when the last of them has been answered, however
- * that subscription ended. After closing, {@link #bytes} must not be used any more; the memory may be somebody else's.
- * <b>Allocation:</b> made with its view when it is taken (some 100 bytes).
+ * may do so while it has requests in flight: the memory returns to the pool when the last of them has completed, even after a
+ * cancellation. After closing, {@link #bytes} must not be used any more; the memory may have a new owner.
+ * <b>Allocation:</b> created with its view when it is taken (some 100 bytes).
  */
 public final class BlockBuffer implements AutoCloseable {
     private final BlockBufferPool pool;
@@ -25,32 +25,32 @@ public final class BlockBuffer implements AutoCloseable {
     }
 
     /**
-     * The content; the same object each time, so that its position and limit say what is to be read or written.
+     * The content; the same object on every call: its position and limit determine what is read or written.
      *
      * @throws IllegalStateException after {@link #close}
      */
     public ByteBuffer bytes() {
         if (closed.get()) {
-            throw new IllegalStateException("the buffer has been given back to its pool");
+            throw new IllegalStateException("the buffer has been returned to its pool");
         }
         return bytes;
     }
 
-    /** Gives it back. Idempotent. */
+    /** Returns it to the pool. Idempotent. */
     @Override
     public void close() {
         try {
             if (closed.compareAndSet(false, true)) {
-                pool.giveBack(index);
+                pool.release(index);
             }
         } finally {
-            // Its fields are all that is used above: without this the collector may find it forgotten before the pool has heard of its end.
+            // All of its fields have been read above: without this the collector could report it as leaked before the pool has released it.
             Reference.reachabilityFence(this);
         }
     }
 
     @Override
     public String toString() {
-        return "BlockBuffer[" + index + (closed.get() ? ", given back]" : ", " + bytes + "]");
+        return "BlockBuffer[" + index + (closed.get() ? ", closed]" : ", " + bytes + "]");
     }
 }

@@ -13,17 +13,17 @@ import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
 
 /**
- * The aligned buffers of one {@link BlockDevice}: so many, of one size, in one piece of memory that is made when the first is taken.
+ * The aligned buffers of one {@link BlockDevice}: a fixed number of one size, in one block of memory that is allocated when the first is taken.
  *
- * <p>A buffer goes back when it has been closed <em>and</em> no request uses it: each request under way pins the buffers that its
- * addresses lie in, whether it was given {@link BlockBuffer#bytes} or a slice of them, also where the request is another device's.
+ * <p>A buffer returns to the pool when it has been closed <em>and</em> no request uses it: each request in flight pins the buffers that its
+ * addresses are in, whether it was given {@link BlockBuffer#bytes} or a slice of them, also if the request is another device's.
  *
- * <p><b>Threading:</b> any. <b>Ownership:</b> the memory is the device's, which frees it when it is closed; a buffer that is still out then is
- * reported, and accesses to it throw {@link IllegalStateException}. <b>Failure:</b> {@link #tryTake} answers null where all are out.
- * <b>Allocation:</b> a view a buffer taken; pinning allocates nothing.
+ * <p><b>Threading:</b> any. <b>Ownership:</b> the memory is the device's, which frees it when it is closed; a buffer still borrowed then is
+ * reported, and accesses to it throw {@link IllegalStateException}. <b>Failure:</b> {@link #tryTake} returns null if no buffer is free.
+ * <b>Allocation:</b> a view per buffer taken; pinning allocates nothing.
  */
-public final class BlockBufferPool implements Lender<BlockBuffer> {
-    /** The pools of this process that have memory: a request may be given a buffer of another device. Replaced under the class's lock. */
+public final class BlockBufferPool implements Pool<BlockBuffer> {
+    /** The pools of this process that have memory: a request may use a buffer of another device. Replaced under the class's lock. */
     private static volatile BlockBufferPool[] made = {};
 
     private static final Logger LOG = LoggerFactory.getLogger(BlockBufferPool.class);
@@ -34,7 +34,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     private final Consumer<NativeBlock> whenMade;
     private final ReferenceQueue<BlockBuffer> collected = new ReferenceQueue<>();
 
-    /** One for the holder of a buffer, one for each request on it; 0 where it is in the pool. */
+    /** One for the holder of a buffer, one for each request on it; 0 while it is in the pool. */
     private final AtomicIntegerArray uses;
 
     private final PendingTasks waiting = new PendingTasks(this::mayTry);
@@ -46,14 +46,14 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     private int leaks;
     private @Nullable NativeBlock memory;
     /** Requests of other devices on buffers of this one. */
-    private int lentToOthers;
+    private int pinsByOthers;
     private boolean refusing;
     private boolean closed;
 
     /** First byte of the memory, 0 before there is any; what {@link #pin} compares addresses with. */
     private volatile long base;
 
-    /** What {@link #pin} found at an address: a buffer that it holds now, one that is in its pool as its holder has closed it, or none. */
+    /** What {@link #pin} found at an address: a buffer that it has pinned, one whose holder has closed it, or none. */
     enum Pin {
         HELD,
         CLOSED,
@@ -72,9 +72,9 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     }
 
     /**
-     * A pool without memory yet.
+     * A pool that allocates its memory on the first {@link #tryTake}.
      *
-     * @param whenMade told of the memory, on the thread that takes the first buffer
+     * @param whenMade notified of the memory, on the thread that takes the first buffer
      */
     BlockBufferPool(int count, int bufferBytes, int alignment, LeakDetection detection, Consumer<NativeBlock> whenMade) {
         this.bufferBytes = bufferBytes;
@@ -90,41 +90,41 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         this.freeCount = count;
     }
 
-    /** Bytes of each buffer. */
+    /** Size of each buffer in bytes. */
     public int bufferBytes() {
         return bufferBytes;
     }
 
-    /** Each buffer starts at a multiple of this. */
+    /** Each buffer starts at a multiple of this many bytes. */
     public int alignment() {
         return alignment;
     }
 
-    /** How many there are. */
+    /** The number of buffers. */
     public int count() {
         return free.length;
     }
 
-    /** How many could be taken now. */
+    /** The number of free buffers. */
     public synchronized int available() {
         return freeCount;
     }
 
-    /** How many were found to have been forgotten. */
+    /** The number of buffers found to have leaked. */
     public synchronized int leaks() {
         reportCollected();
         return leaks;
     }
 
     /**
-     * One of the buffers, cleared but not zeroed, or null where all are out.
+     * A free buffer, cleared but not zeroed, or null if there is none.
      *
-     * @throws IllegalStateException where the device is closed
+     * @throws IllegalStateException if the device is closed
      */
     @Override
     public synchronized @Nullable BlockBuffer tryTake() {
         if (refusing) {
-            throw new IllegalStateException("the block device is closed, and its buffers with it");
+            throw new IllegalStateException("the block device of this buffer pool is closed");
         }
         reportCollected();
         if (freeCount == 0) {
@@ -143,13 +143,13 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         if (detection != LeakDetection.OFF) {
             watches[index] = new Watch(taken, collected, index, detection == LeakDetection.TRACE);
         }
-        // Only now: where the heap had no room for one of these objects, the buffer is still in the pool.
+        // Last: if the heap had no room for one of these objects, the buffer is still in the pool.
         freeCount--;
         uses.set(index, 1);
         return taken;
     }
 
-    /** One of the buffers, as soon as there is one; who asked first is served first. Fails with {@link BlockIoException} where the device is closed. */
+    /** A buffer, as soon as one is free; first come, first served. Fails with {@link BlockIoException} if the device is closed. */
     public Mono<BlockBuffer> take() {
         return new TakeMono<>(this);
     }
@@ -158,19 +158,19 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         return freeCount > 0 || refusing;
     }
 
-    /** Who is run may not want a buffer any more; then the next one is. */
+    /** A task may find that it needs no buffer any more; then the next one runs. */
     @Override
     public void whenAvailable(Runnable task) {
         waiting.add(task);
     }
 
     @Override
-    public void giveBack(BlockBuffer lent) {
-        lent.close();
+    public void release(BlockBuffer borrowed) {
+        borrowed.close();
     }
 
-    /** The holder has closed its buffer. */
-    void giveBack(int index) {
+    /** Called when the holder closes its buffer. */
+    void release(int index) {
         synchronized (this) {
             Watch watch = watches[index];
             if (watch != null) {
@@ -178,14 +178,12 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
                 watches[index] = null;
             }
         }
-        letGo(index);
+        dropUse(index);
     }
 
-    // ---- for requests under way
+    // ---- for requests in flight
 
-    /**
-     * Holds the buffer that an address lies in, if it lies in one of this process.
-     */
+    /** Pins the buffer that contains an address, if it belongs to a pool of this process. */
     Pin pin(long address) {
         int index = indexOf(address);
         if (index >= 0) {
@@ -198,7 +196,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         return other.pinForOther(address) ? Pin.HELD : Pin.CLOSED;
     }
 
-    /** Whether an address lies in a buffer of this process. */
+    /** Whether an address is in a pooled buffer of this process. */
     boolean owns(long address) {
         return indexOf(address) >= 0 || owner(address) != null;
     }
@@ -217,7 +215,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
     void unpin(long address) {
         int index = indexOf(address);
         if (index >= 0) {
-            letGo(index);
+            dropUse(index);
             return;
         }
         BlockBufferPool other = owner(address);
@@ -242,15 +240,15 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         if (closed || index < 0 || !hold(index)) {
             return false;
         }
-        lentToOthers++;
+        pinsByOthers++;
         return true;
     }
 
-    /** The last of them lets a pool that has been closed meanwhile free its memory. */
+    /** The last one frees the memory of a pool that has been closed in the meantime. */
     private void unpinForOther(long address) {
-        letGo(indexOf(address));
+        dropUse(indexOf(address));
         synchronized (this) {
-            lentToOthers--;
+            pinsByOthers--;
             freeIfUnused();
         }
     }
@@ -275,7 +273,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         return start == 0 || at < 0 || at >= (long) free.length * bufferBytes ? -1 : (int) (at / bufferBytes);
     }
 
-    private void letGo(int index) {
+    private void dropUse(int index) {
         if (uses.decrementAndGet(index) > 0) {
             return;
         }
@@ -293,12 +291,12 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
                 watches[watch.index] = null;
                 leaks++;
                 LOG.error("a buffer of {} bytes was collected without having been closed; its memory is lost to the pool{}", bufferBytes,
-                        watch.taken == null ? " (LeakDetection.TRACE tells where it was taken)" : "", watch.taken);
+                        watch.taken == null ? " (LeakDetection.TRACE shows where it was taken)" : "", watch.taken);
             }
         }
     }
 
-    /** From now on nobody takes a buffer, and who waits for one fails. Idempotent. */
+    /** From now on nobody can take a buffer, and whoever waits for one fails. Idempotent. */
     void refuse() {
         synchronized (this) {
             refusing = true;
@@ -306,7 +304,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
         waiting.drain();
     }
 
-    /** Frees the memory, once no other device has requests on it. When no request of the own device is under way. Idempotent. */
+    /** Frees the memory, once no other device has requests on it. Call it when no request of the own device is in flight. Idempotent. */
     void close() {
         refuse();
         synchronized (this) {
@@ -315,10 +313,10 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
             }
             closed = true;
             reportCollected();
-            // Those found before are among them: what is lost never comes back.
+            // Includes those found before: a leaked buffer never returns.
             leaks = free.length - freeCount;
             if (leaks > 0) {
-                LOG.error("{} of {} buffers had not been closed when their device was", leaks, free.length);
+                LOG.error("{} of {} buffers were not closed before their block device", leaks, free.length);
                 for (Watch watch : watches) {
                     if (watch != null && watch.taken != null) {
                         LOG.error("not closed", watch.taken);
@@ -331,7 +329,7 @@ public final class BlockBufferPool implements Lender<BlockBuffer> {
 
     private void freeIfUnused() {
         NativeBlock slab = memory;
-        if (closed && lentToOthers == 0 && slab != null) {
+        if (closed && pinsByOthers == 0 && slab != null) {
             memory = null;
             remove(this);
             base = 0;

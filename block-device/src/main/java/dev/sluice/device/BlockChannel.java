@@ -10,13 +10,13 @@ import java.util.concurrent.locks.ReentrantLock;
 /**
  * A {@link BlockDevice} as a channel with a position.
  *
- * <p>The disk has a fixed size: a write stops at its end, one behind it fails with ENOSPC, {@link #truncate} to less asks the backend to shrink.
+ * <p>The disk has a fixed size: a write stops at its end, one beyond it fails with ENOSPC, {@link #truncate} to a smaller size asks the backend to shrink.
  *
- * <p><b>Threading:</b> any that may wait; calls take turns. Each waits for its request, and may be interrupted: then what no loop has taken is not done,
- * what the kernel has is waited for, and {@link InterruptedIOException} is thrown with the bytes moved in it and the thread's flag set.
+ * <p><b>Threading:</b> any that may block; calls run one at a time. Each blocks until its request completes, and may be interrupted: then what no loop has
+ * taken is withdrawn, what the kernel has is waited for, and {@link InterruptedIOException} is thrown with the number of bytes moved and the flag set.
  * <b>Ownership:</b> the caller's memory is free when a call returns or throws. The device stays open when this is closed.
  * <b>Failure:</b> {@link BlockIoException}; {@link IllegalStateException} on a loop of the device and on other threads that Reactor does not let
- * block, before anything is done; for memory of a closed or another thread's arena what {@link java.nio.channels.FileChannel} throws. Whatever is
+ * block, before the call has any effect; for memory of a closed or another thread's arena what {@link java.nio.channels.FileChannel} throws. Whatever is
  * thrown, this position and the buffer's have moved alike.
  */
 final class BlockChannel implements SeekableByteChannel {
@@ -64,7 +64,7 @@ final class BlockChannel implements SeekableByteChannel {
         return position;
     }
 
-    /** The position moves as the buffer's has, whether the call was interrupted or not. */
+    /** Moves the position as the buffer's has moved, whether the call was interrupted or not. */
     private int moved(BlockingCall.Outcome outcome) throws InterruptedIOException {
         position += Math.max(0, outcome.moved());
         if (outcome.interruption() != null) {

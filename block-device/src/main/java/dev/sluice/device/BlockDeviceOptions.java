@@ -8,23 +8,23 @@ import java.util.Objects;
 import java.util.function.UnaryOperator;
 
 /**
- * How a {@link BlockDevice} is made. Immutable; the first six matter only where a path is opened.
+ * Options of a {@link BlockDevice}. Immutable; the first six matter only when a path is opened.
  *
  * @param backend name of a {@link dev.sluice.pipeline.BlockBackendProvider}, or {@value #AUTO}: the first of io_uring, linux-aio and nio that works
  * @param loop name of an {@link dev.sluice.pipeline.IoLoopProvider}, or {@value #AUTO}: the first that works and that the backend can use
- * @param loops how many loops, and with them queues, 1 to 64; one serves what a disk can do
+ * @param loops number of loops and of queues, 1 to 64; one loop saturates a typical disk
  * @param readOnly open for reading only
  * @param direct bypass the page cache (O_DIRECT)
- * @param pipeline adds operators, stages, an observer to the pipeline
- * @param writeThrough whether a WRITE, DISCARD or WRITE_ZEROES is on stable storage when it is answered
+ * @param pipeline adds operators, stages or an observer to the pipeline
+ * @param writeThrough whether a WRITE, DISCARD or WRITE_ZEROES is on stable storage when it completes
  * @param queueDepth requests in the pipeline at once, per queue, 1 to 32768; with linux-aio also the events of each loop's AIO context, of which the
  *     machine has fs.aio-max-nr
- * @param maxWaiting requests that may wait in line behind those, per queue, 1 to 1048576; beyond that they fail with an overflow error
- * @param maxSegments buffers of one vectored request, 1 to 1024; 16 bytes each per unit of depth
+ * @param maxWaiting requests that may be pending behind those, per queue, 1 to 1048576; more fail with an overflow error
+ * @param maxSegments buffers of one vectored request, 1 to 1024; each takes 16 bytes per unit of depth
  * @param bufferBytes size of a pooled buffer, and of the pieces of a range read; a multiple of 512 from 512 to 64 MiB
- * @param bufferCount how many pooled buffers there are, 1 to 65536; at most 16 GiB in all
- * @param readAhead buffers that a range reads ahead, or writes at once, 1 to 1024; no more than maxWaiting count
- * @param leakDetection whether forgotten buffers are looked for
+ * @param bufferCount number of pooled buffers, 1 to 65536; at most 16 GiB in all
+ * @param readAhead buffers that a range reads ahead, or writes concurrently, 1 to 1024; at most maxWaiting take effect
+ * @param leakDetection whether the pool detects buffers that were never closed
  */
 public record BlockDeviceOptions(
         String backend,
@@ -42,7 +42,7 @@ public record BlockDeviceOptions(
         int readAhead,
         LeakDetection leakDetection) {
 
-    /** Takes the first provider that works. */
+    /** The first provider that works. */
     public static final String AUTO = Providers.AUTO;
 
     private static final int MAX_LOOPS = 64;
@@ -131,7 +131,7 @@ public record BlockDeviceOptions(
             return this;
         }
 
-        /** What is to be added to the pipeline that the device makes: {@code builder -> builder.stage(...).observer(...)}. */
+        /** Customizes the pipeline that the device builds: {@code builder -> builder.stage(...).observer(...)}. */
         public Builder pipeline(UnaryOperator<BlockPipeline.Builder> additions) {
             pipeline = additions;
             return this;
@@ -174,9 +174,9 @@ public record BlockDeviceOptions(
         }
 
         /**
-         * The options.
+         * Builds the options.
          *
-         * @throws IllegalArgumentException that names the value and the bound
+         * @throws IllegalArgumentException if a value is out of range; the message names the value and the bound
          */
         public BlockDeviceOptions build() {
             return new BlockDeviceOptions(backend, loop, loops, readOnly, direct, pipeline, writeThrough, queueDepth, maxWaiting, maxSegments,

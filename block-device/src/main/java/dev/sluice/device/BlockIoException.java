@@ -7,10 +7,10 @@ import java.io.IOException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request that failed on its device, or that the device refused.
+ * A request that failed, or that the device refused.
  *
- * <p><b>Threading:</b> immutable. <b>Failure:</b> the errno is the kernel's where the kernel refused, EROFS for a change to a read-only image,
- * EOPNOTSUPP for what the backend cannot do, ESHUTDOWN for a closed device.
+ * <p><b>Threading:</b> immutable. <b>Failure:</b> the errno is the kernel's if the kernel failed the request, EROFS for a change to a read-only image,
+ * EOPNOTSUPP for operations that the backend does not support, ESHUTDOWN for a closed device.
  */
 public final class BlockIoException extends IOException {
     private static final long serialVersionUID = 1L;
@@ -40,7 +40,7 @@ public final class BlockIoException extends IOException {
         return errno;
     }
 
-    /** IOERR or UNSUPP: what a guest would have been told. */
+    /** IOERR or UNSUPP: the completion status that a guest would have seen. */
     public BlockStatus status() {
         return BlockStatus.ofResult(-errno);
     }

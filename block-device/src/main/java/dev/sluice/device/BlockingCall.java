@@ -14,12 +14,12 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.Exceptions;
 
 /**
- * One call of a channel whose thread waits: what {@link ByteAccess} does as Monos, step by step on the caller's thread. Copies are made there, so that the
- * memory may be of an arena that is confined to the caller, and closing another's is seen by the copy.
+ * One blocking call of a channel: does what {@link ByteAccess} does with Monos, step by step on the caller's thread. Copies are made there, so that the
+ * memory may belong to an arena that is confined to the caller, and a copy notices if another thread has closed its arena.
  *
- * <p><b>Threading:</b> the caller's, which is no loop's. <b>Ownership:</b> the caller's memory is free when the call returns, however it ends.
- * <b>Failure:</b> {@link BlockIoException}; {@link InterruptedIOException}, with the flag set and the bytes moved in it, where the thread is interrupted: what
- * had not been begun is not done, and what had is finished first. More callers than may wait in the ring wait in front of it.
+ * <p><b>Threading:</b> the caller's, which is not a loop's. <b>Ownership:</b> the caller's memory is free when the call returns or throws.
+ * <b>Failure:</b> {@link BlockIoException}; {@link InterruptedIOException}, with the flag set and the number of bytes moved, if the thread is interrupted:
+ * steps that had not started are skipped, and those that had are finished first. If the ring is full, callers wait for room in it.
  */
 final class BlockingCall {
     private static final int SECTOR_BYTES = BlockRequest.SECTOR_BYTES;
@@ -32,11 +32,11 @@ final class BlockingCall {
     }
 
     /**
-     * How a call ended that did not fail.
+     * The outcome of a call that did not fail.
      *
      * @param moved bytes, or -1 at the end
-     * @param undone whether it was interrupted before anything was done
-     * @param interruption what to throw where the thread was interrupted
+     * @param undone whether it was interrupted before it had any effect
+     * @param interruption what to throw if the thread was interrupted
      */
     record Outcome(int moved, boolean undone, @Nullable InterruptedIOException interruption) {
         private static Outcome nothing() {
@@ -74,22 +74,22 @@ final class BlockingCall {
         return interruption;
     }
 
-    /** Reads to a buffer, whose position moves by what the outcome says; -1 at or behind the end. */
+    /** Reads into a buffer, whose position moves by the bytes of the outcome; -1 at or beyond the end. */
     static Outcome read(BlockDevice device, long position, ByteBuffer target) throws IOException {
         if (target.isReadOnly()) {
-            throw new IllegalArgumentException("a read-only buffer to read into");
+            throw new IllegalArgumentException("cannot read into a read-only buffer");
         }
         Scopes.check(target);
         return run(device, call -> call.read(position, target));
     }
 
-    /** Writes from a buffer, whose position moves by what the outcome says. */
+    /** Writes from a buffer, whose position moves by the bytes of the outcome. */
     static Outcome write(BlockDevice device, long position, ByteBuffer source) throws IOException {
         Scopes.check(source);
         return run(device, call -> call.write(position, source));
     }
 
-    /** Brings to stable storage what was completed before. */
+    /** Brings to stable storage whatever completed before. */
     static void flush(BlockDevice device) throws IOException {
         Outcome outcome = run(device, call -> {
             call.transfer(BlockOp.FLUSH, 0, null, true);
@@ -100,7 +100,7 @@ final class BlockingCall {
         }
     }
 
-    /** Changes the size and waits until that is done; an interruption is told of afterwards. */
+    /** Changes the size and waits until that is done; an interruption is reported afterwards. */
     static Outcome resize(BlockDevice device, long sizeBytes) throws IOException {
         return run(device, call -> {
             CompletableFuture<?> resized = device.resize(sizeBytes).toFuture();
@@ -135,8 +135,8 @@ final class BlockingCall {
             return bytes;
         }
         int moved = atMostABuffer(position, bytes);
-        try (BlockBuffer lent = BlockingTake.from(device.buffers())) {
-            ByteBuffer copy = lent.bytes().limit(span(position, moved));
+        try (BlockBuffer borrowed = BlockingTake.from(device.buffers())) {
+            ByteBuffer copy = borrowed.bytes().limit(span(position, moved));
             transfer(BlockOp.READ, position - inSector(position), copy, true);
             target.put(copy.slice(inSector(position), moved));
         }
@@ -149,7 +149,7 @@ final class BlockingCall {
         }
         long room = device.sizeBytes() - position;
         if (room <= 0) {
-            throw new BlockIoException("write at " + position + ", behind the end of the disk: " + Errno.describe(Errno.ENOSPC), Errno.ENOSPC);
+            throw new BlockIoException("write at " + position + ", beyond the end of the disk: " + Errno.describe(Errno.ENOSPC), Errno.ENOSPC);
         }
         int bytes = (int) Math.min(source.remaining(), room);
         if (straight(position, bytes, source)) {
@@ -159,7 +159,7 @@ final class BlockingCall {
             if (((position | bytes) & (SECTOR_BYTES - 1)) == 0) {
                 writeCopying(position, bytes, source);
             } else {
-                try (Permit.Held _ = BlockingTake.from(device.byteAccess().partialWrites())) {
+                try (AsyncSemaphore.Permit _ = BlockingTake.from(device.byteAccess().partialWrites())) {
                     writeCopying(position, bytes, source);
                 }
             }
@@ -169,8 +169,8 @@ final class BlockingCall {
     }
 
     private void writeCopying(long position, int bytes, ByteBuffer source) throws IOException, InterruptedException {
-        try (BlockBuffer lent = BlockingTake.from(device.buffers())) {
-            ByteBuffer copy = lent.bytes().limit(span(position, bytes));
+        try (BlockBuffer borrowed = BlockingTake.from(device.buffers())) {
+            ByteBuffer copy = borrowed.bytes().limit(span(position, bytes));
             long start = position - inSector(position);
             if (copy.remaining() != bytes) {
                 transfer(BlockOp.READ, start, copy.duplicate(), true);
@@ -181,10 +181,11 @@ final class BlockingCall {
     }
 
     /**
-     * A request, once there is room for it.
+     * Makes a request once there is room for it in the ring.
      *
-     * @param mayLeave whether it can be left to the kernel where the thread is interrupted
-     * @throws InterruptedException where it has been taken back or left; where it was finished though the thread was interrupted, {@link #interrupted} says so
+     * @param mayLeave whether an interrupted caller may leave the request to the kernel
+     * @throws InterruptedException if the request was withdrawn or left; if it finished although the thread was interrupted, {@link #interrupted} is set
+     * instead
      */
     private void transfer(BlockOp op, long offset, @Nullable ByteBuffer memory, boolean mayLeave) throws IOException, InterruptedException {
         while (true) {
@@ -209,12 +210,12 @@ final class BlockingCall {
         }
     }
 
-    /** Memory that can be freed is not given to the kernel. */
+    /** Memory that can be freed at any time is not passed to the kernel. */
     private boolean straight(long position, int bytes, ByteBuffer buffer) {
         return buffer.isDirect() && ((position | bytes) & (SECTOR_BYTES - 1)) == 0 && bytes <= LinuxFile.MAX_RW_COUNT && device.limits().zeroCopy(buffer);
     }
 
-    /** What of a transfer fits into a pooled buffer, with the sector that it starts in. */
+    /** How much of a transfer fits into a pooled buffer, including the sector that it starts in. */
     private int atMostABuffer(long position, int bytes) {
         return Math.min(bytes, device.buffers().bufferBytes() - inSector(position));
     }
@@ -223,7 +224,7 @@ final class BlockingCall {
         return (int) (position & (SECTOR_BYTES - 1));
     }
 
-    /** The sectors that a range touches, as a length. */
+    /** The length of the sectors that a range touches. */
     private static int span(long position, int bytes) {
         return (inSector(position) + bytes + SECTOR_BYTES - 1) & -SECTOR_BYTES;
     }

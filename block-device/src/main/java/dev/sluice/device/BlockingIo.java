@@ -7,12 +7,13 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.Exceptions;
 
 /**
- * A call that its thread waits for, without a Mono.
+ * A call whose thread waits for it, without a Mono.
  *
- * <p>Where the thread is interrupted, what no loop has taken yet is taken back, and what is with the kernel is waited for: the memory is free when this returns,
- * and what happened is known. Where the caller says that it can do without (a read into memory of the device's own, a flush), it is left to the kernel.
+ * <p>If the thread is interrupted, a call that no loop has taken yet is withdrawn, and one that the kernel has is waited for: the memory is free when this
+ * returns, and the result is known. If the caller can do without the result (a read into memory of the device's own, a flush), the call is left to the
+ * kernel.
  *
- * <p><b>Threading:</b> made, submitted and awaited by one thread, which is no loop's. <b>Allocation:</b> itself.
+ * <p><b>Threading:</b> created, submitted and awaited by one thread, which is not a loop's. <b>Allocation:</b> itself.
  */
 final class BlockingIo extends DeviceIo {
     private final BlockDevice device;
@@ -39,10 +40,10 @@ final class BlockingIo extends DeviceIo {
     }
 
     /**
-     * Waits until it is over, or has been taken back or left to the kernel.
+     * Waits until the call has completed, or has been withdrawn or left to the kernel.
      *
      * @param mayLeave whether an interrupted caller can leave it to the kernel
-     * @return whether the thread has been interrupted meanwhile; its flag is cleared
+     * @return whether the thread was interrupted in the meantime; its flag is cleared
      */
     boolean await(boolean mayLeave) {
         boolean interrupted = false;
@@ -62,18 +63,18 @@ final class BlockingIo extends DeviceIo {
         return interrupted;
     }
 
-    /** False where it was taken back or left, and nothing is known of it. */
+    /** False if the call was withdrawn or left, so that its result is unknown. */
     boolean isOver() {
         return over;
     }
 
-    /** Whether the ring was full. When it {@linkplain #isOver is over}. */
+    /** Whether the ring was full. Valid when it {@linkplain #isOver is over}. */
     boolean hadNoRoom() {
         Throwable reason = refusal;
         return reason != null && Exceptions.isOverflow(reason);
     }
 
-    /** When it {@linkplain #isOver is over}. */
+    /** Valid when it {@linkplain #isOver is over}. */
     void throwFailure() throws BlockIoException {
         Throwable reason = refusal;
         if (reason instanceof BlockIoException refused) {
@@ -88,7 +89,7 @@ final class BlockingIo extends DeviceIo {
     }
 
     @Override
-    void answered(int result) {
+    void completed(int result) {
         unpin(device.buffers());
         if (move(State.TAKEN, State.ENDED)) {
             this.result = result;

@@ -6,37 +6,37 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.Exceptions;
 
 /**
- * Takes one thing from a {@link Lender}, for a thread that waits. What comes when the thread has been interrupted is given back.
+ * Takes one object from a {@link Pool}, blocking the thread. An object that arrives after an interruption is released.
  *
  * @param <T> what is taken
  */
 final class BlockingTake<T extends AutoCloseable> implements Runnable {
-    private final Lender<T> lender;
+    private final Pool<T> pool;
     private final Thread caller = Thread.currentThread();
     private final AtomicReference<@Nullable T> taken = new AtomicReference<>();
     private volatile @Nullable Throwable failure;
     private boolean gone;
 
-    private BlockingTake(Lender<T> lender) {
-        this.lender = lender;
+    private BlockingTake(Pool<T> pool) {
+        this.pool = pool;
     }
 
-    /** Waits its turn behind those who have asked before, unless one is there at once. */
-    static <T extends AutoCloseable> T from(Lender<T> lender) throws InterruptedException, BlockIoException {
-        BlockingTake<T> take = new BlockingTake<>(lender);
+    /** Waits in line, unless an object is free at once. */
+    static <T extends AutoCloseable> T from(Pool<T> pool) throws InterruptedException, BlockIoException {
+        BlockingTake<T> take = new BlockingTake<>(pool);
         take.run();
         return take.await();
     }
 
-    /** The attempt, when one may be there. */
+    /** Tries to take an object, when one may be free. */
     @Override
     public void run() {
         try {
-            @Nullable T one = lender.tryTake();
+            @Nullable T one = pool.tryTake();
             if (one == null) {
-                lender.whenAvailable(this);
+                pool.whenAvailable(this);
             } else if (!deliver(one)) {
-                lender.giveBack(one);
+                pool.release(one);
             }
         } catch (Throwable failed) {
             failure = failed;
@@ -71,7 +71,7 @@ final class BlockingTake<T extends AutoCloseable> implements Runnable {
             if (Thread.interrupted()) {
                 @Nullable T late = leave();
                 if (late != null) {
-                    lender.giveBack(late);
+                    pool.release(late);
                 }
                 throw new InterruptedException();
             }

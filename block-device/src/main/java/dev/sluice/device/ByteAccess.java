@@ -7,36 +7,36 @@ import java.nio.ByteBuffer;
 import reactor.core.publisher.Mono;
 
 /**
- * Reads and writes at any byte, from and to any buffer, on a device that knows sectors: what {@link java.nio.channels} promises. As there, a call
- * may move less than was asked for.
+ * Reads and writes at any byte, from and to any buffer, on a device that only knows sectors: the contract of {@link java.nio.channels}. As there, a call
+ * may move fewer bytes than requested.
  *
- * <p>Whole sectors from or to a direct buffer go straight. All else goes through one pooled buffer. A write that changes a sector in part reads it
- * first; such writes take turns, so that two of them in one sector do not undo one another, and go on to their end where they are cancelled. A write of the
- * whole sector at the same time overlaps them: which of the two comes last is for its caller to order, as on any disk.
+ * <p>Whole sectors from or to a direct buffer go straight to the kernel. Everything else goes through one pooled buffer. A write that changes a sector
+ * partially reads it first; such writes run one at a time, so that two of them in one sector do not undo each other, and complete even if they are
+ * cancelled. A concurrent write of the whole sector overlaps them: its caller has to order the two, as on any disk.
  *
- * <p><b>Threading:</b> any. <b>Failure:</b> as {@link BlockDevice}; a write behind the end fails with ENOSPC, as the disk does not grow.
- * <b>Allocation:</b> some: these are conveniences.
+ * <p><b>Threading:</b> any. <b>Failure:</b> as {@link BlockDevice}; a write beyond the end fails with ENOSPC, as the disk does not grow.
+ * <b>Allocation:</b> some per call: a convenience, not a fast path.
  */
 final class ByteAccess {
     private static final int SECTOR_BYTES = BlockRequest.SECTOR_BYTES;
 
     private final BlockDevice device;
-    private final Permit partialWrites = new Permit();
+    private final AsyncSemaphore partialWrites = new AsyncSemaphore();
 
     ByteAccess(BlockDevice device) {
         this.device = device;
     }
 
-    /** The turns of writes that change sectors in part, blocking ones too. */
-    Permit partialWrites() {
+    /** Serializes writes that change sectors partially, blocking ones too. */
+    AsyncSemaphore partialWrites() {
         return partialWrites;
     }
 
-    /** Bytes read into the buffer, whose position moves; -1 at or behind the end. */
+    /** Bytes read into the buffer, whose position moves; -1 at or beyond the end. */
     Mono<Integer> read(long position, ByteBuffer target) {
         return Mono.defer(() -> {
             if (position < 0 || target.isReadOnly()) {
-                return Mono.error(new IllegalArgumentException(position < 0 ? "position " + position : "a read-only buffer to read into"));
+                return Mono.error(new IllegalArgumentException(position < 0 ? "position " + position : "cannot read into a read-only buffer"));
             }
             long size = device.sizeBytes();
             if (!target.hasRemaining()) {
@@ -61,7 +61,7 @@ final class ByteAccess {
             }
             long room = device.sizeBytes() - position;
             if (room <= 0) {
-                return Mono.error(new BlockIoException("write at " + position + ", behind the end of the disk: " + Errno.describe(Errno.ENOSPC), Errno.ENOSPC));
+                return Mono.error(new BlockIoException("write at " + position + ", beyond the end of the disk: " + Errno.describe(Errno.ENOSPC), Errno.ENOSPC));
             }
             int bytes = (int) Math.min(source.remaining(), room);
             if (straight(position, bytes, source)) {
@@ -85,7 +85,7 @@ final class ByteAccess {
         return transfer.doOnNext(bytes -> buffer.position(buffer.position() + bytes));
     }
 
-    /** What of a transfer fits into a pooled buffer, with the sector that it starts in. */
+    /** How much of a transfer fits into a pooled buffer, including the sector that it starts in. */
     private int atMostABuffer(long position, int bytes) {
         return Math.min(bytes, device.buffers().bufferBytes() - inSector(position));
     }
@@ -94,31 +94,31 @@ final class ByteAccess {
         return (int) (position & (SECTOR_BYTES - 1));
     }
 
-    /** The sectors that a range touches, as a length. */
+    /** The length of the sectors that a range touches. */
     private static int span(long position, int bytes) {
         return (inSector(position) + bytes + SECTOR_BYTES - 1) & -SECTOR_BYTES;
     }
 
     private Mono<Integer> readCopying(long position, int bytes, ByteBuffer target) {
         int moved = atMostABuffer(position, bytes);
-        return borrowing(device.buffers(), lent -> {
-            ByteBuffer copy = lent.bytes().limit(span(position, moved));
+        return borrowing(device.buffers(), borrowed -> {
+            ByteBuffer copy = borrowed.bytes().limit(span(position, moved));
             return new CopyingRead(device, position - inSector(position), copy, inSector(position), moved, target);
         });
     }
 
     private Mono<Integer> writePart(long position, int bytes, ByteBuffer source) {
-        // As it was when it was asked for: it goes on behind a cancellation, when the buffer may be its owner's again.
+        // A snapshot of the buffer: the write continues after a cancellation, when the buffer may be its owner's again.
         byte[] asked = new byte[bytes];
         source.get(source.position(), asked);
-        return borrowing(partialWrites, held -> borrowing(device.buffers(), lent -> {
-            ByteBuffer copy = lent.bytes().limit(span(position, bytes));
+        return borrowing(partialWrites, held -> borrowing(device.buffers(), borrowed -> {
+            ByteBuffer copy = borrowed.bytes().limit(span(position, bytes));
             return device.read(position - inSector(position), copy).flatMap(read -> writeFrom(copy, position, bytes, ByteBuffer.wrap(asked)));
         }));
     }
 
     private Mono<Integer> writeCopying(long position, int bytes, ByteBuffer source) {
-        return borrowing(device.buffers(), lent -> writeFrom(lent.bytes().limit(bytes), position, bytes, source));
+        return borrowing(device.buffers(), borrowed -> writeFrom(borrowed.bytes().limit(bytes), position, bytes, source));
     }
 
     private Mono<Integer> writeFrom(ByteBuffer copy, long position, int bytes, ByteBuffer source) {
@@ -127,7 +127,7 @@ final class ByteAccess {
     }
 
     /**
-     * Goes on where its subscriber has cancelled: a write of a part that is under way holds the turn until it is done, or it would undo the next one's.
+     * Continues after its subscriber has cancelled: a partial write in progress holds the permit until it is done, or it would undo the next one's.
      */
     private static Mono<Integer> toItsEnd(Mono<Integer> work) {
         return Mono.create(outcome -> {
@@ -135,11 +135,11 @@ final class ByteAccess {
         });
     }
 
-    /** Gives back what it takes, however the work ends; where it is cancelled in flight, the pool waits for the kernel. */
-    private <T extends AutoCloseable> Mono<Integer> borrowing(Lender<T> lender, java.util.function.Function<T, Mono<Integer>> work) {
+    /** Releases what it has taken, however the work ends; if that is cancelled in flight, the pool waits for the kernel. */
+    private <T extends AutoCloseable> Mono<Integer> borrowing(Pool<T> pool, java.util.function.Function<T, Mono<Integer>> work) {
         return Mono.defer(() -> {
             device.calls().begin();
-            return Mono.usingWhen(new TakeMono<>(lender), work, lent -> Mono.fromRunnable(() -> lender.giveBack(lent)))
+            return Mono.usingWhen(new TakeMono<>(pool), work, borrowed -> Mono.fromRunnable(() -> pool.release(borrowed)))
                     .doFinally(end -> device.calls().end());
         });
     }

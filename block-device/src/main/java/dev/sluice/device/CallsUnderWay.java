@@ -7,8 +7,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Counts the calls of channels that may hold pooled buffers, so that a device which closes frees their memory after the last of them and not under its
- * hands. A closing device refuses whatever such a call asks for next, so none of them lasts.
+ * Counts the calls of channels that may hold pooled buffers, so that a closing device frees their memory after the last of them has returned.
+ * A closing device refuses whatever such a call requests next, so none of them lasts.
  *
  * <p><b>Threading:</b> any; one thread waits. <b>Allocation:</b> none.
  */
@@ -28,7 +28,7 @@ final class CallsUnderWay {
         }
     }
 
-    /** Waits until there is none, or until so long has passed: then one is held by code that is not ours. */
+    /** Waits until there is none, or until the limit has passed: then code outside the device holds up a call. */
     void awaitNone(long nanos) {
         waiting = Thread.currentThread();
         long begun = System.nanoTime();
@@ -38,7 +38,7 @@ final class CallsUnderWay {
             left = nanos - (System.nanoTime() - begun);
         }
         if (count.get() > 0) {
-            LOG.warn("{} calls of channels have not returned from their device, which closes all the same", count.get());
+            LOG.warn("{} calls of channels have not returned from their block device, which closes nevertheless", count.get());
         }
     }
 }

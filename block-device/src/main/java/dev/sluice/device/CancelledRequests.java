@@ -10,10 +10,10 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
 /**
- * The requests that still use memory though nobody waits for their outcome: cancelled while the kernel or a stage had them, or just being copied to where
- * they were asked for.
+ * The requests that were cancelled and still use memory: the kernel or a stage has them, or their data is being copied to the memory of the
+ * program.
  *
- * <p><b>Threading:</b> any. A request is added before it is orphaned, so that whoever has cancelled finds it here until its memory is free.
+ * <p><b>Threading:</b> any. A request is added before it is orphaned, so that whoever cancels it finds it here until its memory is free.
  * <b>Allocation:</b> per cancellation in flight; none for a request that is not cancelled.
  */
 final class CancelledRequests {
@@ -30,7 +30,7 @@ final class CancelledRequests {
         }
     }
 
-    /** Completes when none of those that are here at the subscription uses any of a buffer's memory. */
+    /** Completes when none of the requests present at the subscription uses any of a buffer's memory. */
     Mono<Void> released(ByteBuffer memory) {
         return Mono.defer(() -> {
             MemorySegment whole = Scopes.whole(memory);

@@ -15,16 +15,16 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
 /**
- * The end of a device, in order: no new calls, and no buffers for those who wait for one; each queue drains and its source ends; the sinks close; the
- * calls of channels return; then loops and backend; memory is freed.
+ * The close of a device, in order: it refuses new calls and those who wait for a buffer; each queue drains and its source stops; the sinks close; the
+ * calls of channels return; then loops and backend close, and the memory is freed.
  *
- * <p><b>Threading:</b> any; each queue's part runs on its loop, and what waits for threads on the caller's, or for {@link #shutdown} on a virtual one. <b>Failure:</b> a loop that has
- * ended before its device waited for the requests that it had taken; those that had not been taken are refused.
+ * <p><b>Threading:</b> any; each queue's part runs on its loop, and the part that waits for threads on the caller's, or for {@link #shutdown} on a virtual
+ * one. <b>Failure:</b> a loop that terminated before its device has waited for the requests that it had taken; the others are refused.
  */
 final class Closing {
     private static final Logger LOG = LoggerFactory.getLogger(Closing.class);
 
-    /** How long a refused call may take to return; it does nothing but return. */
+    /** How long a refused call may take to return, which is all that it has left to do. */
     private static final long CALLS_NANOS = 10_000_000_000L;
 
     private final DeviceQueue[] queues;
@@ -55,7 +55,7 @@ final class Closing {
         });
     }
 
-    /** Frees on the caller's thread: at a limit of tasks there may be no other. */
+    /** Frees on the caller's thread: at a limit of tasks no other thread may be available. */
     void await() {
         begin();
         await(sinksClosed);
@@ -109,7 +109,7 @@ final class Closing {
         }
     }
 
-    /** The sinks close with a task of their loop each; a task behind it on every loop, one after the other, comes when all have. */
+    /** Each sink closes in a task of its loop; one more task behind it on every loop, one loop after the other, runs when all are closed. */
     private void afterSinks(int next) {
         if (next == queues.length) {
             boolean _ = sinksClosed.complete(null);
@@ -123,7 +123,7 @@ final class Closing {
         }
     }
 
-    /** Once, whoever comes first. */
+    /** Once, by whoever comes first. */
     private void free() {
         if (!freeing.compareAndSet(false, true)) {
             return;
@@ -146,7 +146,7 @@ final class Closing {
         buffers.close();
     }
 
-    /** For a device that could not be connected: nothing was asked of it. Loops and backend stay their opener's. */
+    /** For a device that could not be connected: it had no requests. Loops and backend stay their opener's. */
     void abandon() {
         if (begun.compareAndSet(false, true)) {
             for (DeviceQueue queue : queues) {

@@ -10,13 +10,13 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.CoreSubscriber;
 
 /**
- * A READ or WRITE of memory that can be taken away while the kernel has it: an arena's that somebody may close. It goes through memory of the device's own,
- * a pooled buffer where one is there and large enough, else a block for this request.
+ * A READ or WRITE of memory that can be freed while the kernel uses it: of an arena that somebody may close. It goes through memory of the device's own,
+ * a pooled buffer if one is free and large enough, else a block for this request.
  *
- * <p><b>Threading:</b> a write is copied on the thread of the first demand, a read on the loop. <b>Ownership:</b> the program's memory is used while it is
- * copied and at no other time; closing its arena is harmless at any moment. <b>Failure:</b> closed before the first demand, or confined to another thread:
- * what {@link java.nio.channels.FileChannel} throws. Closed before a read could be copied: {@link IllegalStateException}. A read into confined memory:
- * {@link WrongThreadException}, as it ends on a loop. <b>Allocation:</b> a view each buffer, and the block.
+ * <p><b>Threading:</b> a write is copied on the thread of the first demand, a read on the loop. <b>Ownership:</b> the program's memory is used only during
+ * the copy; closing its arena is harmless at any moment. <b>Failure:</b> if it was closed before the first demand, or is confined to another thread:
+ * what {@link java.nio.channels.FileChannel} throws. If it was closed before a read could be copied: {@link IllegalStateException}. For a read into confined
+ * memory: {@link WrongThreadException}, because it completes on a loop. <b>Allocation:</b> a view per buffer, and the block.
  */
 final class CopiedTransfer extends SubscribedIo<Integer> {
     private final ByteBuffer[] buffers;

@@ -6,7 +6,7 @@ import java.nio.ByteBuffer;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 
-/** A READ of sectors into a pooled buffer, of which a part is then copied to where it was asked for. Emits the bytes copied; the target's position moves. */
+/** A READ of sectors into a pooled buffer, part of which is then copied to the target. Emits the bytes copied; the target's position moves. */
 final class CopyingRead extends Mono<Integer> {
     private final BlockDevice device;
     private final long offsetBytes;

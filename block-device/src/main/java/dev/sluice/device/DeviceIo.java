@@ -8,24 +8,24 @@ import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One call of a program under way: what it asks for, and how far it got.
+ * One call of a program: its arguments and its state.
  *
- * <p>States and who moves them:
+ * <p>States, and what moves a call between them:
  * <pre>
- * IDLE      -> PREPARING   the first demand; its thread looks at the arguments and pins the buffers
+ * IDLE      -> PREPARING   the first demand; its thread checks the arguments and pins the buffers
  * PREPARING -> WAITING     about to be offered to the ring
  * PREPARING -> ENDED       refused
  * WAITING   -> TAKEN       the loop has polled it: from here on the kernel may use the memory
  * WAITING   -> ENDED       refused: the ring is full, the device closed
- * TAKEN     -> ENDED       answered
+ * TAKEN     -> ENDED       completed
  * IDLE, PREPARING, WAITING -> CANCELLED   the program has cancelled; the loop will never take it
- * TAKEN     -> ORPHANED    the program has cancelled; the memory stays pinned until the answer, which nobody hears
+ * TAKEN     -> ORPHANED    the program has cancelled; the memory stays pinned until the completion, which nobody observes
  * </pre>
- * Every move is a compare-and-set, so that of two who want to end a call one does. Whoever moves it to ENDED or CANCELLED from WAITING, and the
- * loop at the answer in any state, unpins the buffers.
+ * Every transition is a compare-and-set, so that exactly one of several threads can end a call. Whoever moves it from WAITING to ENDED or CANCELLED, and
+ * the loop when the request completes in any state, unpins the buffers.
  *
- * <p><b>Threading:</b> what is asked for is written before WAITING and read after TAKEN; the ring orders the two. <b>Ownership:</b> holds the program's
- * buffers strongly until the answer. <b>Allocation:</b> itself, one a call.
+ * <p><b>Threading:</b> the arguments are written before WAITING and read after TAKEN; the ring orders the two. <b>Ownership:</b> references the program's
+ * buffers strongly until the completion. <b>Allocation:</b> itself, one per call.
  */
 abstract class DeviceIo {
     enum State {
@@ -54,7 +54,7 @@ abstract class DeviceIo {
     private long lengthBytes;
     private long address;
 
-    /** Address and length of each segment in turns, for more than one. */
+    /** Address and length of each segment, alternating, for more than one. */
     private long @Nullable [] segments;
 
     DeviceIo(BlockOp op, long offsetBytes, long lengthBytes) {
@@ -83,13 +83,13 @@ abstract class DeviceIo {
         return lengthBytes;
     }
 
-    /** One segment. While PREPARING. */
+    /** Sets one segment. While PREPARING. */
     final void memory(long address, long lengthBytes) {
         this.address = address;
         this.lengthBytes = lengthBytes;
     }
 
-    /** More than one. While PREPARING; the array is kept. */
+    /** Sets more than one segment. While PREPARING; keeps the array. */
     final void memory(long[] segments, long lengthBytes) {
         this.segments = segments;
         this.lengthBytes = lengthBytes;
@@ -111,7 +111,7 @@ abstract class DeviceIo {
         return many.length / 2;
     }
 
-    /** Lets go of the pooled buffers among its memory. Once. */
+    /** Unpins the pooled buffers among its memory. Once. */
     final void unpin(BlockBufferPool pool) {
         long[] many = segments;
         if (many == null) {
@@ -123,23 +123,23 @@ abstract class DeviceIo {
         }
     }
 
-    /** Whether any of the memory that it was given lies in {@code memory}. */
+    /** Whether any of its memory overlaps {@code memory}. */
     boolean uses(MemorySegment memory) {
         return false;
     }
 
-    /** Whether a WRITE_ZEROES may give the space back. */
+    /** Whether a WRITE_ZEROES may deallocate the range. */
     boolean mayUnmap() {
         return false;
     }
 
     /**
-     * The kernel, or a stage, is done with it. On the loop, once; in state TAKEN or ORPHANED.
+     * The kernel, or a stage, has completed it. On the loop, once; in state TAKEN or ORPHANED.
      *
      * @param result zero or more, or a negative errno
      */
-    abstract void answered(int result);
+    abstract void completed(int result);
 
-    /** It was not taken. In state ENDED; on the thread that submitted. */
+    /** It was refused. In state ENDED; on the thread that submitted. */
     abstract void refused(Throwable reason);
 }

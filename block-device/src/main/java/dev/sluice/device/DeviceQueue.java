@@ -17,11 +17,11 @@ import org.slf4j.LoggerFactory;
 import reactor.core.Exceptions;
 
 /**
- * A queue whose other side is the program: the {@link SubmissionRing} is its avail ring, a completed {@link DeviceIo} its used element.
+ * A queue whose driver is the program: the {@link SubmissionRing} is its avail ring, a completed {@link DeviceIo} its used element.
  *
- * <p><b>Threading:</b> {@link #submit}, {@link #offer}, {@link #kick}, {@link #offerBuffers} and {@link #refuseNew} from any thread, everything else on the loop.
- * <b>Ownership:</b> its requests and their iovecs, until {@link #free}. <b>Failure:</b> a call that cannot be taken is told so through
- * {@link DeviceIo#refused}; nothing throws. <b>Allocation:</b> none per request; what the loop's mailbox takes per wake-up.
+ * <p><b>Threading:</b> {@link #submit}, {@link #offer}, {@link #kick}, {@link #offerBuffers} and {@link #refuseNew} from any thread, everything else on the
+ * loop. <b>Ownership:</b> its requests and their iovecs, until {@link #free}. <b>Failure:</b> a refused call learns the reason through
+ * {@link DeviceIo#refused}; nothing throws. <b>Allocation:</b> none per request; a task for the loop per wake-up.
  */
 final class DeviceQueue implements RequestQueue {
     private static final Logger LOG = LoggerFactory.getLogger(DeviceQueue.class);
@@ -84,26 +84,26 @@ final class DeviceQueue implements RequestQueue {
 
     // ---- the program's side
 
-    /** Takes a call in state WAITING and wakes the loop where it sleeps. */
+    /** Takes a call in state WAITING and wakes the loop if it sleeps. */
     void submit(DeviceIo io) {
         offer(io);
         kick(io);
     }
 
-    /** Takes a call without waking the loop: the caller goes on with others and ends with {@link #kick}. */
+    /** Takes a call without waking the loop: the caller continues with others and finishes with {@link #kick}. */
     void offer(DeviceIo io) {
         if (refusing) {
             refuse(io, BlockIoException.closed());
         } else if (!ring.offer(io)) {
             refuse(io, Exceptions.failWithOverflow("queue " + index + " of the block device has " + maxWaiting
-                    + " requests waiting, its bound: ask for less at once, or raise maxWaiting"));
+                    + " pending requests, the maximum: make fewer requests at once, or raise maxWaiting"));
         } else if (refusing) {
-            // Pairs with refuseNew: either the drain there sees the call in the ring, or this sees the flag. Where both do, the state decides.
+            // Pairs with refuseNew: either the drain there sees the call in the ring, or this sees the flag. If both do, the state decides.
             refuse(io, BlockIoException.closed());
         }
     }
 
-    /** Wakes the loop once for everything offered since it last looked; {@code last} is told where there is no loop any more. */
+    /** Wakes the loop once for everything offered since it last looked; refuses {@code last} if the loop has terminated. */
     void kick(@Nullable DeviceIo last) {
         // Pairs with enableKicks: a producer fills a place, then reads the flag; the loop sets the flag, then looks at the place.
         if (!kicksWanted || !KICKS_WANTED.compareAndSet(this, true, false)) {
@@ -119,10 +119,10 @@ final class DeviceQueue implements RequestQueue {
             kicksWanted = true;
             refuseNew();
             if (last != null) {
-                refuse(last, new BlockIoException("the loop " + loop.name() + " of the block device has ended before it", Errno.ESHUTDOWN));
+                refuse(last, new BlockIoException("loop " + loop.name() + " of the block device has terminated", Errno.ESHUTDOWN));
             }
         } catch (Throwable failed) {
-            // No room for the wake-up: the next call makes one for all that wait.
+            // No memory for the wake-up: the next call wakes the loop for all that are pending.
             kicksWanted = true;
             if (last != null) {
                 refuse(last, failed);
@@ -130,7 +130,7 @@ final class DeviceQueue implements RequestQueue {
         }
     }
 
-    /** Waits until it may be worth while to offer again what a full ring has refused, or all is refused. Not on the loop. */
+    /** Waits until a call that a full ring refused may be offered again, or until all calls are refused. Not on the loop. */
     void awaitRoom() throws InterruptedException {
         room.await(() -> ring.isFull() && !refusing);
     }
@@ -141,7 +141,7 @@ final class DeviceQueue implements RequestQueue {
         }
     }
 
-    /** Tells the sink of the memory that many requests will use. */
+    /** Announces to the sink memory that many requests will use. */
     void offerBuffers(long address, long bytes) {
         try {
             loop.execute(() -> {
@@ -163,7 +163,7 @@ final class DeviceQueue implements RequestQueue {
         }
     }
 
-    /** From now on calls are refused; those that are in the ring go on. */
+    /** Refuses calls from now on; those in the ring continue. */
     void refuseNew() {
         refusing = true;
         room.all();
@@ -171,7 +171,9 @@ final class DeviceQueue implements RequestQueue {
 
     // ---- the loop's side
 
-    /** Refuses what waits for a loop that has ended; the loop itself has waited for what it had taken. After {@link #refuseNew}; on any thread, once. */
+    /**
+     * Refuses what is pending for a loop that has terminated; the loop itself has waited for what it had taken. After {@link #refuseNew}; on any thread, once.
+     */
     void loopHasEnded() {
         DeviceIo io;
         while ((io = ring.poll()) != null) {
@@ -179,19 +181,19 @@ final class DeviceQueue implements RequestQueue {
         }
     }
 
-    /** Ends the source once the ring is empty and nothing is out, then runs {@code told}. After {@link #refuseNew}; once. */
-    void drain(Runnable told) {
+    /** Stops the source once the ring is empty and nothing is in flight, then runs {@code done}. After {@link #refuseNew}; once. */
+    void drain(Runnable done) {
         loop.assertInLoop();
-        whenDrained = told;
+        whenDrained = done;
         stopIfDrained();
     }
 
     private void stopIfDrained() {
-        Runnable told = whenDrained;
-        if (told != null && inFlight() == 0 && ring.isEmpty()) {
+        Runnable done = whenDrained;
+        if (done != null && inFlight() == 0 && ring.isEmpty()) {
             whenDrained = null;
             takeBackBuffers();
-            source.stop(told);
+            source.stop(done);
         }
     }
 
@@ -225,7 +227,7 @@ final class DeviceQueue implements RequestQueue {
         }
         DeviceIo io;
         while ((io = ring.poll()) != null) {
-            // The place is free; the compare-and-set keeps that before the look at who waits for it.
+            // The place is free; the compare-and-set orders that before the check for waiting callers.
             boolean taken = io.move(DeviceIo.State.WAITING, DeviceIo.State.TAKEN);
             room.one();
             if (taken) {
@@ -255,15 +257,15 @@ final class DeviceQueue implements RequestQueue {
         kicksWanted = false;
     }
 
-    /** The used element: the slot first, as the program may ask for the next thing when it hears of this one. */
-    void answered(DeviceRequest request, DeviceIo io, int result) {
+    /** The used element: frees the slot first, because the program may make its next request when it is notified. */
+    void completed(DeviceRequest request, DeviceIo io, int result) {
         boolean waited = freeCount == 0;
         free[freeCount++] = request;
         try {
-            io.answered(result);
+            io.completed(result);
         } catch (Throwable failure) {
-            // A subscriber of the program, which must not cost others their answers nor the queue its demand.
-            LOG.error("queue {}: a subscriber failed when told of the end of its {}", index, io.op(), failure);
+            // Thrown by a subscriber of the program; must not cost other requests their completion nor the queue its demand.
+            LOG.error("queue {}: a subscriber threw when its {} completed", index, io.op(), failure);
         }
         if (waited && !ring.isEmpty()) {
             kick(null);

@@ -4,7 +4,7 @@ import dev.sluice.pipeline.BlockRequest;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
-/** A request of a {@link DeviceQueue}: pooled, with its share of the queue's iovecs. Everything as in {@link BlockRequest}. */
+/** A request of a {@link DeviceQueue}: pooled, with its share of the queue's iovecs. The contracts of {@link BlockRequest} apply. */
 final class DeviceRequest extends BlockRequest {
     private final DeviceQueue queue;
     private final long iovecs;
@@ -27,8 +27,8 @@ final class DeviceRequest extends BlockRequest {
 
     @Override
     protected void answer(int result) {
-        DeviceIo answered = Objects.requireNonNull(io, "a request without a call");
+        DeviceIo completed = Objects.requireNonNull(io, "a request without a call");
         io = null;
-        queue.answered(this, answered, result);
+        queue.completed(this, completed, result);
     }
 }

@@ -1,11 +1,11 @@
 package dev.sluice.device;
 
-/** How closely a {@link BlockBufferPool} watches for buffers that are forgotten. */
+/** How closely a {@link BlockBufferPool} watches for buffers that are never closed. */
 public enum LeakDetection {
-    /** Not at all, but for the count when the pool is closed. */
+    /** Only counts when the pool is closed. */
     OFF,
-    /** A buffer that is collected without having been closed is reported. Costs a reference (48 bytes) a buffer taken. */
+    /** Reports a buffer that was collected without having been closed. Costs a reference (48 bytes) per buffer taken. */
     ON,
-    /** And the report tells where it was taken. Costs a stack trace a buffer taken: for tests. */
+    /** And reports where it was taken. Costs a stack trace per buffer taken: for tests. */
     TRACE
 }

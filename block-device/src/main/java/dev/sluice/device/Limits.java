@@ -9,7 +9,7 @@ import dev.sluice.pipeline.BlockRequest;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 
-/** What a {@link BlockDevice} takes: judged on the caller's thread, before anything crosses into the loop. Any thread. */
+/** What a {@link BlockDevice} accepts: validated on the caller's thread, before anything crosses into the loop. Any thread. */
 final class Limits {
 
     private final BlockPipeline pipeline;
@@ -23,10 +23,10 @@ final class Limits {
     }
 
     /**
-     * Judges a range.
+     * Validates a range.
      *
-     * @throws IllegalArgumentException where it is not made of sectors, beyond the end, or too long
-     * @throws BlockIoException EROFS or EOPNOTSUPP where the device does not do that
+     * @throws IllegalArgumentException if it is not made of whole sectors, ends beyond the disk, or is too long
+     * @throws BlockIoException EROFS or EOPNOTSUPP if the device does not support the operation
      */
     void check(BlockOp op, long offsetBytes, long lengthBytes) throws BlockIoException {
         BlockGeometry geometry = pipeline.geometry();
@@ -34,7 +34,8 @@ final class Limits {
             throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + ": both must be multiples of 512");
         }
         if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes > geometry.sizeBytes() - lengthBytes) {
-            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + " is not within the device's " + geometry.sizeBytes() + " bytes");
+            throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + " is not within the device's "
+                    + geometry.sizeBytes() + " bytes");
         }
         boolean transfer = op == BlockOp.READ || op == BlockOp.WRITE;
         if (transfer && lengthBytes > LinuxFile.MAX_RW_COUNT) {
@@ -50,14 +51,14 @@ final class Limits {
 
     void checkSegments(int segments) {
         if (segments > maxSegments) {
-            throw new IllegalArgumentException("a vector of " + segments + " buffers; the most is " + maxSegments);
+            throw new IllegalArgumentException("a request with " + segments + " buffers; the maximum is " + maxSegments);
         }
     }
 
     /**
      * The address of a buffer's position.
      *
-     * @throws IllegalArgumentException where it has none that the kernel can use, or must not be written to
+     * @throws IllegalArgumentException if the kernel cannot use it, or if it must not be written to
      */
     long address(BlockOp op, ByteBuffer buffer) {
         checkKind(op, buffer);
@@ -65,30 +66,30 @@ final class Limits {
     }
 
     /**
-     * Judges a buffer, not its memory.
+     * Validates a buffer, not its memory.
      *
-     * @throws IllegalArgumentException where the kernel cannot use it, or it must not be written to
+     * @throws IllegalArgumentException if the kernel cannot use it, or if it must not be written to
      */
     void checkKind(BlockOp op, ByteBuffer buffer) {
         if (!buffer.isDirect()) {
-            throw new IllegalArgumentException("a heap buffer: its bytes move when the collector runs; use BlockDevice.buffers() or ByteBuffer.allocateDirect,"
-                    + " or BlockDevice.channel(), which copies");
+            throw new IllegalArgumentException("heap buffers are not supported, as the garbage collector moves them: use BlockDevice.buffers() or"
+                    + " ByteBuffer.allocateDirect, or BlockDevice.channel(), which copies");
         }
         if (op == BlockOp.READ && buffer.isReadOnly()) {
-            throw new IllegalArgumentException("a read-only buffer to read into");
+            throw new IllegalArgumentException("cannot read into a read-only buffer");
         }
     }
 
-    /** True where the kernel may be given the memory itself: nobody can free it before the request has ended. Also for heap buffers, which are refused. */
+    /** True if the memory itself may be passed to the kernel: nobody can free it before the request has completed. Also for heap buffers, which are refused. */
     boolean zeroCopy(ByteBuffer buffer) {
         return !buffer.isDirect() || Scopes.lasts(buffer) || pool.owns(MemorySegment.ofBuffer(buffer).address());
     }
 
     /**
-     * Holds the pooled buffer that the address lies in, if any.
+     * Pins the pooled buffer that contains the address, if any.
      *
-     * @throws IllegalArgumentException where that buffer has been closed
-     * @throws IllegalStateException where its pool is gone, with the device that it belonged to
+     * @throws IllegalArgumentException if that buffer has been closed
+     * @throws IllegalStateException if its pool has been freed along with its device
      */
     void pin(long address, ByteBuffer buffer) {
         switch (pool.pin(address)) {

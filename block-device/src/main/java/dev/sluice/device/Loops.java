@@ -5,11 +5,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
-/** Work on a loop that its asker waits for. Set-up only. */
+/** Runs work on a loop and waits for it. Set-up only. */
 final class Loops {
     private Loops() {}
 
-    /** Runs a task on a loop's thread, in place where that is the caller's; throws what the task throws. */
+    /** Runs a task on a loop's thread, directly if the caller is on it; throws what the task throws. */
     static void run(IoLoop loop, Runnable task) {
         if (loop.inLoop()) {
             task.run();

@@ -1,7 +1,7 @@
 package dev.sluice.device;
 
-/** A range that is being read or written: told when its device closes, as what feeds or takes it may never signal again. */
+/** A range that is being read or written. Its device notifies it when it closes, because the range's source or subscriber may never signal again. */
 interface OpenRange {
-    /** Ends the range with an error, unless it has all that it needs. Any thread. */
+    /** Terminates the range with an error, unless all of its requests have been made. Any thread. */
     void deviceCloses();
 }

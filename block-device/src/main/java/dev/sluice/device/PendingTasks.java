@@ -7,10 +7,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tasks that wait until something is available, run one after the other in the order of asking and never inside one another: a task that releases what
- * it took leaves the next one to the drain that is running. A thousand refusals in a row therefore take the stack of one.
+ * Tasks that wait until something is available. They run one at a time, in the order in which they were added, and never nested in one another: a task
+ * that releases what it took leaves the next one to the running drain. A thousand refusals in a row therefore need the stack of one.
  *
- * <p><b>Threading:</b> any; one thread at a time drains, whichever came first, also on behalf of those that come meanwhile. <b>Failure:</b> a task that
+ * <p><b>Threading:</b> any; one thread at a time drains, the first to arrive, also on behalf of later ones. <b>Failure:</b> a task that
  * throws is logged and does not hold back those behind it. <b>Allocation:</b> a node per task.
  */
 final class PendingTasks {
@@ -25,13 +25,13 @@ final class PendingTasks {
         this.available = available;
     }
 
-    /** Runs a task when its turn has come: possibly before this returns, but not where a task of this thread called it. */
+    /** Adds a task, which possibly runs before this returns, but never inside another task of this object. */
     void add(Runnable task) {
         tasks.add(task);
         drain();
     }
 
-    /** To be called when something has become available. */
+    /** Call this when something has become available. */
     void drain() {
         if (news.getAndIncrement() != 0) {
             return;
@@ -53,7 +53,7 @@ final class PendingTasks {
         try {
             task.run();
         } catch (Throwable failure) {
-            LOG.error("a task failed that waited for its turn", failure);
+            LOG.error("a pending task failed", failure);
         }
     }
 }

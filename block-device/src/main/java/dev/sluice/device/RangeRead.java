@@ -13,11 +13,11 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Operators;
 
 /**
- * A range as pooled buffers, in order, so many read ahead of the demand. Cold: each subscription reads it anew.
+ * A range as pooled buffers, in order, with a bounded read-ahead. Cold: each subscription reads it again.
  *
- * <p><b>Threading:</b> one thread at a time works for a subscription, whichever brings news first (the drain loop of Reactor's operators).
- * <b>Ownership:</b> buffers that were read and not emitted are given back on cancellation and error; those that the kernel still fills when it
- * lets go of them. <b>Allocation:</b> a call and a buffer view a piece.
+ * <p><b>Threading:</b> one thread at a time works for a subscription, whichever brings an event first (the drain loop of Reactor's operators).
+ * <b>Ownership:</b> buffers that were read and not emitted are released on cancellation and error; those that the kernel still fills, when it is
+ * done with them. <b>Allocation:</b> per piece a call and a buffer view.
  */
 final class RangeRead extends Flux<BlockBuffer> {
     private final BlockDevice device;
@@ -38,7 +38,7 @@ final class RangeRead extends Flux<BlockBuffer> {
             if (offsetBytes < 0 || lengthBytes < 0) {
                 throw new IllegalArgumentException("a range of " + lengthBytes + " bytes at offset " + offsetBytes);
             }
-            // Its two ends: a range may be longer than a request.
+            // Validates both ends: a range may be longer than a request.
             device.limits().check(BlockOp.READ, offsetBytes, 0);
             device.limits().check(BlockOp.READ, offsetBytes + lengthBytes, 0);
         } catch (IllegalArgumentException | BlockIoException refusal) {
@@ -54,7 +54,7 @@ final class RangeRead extends Flux<BlockBuffer> {
         }
     }
 
-    /** One piece on its way. */
+    /** One piece in flight. */
     private static final class Piece extends DeviceIo {
         private final Reading reading;
         private final BlockBuffer buffer;
@@ -71,7 +71,7 @@ final class RangeRead extends Flux<BlockBuffer> {
         }
 
         @Override
-        void answered(int result) {
+        void completed(int result) {
             unpin(reading.pool());
             if (result < 0) {
                 failure = BlockIoException.failed(op(), offsetBytes(), lengthBytes(), -result);
@@ -88,7 +88,7 @@ final class RangeRead extends Flux<BlockBuffer> {
             reading.drain();
         }
 
-        /** Nobody wants it any more. The pin keeps the memory for as long as the kernel has it. */
+        /** Drops a piece that is no longer wanted. The pin keeps its memory for as long as the kernel uses it. */
         void abandon() {
             if (move(State.WAITING, State.CANCELLED)) {
                 unpin(reading.pool());
@@ -99,7 +99,7 @@ final class RangeRead extends Flux<BlockBuffer> {
         }
     }
 
-    /** One subscription. Its device tells it of its end, so that what was read ahead goes back to the pool. */
+    /** One subscription. Its device notifies it of its close, so that buffers read ahead return to the pool. */
     final class Reading implements Subscription, OpenRange {
         private final CoreSubscriber<? super BlockBuffer> actual;
         private final AtomicLong demand = new AtomicLong();
@@ -108,7 +108,7 @@ final class RangeRead extends Flux<BlockBuffer> {
         private volatile boolean cancelled;
         private volatile boolean deviceCloses;
 
-        // Of the thread that drains.
+        // Confined to the thread that drains.
         private final @Nullable Piece[] window = new Piece[depth];
         private long asked;
         private int first;
@@ -174,7 +174,7 @@ final class RangeRead extends Flux<BlockBuffer> {
             emit();
         }
 
-        /** Asks for all that the window holds, as one batch with one wake-up. */
+        /** Requests all that the window holds, as one batch with one wake-up. */
         private void readAhead() {
             DeviceQueue queue = device.queue();
             Piece last = null;
@@ -257,7 +257,7 @@ final class RangeRead extends Flux<BlockBuffer> {
             }
         }
 
-        /** A buffer that its subscriber answers with an {@code Error} has no owner: it goes back to the pool, and the range fails. */
+        /** If {@code onNext} throws an {@code Error} the buffer has no owner: it returns to the pool, and the range fails. */
         private void emit(BlockBuffer buffer) {
             try {
                 actual.onNext(buffer);
@@ -267,7 +267,7 @@ final class RangeRead extends Flux<BlockBuffer> {
             }
         }
 
-        /** The end, where it has not come yet. */
+        /** Terminates the subscription, unless it has been terminated. */
         private void fail(Throwable reason) {
             if (!done) {
                 boolean unheard = cancelled;
@@ -278,7 +278,7 @@ final class RangeRead extends Flux<BlockBuffer> {
             }
         }
 
-        /** Without end stays without end. */
+        /** Adds demand; unbounded demand stays unbounded. */
         private void produced() {
             if (demand.get() != Long.MAX_VALUE) {
                 demand.decrementAndGet();

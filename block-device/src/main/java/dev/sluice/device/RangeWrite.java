@@ -17,12 +17,12 @@ import reactor.core.publisher.Operators;
 import reactor.util.context.Context;
 
 /**
- * Buffers written one behind the other, so many at once. Cold: each subscription subscribes to the source.
+ * Consecutive buffers written with bounded concurrency. Cold: each subscription subscribes to the source.
  *
- * <p><b>Threading:</b> buffers come on the source's thread, answers on a loop. What is left to end is counted: the source itself and each
- * write; who brings the count to zero signals. <b>Ownership:</b> closes every buffer it gets, when its write was answered or will not be made.
- * <b>Failure:</b> the first error, after the writes under way have ended: nobody is told before the kernel is done. A cancellation is not told at all;
- * writes asked for before go on.
+ * <p><b>Threading:</b> buffers come on the source's thread, completions on a loop. A counter holds what has not ended: the source itself and each
+ * write; whoever brings it to zero signals. <b>Ownership:</b> closes every buffer that it receives, when its write has completed or will not be made.
+ * <b>Failure:</b> the first error, signalled after the writes in flight have completed, so that the kernel is done by then. A cancellation produces no
+ * signal; writes that were submitted before continue.
  */
 final class RangeWrite extends Mono<Long> {
     private static final Logger LOG = LoggerFactory.getLogger(RangeWrite.class);
@@ -61,7 +61,7 @@ final class RangeWrite extends Mono<Long> {
         }
 
         @Override
-        void answered(int result) {
+        void completed(int result) {
             unpin(device.buffers());
             boolean _ = move(State.TAKEN, State.ENDED);
             buffer.close();
@@ -87,7 +87,7 @@ final class RangeWrite extends Mono<Long> {
         private final AtomicBoolean started = new AtomicBoolean();
         private final AtomicBoolean sourceEnded = new AtomicBoolean();
 
-        /** One for the source, one for the demand, one for each write under way. */
+        /** One for the source, one for the demand, one for each write in flight. */
         private final AtomicInteger left = new AtomicInteger(2);
 
         private volatile boolean cancelled;
@@ -144,7 +144,7 @@ final class RangeWrite extends Mono<Long> {
             device.queue().submit(piece);
         }
 
-        /** Counts one more write, where the end has not been reached and nothing has gone wrong. */
+        /** Counts one more write, unless the end has been reached or something has failed. */
         private boolean mayWrite() {
             if (cancelled || failure.get() != null) {
                 return false;
@@ -176,7 +176,7 @@ final class RangeWrite extends Mono<Long> {
             }
         }
 
-        /** It threw instead of signalling, which it may only do for an {@code Error}. */
+        /** The subscriber threw instead of signalling, which it may only do for an {@code Error}. */
         private void sourceFailed(Throwable error) {
             if (upstream == null) {
                 device.ended(this);

@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
-/** A change of the image's size: it may block, so it is done on a thread of Reactor's that may. */
+/** A change of the image's size. It may block, so it runs on a thread of Reactor's that may. */
 final class Resize {
     private Resize() {}
 

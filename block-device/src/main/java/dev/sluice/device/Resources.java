@@ -8,11 +8,11 @@ import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a device stands on, and what of it is its own to close.
+ * What a device is built on, and which of it the device closes.
  *
- * @param backend where the device made the pipeline itself; null where it was given one
+ * @param backend the backend if the device built the pipeline itself; null if the pipeline was given
  * @param ownsPipeline whether closing the device closes the pipeline's sinks
- * @param ownsRest whether it closes loops and backend too
+ * @param ownsRest whether closing the device closes loops and backend too
  */
 record Resources(BlockPipeline pipeline, List<IoLoop> loops, @Nullable BlockBackend backend, boolean ownsPipeline, boolean ownsRest) {
 
@@ -23,7 +23,7 @@ record Resources(BlockPipeline pipeline, List<IoLoop> loops, @Nullable BlockBack
         loops = List.copyOf(loops);
     }
 
-    /** Closes the sinks: their loops do it with the next tasks they run. */
+    /** Closes the sinks: their loops do so with the next tasks that they run. */
     void closePipeline() {
         boolean more = ownsPipeline;
         while (more) {
@@ -31,13 +31,13 @@ record Resources(BlockPipeline pipeline, List<IoLoop> loops, @Nullable BlockBack
                 pipeline.close();
                 more = false;
             } catch (RejectedExecutionException ended) {
-                // A loop that has ended closed its sinks itself; the pipeline has forgotten that one and goes on with the others when asked again.
+                // A terminated loop has closed its sinks itself; the pipeline has forgotten that one and closes the others on the second call.
                 more = true;
             }
         }
     }
 
-    /** Closes loops and backend. Waits for the loops' threads: not on one of them. */
+    /** Closes loops and backend. Waits for the loops' threads, so it must not run on one of them. */
     void closeRest() {
         if (ownsRest) {
             loops.forEach(IoLoop::close);

@@ -7,7 +7,7 @@ import java.util.function.BooleanSupplier;
 /**
  * Where blocking callers wait for a place in a full {@link SubmissionRing}.
  *
- * <p><b>Threading:</b> any. The loop looks at one flag per request and takes the lock only where somebody waits. A caller that has been woken tries again, and
+ * <p><b>Threading:</b> any. The loop reads one flag per request and takes the lock only if somebody waits. A caller that has been woken tries again, and
  * may find the place taken by another; a wake-up that reaches a caller which has just been interrupted is made good by {@link #all} when the ring is
  * empty. <b>Allocation:</b> none.
  */
@@ -18,12 +18,12 @@ final class Room {
     /** Written under the lock. */
     private volatile int waiting;
 
-    /** Waits for a wake-up, where it is {@code full}; not necessarily until it is not. */
+    /** Waits for a wake-up while it is {@code full}; the wake-up does not guarantee room. */
     @SuppressWarnings({"NonAtomicOperationOnVolatileField", "NonAtomicVolatileUpdate", "WaitNotInLoop"}) // under the lock; the caller tries in a loop
     void await(BooleanSupplier full) throws InterruptedException {
         lock.lockInterruptibly();
         try {
-            // Volatile, before the ring is looked at; pairs with the loop, which makes a place and then reads this.
+            // Volatile, before the ring is read; pairs with the loop, which frees a place and then reads this.
             waiting++;
             if (full.getAsBoolean()) {
                 freed.await();

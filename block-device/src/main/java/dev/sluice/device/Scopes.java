@@ -8,22 +8,22 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Whether memory can be taken away while a request uses it.
+ * Whether memory can be freed while a request uses it.
  *
  * <p>Memory of {@code allocateDirect}, of a mapping, of {@link Arena#ofAuto} and of {@link Arena#global} lives for as long as its buffer is reachable, and a
- * request keeps its buffers reachable. Memory of any other arena ends when somebody closes that. The JDK tells the two apart by the class of the scope and has
- * no public name for it, nor a public way to hold a scope during an asynchronous operation: so a scope counts as lasting where its class is that of
- * such a buffer made here, and not that of an arena which can be closed. Where a JDK used one class for both, all memory counted as closable and were copied.
+ * request keeps its buffers reachable. Memory of any other arena ends when somebody closes that. The JDK distinguishes the two by the class of the scope. It
+ * has no public name for that class, nor a public way to hold a scope during an asynchronous operation. So a scope counts as lasting if its class is that
+ * of such a buffer created here, and not that of an arena which can be closed. If a JDK used one class for both, all memory would be copied.
  *
- * <p><b>Threading:</b> any. <b>Allocation:</b> none for a buffer that is used again and again, as some of those are remembered; else what the JDK makes to
- * name a scope (32 bytes).
+ * <p><b>Threading:</b> any. <b>Allocation:</b> none for a buffer that is used repeatedly, as some of those are remembered; else what the JDK allocates to
+ * return a scope (32 bytes).
  */
 final class Scopes {
     private static final @Nullable Class<?> DIRECT;
     private static final @Nullable Class<?> AUTO;
     private static final @Nullable Class<?> GLOBAL;
 
-    /** A thread that is none of those which use memory. */
+    /** A thread other than those which use memory. */
     private static final Thread OTHER = Thread.ofVirtual().unstarted(() -> {});
 
     static {
@@ -40,10 +40,10 @@ final class Scopes {
     private static final int KNOWN_LASTING = 1024;
     private static final int MISSES_PER_CHANGE = 16;
 
-    /** Buffers that were found to last, by identity; a view of one is another. Holds none of them. */
+    /** Buffers that were found to last, by identity; a view is a different buffer. References none of them strongly. */
     private static final AtomicReferenceArray<@Nullable WeakReference<ByteBuffer>> LASTING = new AtomicReferenceArray<>(KNOWN_LASTING);
 
-    /** Not exact, and need not be. */
+    /** Approximate, which suffices. */
     private static int misses;
 
     private Scopes() {}
@@ -56,7 +56,7 @@ final class Scopes {
         return MemorySegment.ofBuffer(buffer).scope().getClass();
     }
 
-    /** True where nobody can free the memory while the buffer is reachable. */
+    /** True if nobody can free the memory while the buffer is reachable. */
     static boolean lasts(ByteBuffer buffer) {
         int place = System.identityHashCode(buffer) & (KNOWN_LASTING - 1);
         WeakReference<ByteBuffer> known = LASTING.getAcquire(place);
@@ -71,7 +71,7 @@ final class Scopes {
         return true;
     }
 
-    /** A place that is in use changes hands rarely: programs that make a buffer for each request must not pay for a reference each. */
+    /** An occupied place is rarely replaced: programs that create a buffer for each request must not pay for a reference each. */
     private static void remember(int place, @Nullable WeakReference<ByteBuffer> known, ByteBuffer buffer) {
         if (known == null || (misses++ & MISSES_PER_CHANGE - 1) == 0) {
             LASTING.setRelease(place, new WeakReference<>(buffer));
@@ -81,8 +81,8 @@ final class Scopes {
     /**
      * Throws what {@link java.nio.channels.FileChannel} throws for memory that the calling thread must not use.
      *
-     * @throws IllegalStateException where its arena has been closed
-     * @throws WrongThreadException where its arena is confined to another thread
+     * @throws IllegalStateException if its arena has been closed
+     * @throws WrongThreadException if its arena is confined to another thread
      */
     static void check(ByteBuffer buffer) {
         if (buffer.isDirect() && buffer.hasRemaining()) {
@@ -91,9 +91,9 @@ final class Scopes {
     }
 
     /**
-     * For what completes on another thread than the calling one; after {@link #check}.
+     * For requests that complete on another thread than the calling one; after {@link #check}.
      *
-     * @throws WrongThreadException where the memory's arena is confined
+     * @throws WrongThreadException if the memory's arena is confined
      */
     static void checkShared(ByteBuffer buffer) {
         if (buffer.isDirect() && !MemorySegment.ofBuffer(buffer).isAccessibleBy(OTHER)) {

@@ -5,23 +5,23 @@ import org.slf4j.LoggerFactory;
 import reactor.core.CoreSubscriber;
 
 /**
- * Signals to subscribers that may throw: Reactor's operators let a {@code VirtualMachineError} or {@code LinkageError} of user code through, and no signal
- * would follow.
+ * Signals to subscribers that may throw: Reactor's operators let a {@code VirtualMachineError} or {@code LinkageError} of user code through, and no further
+ * signal would follow.
  *
  * <p><b>Threading:</b> that of the signal. <b>Failure:</b> what {@code onNext} throws is signalled as {@code onError}; what a terminal signal throws is
- * logged, as nothing may follow it.
+ * logged, because nothing may follow it.
  */
 final class Signals {
     private static final Logger LOG = LoggerFactory.getLogger(Signals.class);
 
     private Signals() {}
 
-    /** The value and the end. */
+    /** Signals a value and completion. */
     static <T> void value(CoreSubscriber<? super T> actual, T value) {
         try {
             actual.onNext(value);
         } catch (Throwable failed) {
-            LOG.error("a subscriber failed on a value, and gets its failure as its end", failed);
+            LOG.error("a subscriber threw from onNext; the request fails with what it threw", failed);
             error(actual, failed);
             return;
         }
@@ -32,7 +32,7 @@ final class Signals {
         try {
             actual.onComplete();
         } catch (Throwable failed) {
-            LOG.error("a subscriber failed on the end of its request", failed);
+            LOG.error("a subscriber threw from onComplete", failed);
         }
     }
 
@@ -40,7 +40,7 @@ final class Signals {
         try {
             actual.onError(error);
         } catch (Throwable failed) {
-            LOG.error("a subscriber failed on the failure of its request", failed);
+            LOG.error("a subscriber threw from onError", failed);
         }
     }
 }

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
  * Calls on their way into a loop: a bounded ring with many producers and one consumer.
  *
  * <p><b>Threading:</b> {@link #offer} from any thread, {@link #poll} and {@link #isEmpty} from the loop's. Lock free; a producer that is
- * interrupted between claiming a place and filling it holds back those behind it, and has not returned yet either.
+ * descheduled between claiming a place and filling it holds back those behind it, and has not returned yet either.
  * <b>Failure:</b> a full ring refuses. <b>Allocation:</b> none.
  */
 final class SubmissionRing {
@@ -39,7 +39,7 @@ final class SubmissionRing {
         return true;
     }
 
-    /** The next call, or null where there is none or the next one is not filled in yet; who fills it in kicks afterwards. */
+    /** The next call, or null if there is none or its producer has not filled it in yet; the producer kicks afterwards. */
     @Nullable DeviceIo poll() {
         long at = head.getPlain();
         int place = (int) at & mask;
@@ -53,7 +53,7 @@ final class SubmissionRing {
         return io;
     }
 
-    /** Any thread. True where an {@link #offer} would have been refused. */
+    /** Any thread. True if {@link #offer} would fail. */
     boolean isFull() {
         return tail.get() - head.get() >= capacity;
     }

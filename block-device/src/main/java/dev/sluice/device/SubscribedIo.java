@@ -6,11 +6,11 @@ import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Operators;
 
 /**
- * A call with a subscriber of its own: the first demand starts it, the answer is its value.
+ * A call with a subscriber of its own: the first demand starts it, its completion signals the value.
  *
- * <p><b>Threading:</b> demand and cancellation from any thread; the answer is signalled on the loop, a refusal on the thread of the first demand.
+ * <p><b>Threading:</b> demand and cancellation from any thread; a completion is signalled on the loop, a refusal on the thread of the first demand.
  *
- * @param <T> what the subscriber gets
+ * @param <T> type of the value
  */
 abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
     final BlockDevice device;
@@ -23,14 +23,14 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
     }
 
     /**
-     * Checks the arguments and pins the memory. Nothing is pinned where it throws, whatever it throws.
+     * Checks the arguments and pins the memory. Pins nothing if it throws.
      *
-     * @throws IllegalArgumentException for arguments that no device would take
-     * @throws BlockIoException for what this device does not do
+     * @throws IllegalArgumentException for arguments that no device accepts
+     * @throws BlockIoException for operations that this device does not support
      */
     abstract void prepare() throws BlockIoException;
 
-    /** Tells the subscriber of the good end. */
+    /** Signals success to the subscriber. */
     abstract void succeeded();
 
     @Override
@@ -57,20 +57,20 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
         }
     }
 
-    /** Lets go of what {@link #prepare} has pinned. Once, when neither the kernel nor {@link #copyBack} uses it any more. */
+    /** Releases what {@link #prepare} has pinned. Once, when neither the kernel nor {@link #copyBack} uses it any more. */
     void releaseMemory() {
         unpin(device.buffers());
     }
 
-    /** True where a good end is followed by {@link #copyBack}. */
+    /** True if success is followed by {@link #copyBack}. */
     boolean copiesBack() {
         return false;
     }
 
-    /** Brings what was read to where it was asked for. On the loop, unless the call has been cancelled. */
+    /** Copies the data that was read to the memory of the program. On the loop, unless the call has been cancelled. */
     void copyBack() {}
 
-    /** True where the call is at its end without a request. Nothing is pinned then. */
+    /** True if the call completes without a request. Nothing is pinned then. */
     boolean nothingToDo() {
         return false;
     }
@@ -106,9 +106,9 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
     }
 
     @Override
-    final void answered(int result) {
+    final void completed(int result) {
         if (result >= 0 && copiesBack()) {
-            answeredByCopy();
+            completeByCopy();
             return;
         }
         releaseMemory();
@@ -121,8 +121,8 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
         }
     }
 
-    private void answeredByCopy() {
-        // Before the move: who cancels after it finds this here until the copy has been made.
+    private void completeByCopy() {
+        // Before the move: whoever cancels after it finds this call here until the copy has been made.
         device.cancelledRequests().add(this);
         boolean wanted = move(State.TAKEN, State.ENDED);
         Throwable failure = null;

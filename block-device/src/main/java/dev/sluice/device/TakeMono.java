@@ -8,30 +8,30 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Operators;
 
 /**
- * Takes one thing from a {@link Lender}, waiting in line where all are out. What is taken when the subscriber has gone is given back.
+ * Takes one object from a {@link Pool}, waiting in line if none is free. An object that arrives after a cancellation is released.
  *
  * @param <T> what is taken
  */
 final class TakeMono<T extends AutoCloseable> extends Mono<T> {
-    private final Lender<T> lender;
+    private final Pool<T> pool;
 
-    TakeMono(Lender<T> lender) {
-        this.lender = lender;
+    TakeMono(Pool<T> pool) {
+        this.pool = pool;
     }
 
     @Override
     public void subscribe(CoreSubscriber<? super T> actual) {
-        actual.onSubscribe(new Taking<>(lender, actual));
+        actual.onSubscribe(new Taking<>(pool, actual));
     }
 
     private static final class Taking<T extends AutoCloseable> implements Subscription {
-        private final Lender<T> lender;
+        private final Pool<T> pool;
         private final CoreSubscriber<? super T> actual;
         private final AtomicBoolean asked = new AtomicBoolean();
         private final AtomicBoolean done = new AtomicBoolean();
 
-        Taking(Lender<T> lender, CoreSubscriber<? super T> actual) {
-            this.lender = lender;
+        Taking(Pool<T> pool, CoreSubscriber<? super T> actual) {
+            this.pool = pool;
             this.actual = actual;
         }
 
@@ -48,7 +48,7 @@ final class TakeMono<T extends AutoCloseable> extends Mono<T> {
             }
             @Nullable T taken;
             try {
-                taken = lender.tryTake();
+                taken = pool.tryTake();
             } catch (Throwable failed) {
                 if (done.compareAndSet(false, true)) {
                     actual.onError(failed instanceof IllegalStateException ? BlockIoException.closed() : failed);
@@ -56,20 +56,20 @@ final class TakeMono<T extends AutoCloseable> extends Mono<T> {
                 return;
             }
             if (taken == null) {
-                lender.whenAvailable(this::attempt);
+                pool.whenAvailable(this::attempt);
             } else if (done.compareAndSet(false, true)) {
                 deliver(taken);
             } else {
-                lender.giveBack(taken);
+                pool.release(taken);
             }
         }
 
-        /** What is refused by an {@code Error} belongs to nobody: it goes back. */
+        /** If {@code onNext} throws, the object has no owner: it returns to the pool. */
         private void deliver(T taken) {
             try {
                 actual.onNext(taken);
             } catch (Throwable failed) {
-                lender.giveBack(taken);
+                pool.release(taken);
                 actual.onError(failed);
                 return;
             }

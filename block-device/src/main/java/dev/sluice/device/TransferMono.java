@@ -60,7 +60,7 @@ final class TransferMono extends Mono<Integer> {
 
         @Override
         void succeeded() {
-            // A request moves all of its bytes or fails; a stage that answers by itself says only that it is well.
+            // A request moves all of its bytes or fails; a stage that completes a request itself reports success, not a length.
             int bytes = (int) lengthBytes();
             if (position + bytes <= buffer.limit()) {
                 buffer.position(position + bytes);

@@ -112,7 +112,7 @@ class BlockDeviceTest {
     void shouldRefuseMoreSegmentsThanARequestHas() {
         try (DeviceRig rig = new DeviceRig(BlockDeviceOptions.builder().maxSegments(2))) {
             ByteBuffer one = ByteBuffer.allocateDirect(512);
-            assertThat(rig.run(rig.device.write(0, List.of(one, one, one))).failure(IllegalArgumentException.class)).hasMessageContaining("the most is 2");
+            assertThat(rig.run(rig.device.write(0, List.of(one, one, one))).failure(IllegalArgumentException.class)).hasMessageContaining("the maximum is 2");
         }
     }
 
@@ -191,7 +191,7 @@ class BlockDeviceTest {
                 outcomes.add(rig.run(rig.device.read(512L * i, ByteBuffer.allocateDirect(512))));
             }
             assertThat(Exceptions.isOverflow(outcomes.get(5).failure(IllegalStateException.class))).isTrue();
-            assertThat(outcomes.get(5).errors.getFirst()).hasMessageContaining("3 requests waiting");
+            assertThat(outcomes.get(5).errors.getFirst()).hasMessageContaining("3 pending requests");
 
             List<Long> order = new ArrayList<>();
             while (!rig.sink().held().isEmpty()) {

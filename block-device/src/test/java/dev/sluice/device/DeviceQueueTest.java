@@ -33,7 +33,7 @@ class DeviceQueueTest extends RequestQueueContract {
         public void offer(BlockOp op, long sector, int lengthBytes) {
             DeviceIo io = new DeviceIo(op, sector * 512, lengthBytes) {
                 @Override
-                void answered(int result) {
+                void completed(int result) {
                     answers.add(BlockStatus.ofResult(result));
                 }
 

@@ -20,7 +20,7 @@ class SubmissionRingTest {
         }
 
         @Override
-        void answered(int result) {}
+        void completed(int result) {}
 
         @Override
         void refused(Throwable reason) {}

@@ -3,13 +3,13 @@ package dev.sluice.device;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
-/** Lends one permit: what asks for it takes turns, in order, without a thread that waits. Any thread. */
-final class Permit implements Lender<Permit.Held> {
+/** A semaphore with one permit: its waiters run one at a time, in order, without blocking a thread. Any thread. */
+final class AsyncSemaphore implements Pool<AsyncSemaphore.Permit> {
     private final PendingTasks waiting = new PendingTasks(this::isFree);
-    private boolean out;
+    private boolean taken;
 
-    /** The permit; closing it passes it on. Idempotent. */
-    final class Held implements AutoCloseable {
+    /** The permit; closing it passes it to the next waiter. Idempotent. */
+    final class Permit implements AutoCloseable {
         private final AtomicBoolean closed = new AtomicBoolean();
 
         @Override
@@ -21,16 +21,16 @@ final class Permit implements Lender<Permit.Held> {
     }
 
     @Override
-    public synchronized @Nullable Held tryTake() {
-        if (out) {
+    public synchronized @Nullable Permit tryTake() {
+        if (taken) {
             return null;
         }
-        out = true;
-        return new Held();
+        taken = true;
+        return new Permit();
     }
 
     private synchronized boolean isFree() {
-        return !out;
+        return !taken;
     }
 
     @Override
@@ -39,14 +39,14 @@ final class Permit implements Lender<Permit.Held> {
     }
 
     @Override
-    public void giveBack(Held lent) {
-        lent.close();
+    public void release(Permit borrowed) {
+        borrowed.close();
     }
 
-    /** A task that is run takes the permit, or has been cancelled meanwhile; then the one behind it is run. */
+    /** Runs the next task. It takes the permit, or has been cancelled in the meantime; then the one behind it runs. */
     private void passOn() {
         synchronized (this) {
-            out = false;
+            taken = false;
         }
         waiting.drain();
     }
