@@ -32,23 +32,24 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** Load on any vhost-user-blk socket, Sluice's or another's, and what it cost the process behind it. */
+/** Load on any vhost-user-blk socket, Sluice's or another's, and the cost for the process that serves it. */
 @Command(
         name = "bench",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Put load on the vhost-user-blk disk behind a socket, or with --device on a file, and measure it; or measure all of Sluice with --matrix.",
+        description = "Put load on the vhost-user-blk disk behind a socket, or with --device on a file, and measure it; or measure all of Sluice with"
+                + " --matrix.",
         footer = {
             "",
-            "A job is a driver thread; the queues are split among the jobs; the depth is per queue. Latency counts from the submission of a",
+            "A job is a driver thread; the queues are split among the jobs; the depth is per queue. Latency is from the submission of a",
             "request to the driver's pass that reaped it. CPU is that of the whole backend process, its kernel workers included."
         })
 final class BenchCommand implements Callable<Integer> {
-    /** What the matrix leaves to its user; the rest of a load is a row's own. */
+    /** The options that the matrix accepts; its rows define everything else. */
     private static final Set<String> ALSO_FOR_MATRIX =
             Set.of("--matrix", "--rounds", "--rows", "--out", "--dir", "--ram-dir", "--image-size", "--seconds", "--warm-up");
 
-    /** What only a socket's load has. */
+    /** Options that only apply to a socket. */
     private static final Set<String> NOT_FOR_DEVICE = Set.of("--queues", "--jobs", "--verify", "--poll", "--pid", "--stats");
 
     private static final Set<String> FOR_DEVICE = Set.of("--api", "--peers", "--backend", "--loop", "--buffered");
@@ -59,7 +60,7 @@ final class BenchCommand implements Callable<Integer> {
     @Parameters(
             paramLabel = "SOCKET",
             arity = "0..1",
-            description = "The backend's socket. What is on the disk is overwritten unless only reads are asked for.")
+            description = "The backend's socket. The disk's content is overwritten unless --rw is read or randread.")
     private @Nullable Path socket;
 
     @Mixin
@@ -77,7 +78,8 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--bs", paramLabel = "BYTES", defaultValue = "4k", description = "Size of a request: 512, 4k, 1m (default: ${DEFAULT-VALUE}).")
     private String blockSize;
 
-    @Option(names = "--rw", paramLabel = "KIND", defaultValue = "randread", description = "read, write, rw, randread, randwrite or randrw (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--rw", paramLabel = "KIND", defaultValue = "randread",
+            description = "read, write, rw, randread, randwrite or randrw (default: ${DEFAULT-VALUE}).")
     private String kind;
 
     @Option(names = "--read-percent", paramLabel = "P", description = "Share of reads in rw and randrw (default: 50).")
@@ -89,25 +91,27 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--warm-up", paramLabel = "S", description = "Load before it (default: 2).")
     private @Nullable Double warmUp;
 
-    @Option(names = "--rounds", paramLabel = "N", description = "With --device or --matrix: how often each is measured, in turns (default: 1, the matrix 3).")
+    @Option(names = "--rounds", paramLabel = "N",
+            description = "With --device or --matrix: how often each is measured, round-robin (default: 1, the matrix 3).")
     private @Nullable Integer rounds;
 
-    @Option(names = "--verify", description = "Writes carry a pattern; reads of what this run wrote are checked, and all of it is read back at the end.")
+    @Option(names = "--verify", description = "Write a pattern, check reads of what this run wrote, and read all of it back at the end.")
     private boolean verify;
 
-    @Option(names = "--poll", description = "The driver spins for completions and asks for no calls.")
+    @Option(names = "--poll", description = "The driver spins for completions and suppresses interrupts.")
     private boolean poll;
 
-    @Option(names = "--pid", paramLabel = "PID", description = "The backend's process, where the socket's peer is not it.")
+    @Option(names = "--pid", paramLabel = "PID", description = "The backend's process, if it is not the socket's peer.")
     private @Nullable Integer pid;
 
-    @Option(names = "--stats", paramLabel = "FILE", description = "The file of 'sluice serve --stats', for heap bytes, kicks, calls and enters a request.")
+    @Option(names = "--stats", paramLabel = "FILE",
+            description = "The file of 'sluice serve --stats', for heap bytes, kicks, interrupts and enters per request.")
     private @Nullable Path stats;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "1", description = "Seed of offsets and patterns (default: ${DEFAULT-VALUE}).")
     private long seed;
 
-    @Option(names = "--json", paramLabel = "FILE", description = "Write the figures to this file as well.")
+    @Option(names = "--json", paramLabel = "FILE", description = "Also write the figures to this file as JSON.")
     private @Nullable Path json;
 
     @Mixin
@@ -130,14 +134,14 @@ final class BenchCommand implements Callable<Integer> {
             OutputFiles.check("--json", json);
         }
         if (device != null && disk == null) {
-            refuse(NOT_FOR_DEVICE::contains, "has no meaning with --device, which loads one queue without a driver: it goes with a SOCKET");
+            refuse(NOT_FOR_DEVICE::contains, "does not apply to --device, which loads one queue without a driver: use it with a SOCKET");
             onDevice.run(devicePlan(device), rounds == null ? 1 : rounds, json);
             return 0;
         }
         if (disk == null || device != null) {
             throw new ParameterException(spec.commandLine(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
         }
-        refuse(FOR_DEVICE::contains, "goes with --device, not with a SOCKET");
+        refuse(FOR_DEVICE::contains, "requires --device, not a SOCKET");
         LoadPlan plan = plan();
         LinuxPlatform.ensureAvailable();
         BackendStats backendStats = stats == null ? BackendStats.NONE : BackendStats.in(stats);
@@ -155,31 +159,34 @@ final class BenchCommand implements Callable<Integer> {
         }
         if (!report.clean()) {
             throw new LaunchException(report.all().errors() + " requests failed and " + report.wrongBlocks()
-                    + " blocks were not what had been written; see the backend's log");
+                    + " blocks had the wrong content; see the backend's log");
         }
         return 0;
     }
 
     private int runMatrix() throws IOException, InterruptedException {
-        refuse(option -> !ALSO_FOR_MATRIX.contains(option), "has no meaning with --matrix, whose rows say what is done");
+        refuse(option -> !ALSO_FOR_MATRIX.contains(option), "does not apply to --matrix, whose rows define the load");
         if (socket != null) {
-            throw new ParameterException(spec.commandLine(), "--matrix starts its own backends: it takes no SOCKET ('" + socket + "')");
+            throw new ParameterException(spec.commandLine(), "--matrix starts its own backends: it accepts no SOCKET ('" + socket + "')");
         }
         MatrixSettings settings;
         try {
-            String typed = "sluice bench " + spec.commandLine().getParseResult().originalArgs().stream().skip(1).map(BenchCommand::quoted).collect(Collectors.joining(" "));
+            String typed = spec.commandLine().getParseResult().originalArgs().stream()
+                    .skip(1)
+                    .map(BenchCommand::quoted)
+                    .collect(Collectors.joining(" ", "sluice bench ", ""));
             settings = matrix.settings(rounds, seconds, warmUp, typed);
         } catch (IllegalArgumentException wrong) {
             throw new ParameterException(spec.commandLine(), wrong.getMessage(), wrong);
         }
         LinuxPlatform.ensureAvailable();
         if (!new Matrix(settings, System.out).run()) {
-            throw new LaunchException("rows of the matrix failed; the tables say which and why");
+            throw new LaunchException("rows of the matrix failed; see the tables for the reasons");
         }
         return 0;
     }
 
-    /** An option that would be silently without effect is none. */
+    /** Rejects an option that would silently have no effect. */
     private void refuse(Predicate<String> meaningless, String why) {
         for (OptionSpec option : spec.commandLine().getParseResult().matchedOptions()) {
             if (meaningless.test(option.longestName())) {
@@ -188,7 +195,7 @@ final class BenchCommand implements Callable<Integer> {
         }
     }
 
-    /** As a shell takes it back. */
+    /** Quoted for a shell. */
     static String quoted(String argument) {
         return argument.matches("[\\w@%+=:,./-]+") ? argument : "'" + argument.replace("'", "'\\''") + "'";
     }
@@ -223,14 +230,14 @@ final class BenchCommand implements Callable<Integer> {
 
     private int readPercent() {
         if (readPercent != null && !kind.endsWith("rw")) {
-            throw new ParameterException(spec.commandLine(), "--read-percent goes with --rw rw or randrw, not with " + kind);
+            throw new ParameterException(spec.commandLine(), "--read-percent requires --rw rw or randrw, not " + kind);
         }
         return switch (kind) {
             case "read", "randread" -> 100;
             case "write", "randwrite" -> 0;
             case "rw", "randrw" -> readPercent == null ? 50 : readPercent;
             default -> throw new ParameterException(
-                    spec.commandLine(), "--rw '" + kind + "' is none of read, write, rw, randread, randwrite, randrw");
+                    spec.commandLine(), "--rw '" + kind + "' is not one of read, write, rw, randread, randwrite, randrw");
         };
     }
 

@@ -6,7 +6,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** Prints the script that completes commands and options in a shell. */
+/** Prints the script with which a shell completes commands and options. */
 @Command(
         name = "completion",
         mixinStandardHelpOptions = true,
@@ -14,9 +14,9 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "For the running shell, bash or zsh:  source <(sluice completion)",
-            "For every shell from now on:",
+            "For every new shell:",
             "  bash  sluice completion >~/.local/share/bash-completion/completions/sluice",
-            "  zsh   put these into ~/.zshrc:  autoload -U compinit && compinit",
+            "  zsh   add to ~/.zshrc:  autoload -U compinit && compinit",
             "                                  source <(sluice completion)"
         })
 final class CompletionCommand implements Runnable {

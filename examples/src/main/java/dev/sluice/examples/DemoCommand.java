@@ -26,12 +26,12 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Everything at work on one machine: a disk served by a process of its own, and a driver or a real guest on it. */
+/** All parts on one machine: a disk served by a process of its own, and a driver or a real guest on it. */
 @Command(
         name = "demo",
         mixinStandardHelpOptions = true,
         sortOptions = false,
-        description = "Serve a new disk, drive it through its socket, verify what was written, show the figures.")
+        description = "Serve a new disk, drive it through its socket, verify the data, show the figures.")
 final class DemoCommand implements Callable<Integer> {
     private static final long IMAGE_BYTES = 256L << 20;
     private static final int QUEUES = 4;
@@ -43,7 +43,7 @@ final class DemoCommand implements Callable<Integer> {
     @Option(names = "--seconds", paramLabel = "S", defaultValue = "3", description = "Length of each of the two loads (default: ${DEFAULT-VALUE}).")
     private double seconds;
 
-    @Option(names = "--guest", description = "Boot a real Linux guest under QEMU on the disk instead, where QEMU is installed.")
+    @Option(names = "--guest", description = "Boot a real Linux guest under QEMU on the disk instead, if QEMU is installed.")
     private boolean guest;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "1", description = "Seed of offsets and patterns (default: ${DEFAULT-VALUE}).")
@@ -74,11 +74,11 @@ final class DemoCommand implements Callable<Integer> {
             System.out.println("Random reads, 4 KiB, " + QUEUES + " queues, depth " + DEPTH + ":");
             LoadReport reads = load(serve, plan(100, false));
             if (!mixed.clean() || !reads.clean()) {
-                throw new LaunchException("requests failed or data was wrong; the table above says how many");
+                throw new LaunchException("requests failed or data was wrong; see the table above");
             }
         }
         System.out.println();
-        System.out.println("All data was as written; the backend has drained and ended.");
+        System.out.println("All data was correct; the backend has drained and terminated.");
         return 0;
     }
 
@@ -112,7 +112,7 @@ final class DemoCommand implements Callable<Integer> {
         GuestResult result;
         try (ServeProcess serve = ServeProcess.start(IMAGE_BYTES, QUEUES, QUEUE_SIZE)) {
             System.out.println(serve.readyLine());
-            System.out.println("Booting Linux under QEMU (emulated: this proves the disk correct, it does not measure it) ...");
+            System.out.println("Booting Linux under QEMU (emulated: this checks that the disk is correct, it does not measure it) ...");
             GuestScript script = GuestScript.demo(QUEUES, (int) Math.ceil(seconds), seed);
             GuestSpec guestSpec = new GuestSpec(serve.socket(), QUEUES, script, Duration.ofMinutes(5));
             try (Guest booted = Guest.boot(tools, guestSpec, console)) {
@@ -120,9 +120,9 @@ final class DemoCommand implements Callable<Integer> {
             }
         }
         if (result.exitStatus() != 0) {
-            throw new LaunchException("the guest's script ended with " + result.exitStatus() + "; its console stands above");
+            throw new LaunchException("the guest's script exited with " + result.exitStatus() + "; see its console above");
         }
-        System.out.println("The guest has written, verified and powered off; the backend has drained and ended.");
+        System.out.println("The guest has written, verified and powered off; the backend has drained and terminated.");
         return 0;
     }
 }

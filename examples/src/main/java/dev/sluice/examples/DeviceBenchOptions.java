@@ -12,24 +12,25 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** What {@code bench} needs to know where it loads a file instead of a socket. Filled by picocli, then read. */
+/** The options of {@code bench} for loading a file instead of a socket. Filled by picocli, then read. */
 final class DeviceBenchOptions {
     private static final int MOST_ROUNDS = 1000;
 
     @Option(names = "--device", paramLabel = "PATH", description = {
         "Load this file or block device, without socket and guest: the bare sink of a backend.",
-        "What is on it is overwritten unless only reads are asked for."})
+        "Its content is overwritten unless --rw is read or randread."})
     private @Nullable Path device;
 
-    @Option(names = "--api", description = "With --device: load BlockDevice, with a Mono a request, instead of the bare sink.")
+    @Option(names = "--api", description = "With --device: load BlockDevice, with a Mono per request, instead of the bare sink.")
     private boolean api;
 
     @Option(names = "--peers", description = {
         "With --device: all backends, as sink and as BlockDevice, and fio (io_uring, libaio), AsynchronousFileChannel",
-        "and virtual threads on FileChannel, in turns."})
+        "and virtual threads on FileChannel, round-robin."})
     private boolean peers;
 
-    @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO, description = "With --device: how it is read and written (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO,
+            description = "With --device: the backend that reads and writes it (default: ${DEFAULT-VALUE}).")
     private String backend;
 
     @Option(names = "--loop", paramLabel = "NAME", defaultValue = Providers.AUTO, description = "With --device: the kind of loop (default: ${DEFAULT-VALUE}).")

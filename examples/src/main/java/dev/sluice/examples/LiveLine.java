@@ -4,7 +4,7 @@ import dev.sluice.examples.cli.LiveText;
 import dev.sluice.examples.load.Load;
 import java.util.Locale;
 
-/** A load's progress in a line: what {@link LiveText} shows. One thread. */
+/** A load's progress in one line, for {@link LiveText}. One thread. */
 final class LiveLine {
     private final Load load;
     private long lastRequests;
@@ -26,6 +26,6 @@ final class LiveLine {
         lastRequests = requests;
         lastNanos = now;
         return String.format(
-                Locale.ROOT, "  %-10s %,12d requests  %,9.0f a second  %,9d blocks verified", phase, requests, rate, load.verifiedBlocks());
+                Locale.ROOT, "  %-10s %,12d requests  %,9.0f per second  %,9d blocks verified", phase, requests, rate, load.verifiedBlocks());
     }
 }

@@ -22,25 +22,27 @@ final class MatrixOptions {
             paramLabel = "SECTIONS",
             arity = "0..1",
             fallbackValue = "all",
-            description = "No SOCKET: measure what each part of Sluice is worth and its peers beside it, on backends that this command starts and ends: ablation,"
-                    + " peers, scaling, guest, several with commas, or all. About 20 minutes for all. Of the options above it takes --rounds, --seconds"
-                    + " (here by default 2) and --warm-up.")
+            description = "No SOCKET: measure the effect of each part of Sluice, and its peers, on backends that this command starts and stops: ablation,"
+                    + " peers, scaling, guest, several separated by commas, or all. All takes about 20 minutes. It accepts --rounds, --seconds"
+                    + " (default here: 2) and --warm-up.")
     private @Nullable String sections;
 
-    @Option(names = "--rows", paramLabel = "REGEX", defaultValue = "", description = "Only rows of the matrix in whose 'title / name' this is found.")
+    @Option(names = "--rows", paramLabel = "REGEX", defaultValue = "", description = "Only rows of the matrix whose 'title / name' matches.")
     private String rows;
 
     @Option(
             names = "--out",
             paramLabel = "DIR",
             defaultValue = "docs/benchmarks",
-            description = "Where the matrix writes its table (.md), figures (.json) and plot (.svg) (default: ${DEFAULT-VALUE}).")
+            description = "Directory for the matrix's table (.md), figures (.json) and plot (.svg) (default: ${DEFAULT-VALUE}).")
     private Path out;
 
-    @Option(names = "--dir", paramLabel = "DIR", defaultValue = "/var/tmp", description = "Where the matrix makes its image on a disk (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--dir", paramLabel = "DIR", defaultValue = "/var/tmp",
+            description = "Directory for the matrix's image on a disk (default: ${DEFAULT-VALUE}).")
     private Path diskDirectory;
 
-    @Option(names = "--ram-dir", paramLabel = "DIR", defaultValue = "/dev/shm", description = "Where it makes its image in memory (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--ram-dir", paramLabel = "DIR", defaultValue = "/dev/shm",
+            description = "Directory for the matrix's image in memory (default: ${DEFAULT-VALUE}).")
     private Path ramDirectory;
 
     @Option(names = "--image-size", paramLabel = "BYTES", defaultValue = "1g", description = "Size of each of these images (default: ${DEFAULT-VALUE}).")
@@ -54,13 +56,13 @@ final class MatrixOptions {
     }
 
     /**
-     * What was asked for.
+     * Builds the settings of the matrix.
      *
-     * @param rounds null for the matrix's own
-     * @param seconds null for the matrix's own
-     * @param warmUpSeconds null for the matrix's own
+     * @param rounds null for the matrix's default
+     * @param seconds null for the matrix's default
+     * @param warmUpSeconds null for the matrix's default
      * @param command as typed
-     * @throws IllegalArgumentException naming the value and its bounds
+     * @throws IllegalArgumentException if a value is out of range; the message names the value and its bounds
      */
     MatrixSettings settings(@Nullable Integer rounds, @Nullable Double seconds, @Nullable Double warmUpSeconds, String command) {
         return new MatrixSettings(
@@ -80,7 +82,7 @@ final class MatrixOptions {
         try {
             return Pattern.compile(rows);
         } catch (PatternSyntaxException wrong) {
-            throw new IllegalArgumentException("--rows '" + rows + "' is no regular expression: " + wrong.getDescription(), wrong);
+            throw new IllegalArgumentException("--rows '" + rows + "' is not a regular expression: " + wrong.getDescription(), wrong);
         }
     }
 }

@@ -3,10 +3,10 @@ package dev.sluice.examples;
 import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.examples.cli.LogLevel;
 import dev.sluice.examples.cli.Termination;
+import dev.sluice.examples.disk.DiskConfigServer;
 import dev.sluice.examples.disk.DiskHost;
 import dev.sluice.examples.disk.DiskOptions;
 import dev.sluice.examples.disk.DiskSpec;
-import dev.sluice.examples.disk.DisksFileServer;
 import dev.sluice.examples.disk.Endpoint;
 import dev.sluice.examples.disk.LoopOptions;
 import dev.sluice.examples.disk.LostSignals;
@@ -38,8 +38,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
- * Serves one image as a vhost-user-blk disk until it is told to stop. Follows QEMU's "Backend program conventions": stays in the
- * foreground, says one line on stdout when it is ready, drains and exits 0 on SIGTERM.
+ * Serves one image as a vhost-user-blk disk until it is asked to stop. Follows QEMU's "Backend program conventions": stays in the
+ * foreground, prints one line on stdout when it is ready, drains and exits 0 on SIGTERM.
  */
 @Command(
         name = "serve",
@@ -68,7 +68,8 @@ final class ServeCommand implements Callable<Integer> {
         @Option(names = "--socket-path", paramLabel = "PATH", description = "Unix socket to listen on; created for its owner only.")
         @Nullable Path socketPath;
 
-        @Option(names = "--fd", paramLabel = "FDNUM", description = "Serve on this inherited descriptor of a connected socket instead; ends with the connection.")
+        @Option(names = "--fd", paramLabel = "FDNUM",
+                description = "Serve on this inherited descriptor of a connected socket instead; exit when the connection closes.")
         @Nullable Integer fd;
 
         @Nullable Endpoint chosen() {
@@ -79,8 +80,8 @@ final class ServeCommand implements Callable<Integer> {
     @ArgGroup(multiplicity = "0..1")
     private EndpointOptions endpoint = new EndpointOptions();
 
-    /** Whatever other options say, as the conventions of vhost-user programs have it. */
-    @Option(names = "--print-capabilities", description = "Print what this backend can do as JSON, and exit.")
+    /** Overrides all other options, as the conventions for vhost-user programs require. */
+    @Option(names = "--print-capabilities", description = "Print the capabilities of this backend as JSON, and exit.")
     private boolean printCapabilities;
 
     @Option(names = "--config", paramLabel = "FILE", description = "Serve the disks that this YAML file lists instead; SIGHUP reads it again.")
@@ -92,19 +93,21 @@ final class ServeCommand implements Callable<Integer> {
     @Mixin
     private LoopOptions loops;
 
-    @Option(names = "--stats", paramLabel = "FILE", description = "Append a line of JSON with cumulative counts to this file each second.")
+    @Option(names = "--stats", paramLabel = "FILE", description = "Append a line of JSON with cumulative counts to this file every second.")
     private @Nullable Path stats;
 
-    @Option(names = "--stats-interval", paramLabel = "S", defaultValue = "1", description = "Seconds between the lines of --stats, 0.05 to 3600 (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--stats-interval", paramLabel = "S", defaultValue = "1",
+            description = "Seconds between the lines of --stats, 0.05 to 3600 (default: ${DEFAULT-VALUE}).")
     private double statsIntervalSeconds;
 
     @Option(names = "--drain-timeout", paramLabel = "S", defaultValue = "30", description = {
-        "Seconds to wait for requests that stages hold when a guest, a disk or the process stops, 0 to 86400; then they fail and are listed in the log, and the",
-        "process ends with 1 (default: ${DEFAULT-VALUE}). With --config, of the disks that do not say drain-timeout themselves."})
+        "Seconds to wait for requests that stages hold when a guest, a disk or the process stops, 0 to 86400; then they fail and are listed in the log, and"
+        + " the",
+        "process exits with 1 (default: ${DEFAULT-VALUE}). With --config: for disks without a drain-timeout of their own."})
     private double drainTimeoutSeconds;
 
     @Mixin
-    @SuppressWarnings("UnusedVariable") // it works when it is parsed
+    @SuppressWarnings("UnusedVariable") // it takes effect when it is parsed
     private LogLevel logLevel;
 
     @Mixin
@@ -140,20 +143,20 @@ final class ServeCommand implements Callable<Integer> {
             DiskSpec single = config == null ? single(sockets) : null;
             try (DiskHost host = DiskHost.start(loops.spec(), sockets);
                     ServiceReporter reporter = ServiceReporter.start(manager, () -> ServingStatus.of(host, config == null), host.loops());
-                    // Before the socket is there: from that moment on somebody may have requests in flight.
+                    // Before the socket exists: from that moment on a front end may have requests in flight.
                     Termination _ = Termination.closes(() -> stop(host, reporter), patience(host))) {
                 host.drainTimeout(drainTimeout);
                 if (stats != null) {
                     host.writeStats(stats, Duration.ofNanos((long) (statsIntervalSeconds * 1e9)));
                 }
                 host.observe(observation);
-                // The pages first: where their port is taken nobody has connected yet.
+                // The pages first: if their port is taken, nobody has connected yet.
                 try (Monitoring shown = pages == null ? null : Monitoring.start(pages, host)) {
                     String also = shown == null ? "" : "metrics: " + shown.url() + "/metrics\n";
                     if (single != null) {
                         serve(host, single, manager, also);
                     } else if (config != null) {
-                        new DisksFileServer(config, host, manager).serve(also);
+                        new DiskConfigServer(config, host, manager).serve(also);
                     }
                 }
             }
@@ -163,7 +166,7 @@ final class ServeCommand implements Callable<Integer> {
 
     private static void serve(DiskHost host, DiskSpec wanted, ServiceNotifier manager, String also) throws IOException, InterruptedException {
         ServedDisk served = host.add(wanted);
-        // At once: who has read the first line can rely on the second.
+        // At once: a reader of the first line can rely on the second.
         System.out.print("ready: " + served.description() + "\n" + also);
         System.out.flush();
         manager.ready(ServingStatus.of(host, true));
@@ -174,12 +177,12 @@ final class ServeCommand implements Callable<Integer> {
     private static void stop(DiskHost host, ServiceReporter reporter) {
         reporter.draining();
         int disks = host.disks().size();
-        LoggerFactory.getLogger(ServeCommand.class).info("told to end: finishing what is in flight on {}", disks == 1 ? "1 disk" : disks + " disks");
+        LoggerFactory.getLogger(ServeCommand.class).info("terminating: waiting for requests in flight on {}", disks == 1 ? "1 disk" : disks + " disks");
         host.close();
         long failed = host.failedAtDrainLimit();
         if (failed > 0) {
             throw new LaunchException((failed == 1 ? "1 request" : failed + " requests")
-                    + " failed because stages held them at the end of --drain-timeout; the log lists them");
+                    + " failed because stages held them beyond --drain-timeout; the log lists them");
         }
     }
 
@@ -192,7 +195,7 @@ final class ServeCommand implements Callable<Integer> {
 
             @Override
             public void cutShort() {
-                LoggerFactory.getLogger(ServeCommand.class).warn("told to end again: what stages hold fails now");
+                LoggerFactory.getLogger(ServeCommand.class).warn("second signal: failing the requests that stages hold");
                 host.cutDrainShort();
             }
         };
@@ -210,24 +213,25 @@ final class ServeCommand implements Callable<Integer> {
         Path image = disk.image();
         Endpoint where = endpoint.chosen();
         if (where instanceof Endpoint.SocketPath(Path path) && path.toString().isEmpty()) {
-            throw new IllegalArgumentException("--socket-path is empty: name the path where front ends connect");
+            throw new IllegalArgumentException("--socket-path is empty: set it to the path where front ends connect");
         }
         if (where != null && !sockets.names().isEmpty()) {
-            // Not a field: a logger takes its level when it is made, and this class is loaded before --log-level is read.
+            // Not a field: a logger takes its level when it is created, and this class is loaded before --log-level is parsed.
             LoggerFactory.getLogger(ServeCommand.class)
-                    .warn("the service manager has passed {}, where nobody is served: {} was asked for", String.join(", ", sockets.names()), where);
+                    .warn("ignoring {} from the service manager: serving on {}", String.join(", ", sockets.names()), where);
         }
         if (where == null && sockets.names().size() == 1) {
             where = new Endpoint.Activated(sockets.names().iterator().next());
         }
         if (where == null || image == null) {
-            String passed = sockets.names().isEmpty() ? "" : " (the service manager has passed several sockets, " + String.join(", ", sockets.names()) + ": use --config)";
+            String passed = sockets.names().isEmpty() ? "" : " (the service manager has passed several sockets, " + String.join(", ", sockets.names())
+                    + ": use --config)";
             throw new ParameterException(spec.commandLine(), "Missing required option: '--socket-path=PATH' or '--fd=FDNUM'" + passed);
         }
         return disk.spec(image, where);
     }
 
-    /** What shapes a disk is in the file, where there is one: an option beside it would be silently without effect. */
+    /** The file describes the disks: an option for them next to it would silently have no effect. */
     private void refuseDiskOptions() {
         CommandSpec shapeOfDisk = Objects.requireNonNull(spec.mixins().get("disk"));
         List<OptionSpec> given = spec.commandLine().getParseResult().matchedOptions();
@@ -235,7 +239,7 @@ final class ServeCommand implements Callable<Integer> {
             boolean ofDisk = option.names()[0].equals("--socket-path") || option.names()[0].equals("--fd")
                     || shapeOfDisk.findOption(option.longestName()) != null;
             if (ofDisk) {
-                throw new ParameterException(spec.commandLine(), option.longestName() + " does not go with --config: say it in the file");
+                throw new ParameterException(spec.commandLine(), option.longestName() + " cannot be combined with --config: set it in the file");
             }
         }
     }

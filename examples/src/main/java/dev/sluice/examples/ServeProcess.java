@@ -15,9 +15,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * A {@code sluice serve} of our own, in a process of its own as users run it, on a new image in a temporary directory.
+ * A {@code sluice serve} in a process of its own, as users run it, on a new image in a temporary directory.
  *
- * <p><b>Ownership:</b> who starts it closes it: that ends the process and removes the directory, as does the end of this JVM.
+ * <p><b>Ownership:</b> whoever starts it closes it: that terminates the process and removes the directory, as does the exit of this JVM.
  */
 final class ServeProcess implements AutoCloseable {
     private static final long END_SECONDS = 20;
@@ -36,9 +36,9 @@ final class ServeProcess implements AutoCloseable {
     }
 
     /**
-     * Makes the image, starts the process and waits until it is ready.
+     * Creates the image, starts the process and waits until it is ready.
      *
-     * @throws LaunchException where it ends instead; what it said is on stderr already
+     * @throws LaunchException if it exits instead; its own message is on stderr already
      */
     static ServeProcess start(long imageBytes, int queues, int queueSize) throws IOException {
         Path directory = Files.createTempDirectory("sluice-demo-");
@@ -50,7 +50,7 @@ final class ServeProcess implements AutoCloseable {
             BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
             String line = out.readLine();
             if (line == null || !line.startsWith("ready")) {
-                throw new LaunchException("the backend did not start; its own message stands above");
+                throw new LaunchException("the backend did not start; see its message above");
             }
             return new ServeProcess(directory, process, line);
         } catch (IOException | RuntimeException failed) {
@@ -90,21 +90,21 @@ final class ServeProcess implements AutoCloseable {
     }
 
     /**
-     * Asks the process to end, as an init system does.
+     * Asks the process to terminate, as an init system does.
      *
-     * @throws LaunchException where it does not end in time, or not with 0
+     * @throws LaunchException if it does not exit in time, or not with 0
      */
     @Override
     public void close() {
         try {
             Runtime.getRuntime().removeShutdownHook(atExit);
         } catch (IllegalStateException ending) {
-            return; // The hook does the rest.
+            return; // The hook removes the rest.
         }
         boolean alive = process.isAlive();
         end();
         if (!alive || process.exitValue() != 0) {
-            throw new LaunchException("the backend ended with " + process.exitValue() + (alive ? "" : " before it was asked to"));
+            throw new LaunchException("the backend exited with " + process.exitValue() + (alive ? "" : " before it was asked to"));
         }
     }
 

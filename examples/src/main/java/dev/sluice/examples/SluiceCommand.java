@@ -7,7 +7,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** The command line. What all commands have in common is in {@link Commands}. */
+/** The command line. {@link Commands} has what all commands share. */
 @Command(
         name = "sluice",
         mixinStandardHelpOptions = true,
@@ -23,7 +23,7 @@ public final class SluiceCommand implements Runnable {
 
     public static void main(String[] args) {
         try {
-            // Also so that the class is there when it is needed.
+            // Also loads the class early, so that it is there when it is needed.
             if (!OpenFiles.areExhausted()) {
                 run(args);
             }
@@ -32,14 +32,14 @@ public final class SluiceCommand implements Runnable {
                 throw failed;
             }
         }
-        // Who gets here has not been able to run: the commands end the process.
+        // Only reached if the command could not run: the commands end the process.
         System.err.println(OpenFiles.MESSAGE);
         System.exit(Commands.FAILED);
     }
 
     private static void run(String[] args) {
         if (args.length > 0 && args[0].equals("serve")) {
-            // By itself: picocli's model of all commands takes longer than the start of a disk.
+            // Directly: picocli's model of all commands takes longer to build than a disk takes to start.
             Commands.runAs("sluice serve", new ServeCommand(), Arrays.copyOfRange(args, 1, args.length));
         } else {
             Commands.run(new SluiceCommand(), args);

@@ -6,7 +6,7 @@ import java.io.InputStream;
 import java.util.Properties;
 import picocli.CommandLine.IVersionProvider;
 
-/** What a bug report should begin with: the build of Sluice, and what it runs on. */
+/** The first lines of a bug report: the build of Sluice, and what it runs on. */
 final class SluiceVersion implements IVersionProvider {
     /** The artifact with the native half of the io_uring loop. */
     private static final String NETTY = "netty-transport-native-io_uring";

@@ -38,18 +38,18 @@ class BenchIT {
     @Test
     void shouldSayWhichOptionsMakeNoLoad() throws Exception {
         Path socket = directory.resolve("disk.sock");
-        refused(WRONG_USAGE, List.of(socket, "--queues", 2, "--jobs", 3), "jobs 3 are more than queues 2");
+        refused(WRONG_USAGE, List.of(socket, "--queues", 2, "--jobs", 3), "jobs 3 exceed queues 2");
         refused(WRONG_USAGE, List.of(socket, "--bs", "1000"), "1000 is not a multiple of 512");
         refused(WRONG_USAGE, List.of(socket, "--bs", "8m"), "not from 512 to 4194304");
         refused(WRONG_USAGE, List.of(socket, "--verify"), "nothing to verify");
-        refused(WRONG_USAGE, List.of(socket, "--read-percent", 10), "--read-percent goes with");
-        refused(WRONG_USAGE, List.of("--device", socket, "--rw", "randrw", "--verify"), "--verify has no meaning with --device");
+        refused(WRONG_USAGE, List.of(socket, "--read-percent", 10), "--read-percent requires");
+        refused(WRONG_USAGE, List.of("--device", socket, "--rw", "randrw", "--verify"), "--verify does not apply to --device");
         for (List<Object> option : List.<List<Object>>of(List.of("--queues", 2), List.of("--jobs", 2), List.of("--poll"), List.of("--pid", 1), List.of("--stats", socket))) {
             List<Object> arguments = new ArrayList<>(List.of("--device", socket));
             arguments.addAll(option);
-            refused(WRONG_USAGE, arguments, option.getFirst() + " has no meaning with --device");
+            refused(WRONG_USAGE, arguments, option.getFirst() + " does not apply to --device");
         }
-        refused(WRONG_USAGE, List.of(socket, "--backend", "nio"), "--backend goes with --device");
+        refused(WRONG_USAGE, List.of(socket, "--backend", "nio"), "--backend requires --device");
         refused(WRONG_USAGE, List.of(), "Missing required parameter: one of 'SOCKET', '--device=PATH' and '--matrix'");
     }
 

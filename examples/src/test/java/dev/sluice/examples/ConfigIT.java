@@ -96,10 +96,10 @@ class ConfigIT {
             serve.awaitErr("no such file");
             Files.writeString(file, "disks: []\n---\ndisks: []\n");
             serve.signal("HUP");
-            serve.awaitErr("a second document begins");
+            serve.awaitErr("a second document starts here");
             write(disk("a", "stages: [null]"));
             serve.signal("HUP");
-            serve.awaitOut("the disks are as they were\n", 4);
+            serve.awaitOut("the disks are unchanged\n", 4);
             assertThat(serve.awaitErr("element without a value")).contains("disk 1 (a): 'stages:'").doesNotContain("a bug in sluice");
             assertThat(marked(a)).isEqualTo((byte) 5);
             assertThat(serve.terminate().status()).isZero();

@@ -70,7 +70,7 @@ class DrainTimeoutIT {
                     BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
                 holdAWrite(serve, driver.queue(0));
                 serve.signal("TERM");
-                serve.awaitErr("told to end");
+                serve.awaitErr("terminating: waiting");
                 assertThat(serve.isAlive()).isTrue();
                 serve.signal(second);
                 SluiceProcess.Ended ended = serve.await();

@@ -74,7 +74,7 @@ class ExamplesIT {
                 "write sectors 16 to 19  OK",
                 "read  sectors  0 to 15  OK",
                 "flush sectors  0 to  0  OK",
-                "6 requests: 4 through the stage, 2 past it");
+                "6 requests: 4 through the stage, 2 bypassed it");
     }
 
     @Test
@@ -104,7 +104,7 @@ class ExamplesIT {
         SluiceProcess.Ended again = SluiceProcess.run("example", "copy-image", image, target);
         oneError(again, "exists", "--overwrite");
 
-        oneError(SluiceProcess.run("example", "copy-image", image, directory.resolve("none/copy.img")), "the target", "none/copy.img cannot be made");
+        oneError(SluiceProcess.run("example", "copy-image", image, directory.resolve("none/copy.img")), "cannot create the target", "none/copy.img: ");
         SluiceProcess.Ended buffered = SluiceProcess.run("example", "copy-image", image, directory.resolve("buffered.img"), "--buffered");
         assertThat(buffered.status()).as(buffered.err()).isZero();
         assertThat(Files.mismatch(image, directory.resolve("buffered.img"))).isEqualTo(-1);
@@ -262,7 +262,7 @@ class ExamplesIT {
         }
         // Chunks that are done and no target: it may be in another place now.
         Files.writeString(journal, header + "\n00000000\n");
-        oneError(main("CopyImage", image, target, "--chunk-mib", 1).await(), "copy.img.copying is there, but its target is not");
+        oneError(main("CopyImage", image, target, "--chunk-mib", 1).await(), "copy.img.copying exists, but its target does not");
     }
 
     @Test
@@ -295,7 +295,7 @@ class ExamplesIT {
         Path journal = directory.resolve("copy.img.copying");
         try (SluiceProcess copy = SluiceProcess.startWith(
                 SluiceProcess.NATIVE_ACCESS, List.of("prlimit", "--fsize=" + 4 * MIB), Map.of(), "dev.sluice.examples.launcher.CopyImage", image, target)) {
-            oneError(copy.await(), "copy.img cannot be made 8388608 bytes long");
+            oneError(copy.await(), "cannot extend the target", "copy.img to 8388608 bytes");
         }
         assertThat(target).doesNotExist();
         assertThat(journal).doesNotExist();
@@ -369,7 +369,7 @@ class ExamplesIT {
     void shouldNotWaitForADiskThatHasAFrontEnd() throws Exception {
         try (SluiceProcess serve = SluiceProcess.serve("--blk-file", image, "--socket-path", socket);
                 BlockDriver _ = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
-            oneError(SluiceProcess.run("example", "inspect", socket), "no answer from " + socket, "another front end may be connected");
+            oneError(SluiceProcess.run("example", "inspect", socket), "no reply from " + socket, "another front end may be connected");
             assertThat(serve.isAlive()).isTrue();
         }
     }

@@ -69,7 +69,7 @@ class LauncherIT {
     void shouldShowTheBytesInOneLineWhenAnArgumentIsNotUtf8(Launcher launcher) throws Exception {
         install(launcher);
         SluiceProcess.Ended ended = launcher.run(home, Map.of(), "exec \"$sluice\" serve --blk-file \"$(printf 'a\\377b.img')\" --socket-path x.sock");
-        assertThat(ended.err()).isEqualTo("sluice: error: argument a\\xffb.img is not UTF-8: rename what it names, paths are UTF-8 here\n");
+        assertThat(ended.err()).isEqualTo("sluice: error: argument a\\xffb.img is not UTF-8: rename the file that it names, paths must be UTF-8\n");
         assertThat(ended.status()).isEqualTo(2);
     }
 
@@ -193,7 +193,7 @@ class LauncherIT {
         SluiceProcess.Ended ended = Launcher.CHECKOUT.run(home, Map.of("SLUICE_JAVA_OPTS", "--limit-modules " + others),
                 "truncate -s 1M a.img; exec \"$sluice\" serve --blk-file a.img --socket-path a.sock " + options);
         assertThat(ended.err().lines().filter(line -> !line.contains(" INFO "))).singleElement().asString()
-                .startsWith("sluice: error: the Java runtime in ").contains(" has no module " + module, "--add-modules " + module);
+                .startsWith("sluice: error: the Java runtime in ").contains(" lacks the module " + module, "--add-modules " + module);
         assertThat(ended.status()).isEqualTo(1);
     }
 

@@ -58,8 +58,8 @@ class LoopCpusIT {
         refused("0,", "CPU '' is not from 0 to ");
         refused("0,,1", "CPU '' is not from 0 to ");
         refused("-1", "CPU '' is not from 0 to ");
-        refused("1-0", "'1-0' ends before it begins");
-        refused("0-1,0", "names 3 CPUs for 2 loops: name one for each, or say --loops 3");
+        refused("1-0", "'1-0' is an empty range");
+        refused("0-1,0", "names 3 CPUs for 2 loops: name one for each, or use --loops 3");
     }
 
     private void refused(String list, String said) throws Exception {

@@ -81,7 +81,7 @@ class MatrixIT {
     void shouldRefuseWhatDoesNotGoTogether() throws Exception {
         SluiceProcess.Ended depth = run("--matrix", "ablation", "--depth", 4);
         assertThat(depth.status()).isEqualTo(2);
-        assertThat(depth.err()).contains("--depth has no meaning with --matrix");
+        assertThat(depth.err()).contains("--depth does not apply to --matrix");
         SluiceProcess.Ended section = run("--matrix", "speed");
         assertThat(section.status()).isEqualTo(2);
         assertThat(section.err()).contains("'speed'", "ablation, peers, scaling");

@@ -232,7 +232,7 @@ class ServeIT {
             SluiceProcess.Ended ended = SluiceProcess.run("bench", socket, "--queues", 2, "--jobs", 2, "--depth", 16, "--rw", "randrw", "--verify",
                     "--warm-up", 1, "--seconds", 2.5, "--stats", stats, "--json", json);
             assertThat(ended.status()).as(ended.err()).isZero();
-            assertThat(ended.out()).contains("queue 0", "queue 1", "all", "p99.9 us", "us CPU a request", ", 0 wrong");
+            assertThat(ended.out()).contains("queue 0", "queue 1", "all", "p99.9 us", "us CPU per request", ", 0 wrong");
             assertThat(serve.isAlive()).isTrue();
         }
         JsonNode figures = new ObjectMapper().readTree(json.toFile());
@@ -247,7 +247,7 @@ class ServeIT {
     void shouldRunTheDemo() throws Exception {
         SluiceProcess.Ended ended = SluiceProcess.run("demo", "--seconds", 0.5);
         assertThat(ended.status()).as(ended.err()).isZero();
-        assertThat(ended.out()).contains("ready", "queue 3", "us CPU a request", ", 0 wrong", "drained");
+        assertThat(ended.out()).contains("ready", "queue 3", "us CPU per request", ", 0 wrong", "drained");
     }
 
     /** Failed with one line on stderr that names all of this, nothing on stdout. */

@@ -45,9 +45,9 @@ class SinkAllocationIT {
             SluiceProcess.Ended ended = SluiceProcess.run(
                     "bench", "--device", image, "--backend", backend, "--loop", loop, "--rw", "randrw", "--warm-up", 3, "--seconds", 2, "--json", json);
             assertThat(ended.status()).as(ended.err()).isZero();
-            bytes = new ObjectMapper().readTree(json.toFile()).path("contenders").path(0).path("heapBytesPerRequest").path("median").asDouble(Double.MAX_VALUE);
+            bytes = new ObjectMapper().readTree(json.toFile()).path("candidates").path(0).path("heapBytesPerRequest").path("median").asDouble(Double.MAX_VALUE);
             Files.delete(json);
         }
-        assertThat(bytes).as("heap bytes a request, %s", backend).isLessThanOrEqualTo(MOST_BYTES);
+        assertThat(bytes).as("heap bytes per request, %s", backend).isLessThanOrEqualTo(MOST_BYTES);
     }
 }

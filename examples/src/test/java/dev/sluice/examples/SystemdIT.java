@@ -46,7 +46,7 @@ class SystemdIT {
             BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
             SluiceProcess.Ended ended = serve.terminate();
             assertThat(ended.status()).isZero();
-            assertThat(ended.err()).containsOnlyOnce("told to end: finishing what is in flight on 1 disk\n");
+            assertThat(ended.err()).containsOnlyOnce("terminating: waiting for requests in flight on 1 disk\n");
             assertThat(awaited(manager, "STOPPING=1")).startsWith("STOPPING=1\n");
         }
     }
@@ -183,7 +183,7 @@ class SystemdIT {
             serve.awaitErr("Listening on");
             try (UnixSocket _ = UnixSocket.connectTo(passed.toString())) {
                 serve.ready();
-                assertThat(serve.awaitErr(" WARN ")).contains("has passed first, where nobody is served: " + socket + " was asked for");
+                assertThat(serve.awaitErr(" WARN ")).contains("ignoring first from the service manager: serving on " + socket);
             }
             assertThat(serve.terminate().status()).isZero();
         }
@@ -244,7 +244,7 @@ class SystemdIT {
     /** How many sockets the process has open when it has said for the n-th time that nothing has changed. */
     private static long reloadInVain(SluiceProcess serve, int times) throws Exception {
         serve.signal("HUP");
-        serve.awaitOut("the disks are as they were\n", times);
+        serve.awaitOut("the disks are unchanged\n", times);
         try (Stream<Path> descriptors = Files.list(Path.of("/proc", Long.toString(serve.pid()), "fd"))) {
             return descriptors.filter(SystemdIT::isSocket).count();
         }

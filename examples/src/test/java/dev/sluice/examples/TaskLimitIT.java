@@ -71,7 +71,7 @@ class TaskLimitIT {
             }
             SluiceProcess.Ended ended = serve.terminate();
             assertThat(ended.status()).as(ended.err()).isZero();
-            assertThat(ended.err()).contains("told to end");
+            assertThat(ended.err()).contains("terminating: waiting");
         }
     }
 

@@ -90,7 +90,7 @@ class WithoutIoUringIT {
         try (SluiceProcess demo = start("demo", "--seconds", "0.5")) {
             SluiceProcess.Ended ended = demo.await();
             assertThat(ended.status()).as(ended.out() + ended.err()).isZero();
-            assertThat(ended.out()).contains(", linux-aio) on ", ", 0 wrong", "All data was as written");
+            assertThat(ended.out()).contains(", linux-aio) on ", ", 0 wrong", "All data was correct");
             // Of the process that serves, which inherits what is forbidden.
             assertThat(ended.err()).contains("loop epoll; passed over: io_uring: " + FORBIDDEN);
         }

@@ -15,7 +15,7 @@ import java.util.Optional;
 import picocli.CommandLine;
 
 /**
- * Runs a command. Exit codes: 0 done, 1 failed (one line on stderr says what and what to do), 2 wrong usage.
+ * Runs a command. Exit codes: 0 done, 1 failed (one line on stderr with the reason and the remedy), 2 wrong usage.
  */
 public final class Commands {
     public static final int FAILED = 1;
@@ -23,19 +23,19 @@ public final class Commands {
 
     private Commands() {}
 
-    /** What a {@code main} of a command does; ends the process. */
+    /** The body of a command's {@code main}; exits the process. */
     public static void run(Object command, String... arguments) {
         prepare(arguments);
         System.exit(execute(line(command), arguments));
     }
 
-    /** The same for a command that is a part of another one and is run without it, by its whole name. */
+    /** The same for a subcommand that runs without its parent, by its full name. */
     public static void runAs(String name, Object command, String... arguments) {
         prepare(arguments);
         System.exit(execute(line(command).setCommandName(name), arguments));
     }
 
-    /** Errors too, of which picocli reports none: one that the machine has caused is a line as any other failure. */
+    /** Also catches errors, none of which picocli reports: one that the machine has caused is one line like any other failure. */
     private static int execute(CommandLine line, String[] arguments) {
         try {
             return line.execute(arguments);
@@ -45,9 +45,9 @@ public final class Commands {
         }
     }
 
-    /** What must be as it is before anything else is loaded: times, figures, what is printed, and how arguments were read. */
+    /** Prepares what must be set before anything else is loaded: the locale of times, figures and output, and the check of the arguments. */
     private static void prepare(String[] arguments) {
-        // The log's times among others: libraries ask for the locale's calendar and digits.
+        // Affects the log's times among others: libraries use the locale's calendar and digits.
         Locale.setDefault(Locale.ROOT);
         if (!System.out.charset().equals(UTF_8)) {
             System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, UTF_8));
@@ -63,7 +63,7 @@ public final class Commands {
         }
     }
 
-    /** The command line of a command, its failures told as everywhere. */
+    /** The command line of a command, with failures reported as for all commands. */
     public static CommandLine line(Object command) {
         CommandLine line = new CommandLine(command);
         line.setCaseInsensitiveEnumValuesAllowed(true);
@@ -74,7 +74,7 @@ public final class Commands {
         return line;
     }
 
-    /** Tells a failure: one line where the environment, the options or another process caused it, everything where we did. */
+    /** Reports a failure: one line if the environment, the options or another process caused it, everything if it is a bug. */
     public static void report(Throwable error, PrintWriter err) {
         Optional<String> missing = MissingFromMachine.explain(error);
         if (missing.isPresent()) {
@@ -84,13 +84,13 @@ public final class Commands {
         } else if (OpenFiles.areExhausted()) {
             err.println(OpenFiles.MESSAGE);
         } else {
-            err.println("sluice: error: a bug in sluice: " + error);
+            err.println("sluice: error: this is a bug in sluice: " + error);
             error.printStackTrace(err);
         }
         err.flush();
     }
 
-    /** Whether the message of a failure is one line that says what to do. */
+    /** Whether the message of a failure is one line with the remedy. */
     public static boolean isForPeople(Throwable error) {
         return error instanceof IOException
                 || error instanceof UncheckedIOException

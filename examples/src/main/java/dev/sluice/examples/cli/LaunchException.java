@@ -1,6 +1,6 @@
 package dev.sluice.examples.cli;
 
-/** A command cannot do what it was asked to; the message is one line for a person, with what to do. */
+/** A command cannot do what it was asked to; the message is one line for a person, with the remedy. */
 public final class LaunchException extends RuntimeException {
     public LaunchException(String message) {
         super(message);

@@ -5,7 +5,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/** A line that shows progress: rewritten in place on a terminal, one line a second elsewhere. A thread of its own, which asks for the text, until closed. */
+/** A progress line: rewritten in place on a terminal, printed once a second elsewhere. A thread of its own queries the text until it is closed. */
 public final class LiveText implements AutoCloseable {
     private static final boolean TERMINAL = onTerminal();
     private static final long PERIOD_MILLIS = TERMINAL ? 200 : 1000;
@@ -19,13 +19,13 @@ public final class LiveText implements AutoCloseable {
         this.text = text;
     }
 
-    @SuppressWarnings("SystemConsoleNull") // it may be null where another console provider is chosen
+    @SuppressWarnings("SystemConsoleNull") // may be null with another console provider
     private static boolean onTerminal() {
         Console console = System.console();
         return console != null && console.isTerminal();
     }
 
-    /** Shows what the supplier says until it is closed. */
+    /** Shows the supplier's text until it is closed. */
     public static LiveText start(Supplier<String> text) {
         LiveText line = new LiveText(text);
         line.thread.start();

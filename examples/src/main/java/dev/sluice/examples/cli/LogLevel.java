@@ -6,10 +6,10 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /**
- * How much is logged, and the option that says it. Logs go to stderr, a line each: what libraries say from {@code warn} on, what Sluice says from
- * {@code info} on, unless the option or a system property of slf4j-simple says otherwise.
+ * How much is logged, and the option that sets it. Logs go to stderr, one line each: libraries log from {@code warn} on, Sluice from
+ * {@code info} on, unless the option or a system property of slf4j-simple overrides that.
  *
- * <p>A logger takes its level when it is made; so the option works when it is parsed, before anything that logs is touched.
+ * <p>A logger takes its level when it is created; so the option takes effect when it is parsed, before any class that logs is loaded.
  */
 public final class LogLevel {
     private static final String EVERYBODY = "org.slf4j.simpleLogger.defaultLogLevel";
@@ -24,7 +24,7 @@ public final class LogLevel {
         OFF
     }
 
-    /** What a shell completes: the levels as the help writes them. */
+    /** Completion candidates for a shell: the levels as in the help. */
     static final class Names implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
@@ -32,10 +32,11 @@ public final class LogLevel {
         }
     }
 
-    /** An option object is made by picocli. */
+    /** Created by picocli. */
     public LogLevel() {}
 
-    @Option(names = "--log-level", paramLabel = "LEVEL", completionCandidates = Names.class, description = "What is logged to stderr: trace, debug, info, warn, error or off (default: info).")
+    @Option(names = "--log-level", paramLabel = "LEVEL", completionCandidates = Names.class,
+            description = "Lowest level that is logged to stderr: trace, debug, info, warn, error or off (default: info).")
     void choose(Level level) {
         System.setProperty(SLUICE, nameOf(level));
         System.setProperty(EVERYBODY, nameOf(level.compareTo(Level.WARN) > 0 ? level : Level.WARN));
@@ -45,7 +46,7 @@ public final class LogLevel {
         return level.name().toLowerCase(Locale.ROOT);
     }
 
-    /** What holds where nothing else is said. */
+    /** Sets the defaults. */
     static void initialize() {
         defaultProperty(EVERYBODY, "warn");
         defaultProperty(SLUICE, "info");

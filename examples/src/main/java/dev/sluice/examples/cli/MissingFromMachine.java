@@ -7,12 +7,12 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What an {@link Error} is that people can do something about: a module that the Java runtime has not, or a thread that it could not start.
+ * Detects an {@link Error} that people can fix: a module that the Java runtime lacks, or a thread that it could not start.
  *
  * <p><b>Threading:</b> any thread; starts none.
  */
 final class MissingFromMachine {
-    /** Beginnings of class names outside java.base, and the modules that have them. */
+    /** Prefixes of class names outside java.base, and the modules that contain them. */
     private static final Map<String, String> MODULES = Map.of(
             "com.sun.management.", "jdk.management",
             "com.sun.net.httpserver.", "jdk.httpserver",
@@ -28,11 +28,11 @@ final class MissingFromMachine {
 
     /** One line that names the module or the limit; empty if the error is something else. */
     static Optional<String> explain(Throwable error) {
-        // An IOException of ours names the disk and the limit itself.
+        // Our own IOException names the disk and the limit itself.
         for (Throwable cause = error; cause != null && !(cause instanceof IOException); cause = cause.getCause()) {
             String message = String.valueOf(cause.getMessage());
             if (cause instanceof OutOfMemoryError && message.contains("native thread")) {
-                return Optional.of("no thread can be started, as a limit is reached: " + limits() + ": raise it, or end what else runs under it");
+                return Optional.of("cannot start a thread, a limit is reached: " + limits() + ": raise it, or stop other processes that count towards it");
             }
             if (cause instanceof NoClassDefFoundError || cause instanceof ClassNotFoundException) {
                 Optional<String> module = absentModule(message.replace('/', '.'));
@@ -48,8 +48,9 @@ final class MissingFromMachine {
         return MODULES.entrySet().stream()
                 .filter(entry -> className.startsWith(entry.getKey()) && ModuleLayer.boot().findModule(entry.getValue()).isEmpty())
                 .findFirst()
-                .map(entry -> "the Java runtime in " + System.getProperty("java.home") + " has no module " + entry.getValue() + ", which this needs for " + className
-                        + ": use a whole JDK, or one made by jlink with --add-modules " + entry.getValue());
+                .map(entry -> "the Java runtime in " + System.getProperty("java.home") + " lacks the module " + entry.getValue() + ", which contains "
+                        + className
+                        + ": use a full JDK, or one built by jlink with --add-modules " + entry.getValue());
     }
 
     private static String limits() {
@@ -76,7 +77,7 @@ final class MissingFromMachine {
                 }
             }
         } catch (IOException unknown) {
-            // The root group has none, and an older hierarchy has it elsewhere.
+            // The root group has no such file, and an older hierarchy has it elsewhere.
         }
         return "none";
     }

@@ -3,16 +3,16 @@ package dev.sluice.examples.cli;
 import java.io.IOException;
 import java.util.Arrays;
 
-/** A file that people write is not UTF-8; the message is one line that shows the bytes. A command that fails of it ends as one that was used wrongly. */
+/** A file written by a person is not UTF-8; the message is one line that shows the bytes. A command that fails with it exits as for wrong usage. */
 public final class NotUtf8Exception extends IOException {
     private NotUtf8Exception(String message) {
         super(message);
     }
 
     /**
-     * The content of a file, once it is known to be UTF-8.
+     * Decodes a file, once it is known to be UTF-8.
      *
-     * @throws NotUtf8Exception naming the file and its first line that is none
+     * @throws NotUtf8Exception if it is not; the message names the file and the first invalid line
      */
     public static byte[] check(String file, byte[] content) throws NotUtf8Exception {
         if (!RawArguments.isUtf8(content)) {
@@ -22,7 +22,8 @@ public final class NotUtf8Exception extends IOException {
                 for (end = start; end < content.length && content[end] != '\n'; end++) {}
                 byte[] bytes = Arrays.copyOfRange(content, start, end);
                 if (!RawArguments.isUtf8(bytes)) {
-                    throw new NotUtf8Exception(file + " line " + line + ": " + RawArguments.shown(bytes).strip() + ": is not UTF-8: write it in UTF-8, and rename what it names");
+                    throw new NotUtf8Exception(file + " line " + line + ": " + RawArguments.shown(bytes).strip() + ": is not UTF-8: convert the file to"
+                            + " UTF-8, and rename the files that it names");
                 }
             }
         }

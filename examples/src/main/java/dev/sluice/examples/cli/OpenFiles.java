@@ -4,17 +4,17 @@ import java.io.FileInputStream;
 import java.io.IOException;
 
 /**
- * Whether this process can open files at all. Uses nothing but the JDK: where the limit is low even the classes of Sluice cannot be read, and what the JVM
- * says then (a class that is not found) misleads.
+ * Whether this process can open files at all. Uses nothing but the JDK: at a low limit even the classes of Sluice cannot be read, and the JVM's own
+ * message (a class that is not found) is misleading.
  */
 public final class OpenFiles {
-    /** What a person can do. */
-    public static final String MESSAGE = "sluice: error: this process may not open as many files as it needs to start:"
+    /** The remedy for a person. */
+    public static final String MESSAGE = "sluice: error: too many open files: this process cannot open the files that it needs to start:"
             + " raise the limit of open files, RLIMIT_NOFILE (ulimit -n 1024 before the start, LimitNOFILE=1024 in the unit of a service)";
 
     private OpenFiles() {}
 
-    /** Whether the limit is reached at this moment. */
+    /** Whether the limit is reached now. */
     public static boolean areExhausted() {
         try (FileInputStream _ = new FileInputStream("/dev/null")) {
             return false;

@@ -6,14 +6,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** Files that a command is asked to write. */
+/** Files that a command writes on request. */
 public final class OutputFiles {
     private OutputFiles() {}
 
     /**
-     * Makes sure, before any work is done, that a file can be written; makes it where it is not there yet.
+     * Makes sure, before any work is done, that a file can be written; creates it if it does not exist.
      *
-     * @throws IOException in one line that names the option and what to do
+     * @throws IOException with one line that names the option and the remedy
      */
     public static void check(String option, Path path) throws IOException {
         try {
@@ -21,7 +21,7 @@ public final class OutputFiles {
         } catch (FileSystemException refused) {
             throw new IOException(
                     option + " " + path + " cannot be written (" + refused.getClass().getSimpleName()
-                            + "): name a file in a directory that exists and is yours",
+                            + "): use a file in an existing directory that you may write to",
                     refused);
         }
     }

@@ -16,17 +16,17 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The bytes that a process was started with. The Java virtual machine decodes arguments in the character set of the locale, and replaces what it cannot decode: a
- * path with such a character names another file, or none.
+ * The bytes that a process was started with. The Java virtual machine decodes arguments in the character set of the locale, and replaces what it cannot decode:
+ * then a path with such a character names another file, or none.
  *
- * <p><b>Threading:</b> any thread. <b>Failure:</b> where /proc cannot be read, arguments are shown as they were decoded.
+ * <p><b>Threading:</b> any thread. <b>Failure:</b> if /proc cannot be read, arguments are shown as decoded.
  */
 final class RawArguments {
     private static final char REPLACEMENT = '\uFFFD';
 
     private RawArguments() {}
 
-    /** What is wrong with the arguments or the working directory of this process, in one line; null if everything is UTF-8 and was understood. */
+    /** The problem with the arguments or the working directory of this process, in one line; null if all of it is UTF-8 and was decoded correctly. */
     static @Nullable String problem(String[] arguments) {
         String encoding = System.getProperty("sun.jnu.encoding", "UTF-8");
         String problem = areUnderstood(arguments, encoding) ? null : problem(arguments, encoding, entries("cmdline"));
@@ -48,7 +48,7 @@ final class RawArguments {
      * The same for given arguments.
      *
      * @param encoding the character set in which they were decoded
-     * @param raw what the kernel has, in which they come last; empty if that is unknown
+     * @param raw the kernel's bytes, at the end of which are the arguments; empty if unknown
      */
     static @Nullable String problem(String[] arguments, String encoding, List<byte[]> raw) {
         int before = raw.size() - arguments.length;
@@ -56,11 +56,11 @@ final class RawArguments {
             byte[] bytes = before < 0 ? arguments[i].getBytes(UTF_8) : raw.get(before + i);
             String shown = shown(bytes);
             if (!isUtf8(bytes)) {
-                return "argument " + shown + " is not UTF-8: rename what it names, paths are UTF-8 here";
+                return "argument " + shown + " is not UTF-8: rename the file that it names, paths must be UTF-8";
             }
             if (!encoding.equals("UTF-8") && !isAscii(bytes)) {
-                return "argument " + shown + " cannot be understood in the character set of the locale, " + encoding
-                        + ": start this with LC_ALL=C.UTF-8, as the sluice script does";
+                return "argument " + shown + " cannot be decoded in the character set of the locale, " + encoding
+                        + ": set LC_ALL=C.UTF-8, as the sluice script does";
             }
         }
         return null;
@@ -70,7 +70,7 @@ final class RawArguments {
         for (byte[] variable : environment) {
             String shown = shown(variable);
             if (shown.startsWith("PWD=/") && !isUtf8(variable)) {
-                return "the working directory " + shown.substring("PWD=".length()) + " is not UTF-8: start this in another one";
+                return "the working directory " + shown.substring("PWD=".length()) + " is not UTF-8: start sluice in another one";
             }
         }
         return null;
@@ -89,7 +89,7 @@ final class RawArguments {
         return true;
     }
 
-    /** Text as it is, and as {@code \xNN} each byte that is not a part of UTF-8, or that a terminal would act on. */
+    /** The text, with {@code \xNN} in place of each byte that is not valid UTF-8 or that a terminal would interpret. */
     static String shown(byte[] bytes) {
         StringBuilder shown = new StringBuilder();
         CharsetDecoder decoder = UTF_8.newDecoder();
@@ -117,7 +117,7 @@ final class RawArguments {
         return String.format(Locale.ROOT, "\\x%02x", value);
     }
 
-    /** A file of /proc/self that consists of texts with a NUL behind each. */
+    /** A file of /proc/self that consists of NUL-terminated strings. */
     private static List<byte[]> entries(String file) {
         List<byte[]> entries = new ArrayList<>();
         try {

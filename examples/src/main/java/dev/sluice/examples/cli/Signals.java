@@ -8,11 +8,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * The signals of this process, heard by a thread that exists before anything is served: the JVM would start one for each signal, and drop the signal where none
- * can be had.
+ * The signals of this process, received by a thread that exists before anything is served: the JVM would start a thread for each signal, and drop the signal
+ * if it could not.
  *
- * <p><b>Threading:</b> actions run on that thread, one after the other: they only wake somebody up. <b>Failure:</b> {@link IOException} if signals cannot be heard
- * this way; the JVM's handlers are left as they are then.
+ * <p><b>Threading:</b> actions run on that thread, one after the other: they must not block. <b>Failure:</b> {@link IOException} if signals cannot be received
+ * this way; the JVM's handlers are left unchanged then.
  */
 final class Signals {
     private static @Nullable Signals heard;
@@ -25,7 +25,7 @@ final class Signals {
     }
 
     /**
-     * Runs an action at each of these signals from now on. One that this process was started with ignored stays ignored.
+     * Runs an action on each of these signals from now on. A signal that this process was started with ignored stays ignored.
      *
      * @return false if it is ignored
      */
@@ -44,7 +44,7 @@ final class Signals {
         return taken;
     }
 
-    /** Takes an action back. The signal then does what it does to a JVM. */
+    /** Removes an action. The signal then has its default effect on a JVM. */
     static synchronized void release(int signal, Runnable action) {
         if (heard != null) {
             heard.actions.remove(signal, action);
@@ -57,16 +57,16 @@ final class Signals {
                 int signal = pipe.await();
                 Runnable action = actions.get(signal);
                 if (action == null) {
-                    // What the JVM does: 128 and the number, after the hooks.
+                    // As the JVM does: exit with 128 plus the number, after the hooks.
                     Runtime.getRuntime().exit(128 + signal);
                 } else {
                     action.run();
                 }
             } catch (IOException broken) {
-                LoggerFactory.getLogger(Signals.class).error("signals are not heard any more: {}", broken.getMessage());
+                LoggerFactory.getLogger(Signals.class).error("signals are no longer received: {}", broken.getMessage());
                 return;
             } catch (RuntimeException | Error failed) {
-                LoggerFactory.getLogger(Signals.class).error("handling a signal failed", failed);
+                LoggerFactory.getLogger(Signals.class).error("the handler of a signal failed", failed);
             }
         }
     }

@@ -15,28 +15,28 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.LoggerFactory;
 
 /**
- * What is to be closed on SIGTERM and SIGINT: whatever was acknowledged is on its way to the disk; finish it and leave with 0.
+ * What to close on SIGTERM and SIGINT: acknowledged data is on its way to the disk; finish that and exit with 0.
  *
  * <pre>
  * try (DiskHost host = DiskHost.start(loops, sockets);
  *         Termination _ = Termination.closes(host)) { ... }
  * </pre>
  *
- * <p>The threads that close exist from the start: at a limit of tasks none could be had when the signal comes.
+ * <p>The threads that close are started early: at a limit of tasks none could be started when the signal comes.
  *
- * <p><b>Threading:</b> any thread; on a signal, or when the JVM is told to exit, a thread of its own closes, and ends the process. <b>Failure:</b> where closing
- * fails, or takes longer than the patience allows, the process ends with 1.
+ * <p><b>Threading:</b> any thread; on a signal, or when the JVM is asked to exit, a thread of its own closes, and ends the process. <b>Failure:</b> if closing
+ * fails, or takes longer than the patience allows, the process exits with 1.
  */
 public final class Termination implements AutoCloseable {
-    /** What closing may take beyond the patience, and after a second signal. */
+    /** How long closing may take beyond the patience, and after a second signal. */
     private static final Duration GRACE = Duration.ofSeconds(5);
 
-    /** How long closing may take. */
+    /** Limits how long closing may take. */
     public interface Patience {
-        /** Asked when the signal comes: how long closing may take before the process ends without it. A little more is given for what follows. */
+        /** Called when the signal comes: how long closing may take before the process exits without it. A short grace period is added. */
         Duration limit();
 
-        /** A second signal: closing is to take no longer than it must. Called once, while the other thread closes. */
+        /** A second signal: closing should take no longer than necessary. Called once, while the other thread closes. */
         void cutShort();
     }
 
@@ -48,8 +48,8 @@ public final class Termination implements AutoCloseable {
 
     private final AtomicReference<State> state = new AtomicReference<>(State.WAITING);
     private final CountDownLatch decided = new CountDownLatch(1);
-    /** A permit when closing is over, and for each further signal. */
-    private final Semaphore news = new Semaphore(0);
+    /** One permit when closing is done, and one for each further signal. */
+    private final Semaphore events = new Semaphore(0);
     private final CompletableFuture<Integer> closedWith = new CompletableFuture<>();
     private final Runnable signalled = this::signalled;
     private final AutoCloseable closed;
@@ -66,12 +66,12 @@ public final class Termination implements AutoCloseable {
         hook = Thread.ofPlatform().name("sluice-exit").unstarted(this::askAndWait);
     }
 
-    /** From now on a signal closes this. Say it before the first front end can connect: it may have requests in flight. */
+    /** From now on a signal closes the object. Call this before the first front end can connect: it may have requests in flight. */
     public static Termination closes(AutoCloseable closed) {
         return begin(new Termination(closed, null));
     }
 
-    /** {@link #closes(AutoCloseable)}, for at most so long: then the process ends with 1 whatever is still open. A second SIGTERM or SIGINT cuts that short. */
+    /** {@link #closes(AutoCloseable)} with a limit: after it the process exits with 1 whatever is still open. A second SIGTERM or SIGINT cuts it short. */
     public static Termination closes(AutoCloseable closed, Patience patience) {
         return begin(new Termination(closed, patience));
     }
@@ -93,11 +93,11 @@ public final class Termination implements AutoCloseable {
 
     private void signalled() {
         if (!ask()) {
-            news.release();
+            events.release();
         }
     }
 
-    /** False where somebody has asked before. */
+    /** False if termination was already requested. */
     private boolean ask() {
         boolean first = state.compareAndSet(State.WAITING, State.ASKED);
         if (first) {
@@ -106,13 +106,13 @@ public final class Termination implements AutoCloseable {
         return first;
     }
 
-    /** Whether it is to be closed; not before that is known. */
+    /** Whether to close; blocks until that is decided. */
     private boolean awaitDecision() {
         while (state.get() == State.WAITING) {
             try {
                 decided.await();
-            } catch (InterruptedException nobodysBusiness) {
-                // Waits on.
+            } catch (InterruptedException ignored) {
+                // Keeps waiting.
             }
         }
         return state.get() == State.ASKED;
@@ -130,7 +130,7 @@ public final class Termination implements AutoCloseable {
             System.err.println("sluice: error: " + failed.getMessage());
         } finally {
             closedWith.complete(status);
-            news.release();
+            events.release();
         }
     }
 
@@ -142,7 +142,7 @@ public final class Termination implements AutoCloseable {
         try {
             status = patience == null ? closedWith.join() : awaitClosed(patience);
         } finally {
-            // Not exit, which waits for the hooks, one of ours among them.
+            // Not exit, which waits for the hooks, including ours.
             Runtime.getRuntime().halt(status);
         }
     }
@@ -150,14 +150,14 @@ public final class Termination implements AutoCloseable {
     private int awaitClosed(Patience patience) {
         long begun = System.nanoTime();
         try {
-            boolean told = news.tryAcquire(patience.limit().toNanos(), TimeUnit.NANOSECONDS);
-            if (told && !closedWith.isDone()) {
+            boolean signalled = events.tryAcquire(patience.limit().toNanos(), TimeUnit.NANOSECONDS);
+            if (signalled && !closedWith.isDone()) {
                 patience.cutShort();
             }
             return closedWith.get(GRACE.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException stillOpen) {
             System.err.println("sluice: error: requests are still in flight in the backend " + Duration.ofNanos(System.nanoTime() - begun).toSeconds()
-                    + " s after the signal: ending without completing them; their guests send them again when they reconnect, or time out");
+                    + " s after the signal: terminating without completing them; the guests resend them when they reconnect, or time out");
             return Commands.FAILED;
         } catch (InterruptedException | ExecutionException ended) {
             return Commands.FAILED;
@@ -169,7 +169,7 @@ public final class Termination implements AutoCloseable {
         awaitEnd();
     }
 
-    /** Takes the promise back; where a signal was faster this waits for the end of the process. */
+    /** Cancels this; if a signal came first, waits for the end of the process. */
     @Override
     public void close() {
         try {

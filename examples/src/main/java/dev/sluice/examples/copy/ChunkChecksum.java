@@ -4,10 +4,10 @@ import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
 
 /**
- * The CRC32C of all bytes of a chunk, of which those in holes are zero and are not read. What a file system calls a hole may change while the bytes stay
- * the same (an extent that was allocated and not written is data while it is in the page cache), so the checksum must not tell one from the other.
+ * The CRC32C of all bytes of a chunk, of which those in holes are zero and are not read. What a file system reports as a hole may change while the bytes stay
+ * the same (an extent that was allocated and not written is data while it is in the page cache), so the checksum must not distinguish them.
  *
- * <p>Zeroes take O(log n) steps, not n: an image of many TiB may be nothing but a hole, and {@link CRC32C} over that would take minutes. The
+ * <p>Zeroes take O(log n) steps, not n: an image of many TiB may be one large hole, and {@link CRC32C} over that would take minutes. The
  * arithmetic is that of crc32_combine in zlib: appending n bytes multiplies the register by x^(8n) modulo the polynomial, over GF(2).
  *
  * <p><b>Threading:</b> one thread at a time. <b>Allocation:</b> none after construction.
@@ -23,19 +23,19 @@ final class ChunkChecksum {
     private int before;
     private long atBytes;
 
-    /** @param offsetBytes where the chunk begins */
+    /** @param offsetBytes where the chunk starts */
     ChunkChecksum(long offsetBytes) {
         this.atBytes = offsetBytes;
     }
 
-    /** The bytes that follow. */
+    /** Adds the bytes that follow. */
     void data(ByteBuffer bytes) {
         dataBytes += bytes.remaining();
         atBytes += bytes.remaining();
         data.update(bytes);
     }
 
-    /** What lies between the last bytes and here is a hole. */
+    /** Adds a hole between the last bytes and here. */
     void holeUpTo(long offsetBytes) {
         appendData();
         before = ~multiply(~before, xTo8(offsetBytes - atBytes));

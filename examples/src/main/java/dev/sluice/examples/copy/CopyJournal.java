@@ -15,18 +15,18 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /**
- * What of a copy is on stable storage, in a file beside the target: a line that says which source it is of, then a line with the checksum of each
- * chunk. A line that was being written when the process died has no end and does not count.
+ * Which part of a copy is on stable storage, in a file next to the target: a line that identifies the source, then a line with the checksum of each
+ * chunk. A line that was being written when the process died has no line end and does not count.
  *
- * <p>The first line is written before the target is made and gets its end once the target is this copy's. So whenever the process dies, what it
- * leaves is known: without the end of that line, nothing that has data; with it, a target that may be gone on with.
+ * <p>The first line is written before the target is created and gets its line end once the target belongs to this copy. So the state that a killed process
+ * leaves is known: without that line end, a target without data; with it, a target that can be resumed.
  *
- * <p><b>Threading:</b> one thread at a time; another process is kept out by a lock. <b>Ownership:</b> of the file's channel; {@link #remove} when
+ * <p><b>Threading:</b> one thread at a time; a lock keeps other processes out. <b>Ownership:</b> of the file's channel; {@link #remove} when
  * the copy is complete. <b>Failure:</b> {@link IOException} or {@link LaunchException} in one line.
  */
 final class CopyJournal implements AutoCloseable {
     private static final String MAGIC = "sluice-copy ";
-    /** 1 had checksums of the data only. */
+    /** Version 1 had checksums of the data only. */
     private static final int VERSION = 2;
 
     private final Path path;
@@ -44,9 +44,9 @@ final class CopyJournal implements AutoCloseable {
     }
 
     /**
-     * What identifies a copy: its source unchanged, its chunks the same.
+     * What identifies a copy: an unchanged source and the same chunk size.
      *
-     * @param zeroing whether holes are zeroed, because the target held something else before
+     * @param zeroing whether holes are zeroed, because the target had other content before
      */
     static String header(Path source, long sizeBytes, long chunkBytes, boolean zeroing) throws IOException {
         FileTime changed = Files.getLastModifiedTime(source);
@@ -55,15 +55,15 @@ final class CopyJournal implements AutoCloseable {
                 + " " + (zeroing ? "zeroing" : "fresh");
     }
 
-    /** Opens the journal beside a target, or makes it. It has {@linkplain #isBegun begun} where an earlier run has left it so. */
+    /** Opens the journal next to a target, or creates it. It has {@linkplain #isBegun begun} if an earlier run has left it so. */
     static CopyJournal beside(Path target, boolean targetExists) throws IOException {
         Path path = beside(target);
         if (!Files.exists(path)) {
-            FileAccess.create(path, (targetExists ? "" : "the target " + target + " cannot be made, as ") + "the journal " + path + " cannot be made");
+            FileAccess.create(path, (targetExists ? "" : "cannot create the target " + target + ": ") + "cannot create the journal " + path);
         } else if (!Files.isRegularFile(path)) {
-            throw new LaunchException(path + " is no file, and the journal of the copy belongs there: move it away, or give the target another name");
+            throw new LaunchException(path + " is not a file, and the journal of the copy belongs there: move it away, or rename the target");
         } else {
-            FileAccess.assertWritable(path, "the journal " + path + " of an earlier run cannot be written");
+            FileAccess.assertWritable(path, "cannot write the journal " + path + " of an earlier run");
         }
         CopyJournal journal = new CopyJournal(path, FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
         try {
@@ -79,12 +79,12 @@ final class CopyJournal implements AutoCloseable {
     private void lock() throws IOException {
         // Until the channel is closed.
         if (file.tryLock() == null) {
-            throw new LaunchException(path + " is locked: another process copies to the same target; wait for its end");
+            throw new LaunchException(path + " is locked: another process copies to the same target; wait until it is done");
         }
     }
 
     private void read() throws IOException {
-        // First its beginning: whose name it has may be any file, of any size.
+        // Only the beginning first: a file of this name may be anything, of any size.
         String start = text((int) Math.min(file.size(), MAGIC.length()));
         if (!MAGIC.startsWith(start)) {
             throw notAJournal();
@@ -110,52 +110,52 @@ final class CopyJournal implements AutoCloseable {
     private String text(int bytes) throws IOException {
         ByteBuffer read = ByteBuffer.allocate(bytes);
         while (read.hasRemaining() && file.read(read, read.position()) >= 0) {}
-        // Any byte is a character, so that a file of something else is told as that.
+        // Every byte is a character in this charset, so that a foreign file is detected by its content.
         return new String(read.array(), 0, read.position(), StandardCharsets.ISO_8859_1);
     }
 
     private LaunchException notAJournal() {
-        return new LaunchException(path + " is not the journal of a copy, which belongs there: move it away, or give the target another name");
+        return new LaunchException(path + " is not the journal of a copy, which belongs there: move it away, or rename the target");
     }
 
     private LaunchException isDamaged() {
-        return new LaunchException(path + " is damaged: remove it and the target to begin anew");
+        return new LaunchException(path + " is damaged: remove it and the target to start again");
     }
 
-    /** Whether a target that is there is this copy's. */
+    /** Whether an existing target belongs to this copy. */
     boolean isBegun() {
         return !header.isEmpty();
     }
 
-    /** Whether it was left by a copy with one of these headers, of so many chunks. */
+    /** Whether a copy with one of these headers, of this many chunks, has left it. */
     void assertIsOf(List<String> headers, long chunks) {
         if (!headers.contains(header)) {
-            throw new LaunchException(path + " belongs to a copy of another source, or its source has changed since, or --chunk-mib was another,"
-                    + " or the version of sluice: remove it and the target to begin anew");
+            throw new LaunchException(path + " belongs to a copy of another source, or its source has changed since, or --chunk-mib was different,"
+                    + " or the version of sluice: remove it and the target to start again");
         }
         if (checksums.size() > chunks) {
             throw isDamaged();
         }
     }
 
-    /** Begins anew; {@link #targetIsReady} is to follow. */
+    /** Starts again; {@link #targetIsReady} follows. */
     void begin(String header) throws IOException {
         this.header = header;
         file.truncate(0);
         append(header);
     }
 
-    /** From now on the target is this copy's, to be gone on with. */
+    /** From now on the target belongs to this copy and can be resumed. */
     void targetIsReady() throws IOException {
         append("\n");
     }
 
-    /** The header that it began with; empty where it has not. */
+    /** The header that it began with; empty if it has not begun. */
     String header() {
         return header;
     }
 
-    /** Chunks that are done, from the first one on. */
+    /** Chunks that are done, counted from the first. */
     int chunks() {
         return checksums.size();
     }
@@ -164,7 +164,7 @@ final class CopyJournal implements AutoCloseable {
         return checksums.get(chunk);
     }
 
-    /** The next chunk is on stable storage; when this returns, so is that fact. */
+    /** Records that the next chunk is on stable storage; when this returns, the record is as well. */
     void chunkDone(int checksum) throws IOException {
         append(HexFormat.of().toHexDigits(checksum) + "\n");
         checksums.add(checksum);
@@ -178,7 +178,8 @@ final class CopyJournal implements AutoCloseable {
             }
             file.force(false);
         } catch (IOException failed) {
-            throw new IOException("the journal " + path + " cannot be written (" + failed.getMessage() + "): make room, or check the disk, and copy again", failed);
+            throw new IOException("cannot write the journal " + path + " (" + failed.getMessage() + "): free some space, or check the disk, and copy"
+                    + " again", failed);
         }
     }
 

@@ -3,7 +3,7 @@ package dev.sluice.examples.copy;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLong;
 
-/** How far a copy is, as a line with a bar. Any thread. */
+/** The progress of a copy, as a line with a bar. Any thread. */
 public final class CopyProgress {
     private static final int BAR = 30;
     private static final double MIB = 1 << 20;

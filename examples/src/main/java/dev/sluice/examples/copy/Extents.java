@@ -10,10 +10,10 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Where an image has data and where it has holes, as its file system tells (SEEK_DATA, SEEK_HOLE).
+ * Where an image has data and where it has holes, according to its file system (SEEK_DATA, SEEK_HOLE).
  *
  * <p><b>Threading:</b> one thread at a time, as the calls move the file's position. <b>Ownership:</b> of a descriptor of its own. <b>Failure:</b>
- * {@link IOException} in one line. Where the file system knows no holes, everything is data. Source: lseek(2).
+ * {@link IOException} in one line. If the file system does not support holes, everything is data. Source: lseek(2).
  */
 final class Extents implements AutoCloseable {
     private static final long BLOCK_BYTES = 4096;
@@ -51,7 +51,7 @@ final class Extents implements AutoCloseable {
         return data;
     }
 
-    /** What of a range is none of these extents, which are in order and within it. */
+    /** The parts of a range outside these extents, which are in order and within it. */
     static List<Extent> holes(Extent range, List<Extent> data) {
         List<Extent> holes = new ArrayList<>();
         long at = range.offsetBytes();

@@ -6,16 +6,16 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import java.nio.file.Path;
 
-/** Whether files of a copy can be made and written to, and if not, the errno, which exceptions of the JDK do not have. <b>Failure:</b> {@link LaunchException}. */
+/** Whether files of a copy can be created and written to, and if not, the errno, which exceptions of the JDK lack. <b>Failure:</b> {@link LaunchException}. */
 final class FileAccess {
     private static final int MODE = 0666; // less the umask
 
     private FileAccess() {}
 
     /**
-     * Makes an empty file that was not there.
+     * Creates an empty file that did not exist.
      *
-     * @param failure what to say first where it cannot be, as "the target t cannot be made"
+     * @param failure the beginning of the message if that fails, such as "cannot create the target t"
      */
     static void create(Path path, String failure) {
         open(path, LinuxFile.O_CREAT | LinuxFile.O_EXCL, failure);
@@ -35,12 +35,12 @@ final class FileAccess {
 
     private static String advice(int errno) {
         return switch (errno) {
-            case Errno.ENOENT, Errno.ENOTDIR -> "name a file in a directory that exists";
-            case Errno.EACCES, Errno.EPERM -> "name a file in a directory that is yours, or have access given to you";
-            case Errno.EROFS -> "mount its file system for writing, or name a file elsewhere";
-            case Errno.ENOSPC -> "make room, or name a file elsewhere";
-            case Errno.EEXIST -> "it is a link to nowhere, or another process has just made it: remove it, or name another file";
-            default -> "name another file";
+            case Errno.ENOENT, Errno.ENOTDIR -> "use a file in an existing directory";
+            case Errno.EACCES, Errno.EPERM -> "use a file in a directory that you may write to, or get access to it";
+            case Errno.EROFS -> "mount its file system for writing, or use a file elsewhere";
+            case Errno.ENOSPC -> "free some space, or use a file elsewhere";
+            case Errno.EEXIST -> "it is a dangling link, or another process has just created it: remove it, or use another file";
+            default -> "use another file";
         };
     }
 }

@@ -17,14 +17,14 @@ import reactor.core.publisher.Mono;
 /**
  * A copy of one image to another, chunk by chunk.
  *
- * <p>Within a chunk the source is read ahead by a few buffers and each write that is answered asks for the next read, so that memory is bounded
- * however the two disks differ in speed. A chunk is flushed before the journal says that it is done; its checksum is kept there. At the end the
- * target is read and must have the checksums, in which holes are zeroes. Whoever changes the source meanwhile makes the copy fail, when its chunk is done and at
- * the end, by the source's size and time of change; a block device has neither, so that one must not be written to while it is copied.
+ * <p>Within a chunk the source is read ahead by a few buffers and each completed write requests the next read, so that memory is bounded
+ * however the two disks differ in speed. A chunk is flushed before the journal records it as done, with its checksum. At the end the
+ * target is read and must match the checksums, in which holes are zeroes. If somebody changes the source in the meantime, the copy fails, when its chunk is
+ * done and at the end, based on the source's size and modification time; a block device has neither, so it must not be written to while it is copied.
  *
- * <p><b>Threading:</b> one caller, who waits. <b>Ownership:</b> of both devices, which are locked as QEMU locks its images, and of the journal.
- * <b>Failure:</b> {@link IOException} or {@link LaunchException} in one line; what was copied stays, and the next copy goes on from there. Where it
- * could not begin, neither a target nor a journal of its making stays.
+ * <p><b>Threading:</b> one caller, which blocks. <b>Ownership:</b> of both devices, which are locked as QEMU locks its images, and of the journal.
+ * <b>Failure:</b> {@link IOException} or {@link LaunchException} in one line; what was copied stays, and the next copy continues from there. If the copy
+ * could not begin, it leaves neither a target nor a journal that it created.
  */
 public final class ImageCopy implements AutoCloseable {
     private static final int BUFFER_BYTES = 256 << 10;
@@ -45,15 +45,16 @@ public final class ImageCopy implements AutoCloseable {
     private final int resumedChunks;
 
     /**
-     * What was done.
+     * The result of a copy.
      *
      * @param dataBytes bytes that were data, holes not counted, in this and in earlier runs
-     * @param resumedChunks chunks that an earlier run had done already
+     * @param resumedChunks chunks that an earlier run had completed
      */
     public record Summary(long sizeBytes, long dataBytes, int chunks, int resumedChunks) {}
 
     private ImageCopy(
-            Path sourcePath, Path targetPath, long chunkBytes, BlockDevice source, BlockDevice target, Extents sourceExtents, Extents targetExtents, CopyJournal journal, boolean zeroing, List<Extent> chunks,
+            Path sourcePath, Path targetPath, long chunkBytes, BlockDevice source, BlockDevice target, Extents sourceExtents, Extents targetExtents,
+            CopyJournal journal, boolean zeroing, List<Extent> chunks,
             CopyProgress progress) {
         this.sourcePath = sourcePath;
         this.targetPath = targetPath;
@@ -70,11 +71,11 @@ public final class ImageCopy implements AutoCloseable {
     }
 
     /**
-     * Opens everything.
+     * Opens source, target and journal.
      *
-     * @param overwrite whether a target may be overwritten that no unfinished copy has left
-     * @param direct whether the page cache is bypassed, which not every file system can
-     * @throws LaunchException where the target is there already and is neither
+     * @param overwrite whether a target may be overwritten that is not from an unfinished copy
+     * @param direct whether the page cache is bypassed, which not every file system supports
+     * @throws LaunchException if the target exists and is neither
      */
     public static ImageCopy open(Path source, Path target, boolean overwrite, boolean direct, long chunkBytes, CopyProgress progress) throws IOException {
         Opened opened = new Opened();
@@ -90,7 +91,7 @@ public final class ImageCopy implements AutoCloseable {
             }
             CopyJournal journal = opened.add(CopyJournal.beside(target, exists));
             if (!journal.isBegun() || (!exists && journal.chunks() == 0)) {
-                // Killed before the journal knew that it has a target: one that has nothing yet may be taken, as nothing is lost.
+                // Killed before the journal recorded its target: an empty file may be taken, because nothing is lost.
                 boolean takes = exists && unfinished && isBlank(target, size);
                 if (exists && !takes && !overwrite) {
                     throw isThere(target);
@@ -100,23 +101,23 @@ public final class ImageCopy implements AutoCloseable {
                 }
                 journal.begin(exists && !takes ? zeroing : fresh);
                 if (!exists) {
-                    FileAccess.create(target, "the target " + target + " cannot be made");
+                    FileAccess.create(target, "cannot create the target " + target);
                     opened.add(() -> Files.deleteIfExists(target));
                 }
                 journal.targetIsReady();
             } else if (exists) {
                 journal.assertIsOf(List.of(fresh, zeroing), Math.ceilDiv(size, chunkBytes));
             } else {
-                throw new LaunchException(CopyJournal.beside(target) + " is there, but its target is not: bring it back, or remove the journal to begin anew");
+                throw new LaunchException(CopyJournal.beside(target) + " exists, but its target does not: restore it, or remove the journal to start again");
             }
             boolean zeroes = journal.header().equals(zeroing);
             if (!zeroes && journal.chunks() == 0 && Files.isRegularFile(target) && Files.size(target) == 0) {
                 makeSparse(target, size);
             }
             BlockDevice to = opened.add(BlockDevice.open(target, options(direct).build()));
-            // Never made shorter or longer here: it may have been somebody else's until the lock was ours.
+            // Never truncated nor extended here: until the lock was ours it may have been somebody else's.
             if (Files.isRegularFile(target) ? to.sizeBytes() != size : to.sizeBytes() < size) {
-                throw new LaunchException(target + " has " + to.sizeBytes() + " bytes, not the " + size + " of " + source + ": make it that size first (truncate -s)");
+                throw new LaunchException(target + " has " + to.sizeBytes() + " bytes, not the " + size + " of " + source + ": resize it first (truncate -s)");
             }
             Extents sourceExtents = opened.add(Extents.of(source));
             Extents targetExtents = opened.add(Extents.of(target));
@@ -132,10 +133,10 @@ public final class ImageCopy implements AutoCloseable {
     }
 
     private static LaunchException isThere(Path target) {
-        return new LaunchException(target + " exists: remove it, or say --overwrite");
+        return new LaunchException(target + " exists: remove it, or use --overwrite");
     }
 
-    /** Whether a target is a file as a copy makes it, with nothing in it. */
+    /** Whether a target is a file as a copy creates it, with nothing in it. */
     private static boolean isBlank(Path target, long sizeBytes) throws IOException {
         if (!Files.isRegularFile(target)) {
             return false;
@@ -153,7 +154,8 @@ public final class ImageCopy implements AutoCloseable {
         try (RandomAccessFile file = new RandomAccessFile(target.toFile(), "rw")) {
             file.setLength(sizeBytes);
         } catch (IOException refused) {
-            throw new IOException("the target " + target + " cannot be made " + sizeBytes + " bytes long (" + refused.getMessage() + "): name a file on another file system",
+            throw new IOException("cannot extend the target " + target + " to " + sizeBytes + " bytes (" + refused.getMessage() + "): use a file on another"
+                    + " file system",
                     refused);
         }
     }
@@ -166,7 +168,7 @@ public final class ImageCopy implements AutoCloseable {
         return chunks;
     }
 
-    /** Copies what is not copied yet, checks all of it and removes the journal. */
+    /** Copies the remaining chunks, verifies all of it and removes the journal. */
     public Summary run() throws IOException {
         List<List<Extent>> data = new ArrayList<>();
         for (Extent chunk : chunks) {
@@ -204,7 +206,7 @@ public final class ImageCopy implements AutoCloseable {
         try {
             await(dataCopied.then(holesMade).then(Mono.defer(target::flush)));
         } catch (IOException failed) {
-            // As a source that was made shorter: say that and not what came of it.
+            // Probably the source was truncated: report that and not its consequence.
             checkSourceUnchanged();
             throw failed;
         }
@@ -213,11 +215,12 @@ public final class ImageCopy implements AutoCloseable {
         journal.chunkDone(checksum.value());
     }
 
-    /** What has been read may be of no moment, half before a change and half after it. The journal stays, so that nobody takes the target for a copy. */
+    /** The data read may mix states before and after a change. The journal stays, so that nobody mistakes the target for a copy. */
     private void checkSourceUnchanged() throws IOException {
         long size = Files.isRegularFile(sourcePath) ? Files.size(sourcePath) : source.sizeBytes();
         if (!CopyJournal.header(sourcePath, size, chunkBytes, zeroing).equals(journal.header())) {
-            throw new LaunchException(sourcePath + " has changed while it was copied, so that " + targetPath + " is no copy of it: end what writes to it, remove "
+            throw new LaunchException(sourcePath + " has changed while it was copied, so " + targetPath + " is not a copy of it: stop the program that writes"
+                    + " to it, remove "
                     + targetPath + " and " + CopyJournal.beside(targetPath) + ", and copy again");
         }
     }
@@ -227,13 +230,13 @@ public final class ImageCopy implements AutoCloseable {
         await(Flux.fromIterable(data).concatMap(extent -> read(target, extent, checksum).doOnNext(BlockBuffer::close), 1).then());
         checksum.holeUpTo(chunk.endBytes());
         if (checksum.value() != journal.checksum(index)) {
-            throw new LaunchException("chunk " + index + " at byte " + chunk.offsetBytes() + " of the target is not what was read from the source: its CRC32C is "
+            throw new LaunchException("chunk " + index + " at byte " + chunk.offsetBytes() + " of the target differs from the source: its CRC32C is "
                     + HexFormat.of().toHexDigits(checksum.value()) + " and not " + HexFormat.of().toHexDigits(journal.checksum(index))
-                    + ": check the disks and that nobody else has written to it, then remove the target and its journal to begin anew");
+                    + ": check the disks and that nobody else has written to it, then remove the target and its journal to start again");
         }
     }
 
-    /** The buffers of a range in order, each counted and taken into the checksum, as is the hole before them. */
+    /** The buffers of a range in order, each counted and added to the checksum, as is the hole before them. */
     private Flux<BlockBuffer> read(BlockDevice device, Extent extent, ChunkChecksum checksum) {
         return Flux.defer(() -> {
             checksum.holeUpTo(extent.offsetBytes());
@@ -244,7 +247,7 @@ public final class ImageCopy implements AutoCloseable {
         });
     }
 
-    /** Waits, and throws what has failed as what it is. */
+    /** Blocks, and rethrows the failure with its own type. */
     private static void await(Mono<Void> work) throws IOException {
         try {
             work.block();
@@ -265,7 +268,7 @@ public final class ImageCopy implements AutoCloseable {
         target.close();
     }
 
-    /** What is open so far and what is to be undone, should the next step fail. */
+    /** What is open so far and has to be undone if the next step fails. */
     private static final class Opened {
         private final List<AutoCloseable> all = new ArrayList<>();
 

@@ -1,21 +1,21 @@
 package dev.sluice.examples.device;
 
 /**
- * What one round of a contender showed. Times are in microseconds; what is unknown is NaN.
+ * The results of one round of a candidate. Times are in microseconds; unknown figures are NaN.
  *
  * @param requests completed in the measured time
- * @param iops requests a second
- * @param cpuMicros user and system time of the whole process for each request
+ * @param iops requests per second
+ * @param cpuMicros user and system time of the whole process per request
  * @param p50Micros median latency, from the submission to its completion
  * @param p99Micros 99 of 100 requests were not slower
  * @param p999Micros 999 of 1000
- * @param heapBytes bytes of heap that all threads of the process allocated for each request
- * @param errors requests that failed or moved less than they should
+ * @param heapBytes bytes of heap that all threads of the process allocated per request
+ * @param errors requests that failed or were short
  */
 record DeviceFigures(
         long requests, double iops, double cpuMicros, double p50Micros, double p99Micros, double p999Micros, double heapBytes, long errors) {
 
-    /** The figures that are compared, by the names they have in JSON. */
+    /** The figures that are compared, by their names in JSON. */
     enum Figure {
         IOPS("iops"),
         CPU("cpuMicrosPerRequest"),

@@ -11,10 +11,10 @@ import java.util.concurrent.TimeUnit;
 import org.HdrHistogram.Histogram;
 
 /**
- * The load of one round in this process: as many {@link LoadSlot}s as there are requests in flight, each of which asks for its next request when one has
+ * The load of one round in this process: one {@link LoadSlot} per request in flight, each of which issues its next request when one has
  * completed.
  *
- * <p><b>Threading:</b> a slot belongs to one thread at a time; {@link #measure} to the thread that started the load. <b>Allocation:</b> none per request.
+ * <p><b>Threading:</b> a slot is confined to one thread at a time; {@link #measure} to the thread that started the load. <b>Allocation:</b> none per request.
  */
 final class DeviceLoad {
     private static final long PATIENCE_SECONDS = 60;
@@ -28,7 +28,7 @@ final class DeviceLoad {
         long blocks = sizeBytes / plan.blockBytes();
         if (blocks < plan.depth()) {
             throw new IOException(plan.path() + " has " + blocks + " blocks of " + plan.blockBytes() + " bytes, less than the depth of " + plan.depth()
-                    + ": name a larger file or a smaller depth");
+                    + ": use a larger file or a smaller depth");
         }
         for (int i = 0; i < plan.depth(); i++) {
             slots.add(new LoadSlot(this, plan, i, blocks));
@@ -44,7 +44,7 @@ final class DeviceLoad {
         return measuring;
     }
 
-    /** True where a slot is to ask for nothing more; it then says {@link #slotEnded}. */
+    /** True if a slot must issue no more requests; it then calls {@link #slotEnded}. */
     boolean stopping() {
         return stopping;
     }
@@ -54,9 +54,9 @@ final class DeviceLoad {
     }
 
     /**
-     * Waits through warm-up and measurement and lets the load end.
+     * Waits through warm-up and measurement and stops the load.
      *
-     * @throws IOException where it does not end
+     * @throws IOException if it does not stop
      */
     DeviceFigures measure(DevicePlan plan) throws IOException, InterruptedException {
         pause(plan.warmUpSeconds());
@@ -71,7 +71,7 @@ final class DeviceLoad {
         long heap = heapBytes() - startHeap;
         stopping = true;
         if (!running.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-            throw new IOException(plan.path() + ": requests did not come back in " + PATIENCE_SECONDS + " s");
+            throw new IOException(plan.path() + ": requests did not complete within " + PATIENCE_SECONDS + " s");
         }
         return figures(seconds, cpu, heap);
     }

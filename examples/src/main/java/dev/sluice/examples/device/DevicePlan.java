@@ -3,14 +3,14 @@ package dev.sluice.examples.device;
 import java.nio.file.Path;
 
 /**
- * What is done to a device. Immutable.
+ * The parameters of a load on a device. Immutable.
  *
- * @param path a regular file or a block device; overwritten unless only reads are asked for
+ * @param path a regular file or a block device; overwritten unless there are only reads
  * @param direct whether the page cache is bypassed
  * @param depth requests in flight, 1 to 4096
  * @param blockBytes size of a request, a multiple of 512 up to 4 MiB
  * @param readPercent share of reads, 0 to 100
- * @param sequential whether the requests in flight walk through the device, each through a part of its own, instead of jumping about
+ * @param sequential whether the requests in flight walk through the device, each through a part of its own, instead of using random offsets
  * @param warmUpSeconds load before each measurement
  * @param seconds length of each measurement
  * @param seed of the offsets

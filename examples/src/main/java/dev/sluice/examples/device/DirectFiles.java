@@ -25,7 +25,7 @@ final class DirectFiles {
         return options;
     }
 
-    /** By its name, as it is not of Java's standard. */
+    /** Looked up by name, because it is not part of the Java standard. */
     private static OpenOption direct() throws IOException {
         try {
             for (Object option : Class.forName("com.sun.nio.file.ExtendedOpenOption").getEnumConstants()) {
@@ -34,9 +34,9 @@ final class DirectFiles {
                 }
             }
         } catch (ClassNotFoundException missing) {
-            throw new IOException("this JDK has no direct I/O: measure with --buffered", missing);
+            throw new IOException("this JDK has no direct I/O: use --buffered", missing);
         }
-        throw new IOException("this JDK has no direct I/O: measure with --buffered");
+        throw new IOException("this JDK has no direct I/O: use --buffered");
     }
 
     static ByteBuffer buffer(int bytes) {

@@ -2,7 +2,7 @@ package dev.sluice.examples.device;
 
 import org.HdrHistogram.Histogram;
 
-/** One of the requests in flight: where the next goes, and how long those took that have completed. Belongs to one thread at a time; allocates nothing. */
+/** One of the requests in flight: the target of the next one, and the latencies of completed ones. Confined to one thread at a time; allocates nothing. */
 final class LoadSlot {
     private static final long LONGEST_NANOS = 60_000_000_000L;
     private static final int DIGITS = 3;
@@ -40,7 +40,7 @@ final class LoadSlot {
         return load;
     }
 
-    /** Decides on the next request and starts its clock; false where the load is ending. */
+    /** Prepares the next request and starts its clock; false if the load is ending. */
     boolean begin() {
         if (load.stopping()) {
             load.slotEnded();
@@ -64,7 +64,7 @@ final class LoadSlot {
         return offsetBytes;
     }
 
-    /** The request has moved so many bytes, or failed with a negative number. */
+    /** The request moved this many bytes, or failed with a negative number. */
     void ended(int bytes) {
         if (bytes != plan.blockBytes()) {
             errors++;

@@ -1,8 +1,8 @@
 /**
- * Load on a file or block device without a guest: the bare sinks, {@link dev.sluice.device.BlockDevice}, and what they are compared with, in turns.
+ * Load on a file or block device without a guest: the bare sinks, {@link dev.sluice.device.BlockDevice}, and their peers, round-robin.
  *
- * <p>Reading order: {@link dev.sluice.examples.device.DevicePlan}, {@code Contender}, {@code DeviceLoad} and {@code LoadSlot} (what all contenders of this
- * process share), the contenders, {@link dev.sluice.examples.device.DeviceBench}, {@link dev.sluice.examples.device.DeviceReport}.
+ * <p>Reading order: {@link dev.sluice.examples.device.DevicePlan}, {@code Candidate}, {@code DeviceLoad} and {@code LoadSlot} (shared by all candidates in
+ * this process), the candidates, {@link dev.sluice.examples.device.DeviceBench}, {@link dev.sluice.examples.device.DeviceReport}.
  */
 @NullMarked
 package dev.sluice.examples.device;

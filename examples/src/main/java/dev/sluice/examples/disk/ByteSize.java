@@ -9,10 +9,10 @@ public final class ByteSize {
     private ByteSize() {}
 
     /**
-     * Reads one.
+     * Parses one.
      *
      * @param option named in the message
-     * @throws IllegalArgumentException where it is none, or more than a long holds
+     * @throws IllegalArgumentException if the text is not one, or exceeds a long
      */
     public static long parse(String option, String text) {
         String number = text.toLowerCase(Locale.ROOT).strip();

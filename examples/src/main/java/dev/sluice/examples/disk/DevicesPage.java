@@ -11,7 +11,7 @@ import dev.sluice.virtio.vhostuser.VhostUserServer.State;
 import java.util.List;
 import java.util.function.Supplier;
 
-/** The page {@code /devices}: what is served, to whom, and how it goes. Any thread. */
+/** The page {@code /devices}: the disks, their front ends and their totals. Any thread. */
 final class DevicesPage implements Supplier<byte[]> {
     private final Supplier<List<ServedDisk>> disks;
     private final ObjectMapper json = new ObjectMapper();

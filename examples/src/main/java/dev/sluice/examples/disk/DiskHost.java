@@ -23,18 +23,18 @@ import org.slf4j.LoggerFactory;
 /**
  * The disks of a process and the loops that they share.
  *
- * <p><b>Threading:</b> any thread but a loop's; changes come one at a time. <b>Ownership:</b> the loops and every disk are this object's.
- * <b>Failure:</b> a disk that cannot be opened leaves the others as they are.
+ * <p><b>Threading:</b> any thread but a loop's; changes run one at a time. <b>Ownership:</b> the loops and every disk are this object's.
+ * <b>Failure:</b> a disk that cannot be opened leaves the others unchanged.
  */
 public final class DiskHost implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DiskHost.class);
 
     private final List<IoLoop> loops;
-    /** Why these loops and no better; told when the first disk is served. */
+    /** Why these loops were chosen; logged when the first disk is served. */
     private final List<String> choice;
 
     private final ActivatedSockets sockets;
-    /** Replaced as a whole, so that whoever only looks needs no monitor. */
+    /** Replaced as a whole, so that readers need no monitor. */
     private volatile List<ServedDisk> disks = List.of();
     private @Nullable StatsFile stats;
     private Observation observation = Observation.NONE;
@@ -49,11 +49,11 @@ public final class DiskHost implements AutoCloseable {
     }
 
     /**
-     * Starts the loops; there are no disks yet.
+     * Starts the loops, without disks.
      *
-     * @param sockets for the disks whose endpoints name one; stays the caller's, who closes it later
-     * @throws IOException where this machine cannot have such loops, or one cannot be started
-     * @throws LaunchException where a loop may not run on its CPU
+     * @param sockets for disks whose endpoints name one; stays the caller's, who closes it later
+     * @throws IOException if this machine does not support such loops, or one cannot be started
+     * @throws LaunchException if a loop may not run on its CPU
      */
     public static DiskHost start(LoopSpec loops, ActivatedSockets sockets) throws IOException {
         LinuxPlatform.ensureAvailable();
@@ -64,8 +64,8 @@ public final class DiskHost implements AutoCloseable {
     /**
      * Opens a disk and serves it.
      *
-     * @throws IOException where its image or its endpoint cannot be opened, or where there is no such backend or stage
-     * @throws LaunchException where there is another disk of its name
+     * @throws IOException if its image or its endpoint cannot be opened, or if there is no such backend or stage
+     * @throws LaunchException if there is another disk of its name
      */
     public synchronized ServedDisk add(DiskSpec spec) throws IOException {
         ServedDisk disk = open(spec);
@@ -74,11 +74,11 @@ public final class DiskHost implements AutoCloseable {
     }
 
     /**
-     * Serves these disks, each until its server ends by itself: then it is taken away, so that its image is free and a change can open it again. All of
-     * them are opened before anybody can connect to the first; where one cannot be opened or served, none is.
+     * Serves these disks, each until its server terminates by itself: then the disk is removed, so that its image is free and a change can open it again. All
+     * of them are opened before anybody can connect to the first; if one cannot be opened or served, none is.
      *
      * @throws IOException as {@link #add}
-     * @throws LaunchException where a disk cannot be had, which it names
+     * @throws LaunchException if a disk cannot be served; the message names it
      */
     public synchronized void addAll(List<DiskSpec> specs) throws IOException {
         List<ServedDisk> opened = new ArrayList<>();
@@ -103,7 +103,7 @@ public final class DiskHost implements AutoCloseable {
 
     private ServedDisk open(DiskSpec spec) throws IOException {
         if (closed) {
-            throw new IOException(spec.name() + ": the process is ending");
+            throw new IOException(spec.name() + ": the process is terminating");
         }
         if (disks.stream().anyMatch(disk -> disk.spec().name().equals(spec.name()))) {
             throw new LaunchException("there are two disks named " + spec.name() + ": give each a name of its own");
@@ -128,22 +128,23 @@ public final class DiskHost implements AutoCloseable {
     private void serveUntilItEnds(ServedDisk disk) throws IOException {
         serve(disk);
         try {
-            // A thread of its own from now on: a virtual one needs a carrier that can be had when the server ends, and that server waits for it.
+            // A platform thread, started now: a virtual one needs a free carrier when the server terminates, and that server waits for it.
             Thread.ofPlatform().daemon().name("sluice-end-of " + disk.spec().name()).start(() -> removeAtEnd(disk));
         } catch (OutOfMemoryError refused) {
             remove(disk);
-            throw new IOException("cannot start a thread for the disk (" + refused.getMessage() + "): raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", refused);
+            throw new IOException("cannot start a thread for the disk (" + refused.getMessage() + "): raise the limit on tasks (TasksMax=, pids.max, ulimit"
+                    + " -u)", refused);
         }
     }
 
-    /** What {@link #change} did, by names of disks; failures as {@link #addAll} throws them. */
+    /** What {@link #change} did, by names of disks; failures are those that {@link #addAll} throws. */
     public record Changes(List<String> added, List<String> removed, List<String> unchanged, Map<String, Exception> failed) {}
 
     /**
-     * Serves these disks and no others. A disk whose description has not changed is not touched; one whose has is closed and opened again. One that
-     * cannot be opened does not stop the others: the next change tries again.
+     * Serves exactly these disks. A disk whose description has not changed is not touched; one whose description has is closed and reopened. A disk
+     * that cannot be opened does not affect the others: the next change tries again.
      *
-     * @throws IOException where a description is wrong in what can be told before anything is closed; then nothing has changed
+     * @throws IOException if a description is invalid in a way that shows before anything is closed; then nothing has changed
      */
     public synchronized Changes change(List<DiskSpec> wanted) throws IOException {
         for (DiskSpec spec : wanted) {
@@ -192,7 +193,7 @@ public final class DiskHost implements AutoCloseable {
         try {
             disk.server().awaitEnd();
         } catch (IOException failed) {
-            LOG.error("disk {} is not served any more: {}", disk.spec().name(), failed.getMessage());
+            LOG.error("disk {}: no longer served: {}", disk.spec().name(), failed.getMessage());
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
             return;
@@ -204,17 +205,17 @@ public final class DiskHost implements AutoCloseable {
         }
     }
 
-    /** What is told of the requests of disks that are added from now on; nothing unless this is called. */
+    /** Sets the observations of disks added from now on; the default is none. */
     public synchronized void observe(Observation observation) {
         this.observation = observation;
     }
 
-    /** How long the requests that stages hold are waited for when a disk or its guest stops, for disks that are added from now on and do not say it themselves. */
+    /** Sets how long to wait for requests that stages hold when a disk or its guest stops, for disks added from now on without a drain timeout of their own. */
     public void drainTimeout(Duration timeout) {
         drainTimeout = timeout;
     }
 
-    /** The longest drain timeout of the disks: after it, {@link #close} waits for nothing but what the kernel has. */
+    /** The longest drain timeout of the disks: after it, {@link #close} only waits for the kernel. */
     public Duration longestDrainTimeout() {
         Duration longest = drainTimeout;
         for (ServedDisk disk : disks) {
@@ -226,24 +227,24 @@ public final class DiskHost implements AutoCloseable {
         return longest;
     }
 
-    /** {@link #close}, running or to come, waits no longer for requests that stages hold: they fail. Waits for nothing itself. */
+    /** {@link #close}, in progress or later, no longer waits for requests that stages hold: they fail. Does not block. */
     public void cutDrainShort() {
         disks.forEach(ServedDisk::cutDrainShort);
     }
 
-    /** Requests that {@link #close} has failed because a stage held them too long. */
+    /** Requests that {@link #close} failed because a stage held them too long. */
     public long failedAtDrainLimit() {
         return failedAtDrainLimit;
     }
 
-    /** Appends statistics of all disks to a file from now on. */
+    /** Starts appending statistics of all disks to a file. */
     public synchronized void writeStats(Path file, Duration interval) throws IOException {
         stats = StatsFile.start(file, interval, loops, this::metrics);
     }
 
     /**
-     * To be called when everything that was asked for is served: collects what starting has made, while hardly anybody waits. It would be copied in the
-     * midst of requests otherwise (docs/decisions/014-serial-gc.md).
+     * Call this once everything requested is served: collects the garbage of the start-up before there is load. Otherwise the collector would copy it
+     * in the middle of requests (docs/decisions/014-serial-gc.md).
      */
     public void started() {
         TaskLimit.warning().ifPresent(LOG::warn);
@@ -254,7 +255,7 @@ public final class DiskHost implements AutoCloseable {
         return loops;
     }
 
-    /** The disks as they are now, in the order of adding. */
+    /** The current disks, in the order in which they were added. */
     public List<ServedDisk> disks() {
         return disks;
     }
@@ -263,7 +264,7 @@ public final class DiskHost implements AutoCloseable {
         return disks.stream().map(ServedDisk::metrics).toList();
     }
 
-    /** Drains and closes the disks, all at once, then ends the loops. Idempotent: a second caller waits for the first. */
+    /** Drains and closes the disks, all at once, then stops the loops. Idempotent: a second caller waits for the first. */
     @Override
     @SuppressWarnings("NonAtomicVolatileUpdate") // under the monitor
     public synchronized void close() {
@@ -280,7 +281,7 @@ public final class DiskHost implements AutoCloseable {
         disks = List.of();
     }
 
-    /** Each may take as long as its drain timeout, so all at once; one after the other where no threads can be had. */
+    /** Each may take as long as its drain timeout, so concurrently; one after the other if no threads can be started. */
     private static void closeAll(List<ServedDisk> closing) {
         List<CompletableFuture<Void>> ends = new ArrayList<>();
         for (ServedDisk disk : closing) {
@@ -297,7 +298,7 @@ public final class DiskHost implements AutoCloseable {
         }
     }
 
-    /** False at a limit of tasks: nothing has happened then. */
+    /** False at a limit of tasks: then nothing has happened. */
     private static boolean closeOnThread(ServedDisk disk, CompletableFuture<Void> end) {
         try {
             Thread.ofPlatform().name("sluice-close " + disk.spec().name()).start(() -> close(disk, end));

@@ -19,7 +19,7 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The options that describe a disk, mixed into every command that serves one. Filled by picocli, then read. */
 public final class DiskOptions {
-    /** Stands for the image where there is none. */
+    /** Placeholder for the image of a disk without one. */
     private static final Path NO_IMAGE = Path.of("nothing");
 
     @Option(names = "--blk-file", paramLabel = "IMAGE", description = "Raw image: a regular file or a block device. Its format is never probed.")
@@ -31,13 +31,14 @@ public final class DiskOptions {
     @Option(names = "--num-queues", paramLabel = "N", defaultValue = "1", description = "Queues offered, 1 to 256 (default: ${DEFAULT-VALUE}).")
     private int numQueues;
 
-    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "" + VhostUserServer.DEFAULT_QUEUE_SIZE, description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--queue-size", paramLabel = "Q", defaultValue = "" + VhostUserServer.DEFAULT_QUEUE_SIZE,
+            description = "Largest queue accepted, a power of two from 2 to 32768 (default: ${DEFAULT-VALUE}).")
     private int queueSize;
 
     @Option(names = "--seg-max", paramLabel = "N", defaultValue = "126", description = "Data segments of a request (default: ${DEFAULT-VALUE}).")
     private int segMax;
 
-    /** What a shell completes: those that there are. */
+    /** Completion candidates for a shell: the available backends. */
     static final class Backends implements Iterable<String> {
         @Override
         public Iterator<String> iterator() {
@@ -46,7 +47,7 @@ public final class DiskOptions {
         }
     }
 
-    /** By the words that files have too. */
+    /** Cache modes by the words that the configuration file uses. */
     static final class CacheModes implements ITypeConverter<CacheMode>, Iterable<String> {
         @Override
         public CacheMode convert(String word) {
@@ -61,7 +62,7 @@ public final class DiskOptions {
     }
 
     @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO, completionCandidates = Backends.class,
-            description = "How the image is read and written: auto takes io_uring, then linux-aio, then nio (default: ${DEFAULT-VALUE}).")
+            description = "The backend that reads and writes the image: auto picks io_uring, then linux-aio, then nio (default: ${DEFAULT-VALUE}).")
     private String backend;
 
     @Option(names = "--buffered", description = "Go through the host's page cache instead of O_DIRECT.")
@@ -69,7 +70,7 @@ public final class DiskOptions {
 
     @Option(names = "--aio-max-events", paramLabel = "N", description = {
         "Requests of a loop that are in flight at once, 1 to 32768: the events of its AIO context with linux-aio, of which the machine has",
-        "fs.aio-max-nr (default: what suits the backend; linux-aio 256)."})
+        "fs.aio-max-nr (default: the backend's own; linux-aio 256)."})
     private @Nullable Integer aioMaxEvents;
 
     @Option(names = "--serial", paramLabel = "TEXT", defaultValue = "", description = "Serial of the disk, at most 20 bytes.")
@@ -78,18 +79,21 @@ public final class DiskOptions {
     @Option(names = "--stage", paramLabel = "STAGE", description = "Put a stage, NAME or NAME:ARGS, before the image; repeatable, in order.")
     private List<String> stages = List.of();
 
-    @Option(names = "--cache", paramLabel = "MODE", defaultValue = "guest", converter = CacheModes.class, completionCandidates = CacheModes.class, description = {
+    @Option(names = "--cache", paramLabel = "MODE", defaultValue = "guest", converter = CacheModes.class, completionCandidates = CacheModes.class,
+            description = {
         "guest: writeback until the guest changes it; writeback: fixed, the guest flushes; writethrough: fixed, every write is durable",
         "(default: ${DEFAULT-VALUE})."})
     private CacheMode cache;
 
-    @Option(names = "--state-file", paramLabel = "FILE", description = "Where the cache mode that the guest has set outlives this process (default: the socket's path and .state).")
+    @Option(names = "--state-file", paramLabel = "FILE",
+            description = "File that keeps the guest's cache mode across restarts (default: the socket's path with .state appended).")
     private @Nullable Path stateFile;
 
     @Option(names = "--allow-file-memory", description = "Accept guest memory in files that are neither memfd, tmpfs nor hugetlbfs.")
     private boolean allowFileMemory;
 
-    @Option(names = "--queue-loop-map", paramLabel = "Q:L,...", defaultValue = "", description = "Serve queue Q on loop L, both from 0, instead of in turns.")
+    @Option(names = "--queue-loop-map", paramLabel = "Q:L,...", defaultValue = "",
+            description = "Serve queue Q on loop L, both from 0, instead of round-robin.")
     private String queueLoopMap;
 
     @Mixin
@@ -98,7 +102,7 @@ public final class DiskOptions {
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public DiskOptions() {}
 
-    /** The image, null where the option was not given and is needed. */
+    /** The image, null if the option is required but missing. */
     public @Nullable Path image() {
         return blkFile == null && backend.equals(NullBackend.NAME) ? NO_IMAGE : blkFile;
     }
@@ -106,11 +110,11 @@ public final class DiskOptions {
     /**
      * The disk that the options describe.
      *
-     * @throws IllegalArgumentException naming the value and its bounds
+     * @throws IllegalArgumentException if a value is out of range; the message names the value and its bounds
      */
     public DiskSpec spec(Path image, Endpoint endpoint) {
         if (blkFile != null && backend.equals(NullBackend.NAME)) {
-            throw new IllegalArgumentException("--blk-file " + blkFile + " does not go with --backend null, which has no image: leave one out");
+            throw new IllegalArgumentException("--blk-file " + blkFile + " cannot be combined with --backend null, which has no image: omit one of them");
         }
         return DiskSpec.of(image, endpoint)
                 .backend(backend)
@@ -135,7 +139,7 @@ public final class DiskOptions {
             return BackendOptions.DEFAULT_SINK_CAPACITY;
         }
         if (aioMaxEvents == BackendOptions.DEFAULT_SINK_CAPACITY) {
-            // The builder's word for no choice, not a person's.
+            // 0 means the default in the builder; on the command line it is an error.
             throw new IllegalArgumentException("--aio-max-events 0 is not from 1 to " + BackendOptions.MAX_SINK_CAPACITY);
         }
         return aioMaxEvents;

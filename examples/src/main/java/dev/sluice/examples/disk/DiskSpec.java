@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one disk is to be: the only description that all launchers share. Immutable; two that are equal describe the same disk.
+ * The description of one disk, shared by all launchers. Immutable; two equal ones describe the same disk.
  *
  * @param name for logs and metrics; unique in its process, not blank and without control characters
  * @param image a raw file or block device
@@ -24,19 +24,19 @@ import org.jspecify.annotations.Nullable;
  * @param backend name of a backend, or {@value Providers#AUTO} for the best that works
  * @param readOnly whether everything that changes the image is refused
  * @param direct whether the page cache is bypassed
- * @param aioMaxEvents requests of a loop that the backend has in flight at once, 1 to 32768: the events of its AIO context with linux-aio; 0 for what
- *     suits the backend
- * @param serial what the guest reads as the disk's serial, at most 20 bytes
+ * @param aioMaxEvents requests of a loop that the backend has in flight at once, 1 to 32768: the events of its AIO context with linux-aio; 0 for the
+ *     backend's default
+ * @param serial the disk's serial that the guest reads, at most 20 bytes
  * @param queues how many are offered, 1 to 256
  * @param queueSize the largest queue that is accepted, a power of two from 2 to 32768
  * @param segMax data segments of a request, 1 to 1022
  * @param stages {@code NAME[:ARGS]} of the stages before the image, in order
  * @param cache who decides about the write cache
- * @param stateFile where the guest's choice is kept; null for beside the socket
+ * @param stateFile where the guest's cache mode is stored; null for beside the socket
  * @param allowFileMemory whether guest memory may be in ordinary files
- * @param loopOfQueue which loop serves which queue, both from 0; the others take turns
- * @param drainTimeoutSeconds how long what stages hold is waited for when the disk or its guest stops, 0 to 86400; null for what the process has
- * @param measurement how it differs from a disk to be used
+ * @param loopOfQueue which loop serves which queue, both from 0; the others are assigned round-robin
+ * @param drainTimeoutSeconds how long to wait for requests that stages hold when the disk or its guest stops, 0 to 86400; null for the process's default
+ * @param measurement how it differs from a disk for normal use
  */
 public record DiskSpec(
         String name,
@@ -61,27 +61,27 @@ public record DiskSpec(
     private static final int MAX_QUEUE_SIZE = 32768;
     private static final int MAX_SEG_MAX = 1022;
     private static final int MAX_DRAIN_TIMEOUT_SECONDS = 86400;
-    /** Also what ends a line and is none: U+2028 and U+2029. */
+    /** Includes U+2028 and U+2029, which end a line but are not control characters. */
     private static final Pattern CONTROL = Pattern.compile("[\\p{Cc}\\p{Zl}\\p{Zp}]");
 
     public DiskSpec {
         stages = List.copyOf(stages);
         loopOfQueue = Map.copyOf(loopOfQueue);
         if (!isName(name)) {
-            // A label of metrics that is empty counts as none, and a line break would tear the lines that others read.
-            throw new IllegalArgumentException("name " + (name.isBlank() ? "is blank" : "has a control character") + ": choose one of printable characters");
+            // An empty label of metrics counts as absent, and a line break would split lines of logs and statistics.
+            throw new IllegalArgumentException("name " + (name.isBlank() ? "is blank" : "has a control character") + ": use printable characters");
         }
         if ((measurement.nullBytes() > 0) != backend.equals(NullBackend.NAME)) {
-            throw new IllegalArgumentException("--backend null and --size go together");
+            throw new IllegalArgumentException("--backend null requires --size, and --size requires --backend null");
         }
         if (aioMaxEvents != BackendOptions.DEFAULT_SINK_CAPACITY) {
             within("aio-max-events", aioMaxEvents, 1, BackendOptions.MAX_SINK_CAPACITY);
         }
         if (stateFile != null && cache != CacheMode.GUEST) {
-            throw new IllegalArgumentException("state file " + stateFile + " has no effect with cache " + cache + ": leave it out, or choose cache guest");
+            throw new IllegalArgumentException("state file " + stateFile + " has no effect with cache " + cache + ": omit it, or use cache guest");
         }
         if (stateFile != null && stateFile.equals(image)) {
-            throw new IllegalArgumentException("state file " + stateFile + " is the image: name another one");
+            throw new IllegalArgumentException("state file " + stateFile + " is the image: use another file");
         }
         within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
         within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
@@ -94,11 +94,11 @@ public record DiskSpec(
         }
         int serialBytes = serial.getBytes(StandardCharsets.UTF_8).length;
         if (serialBytes > BlockPipeline.SERIAL_BYTES) {
-            throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the most is " + BlockPipeline.SERIAL_BYTES);
+            throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the maximum is " + BlockPipeline.SERIAL_BYTES);
         }
     }
 
-    /** Whether a disk can be called so. */
+    /** Whether the text is a valid name of a disk. */
     static boolean isName(String text) {
         return !text.isBlank() && !CONTROL.matcher(text).find();
     }
@@ -110,9 +110,9 @@ public record DiskSpec(
     }
 
     /**
-     * A drain timeout as people write it.
+     * Validates a drain timeout from a command line or a file.
      *
-     * @throws IllegalArgumentException naming the value and its bounds
+     * @throws IllegalArgumentException if it is out of range; the message names the value and its bounds
      */
     public static Duration drainTimeout(double seconds) {
         if (!(seconds >= 0 && seconds <= MAX_DRAIN_TIMEOUT_SECONDS)) {
@@ -121,7 +121,7 @@ public record DiskSpec(
         return Duration.ofNanos((long) (seconds * 1e9));
     }
 
-    /** A disk with an image at an endpoint; everything else has a default. */
+    /** Starts the description of a disk with an image at an endpoint; everything else has a default. */
     public static Builder of(Path image, Endpoint endpoint) {
         return new Builder(image, endpoint);
     }
@@ -156,7 +156,7 @@ public record DiskSpec(
             this.endpoint = endpoint;
         }
 
-        /** The image's file name unless told, with '?' for what a name cannot have. */
+        /** Default: the image's file name, with '?' for invalid characters. */
         public Builder name(String name) {
             this.name = name;
             return this;
@@ -212,7 +212,7 @@ public record DiskSpec(
             return this;
         }
 
-        /** With {@link CacheMode#GUEST} alone; null for the default, beside the socket. */
+        /** With {@link CacheMode#GUEST} only; null for the default, beside the socket. */
         public Builder stateFile(@Nullable Path stateFile) {
             this.stateFile = stateFile;
             return this;
@@ -228,7 +228,7 @@ public record DiskSpec(
             return this;
         }
 
-        /** In seconds; what the process has unless told. */
+        /** In seconds; default: that of the process. */
         public Builder drainTimeout(double seconds) {
             this.drainTimeout = seconds;
             return this;
@@ -240,9 +240,9 @@ public record DiskSpec(
         }
 
         /**
-         * The description.
+         * Builds the description.
          *
-         * @throws IllegalArgumentException naming the value and its bounds
+         * @throws IllegalArgumentException if a value is out of range; the message names the value and its bounds
          */
         public DiskSpec build() {
             String chosen = Objects.requireNonNullElseGet(name, this::nameOfImage);

@@ -9,7 +9,7 @@ import java.nio.file.Path;
 /** Where front ends reach a disk. Immutable. */
 public sealed interface Endpoint {
 
-    /** A Unix socket that the server makes at this path. */
+    /** A Unix socket that the server creates at this path. */
     record SocketPath(Path path) implements Endpoint {
         @Override
         public String toString() {
@@ -34,10 +34,10 @@ public sealed interface Endpoint {
     }
 
     /**
-     * Makes a server that will be here. Where it cannot be made nothing is left open.
+     * Creates a server for this endpoint. If that fails, nothing is left open.
      *
-     * @throws IOException where the service manager has passed no such socket
-     * @throws IllegalArgumentException where the settings of the server are wrong, naming the value and its bounds
+     * @throws IOException if the service manager has passed no such socket
+     * @throws IllegalArgumentException if a setting of the server is out of range; the message names the value and its bounds
      */
     default VhostUserServer build(VhostUserServer.Builder server, ActivatedSockets sockets) throws IOException {
         return switch (this) {

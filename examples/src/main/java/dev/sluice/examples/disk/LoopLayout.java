@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 
-/** Which queue is served by which loop, and which loop runs on which CPU, as the command line says it. */
+/** Which queue is served by which loop, and which loop runs on which CPU, parsed from the command line. */
 final class LoopLayout {
     private LoopLayout() {}
 
     /**
-     * Reads {@code 0:0,1:1}: pairs of queue and loop.
+     * Parses {@code 0:0,1:1}: pairs of queue and loop.
      *
-     * @throws LaunchException where it is not that, or names a queue twice
+     * @throws LaunchException if the text is malformed, or names a queue twice
      */
     static Map<Integer, Integer> queueToLoop(String text) {
         Map<Integer, Integer> map = new LinkedHashMap<>();
@@ -40,9 +40,9 @@ final class LoopLayout {
     }
 
     /**
-     * Reads {@code 0,2-3}: CPUs, one for each loop, from the first again where there are more loops.
+     * Parses {@code 0,2-3}: CPUs, one per loop, reused round-robin if there are more loops.
      *
-     * @throws LaunchException where it is not that
+     * @throws LaunchException if the text is malformed
      */
     static List<Integer> cpus(String text) {
         List<Integer> cpus = new ArrayList<>();
@@ -54,7 +54,7 @@ final class LoopLayout {
             int first = number("--loop-cpus", "CPU", dash < 0 ? part : part.substring(0, dash), CallingThread.MAX_CPUS);
             int last = dash < 0 ? first : number("--loop-cpus", "CPU", part.substring(dash + 1), CallingThread.MAX_CPUS);
             if (last < first) {
-                throw new LaunchException("--loop-cpus: '" + part + "' ends before it begins");
+                throw new LaunchException("--loop-cpus: '" + part + "' is an empty range");
             }
             for (int cpu = first; cpu <= last; cpu++) {
                 cpus.add(cpu);
@@ -66,7 +66,7 @@ final class LoopLayout {
     /**
      * Pins each loop to its CPU.
      *
-     * @throws LaunchException where a loop may not run on its
+     * @throws LaunchException if a loop may not run on its CPU
      */
     static void pin(List<IoLoop> loops, List<Integer> cpus) {
         for (int i = 0; i < loops.size() && !cpus.isEmpty(); i++) {
@@ -79,12 +79,13 @@ final class LoopLayout {
     }
 
     static String refused(String loop, int cpu, int result) {
-        // A thread may always choose among its own CPUs: the kernel itself has no EPERM for that.
+        // A thread may always choose among its own CPUs: the kernel itself never returns EPERM for that.
         return result == -Errno.EPERM
-                ? "--loop-cpus: " + loop + " may not be pinned at all (" + Errno.describe(result)
-                        + "), as a seccomp filter forbids sched_setaffinity: allow it, in a systemd unit with SystemCallFilter=sched_setaffinity behind the other filters"
+                ? "--loop-cpus: " + loop + " may not be pinned (" + Errno.describe(result)
+                        + "), because a seccomp filter denies sched_setaffinity: allow it, in a systemd unit with SystemCallFilter=sched_setaffinity after"
+                        + " the other filters"
                 : "--loop-cpus: " + loop + " may not run on CPU " + cpu + " (" + Errno.describe(result)
-                        + "): name one that is online and allowed to this process (taskset -p)";
+                        + "): use one that is online and allowed for this process (taskset -p)";
     }
 
     private static int number(String option, String what, String text, int limit) {
@@ -95,7 +96,7 @@ final class LoopLayout {
         throw new LaunchException(option + ": " + what + " '" + text + "' is not from 0 to " + (limit - 1));
     }
 
-    /** A number from 0 on, -1 where it is none. */
+    /** A non-negative number, or -1 if the text is not one. */
     private static int parsed(String text) {
         try {
             return Integer.parseInt(text.strip());

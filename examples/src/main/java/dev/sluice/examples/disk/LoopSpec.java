@@ -11,10 +11,11 @@ import java.util.function.Consumer;
 /**
  * The threads that serve a process's disks. Immutable.
  *
- * @param count how many, 1 to 64; queue i of a disk is served by loop i modulo their number, unless it says otherwise
- * @param cpus which the loops are pinned to, one each, at most as many as there are loops, and from the first again; empty where they are not
- * @param pollMaxNanos how long a loop spins at most before it sleeps, from 0 to a second
- * @param kind name of an {@link IoLoopProvider} whose loops can serve guests, {@code io_uring} or {@code epoll}, or {@value Providers#AUTO} for the best that works
+ * @param count number of loops, 1 to 64; queue i of a disk is served by loop i modulo this number, unless its description sets it
+ * @param cpus CPUs that the loops are pinned to, round-robin, at most as many as there are loops; empty if they are not pinned
+ * @param pollMaxNanos maximum time that a loop spins before it sleeps, from 0 to a second
+ * @param kind name of an {@link IoLoopProvider} whose loops can serve guests, {@code io_uring} or {@code epoll}, or {@value Providers#AUTO} for the best that
+ * works
  */
 public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String kind) {
     static final int MAX_LOOPS = 64;
@@ -33,7 +34,7 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
         }
         if (cpus.size() > count) {
             throw new IllegalArgumentException("--loop-cpus names " + cpus.size() + " CPUs for " + count + (count == 1 ? " loop" : " loops")
-                    + ": name one for each, or say --loops " + cpus.size());
+                    + ": name one for each, or use --loops " + cpus.size());
         }
     }
 
@@ -43,11 +44,11 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
     }
 
     /**
-     * Starts the loops. They are the caller's, who closes them.
+     * Starts the loops. The caller owns and closes them.
      *
-     * @param told gets the line that says why there are no better ones, where they are not the best
-     * @throws LaunchException where one may not run on its CPU; none is left running
-     * @throws IOException where this machine cannot have such loops, or one cannot be started; none is left running
+     * @param told receives the line that explains why no better loops are available, if they are not the best
+     * @throws LaunchException if a loop may not run on its CPU; none is left running
+     * @throws IOException if this machine does not support such loops, or one cannot be started; none is left running
      */
     List<IoLoop> start(Consumer<String> told) throws IOException {
         List<IoLoop> loops = Providers.startLoops(kind, count, (provider, number) -> provider.start("sluice-loop-" + number, pollMaxNanos), told);

@@ -3,15 +3,15 @@ package dev.sluice.examples.disk;
 import dev.sluice.pipeline.Shortcuts;
 
 /**
- * How a disk differs from one that is to be used, so that something can be measured on it. Immutable.
+ * How a disk for measurements differs from one for normal use. Immutable.
  *
- * @param nullBytes size of a disk without an image, which does nothing; 0 where there is an image
- * @param readZeroes whether reads of that disk give zeroes, in place of what is in the guest's buffers
- * @param shortcuts what the pipeline leaves out to be fast
- * @param operators Flux operators that do nothing, in front of the stages
+ * @param nullBytes size of a disk without an image, which does nothing; 0 if there is an image
+ * @param readZeroes whether reads of that disk return zeroes, instead of leaving the guest's buffers unchanged
+ * @param shortcuts the optimizations that the pipeline uses
+ * @param operators number of Flux operators without effect, in front of the stages
  */
 public record Measurement(long nullBytes, boolean readZeroes, Shortcuts shortcuts, int operators) {
-    /** A disk to be used. */
+    /** A disk for normal use. */
     public static final Measurement NONE = new Measurement(0, false, Shortcuts.ALL, 0);
 
     private static final int MOST_OPERATORS = 64;
@@ -21,7 +21,7 @@ public record Measurement(long nullBytes, boolean readZeroes, Shortcuts shortcut
             throw new IllegalArgumentException("size of " + nullBytes + " bytes is negative");
         }
         if (readZeroes && nullBytes == 0) {
-            throw new IllegalArgumentException("--read-zeroes goes with --backend null");
+            throw new IllegalArgumentException("--read-zeroes requires --backend null");
         }
         if (operators < 0 || operators > MOST_OPERATORS) {
             throw new IllegalArgumentException("--operators " + operators + " is not from 0 to " + MOST_OPERATORS);

@@ -19,8 +19,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The disks of a process over HTTP: {@code /metrics}, {@code /healthz} (every loop answers), {@code /readyz} (a disk is served) and {@code /devices}. Disks that
- * come and go are noticed when somebody asks.
+ * The disks of a process over HTTP: {@code /metrics}, {@code /healthz} (every loop responds), {@code /readyz} (a disk is served) and {@code /devices}.
+ * Added and removed disks are noticed on the next request.
  *
  * <p><b>Threading:</b> any thread. <b>Ownership:</b> the host stays the caller's, who closes it after this.
  */
@@ -29,7 +29,7 @@ public final class Monitoring implements AutoCloseable {
 
     private final DiskHost host;
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
-    /** Kept, as Micrometer refers to what it shows weakly. */
+    /** Kept, because Micrometer refers to it weakly. */
     private final Map<ServedDisk, PipelineMetrics> shown = new HashMap<>();
     private final InetAddress asked;
     private final MonitoringServer server;
@@ -49,15 +49,15 @@ public final class Monitoring implements AutoCloseable {
     }
 
     /**
-     * Begins to serve.
+     * Starts serving.
      *
-     * @throws IOException in one line that names the address and says what to do
+     * @throws IOException with one line that names the address and the remedy
      */
     public static Monitoring start(InetSocketAddress address, DiskHost host) throws IOException {
         return new Monitoring(address, host);
     }
 
-    /** Where the pages are, with the port that was chosen. The address is that which was asked for: of 0.0.0.0 the server makes the one of IPv6. */
+    /** The URL of the pages, with the port that was chosen. Keeps the requested address: for 0.0.0.0 the server reports the IPv6 one. */
     public String url() {
         String ip = asked.getHostAddress();
         return "http://" + (asked instanceof Inet6Address ? "[" + ip + "]" : ip) + ":" + server.address().getPort();
@@ -67,7 +67,7 @@ public final class Monitoring implements AutoCloseable {
         return host.disks().isEmpty() ? Optional.of("no disk is served") : Optional.empty();
     }
 
-    /** Shows the disks that there are, and no others. */
+    /** Shows exactly the current disks. */
     private synchronized void follow() {
         List<ServedDisk> disks = host.disks();
         Set<ServedDisk> gone = new HashSet<>(shown.keySet());

@@ -5,7 +5,7 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The options that say what is told of a serving process, and where. Filled by picocli, then read. */
+/** The options for monitoring a serving process. Filled by picocli, then read. */
 public final class MonitoringOptions {
     private static final String LOOPBACK = "127.0.0.1";
     private static final String DEFAULT_ADDRESS = LOOPBACK + ":9759";
@@ -16,20 +16,21 @@ public final class MonitoringOptions {
             arity = "0..1",
             paramLabel = "HOST:PORT",
             fallbackValue = DEFAULT_ADDRESS,
-            description = "Serve /metrics, /healthz, /readyz and /devices over HTTP (without a value: " + DEFAULT_ADDRESS + "; port 0: a free one).")
+            description = "Serve /metrics, /healthz, /readyz and /devices over HTTP (without a value: " + DEFAULT_ADDRESS + "; port 0: any free port).")
     private @Nullable String metrics;
 
-    @Option(names = "--slow-request-ms", paramLabel = "N", description = "An event for Java Flight Recorder for every request that takes longer than N milliseconds.")
+    @Option(names = "--slow-request-ms", paramLabel = "N",
+            description = "Record an event for Java Flight Recorder for every request that takes longer than N milliseconds.")
     private @Nullable Long slowRequestMillis;
 
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     public MonitoringOptions() {}
 
     /**
-     * What is told of requests.
+     * Which observations requests cause.
      *
-     * @param counted whether somebody else wants them counted
-     * @throws IllegalArgumentException naming the value and its bounds
+     * @param counted whether something else needs the counts
+     * @throws IllegalArgumentException if a value is out of range; the message names the value and its bounds
      */
     public Observation observation(boolean counted) {
         Long millis = slowRequestMillis;
@@ -40,9 +41,9 @@ public final class MonitoringOptions {
     }
 
     /**
-     * Where to serve, null where that is not asked for.
+     * The address to serve on, null if monitoring is not requested.
      *
-     * @throws IllegalArgumentException naming what is no address
+     * @throws IllegalArgumentException if the text is not an address; the message quotes it
      */
     public @Nullable InetSocketAddress address() {
         return metrics == null ? null : parse(metrics);
@@ -54,10 +55,10 @@ public final class MonitoringOptions {
         return new InetSocketAddress(address.getHostString(), address.getPort());
     }
 
-    /** Asks nobody for an address. */
+    /** Parses without a name lookup. */
     static InetSocketAddress unresolved(String text) {
         if (text.startsWith("[") && text.endsWith("]")) {
-            throw new IllegalArgumentException("--metrics '" + text + "': the port is missing: write it behind the address, as in [::1]:9759");
+            throw new IllegalArgumentException("--metrics '" + text + "': the port is missing: append it to the address, as in [::1]:9759");
         }
         int colon = text.lastIndexOf(':');
         String host = colon < 0 ? LOOPBACK : text.substring(0, colon);
@@ -72,7 +73,7 @@ public final class MonitoringOptions {
                 return InetSocketAddress.createUnresolved(host, port);
             }
         } catch (NumberFormatException wrong) {
-            // Said below.
+            // Reported below.
         }
         throw new IllegalArgumentException("--metrics '" + text + "' is not HOST:PORT with a port from 0 to " + MAX_PORT + ", such as " + DEFAULT_ADDRESS);
     }

@@ -5,16 +5,16 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is told of a disk's requests. Immutable.
+ * Which observations a disk's requests cause. Immutable.
  *
  * @param counted whether requests are counted at all
- * @param slowerThan for which requests there is an event for Java Flight Recorder; null for none
+ * @param slowerThan slower requests cause an event for Java Flight Recorder; null for none
  */
 public record Observation(boolean counted, @Nullable Duration slowerThan) {
-    /** Nothing, which costs nothing. */
+    /** None, at no cost. */
     public static final Observation NONE = new Observation(false, null);
 
-    /** Counts, and no events for requests. */
+    /** Counts requests, without events. */
     public static final Observation COUNTED = new Observation(true, null);
 
     SluiceMetrics metrics(DiskSpec spec) {

@@ -28,11 +28,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A disk as its description says, on loops that it is given.
+ * A disk that matches its description, on given loops.
  *
  * <p><b>Threading:</b> any thread but a loop's. <b>Ownership:</b> the image, the pipeline and the server are this object's; the loops are the caller's,
- * may serve other disks as well, and outlive it. <b>Failure:</b> {@link #open} and {@link #start} throw one line that says what to do, and leave
- * nothing behind once {@link #close} was called.
+ * may serve other disks as well, and outlive it. <b>Failure:</b> {@link #open} and {@link #start} throw an exception with one line that contains the
+ * remedy, and leave nothing behind once {@link #close} was called.
  */
 public final class ServedDisk implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ServedDisk.class);
@@ -41,7 +41,7 @@ public final class ServedDisk implements AutoCloseable {
     private final DiskSpec spec;
     private final List<IoLoop> loops;
     private final BlockBackend backend;
-    /** Why this backend and no other; told when the disk is served. */
+    /** Why this backend was chosen; logged when the disk is served. */
     private final List<String> choice;
     private final BlockPipeline pipeline;
     private final VhostUserServer server;
@@ -65,14 +65,15 @@ public final class ServedDisk implements AutoCloseable {
     }
 
     /**
-     * Opens the image, locks it and puts everything together; nobody can connect before {@link #start}.
+     * Opens the image, locks it and assembles the disk; nobody can connect before {@link #start}.
      *
-     * @param sockets what the service manager has passed, for endpoints that name one
-     * @param observation what is told of its requests
-     * @param drainTimeout how long what stages hold is waited for, where the description does not say
-     * @throws IOException where the image cannot be opened, or where there is no such backend or stage, or it cannot work here
+     * @param sockets the sockets passed by the service manager, for endpoints that name one
+     * @param observation the observations that its requests cause
+     * @param drainTimeout how long to wait for requests that stages hold, unless the description sets it
+     * @throws IOException if the image cannot be opened, or if there is no such backend or stage, or it does not work here
      */
-    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation, Duration drainTimeout) throws IOException {
+    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation, Duration drainTimeout)
+            throws IOException {
         requireStateDirectory(spec);
         List<String> choice = new ArrayList<>();
         BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
@@ -111,10 +112,10 @@ public final class ServedDisk implements AutoCloseable {
     }
 
     /**
-     * What can be said of a description without opening anything.
+     * Validates as much of a description as possible without opening anything.
      *
-     * @throws IOException where it names a backend, a stage or a socket that cannot be had
-     * @throws IllegalArgumentException where it names a queue or a loop that is not there
+     * @throws IOException if it names a backend, a stage or a socket that is not available
+     * @throws IllegalArgumentException if it names a queue or a loop that does not exist
      */
     static void check(DiskSpec spec, List<IoLoop> loops) throws IOException {
         if (spec.measurement().nullBytes() == 0) {
@@ -131,7 +132,7 @@ public final class ServedDisk implements AutoCloseable {
         requireStateDirectory(spec);
     }
 
-    /** Not when the guest first sets its cache mode, which would be refused then. */
+    /** Checked at the start, not when the guest first sets its cache mode, which would then be refused. */
     private static void requireStateDirectory(DiskSpec spec) throws IOException {
         Path state = spec.stateFile();
         if (state != null && !Files.isDirectory(Objects.requireNonNullElse(state.toAbsolutePath().getParent(), state))) {
@@ -169,7 +170,7 @@ public final class ServedDisk implements AutoCloseable {
         return backend.name();
     }
 
-    /** What was counted; all zero where nothing is told of the disk's requests. */
+    /** The totals; all zero if the disk's requests are not counted. */
     public SluiceMetrics metrics() {
         return metrics;
     }
@@ -186,17 +187,17 @@ public final class ServedDisk implements AutoCloseable {
         return mib < 1024 ? String.format(Locale.ROOT, "%.1f MiB", mib) : String.format(Locale.ROOT, "%.1f GiB", mib / 1024);
     }
 
-    /** What is closing waits no longer for requests that stages hold, which fail; what is closed later does not either. */
+    /** A close in progress, or a later one, no longer waits for requests that stages hold: they fail. */
     void cutDrainShort() {
         pipeline.cutDrainShort();
     }
 
-    /** Requests that were failed because a stage held them too long. */
+    /** Requests that failed because a stage held them too long. */
     long failedAtDrainLimit() {
         return pipeline.failedAtDrainLimit();
     }
 
-    /** First no more requests, then none in flight, the image and its lock last. The loops go on. Idempotent. */
+    /** Stops requests first, then waits until none is in flight, and closes the image with its lock last. The loops continue. Idempotent. */
     @Override
     public synchronized void close() {
         server.close();
@@ -205,12 +206,12 @@ public final class ServedDisk implements AutoCloseable {
         backend.close();
     }
 
-    /** Waits until a loop has done what it was asked to before, as to close its sink. */
+    /** Waits until a loop has run its earlier tasks, such as closing a sink. */
     private static void settle(IoLoop loop) {
         try {
             CompletableFuture.runAsync(() -> {}, loop).join();
         } catch (RejectedExecutionException ended) {
-            // Then everything on it has ended.
+            // Then everything on it has terminated.
         }
     }
 }

@@ -2,11 +2,11 @@ package dev.sluice.examples.disk;
 
 import java.util.List;
 
-/** What a process serves, in a line for its service manager. Any thread. */
+/** What a process serves, in one line for its service manager. Any thread. */
 public final class ServingStatus {
     private ServingStatus() {}
 
-    /** Disks and connections; a single disk in its own words. */
+    /** Disks and connections; a single disk with its description. */
     public static String of(DiskHost host, boolean single) {
         List<ServedDisk> disks = host.disks();
         long connections = disks.stream().filter(disk -> disk.server().state().connected()).count();

@@ -25,14 +25,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What only the backend itself knows, for whoever measures it from outside: a line of JSON an interval, cumulative since the start,
- * all disks together; what a disk did that is not served any more is not in it.
+ * Statistics that only the backend itself knows, for measurements from outside: one line of JSON per interval, cumulative since the start,
+ * summed over all disks; a disk that is no longer served does not count.
  *
  * <p>Fields: {@code time}, {@code heapBytes} (allocated by the loops' threads), {@code ticks}, {@code enters}, {@code submissions},
  * {@code completions}, {@code requests}, {@code bytes}, {@code errors}, {@code kicks}, {@code calls}, {@code callsSuppressed}.
  *
- * <p><b>Threading:</b> a thread of its own; {@link #close} from any. <b>Failure:</b> a file that cannot be written is reported once and
- * given up; serving goes on.
+ * <p><b>Threading:</b> a thread of its own; {@link #close} from any. <b>Failure:</b> if the file cannot be written, that is logged once and the
+ * statistics stop; serving continues.
  */
 final class StatsFile implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(StatsFile.class);
@@ -55,9 +55,9 @@ final class StatsFile implements AutoCloseable {
     }
 
     /**
-     * Opens the file and starts to write.
+     * Opens the file and starts writing.
      *
-     * @throws IOException where the file cannot be written
+     * @throws IOException if the file cannot be written
      */
     static StatsFile start(Path path, Duration interval, List<IoLoop> loops, Supplier<List<SluiceMetrics>> disks) throws IOException {
         StatsFile file = new StatsFile(path, interval, List.copyOf(loops), disks);
@@ -75,7 +75,7 @@ final class StatsFile implements AutoCloseable {
                 out.flush();
             } while (!last);
         } catch (IOException failed) {
-            LOG.warn("{} cannot be written any more: {}; go on without", path, failed.toString());
+            LOG.warn("cannot write statistics to {}: {}; continuing without them", path, failed.toString());
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
         }
@@ -116,7 +116,7 @@ final class StatsFile implements AutoCloseable {
         return seen.stream().mapToLong(count).sum();
     }
 
-    /** Writes a last line and ends. Idempotent. */
+    /** Writes a last line and closes the file. Idempotent. */
     @Override
     public void close() {
         closed.countDown();

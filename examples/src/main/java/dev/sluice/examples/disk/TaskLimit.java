@@ -12,17 +12,18 @@ import org.jspecify.annotations.Nullable;
 /**
  * How many more tasks (threads) this process may start: pids.max of its control groups, which systemd calls TasksMax, and RLIMIT_NPROC of its user.
  *
- * <p><b>Threading:</b> any thread; set-up only, it reads some files of /proc and /sys. <b>Failure:</b> what cannot be read limits nothing. Source: cgroup-v2.rst
- * "PID", proc_pid_limits(5).
+ * <p><b>Threading:</b> any thread; set-up only, it reads some files of /proc and /sys. <b>Failure:</b> a limit that cannot be read counts as unlimited. Source:
+ * cgroup-v2.rst "PID", proc_pid_limits(5).
  */
 final class TaskLimit {
     /**
-     * What a process that serves should have left: io_uring's workers (at least one a loop and kind of file), a compiler thread or two of the JVM's and a thread for each
-     * page of metrics that is asked for. Everything works with none left; requests that wait for the kernel's workers then share the few threads of ours.
+     * How many tasks a serving process should have left: io_uring's workers (at least one per loop and kind of file), one or two compiler threads of the JVM
+     * and a thread for each page of metrics requested. Everything works with none left; requests that wait for the kernel's workers then share the few existing
+     * threads.
      */
     static final int COMFORTABLE = 16;
 
-    /** Counting a user's threads takes a look at every process: only where the limit is one that could matter. */
+    /** Counting a user's threads scans every process, so it is only done for a limit low enough to matter. */
     private static final long COUNTED_UP_TO = 16384;
 
     private final Path proc;
@@ -40,7 +41,7 @@ final class TaskLimit {
         }
     }
 
-    /** One line where fewer are left than is comfortable. */
+    /** One line if fewer tasks are left than is comfortable. */
     static Optional<String> warning() {
         return new TaskLimit(Path.of("/proc"), Path.of("/sys/fs/cgroup")).line();
     }
@@ -51,7 +52,8 @@ final class TaskLimit {
             return Optional.empty();
         }
         return Optional.of("only " + tightest.left() + " more tasks can be started (" + tightest.source() + " = " + tightest.most() + ", " + tightest.used()
-                + " in use): served all the same, but slower where the kernel needs threads of its own; raise it to " + (tightest.used() + COMFORTABLE) + " or more");
+                + " in use): serving continues, but slower when the kernel needs threads of its own; raise it to " + (tightest.used() + COMFORTABLE)
+                + " or more");
     }
 
     private @Nullable Limit tightest() {
@@ -74,7 +76,7 @@ final class TaskLimit {
         return one.left() <= other.left() ? one : other;
     }
 
-    /** Of a control group and those that it lies in. */
+    /** Of a control group and its ancestors. */
     private static @Nullable Limit ofGroups(Path root, String group) {
         Limit tightest = null;
         Path top = root.normalize();
@@ -88,7 +90,7 @@ final class TaskLimit {
         return tightest;
     }
 
-    /** RLIMIT_NPROC does not hold for root. */
+    /** RLIMIT_NPROC does not apply to root. */
     private @Nullable Limit ofUser() {
         long user = field(proc.resolve("self/status"), "Uid:");
         long most = field(proc.resolve("self/limits"), "Max processes");
@@ -108,7 +110,7 @@ final class TaskLimit {
         }
     }
 
-    /** The first number behind a name, -1 where there is none. */
+    /** The first number after a name, -1 if there is none. */
     private static long field(Path file, String name) {
         for (String line : lines(file)) {
             if (line.startsWith(name)) {

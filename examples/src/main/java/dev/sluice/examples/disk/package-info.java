@@ -1,7 +1,7 @@
 /**
- * A disk for a guest, from a description to shutdown, as every launcher needs it. Reading order: {@link dev.sluice.examples.disk.DiskSpec}
- * (what is to be served), {@link dev.sluice.examples.disk.LoopSpec} (by which threads), {@link dev.sluice.examples.disk.ServedDisk} (one disk, opened),
- * {@link dev.sluice.examples.disk.DiskHost} (disks that share loops), and the options that the command line makes these descriptions of.
+ * A disk for a guest, from its description to shutdown, for all launchers. Reading order: {@link dev.sluice.examples.disk.DiskSpec}
+ * (the description of a disk), {@link dev.sluice.examples.disk.LoopSpec} (its threads), {@link dev.sluice.examples.disk.ServedDisk} (one disk, opened),
+ * {@link dev.sluice.examples.disk.DiskHost} (disks that share loops), and the options from which the command line builds these descriptions.
  */
 @NullMarked
 package dev.sluice.examples.disk;

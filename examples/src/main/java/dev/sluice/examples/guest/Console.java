@@ -9,10 +9,10 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
- * What a guest writes to its serial console, line by line: kept for the result, given to a consumer as it comes.
+ * The output of a guest's serial console, line by line: kept for the result, and passed to a consumer as it arrives.
  *
  * <p><b>Threading:</b> one thread of its own reads and calls the consumer; the other methods are for any thread.
- * <b>Failure:</b> a guest that writes more than {@value #CHARS_MAX} characters is read on but no longer kept.
+ * <b>Failure:</b> output beyond {@value #CHARS_MAX} characters is still read but no longer kept.
  */
 final class Console {
     private static final int CHARS_MAX = 4 << 20;
@@ -28,7 +28,7 @@ final class Console {
         this.consumer = consumer;
     }
 
-    /** Starts to read; {@code in} is closed at its end. */
+    /** Starts reading; {@code in} is closed at its end. */
     static Console follow(BufferedReader in, Consumer<String> consumer) {
         Console console = new Console(consumer);
         Thread.ofPlatform().daemon().name("sluice-guest-console").start(() -> console.read(in));
@@ -73,13 +73,13 @@ final class Console {
     /**
      * Waits until a line is exactly {@code line}.
      *
-     * @return false when the console ended, or the deadline passed, without it
+     * @return false if the console ended, or the deadline passed, without it
      */
     boolean awaitLine(String line, long deadlineNanos) throws InterruptedException {
         return await(() -> ended || containsLine(line), deadlineNanos) && containsLine(line);
     }
 
-    /** Waits until everything was read. */
+    /** Waits until everything has been read. */
     boolean awaitEnd(long deadlineNanos) throws InterruptedException {
         return await(() -> ended, deadlineNanos);
     }
@@ -93,7 +93,7 @@ final class Console {
         }
     }
 
-    /** The last lines, for a message about what went wrong. */
+    /** The last lines, for an error message. */
     String tail() {
         String all = text();
         return all.substring(Math.max(0, all.length() - TAIL_CHARS)).strip();

@@ -15,7 +15,7 @@ import java.util.stream.Stream;
 
 /**
  * A Linux guest that runs a script on a vhost-user-blk disk, under QEMU without hardware acceleration. It boots in
- * some 5 s and does 10-20 thousand 4 KiB requests a second: enough to prove a disk correct, nothing to measure it by.
+ * some 5 s and does 10-20 thousand 4 KiB requests per second: enough to check that a disk is correct, too slow to measure it.
  *
  * <pre>{@code
  * GuestTools tools = GuestTools.find();          // tools.missing() is empty
@@ -26,7 +26,7 @@ import java.util.stream.Stream;
  * }</pre>
  *
  * <p><b>Threading:</b> any thread; the console's consumer is called on a thread of the guest's.
- * <b>Ownership:</b> who boots a guest closes it. That kills its QEMU, if it still runs, and removes its files; so does
+ * <b>Ownership:</b> whoever boots a guest closes it. That kills its QEMU, if it still runs, and removes its files; so does
  * the end of this process on a signal.
  */
 public final class Guest implements AutoCloseable {
@@ -53,14 +53,14 @@ public final class Guest implements AutoCloseable {
     /**
      * Boots a guest and returns while it boots.
      *
-     * @param consumer gets each line of the console, and what QEMU itself says, as it comes
-     * @throws GuestException when something is missing, with what to install; when nothing listens at the socket path
+     * @param consumer receives each line of the console, and QEMU's own output, as it arrives
+     * @throws GuestException if something is missing, with what to install; or if nothing listens at the socket path
      */
     public static Guest boot(GuestTools tools, GuestSpec spec, Consumer<String> consumer) throws IOException, InterruptedException {
         return boot(tools, spec, QemuCommand.Options.DEFAULT, consumer);
     }
 
-    /** As {@link #boot(GuestTools, GuestSpec, Consumer)}, with a say in how QEMU is started. */
+    /** As {@link #boot(GuestTools, GuestSpec, Consumer)}, with control over how QEMU is started. */
     static Guest boot(GuestTools tools, GuestSpec spec, QemuCommand.Options options, Consumer<String> consumer)
             throws IOException, InterruptedException {
         if (!tools.missing().isEmpty()) {
@@ -85,7 +85,7 @@ public final class Guest implements AutoCloseable {
         }
     }
 
-    /** Where QEMU listens for QMP commands, if its options say so. */
+    /** Where QEMU listens for QMP commands, if its options include that. */
     Path qmpSocket() {
         return directory.resolve(QemuCommand.QMP_SOCKET);
     }
@@ -93,7 +93,7 @@ public final class Guest implements AutoCloseable {
     /**
      * Types a line at the guest's console, where its script may read it; nothing is echoed.
      *
-     * @throws IOException when QEMU has ended
+     * @throws IOException if QEMU has terminated
      */
     public void send(String line) throws IOException {
         qemu.getOutputStream().write((line + "\n").getBytes(StandardCharsets.UTF_8));
@@ -103,19 +103,19 @@ public final class Guest implements AutoCloseable {
     /**
      * Waits until the console has shown exactly this line.
      *
-     * @throws GuestException when the guest ended without it, or its time did; the message has what it said last
+     * @throws GuestException if the guest terminated without it, or its time limit passed; the message contains its last output
      */
     public void awaitLine(String line) throws GuestException, InterruptedException {
         if (!console.awaitLine(line, deadlineNanos)) {
-            throw failure("did not say \"" + line + "\"");
+            throw failure("did not print \"" + line + "\"");
         }
     }
 
     /**
      * Waits until the guest has powered itself off.
      *
-     * @throws GuestException when it did not do so in its time, or ended without an exit status of its script (a kernel
-     *     panic, a QEMU that failed); the message has what it said last
+     * @throws GuestException if it did not do so in time, or terminated without an exit status of its script (a kernel
+     *     panic, a QEMU that failed); the message contains its last output
      */
     public GuestResult await() throws GuestException, InterruptedException {
         if (!qemu.waitFor(deadlineNanos - System.nanoTime(), TimeUnit.NANOSECONDS) || !console.awaitEnd(deadlineNanos)) {
@@ -123,18 +123,18 @@ public final class Guest implements AutoCloseable {
         }
         Matcher ended = ENDED.matcher(console.text());
         if (!ended.find()) {
-            throw failure("ended without an exit status of its script (QEMU's is " + qemu.exitValue() + ")");
+            throw failure("terminated without an exit status of its script (QEMU's is " + qemu.exitValue() + ")");
         }
         return new GuestResult(Integer.parseInt(ended.group(2)), ended.group(1), console.text());
     }
 
-    /** Kills the guest if it still runs, and removes its files; a second time it does nothing. */
+    /** Kills the guest if it still runs, and removes its files. Idempotent. */
     @Override
     public void close() {
         try {
             Runtime.getRuntime().removeShutdownHook(killAtExit);
         } catch (IllegalStateException e) {
-            return; // this process ends: the hook does the rest
+            return; // this process is terminating: the hook removes the rest
         }
         killAndRemove();
     }
@@ -147,7 +147,7 @@ public final class Guest implements AutoCloseable {
     private void killAndRemove() {
         qemu.destroyForcibly();
         try {
-            qemu.waitFor(REAP_SECONDS, TimeUnit.SECONDS); // it has let go of the socket and its memory when this returns
+            qemu.waitFor(REAP_SECONDS, TimeUnit.SECONDS); // it has released the socket and its memory when this returns
             console.awaitEnd(System.nanoTime() + TimeUnit.SECONDS.toNanos(REAP_SECONDS));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -2,7 +2,7 @@ package dev.sluice.examples.guest;
 
 import java.io.IOException;
 
-/** A guest could not be prepared, did not boot, or did not end as it should: the message says what to do or what it said last. */
+/** A guest could not be prepared, did not boot, or failed: the message contains the remedy or the guest's last output. */
 public final class GuestException extends IOException {
     private static final long serialVersionUID = 1L;
 

@@ -27,7 +27,7 @@ import java.util.regex.Pattern;
  * @param modules {@code lib/modules/RELEASE}
  */
 public record GuestKernel(String release, Path image, Path modules) {
-    /** Names the only directory to look in; it has {@code boot} and {@code lib/modules}, as {@code dpkg -x} leaves them. */
+    /** Names the only directory to search; it has {@code boot} and {@code lib/modules}, as {@code dpkg -x} leaves them. */
     public static final String DIRECTORY_VARIABLE = "SLUICE_GUEST_KERNEL_DIR";
 
     private static final String FETCH_SCRIPT = "fetch-guest-kernel.sh";
@@ -36,7 +36,7 @@ public record GuestKernel(String release, Path image, Path modules) {
     private static final Pattern NUMBER = Pattern.compile("\\d+");
 
     /**
-     * Finds the newest kernel of the first place that has one: {@link #DIRECTORY_VARIABLE} alone if it is set, else
+     * Finds the newest kernel of the first directory that has one: {@link #DIRECTORY_VARIABLE} alone if it is set, else
      * {@code ~/.cache/sluice/guest-kernel}, then {@code /boot} and {@code /lib/modules}.
      */
     public static Optional<GuestKernel> find() {
@@ -50,7 +50,7 @@ public record GuestKernel(String release, Path image, Path modules) {
                 : newestIn(cache(home)).or(() -> newestIn(root));
     }
 
-    /** What to run where {@link #find} finds nothing. */
+    /** The command to run if {@link #find} finds nothing. */
     public static String advice() {
         return String.format(Locale.ROOT, """
             the guest's kernel, unpacked and not installed (Debian, no root needed):
@@ -62,10 +62,10 @@ public record GuestKernel(String release, Path image, Path modules) {
     }
 
     /**
-     * Downloads Debian's cloud kernel with apt-get (some 27 MB, no root) to where {@link #find} looks.
+     * Downloads Debian's cloud kernel with apt-get (some 27 MB, no root) to where {@link #find} searches.
      *
-     * @param progress gets each line that the download prints, on the calling thread
-     * @throws GuestException where there is no apt-get or the download failed
+     * @param progress receives each line that the download prints, on the calling thread
+     * @throws GuestException if there is no apt-get or the download failed
      */
     public static GuestKernel fetch(Consumer<String> progress) throws GuestException, InterruptedException {
         boolean failed;
@@ -97,7 +97,7 @@ public record GuestKernel(String release, Path image, Path modules) {
         }
     }
 
-    /** As the shell sees it: the script that fills the cache asks HOME, which Java's user.home does not. */
+    /** As in the shell: the script that fills the cache uses HOME, which Java's user.home ignores. */
     private static Path home() {
         String home = System.getenv("HOME");
         return Path.of(home == null || home.isEmpty() ? System.getProperty("user.home") : home);

@@ -1,10 +1,10 @@
 package dev.sluice.examples.guest;
 
 /**
- * How a guest ended.
+ * The result of a guest.
  *
- * @param exitStatus what the script returned; 97 when the guest had no disk
- * @param output what the console showed while the script ran: its output and the kernel's errors
- * @param console everything the console showed
+ * @param exitStatus the script's exit status; 97 if the guest had no disk
+ * @param output the console while the script ran: its output and the kernel's errors
+ * @param console the whole console
  */
 public record GuestResult(int exitStatus, String output, String console) {}

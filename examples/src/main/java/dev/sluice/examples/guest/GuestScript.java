@@ -28,9 +28,9 @@ public record GuestScript(String text) {
     }
 
     /**
-     * Reads a script that lies beside a class on the class path.
+     * Reads a script from the class path, from the package of a class.
      *
-     * @throws IllegalArgumentException when there is none of that name
+     * @throws IllegalArgumentException if there is none of that name
      */
     public static GuestScript resource(Class<?> beside, String name) {
         try (InputStream in = beside.getResourceAsStream(name)) {
@@ -46,7 +46,7 @@ public record GuestScript(String text) {
     /** The same script with a shell variable set before its first line. */
     public GuestScript with(String name, Object value) {
         if (!name.matches("[A-Z][A-Z0-9_]*")) {
-            throw new IllegalArgumentException("no name for a shell variable: " + name);
+            throw new IllegalArgumentException("not a valid name for a shell variable: " + name);
         }
         String quoted = value.toString().replace("'", "'\\''");
         return new GuestScript(name + "='" + quoted + "'\n" + text);

@@ -6,10 +6,10 @@ import java.time.Duration;
 /**
  * One guest: its disk and its work.
  *
- * @param socketPath the vhost-user-blk socket; somebody listens on it before the guest boots
- * @param numQueues queues of the disk, 1 to 16; the guest has as many CPUs, for Linux uses no more queues than CPUs
- * @param script what runs in the guest
- * @param timeLimit from the boot to the end of QEMU, at least 1 s; beyond it the guest is killed
+ * @param socketPath the vhost-user-blk socket; a backend listens on it before the guest boots
+ * @param numQueues queues of the disk, 1 to 16; the guest has as many CPUs, because Linux uses at most one queue per CPU
+ * @param script the script of the guest
+ * @param timeLimit from the boot to the end of QEMU, at least 1 s; after it the guest is killed
  */
 public record GuestSpec(Path socketPath, int numQueues, GuestScript script, Duration timeLimit) {
     private static final int NUM_QUEUES_MAX = 16;

@@ -13,13 +13,13 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
- * What this machine has of what a guest needs: an x86-64 processor, a few programs, a kernel.
+ * The tools for a guest on this machine: an x86-64 processor, a few programs, a kernel.
  *
- * <p><b>Threading:</b> immutable. A snapshot: what is installed later is seen by the next {@link #find}.
+ * <p><b>Threading:</b> immutable. A snapshot: the next {@link #find} sees what is installed later.
  */
 public final class GuestTools {
 
-    /** A program of this machine, and the Debian package that has it. */
+    /** A program of this machine, and the Debian package that contains it. */
     enum Program {
         QEMU("qemu-system-x86_64", "qemu-system-x86"),
         BUSYBOX("busybox", "busybox-static"),
@@ -53,7 +53,7 @@ public final class GuestTools {
         this.kernel = kernel;
     }
 
-    /** Looks for the programs on the PATH and for the kernel where {@link GuestKernel#find} looks. */
+    /** Searches the programs on the PATH and the kernel as {@link GuestKernel#find} does. */
     public static GuestTools find() {
         return find(System.getProperty("os.arch"), searchPath(), GuestKernel.find());
     }
@@ -73,7 +73,7 @@ public final class GuestTools {
         return new GuestTools(architecture, others, kernel);
     }
 
-    /** What is missing, a few words each; empty when a guest can boot. */
+    /** What is missing, a few words each; empty if a guest can boot. */
     public List<String> missing() {
         List<String> missing = new ArrayList<>();
         if (!architecture.equals("amd64")) {
@@ -90,13 +90,13 @@ public final class GuestTools {
         return missing;
     }
 
-    /** Says over several lines what is missing and which commands install it; empty when nothing is missing. */
+    /** Explains over several lines what is missing and which commands install it; empty if nothing is missing. */
     public String advice() {
         if (missing().isEmpty()) {
             return "";
         }
         StringBuilder advice = new StringBuilder();
-        advice.append("A real guest needs what is missing here: ").append(String.join(", ", missing())).append('\n');
+        advice.append("A real guest needs the following, which is missing: ").append(String.join(", ", missing())).append('\n');
         TreeSet<String> packages = new TreeSet<>();
         for (Program program : Program.values()) {
             if (!programs.containsKey(program)) {
@@ -112,7 +112,7 @@ public final class GuestTools {
         return advice.toString();
     }
 
-    /** @throws GuestException with {@link #advice} when it is missing */
+    /** @throws GuestException with {@link #advice} if it is missing */
     Path program(Program program) throws GuestException {
         Path found = programs.get(program);
         if (found == null) {
@@ -121,7 +121,7 @@ public final class GuestTools {
         return found;
     }
 
-    /** @throws GuestException with {@link #advice} when it is missing */
+    /** @throws GuestException with {@link #advice} if it is missing */
     GuestKernel kernel() throws GuestException {
         return kernel.orElseThrow(() -> new GuestException(advice()));
     }

@@ -6,16 +6,16 @@ import java.lang.ProcessBuilder.Redirect;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** A short program of the host that is run for its output. */
+/** Runs a short program of the host for its output. */
 final class HostCommand {
 
     private HostCommand() {}
 
     /**
-     * Runs it to its end, in the C locale; its errors go to this process's own.
+     * Runs it to completion, in the C locale; its standard error goes to that of this process.
      *
-     * @return what it wrote to its standard output
-     * @throws GuestException when it cannot be run, or its exit status is not 0; the message has what it wrote
+     * @return its standard output
+     * @throws GuestException if it cannot be run, or its exit status is not 0; the message contains its output
      */
     static byte[] run(List<String> command) throws GuestException, InterruptedException {
         ProcessBuilder builder = new ProcessBuilder(command);
@@ -27,7 +27,7 @@ final class HostCommand {
                 byte[] output = out.readAllBytes();
                 if (process.waitFor() != 0) {
                     String said = new String(output, StandardCharsets.UTF_8);
-                    throw new GuestException(String.join(" ", command) + " ended with status " + process.exitValue() + ":\n" + said);
+                    throw new GuestException(String.join(" ", command) + " exited with status " + process.exitValue() + ":\n" + said);
                 }
                 return output;
             } finally {

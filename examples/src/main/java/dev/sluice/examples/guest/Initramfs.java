@@ -78,7 +78,7 @@ final class Initramfs implements AutoCloseable {
         archive.closeArchiveEntry();
     }
 
-    /** Starts an entry, after the directories that lead to it. */
+    /** Starts an entry, after its parent directories. */
     private void begin(Path place, int mode, long lengthBytes) throws IOException {
         Path parent = place.getParent();
         if (parent != null && parent.getNameCount() > 0 && !written.contains(parent)) {

@@ -11,9 +11,9 @@ import java.util.TreeMap;
 import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 
-/** The modules a guest needs of a kernel; what the kernel has built in has no module and is left out. */
+/** The modules a guest needs of a kernel; drivers built into the kernel have no module and are left out. */
 final class KernelModules {
-    /** A virtio-blk disk on PCI, and ext4, with what kernels of several distributions put beside them. */
+    /** A virtio-blk disk on PCI, and ext4, with the modules that kernels of several distributions need for them. */
     private static final Set<String> NAMES =
             Set.of(
                     "virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk",
@@ -21,7 +21,7 @@ final class KernelModules {
 
     private KernelModules() {}
 
-    /** Name of each module that is there, and its content, decompressed. */
+    /** Name of each module that exists, and its content, decompressed. */
     static Map<String, byte[]> read(GuestKernel kernel) throws IOException, InterruptedException {
         Map<String, Path> files = new TreeMap<>();
         try (Stream<Path> tree = Files.walk(kernel.modules().resolve("kernel"))) {

@@ -16,9 +16,9 @@ final class QemuCommand {
     private static final Pattern VERSION = Pattern.compile("version (\\d+)\\.");
 
     /**
-     * What differs from guest to guest.
+     * The options that differ from guest to guest.
      *
-     * @param reconnect whether QEMU connects again when the backend has closed the connection
+     * @param reconnect whether QEMU reconnects when the backend has closed the connection
      * @param qmp whether QEMU listens for commands
      */
     record Options(boolean reconnect, boolean qmp) {
@@ -34,7 +34,7 @@ final class QemuCommand {
                 "-nodefaults",
                 "-no-user-config",
                 "-no-reboot",
-                // Emulated even where /dev/kvm is: inside a virtual machine a guest often does not survive its early boot on it.
+                // Emulated even if /dev/kvm exists: inside a virtual machine a guest often does not survive its early boot with it.
                 "-accel", "tcg,thread=multi",
                 "-cpu", "max",
                 "-smp", Integer.toString(spec.numQueues()),

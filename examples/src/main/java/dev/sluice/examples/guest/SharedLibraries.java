@@ -17,7 +17,7 @@ final class SharedLibraries {
 
     /** The libraries and the loader, where the loader looks for them; none for a static program. */
     static List<Path> of(Path program) throws GuestException, InterruptedException {
-        // ldd fails for a static program, and says so on its standard error
+        // ldd fails for a static program, and reports that on its standard error
         byte[] output = HostCommand.run(List.of("sh", "-c", "ldd \"$1\" 2>&1 || true", "sh", program.toString()));
         return parse(program, new String(output, StandardCharsets.UTF_8));
     }

@@ -13,8 +13,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Copies an image with {@code BlockDevice}: sparse, with backpressure, verified, and to be gone on with by the same command when it was killed. */
-@Command(name = "copy-image", mixinStandardHelpOptions = true, description = "Copy an image; the same command again goes on where a killed one stopped.")
+/** Copies an image with {@code BlockDevice}: sparse, with backpressure, verified; the same command resumes the copy after it was killed. */
+@Command(name = "copy-image", mixinStandardHelpOptions = true, description = "Copy an image; the same command resumes a copy that was killed.")
 public final class CopyImage implements Callable<Integer> {
     private static final double MIB = 1 << 20;
     private static final int MAX_CHUNK_MIB = 4096;
@@ -22,16 +22,16 @@ public final class CopyImage implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "SOURCE", description = "A raw image.")
     private Path source;
 
-    @Parameters(index = "1", paramLabel = "TARGET", description = "Where to; beside it TARGET.copying says what is done.")
+    @Parameters(index = "1", paramLabel = "TARGET", description = "The copy; TARGET.copying records the progress.")
     private Path target;
 
-    @Option(names = "--overwrite", description = "Copy over what is there, as onto a block device.")
+    @Option(names = "--overwrite", description = "Overwrite an existing target, such as a block device.")
     private boolean overwrite;
 
-    @Option(names = "--chunk-mib", paramLabel = "N", defaultValue = "64", description = "How much is copied between two flushes (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--chunk-mib", paramLabel = "N", defaultValue = "64", description = "MiB between two flushes (default: ${DEFAULT-VALUE}).")
     private int chunkMib;
 
-    @Option(names = "--buffered", description = "Go through the page cache instead of O_DIRECT, which not every file system has.")
+    @Option(names = "--buffered", description = "Go through the page cache instead of O_DIRECT, which not every file system supports.")
     private boolean buffered;
 
     @SuppressWarnings("NullAway.Init") // picocli sets the fields

@@ -28,14 +28,14 @@ import picocli.CommandLine.Command;
 import reactor.core.publisher.Mono;
 
 /**
- * A stage of one's own in a pipeline, {@link WriteOnce}: writes go through it, reads past it. The same stage serves a guest with
+ * A custom stage in a pipeline, {@link WriteOnce}: writes go through it, reads bypass it. The same stage serves a guest with
  * {@code sluice serve --stage write-once}.
  */
 @Command(name = "custom-stage", mixinStandardHelpOptions = true, description = "A stage of your own: a disk whose blocks can be written once.")
 public final class CustomStage implements Callable<Integer> {
     private static final int SECTOR_BYTES = 512;
 
-    /** A command is made by picocli. */
+    /** Created by picocli. */
     public CustomStage() {}
 
     public static void main(String[] arguments) {
@@ -77,14 +77,14 @@ public final class CustomStage implements Callable<Integer> {
         for (BlockOp op : BlockOp.values()) {
             bypassed += seen.op(op).bypassed();
         }
-        System.out.println(seen.requests() + " requests: " + (seen.requests() - bypassed) + " through the stage, " + bypassed + " past it");
+        System.out.println(seen.requests() + " requests: " + (seen.requests() - bypassed) + " through the stage, " + bypassed + " bypassed it");
     }
 
     private static void write(BlockDevice disk, int sector, int sectors) {
         show("write", sector, sectors, disk.write((long) sector * SECTOR_BYTES, ByteBuffer.allocateDirect(sectors * SECTOR_BYTES)));
     }
 
-    /** Waits for a request and prints how it went. */
+    /** Waits for a request and prints its outcome. */
     private static void show(String what, int sector, int sectors, Mono<?> request) {
         BlockStatus status = request.thenReturn(BlockStatus.OK)
                 .onErrorResume(BlockIoException.class, failed -> Mono.just(failed.status()))

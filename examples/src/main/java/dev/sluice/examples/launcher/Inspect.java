@@ -30,10 +30,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
 /**
- * Asks any vhost-user-blk backend what it offers and says it in words. Starts no queue and touches no data; but a backend that serves one front end at
- * a time answers only where no other is connected. After five seconds in all it says so.
+ * Queries what any vhost-user-blk backend offers and describes it. Starts no queue and touches no data; but a backend that serves one front end at
+ * a time only replies if no other is connected. Gives up after five seconds in all.
  */
-@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Say in words what the vhost-user-blk disk behind a socket offers.")
+@Command(name = "inspect", mixinStandardHelpOptions = true, description = "Describe what the vhost-user-blk disk behind a socket offers.")
 public final class Inspect implements Callable<Integer> {
     private static final Duration TIMEOUT = Duration.ofSeconds(5);
     private static final long WANTED = VhostUser.PROTOCOL_F_MQ
@@ -41,7 +41,7 @@ public final class Inspect implements Callable<Integer> {
             | VhostUser.PROTOCOL_F_CONFIG
             | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
 
-    /** What every backend has of the configuration: up to write_zeroes_may_unmap. */
+    /** The part of the configuration that every backend has: up to write_zeroes_may_unmap. */
     private static final int CONFIG_BYTES = 60;
 
     private static final double BYTES_PER_MIB = 1 << 20;
@@ -60,7 +60,7 @@ public final class Inspect implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         LinuxPlatform.ensureAvailable();
         FutureTask<Integer> asking = new FutureTask<>(this::ask);
-        // A daemon: where connecting or an answer takes too long the process ends without it.
+        // A daemon: if connecting or a reply takes too long, the process exits without it.
         Thread.ofPlatform().daemon().name("sluice-inspect").start(asking);
         try {
             return asking.get(TIMEOUT.toNanos(), TimeUnit.NANOSECONDS);
@@ -74,7 +74,8 @@ public final class Inspect implements Callable<Integer> {
     private IOException explained(Throwable failed) {
         return switch (failed) {
             case SocketTimeoutException silent -> LoadedDisk.noAnswer(socket, silent);
-            case EOFException _ -> new IOException(socket + " has closed the connection before it said what it offers: does it speak vhost-user? Its log may say more", failed);
+            case EOFException _ -> new IOException(socket + " closed the connection before it described the disk: does it speak vhost-user? See its"
+                    + " log", failed);
             case ErrnoException errno -> LoadedDisk.notConnected(socket, errno);
             case BackendViolationException other -> LoadedDisk.noVhostUser(socket, other);
             case IOException said -> said;
@@ -89,7 +90,7 @@ public final class Inspect implements Callable<Integer> {
             long features = backend.features();
             list("virtio features", features, FeatureNames.VIRTIO);
             if ((features & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
-                System.out.println("It knows no protocol features, so that it can be asked nothing more.");
+                System.out.println("It supports no protocol features, so it cannot be queried further.");
                 return 0;
             }
             long offered = backend.protocolFeatures();
@@ -152,7 +153,7 @@ public final class Inspect implements Callable<Integer> {
         }
         if ((features & VirtioFeatures.BLK_WRITE_ZEROES) != 0) {
             row("write zeroes", sectors(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS, VirtioBlkConfig.MAX_WRITE_ZEROES_SEG)
-                    + (VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITE_ZEROES_MAY_UNMAP) != 0 ? ", may give the space back" : ""));
+                    + (VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITE_ZEROES_MAY_UNMAP) != 0 ? ", may deallocate" : ""));
         }
     }
 

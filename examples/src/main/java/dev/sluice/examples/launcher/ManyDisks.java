@@ -2,8 +2,8 @@ package dev.sluice.examples.launcher;
 
 import dev.sluice.examples.cli.Commands;
 import dev.sluice.examples.cli.Termination;
+import dev.sluice.examples.disk.DiskConfigServer;
 import dev.sluice.examples.disk.DiskHost;
-import dev.sluice.examples.disk.DisksFileServer;
 import dev.sluice.examples.disk.LoopOptions;
 import dev.sluice.examples.systemd.ActivatedSockets;
 import dev.sluice.examples.systemd.ServiceNotifier;
@@ -16,8 +16,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
 /**
- * The disks of a YAML file, served by one process on loops that they share. SIGHUP reads the file again: disks come and go, those whose lines have not
- * changed are not touched.
+ * The disks of a YAML file, served by one process on loops that they share. SIGHUP reads the file again: disks are added and removed, those whose
+ * settings have not changed are not touched.
  */
 @Command(name = "many-disks", mixinStandardHelpOptions = true, description = "Serve all disks of a YAML file; SIGHUP reads it again.")
 public final class ManyDisks implements Callable<Integer> {
@@ -39,7 +39,7 @@ public final class ManyDisks implements Callable<Integer> {
         LinuxPlatform.ensureAvailable();
         try (DiskHost host = DiskHost.start(loops.spec(), ActivatedSockets.none());
                 Termination _ = Termination.closes(host)) {
-            new DisksFileServer(file, host, ServiceNotifier.of(System.getenv())).serve();
+            new DiskConfigServer(file, host, ServiceNotifier.of(System.getenv())).serve();
         }
         return 0;
     }

@@ -32,8 +32,8 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** A served disk whose numbers Prometheus can scrape, a load on it, and a sample of what a scrape gives. */
-@Command(name = "prometheus", mixinStandardHelpOptions = true, description = "Serve a disk with /metrics, put load on it, show what a scrape gives.")
+/** A served disk whose metrics Prometheus can scrape, a load on it, and an excerpt of a scrape. */
+@Command(name = "prometheus", mixinStandardHelpOptions = true, description = "Serve a disk with /metrics, put load on it, show an excerpt of a scrape.")
 public final class Prometheus implements Callable<Integer> {
     private static final int QUEUES = 2;
     private static final int DEPTH = 16;
@@ -43,7 +43,7 @@ public final class Prometheus implements Callable<Integer> {
     @Option(names = "--seconds", paramLabel = "S", defaultValue = "3", description = "Length of the load (default: ${DEFAULT-VALUE}).")
     private double seconds;
 
-    @Option(names = "--port", paramLabel = "N", defaultValue = "0", description = "Port on the loopback interface (default: any that is free).")
+    @Option(names = "--port", paramLabel = "N", defaultValue = "0", description = "Port on the loopback interface (default: any free port).")
     private int port;
 
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
@@ -55,7 +55,7 @@ public final class Prometheus implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        // Before anything is made that a wrong option would leave to be taken away.
+        // Before anything is created that a wrong option would leave behind.
         LoadPlan plan = new LoadPlan(QUEUES, DEPTH, 1, BLOCK_BYTES, 70, false, 0, seconds, false, false, 1);
         LinuxPlatform.ensureAvailable();
         Path directory = Files.createTempDirectory("sluice-prometheus-");
@@ -95,7 +95,7 @@ public final class Prometheus implements Callable<Integer> {
         }
     }
 
-    /** Some of the series of one queue's reads that have a value, as Prometheus would read them. */
+    /** Some non-zero series of one queue's reads, as Prometheus would read them. */
     private static void sample(URI url) throws IOException {
         try (InputStream page = url.toURL().openStream()) {
             String text = new String(page.readAllBytes(), StandardCharsets.UTF_8);

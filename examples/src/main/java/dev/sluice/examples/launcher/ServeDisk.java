@@ -18,8 +18,8 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
 
-/** The smallest program that serves an image to a guest: everything that {@code sluice serve} is made of, in fifteen lines. */
-@Command(name = "serve-disk", mixinStandardHelpOptions = true, description = "Serve an image to a guest, with the parts put together by hand.")
+/** The smallest program that serves an image to a guest: all parts of {@code sluice serve}, in fifteen lines. */
+@Command(name = "serve-disk", mixinStandardHelpOptions = true, description = "Serve an image to a guest, with the parts assembled by hand.")
 public final class ServeDisk implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "IMAGE", description = "A raw image.")
     private Path image;
@@ -37,7 +37,7 @@ public final class ServeDisk implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         LinuxPlatform.ensureAvailable();
-        // Closed from the bottom up: no more requests, nothing in flight, the thread, the image.
+        // Closed in reverse order: no more requests, nothing in flight, the thread, the image.
         try (BlockBackend backend = new IoUringBackendProvider().open(BackendOptions.of(image));
                 IoLoop loop = IoUringLoop.start("disk", IoUringLoopOptions.DEFAULT);
                 BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();

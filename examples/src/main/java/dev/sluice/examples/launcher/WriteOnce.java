@@ -9,17 +9,17 @@ import java.util.concurrent.atomic.AtomicLongArray;
 import reactor.core.publisher.Mono;
 
 /**
- * A stage that lets every logical block be written once while the process runs, and refuses to change it from then on, be it by a write, a discard
- * or by writing zeroes. Reads and flushes don't concern it and go past it.
+ * A stage that lets every logical block be written once while the process runs, and refuses to change it from then on, by a write, a discard
+ * or by writing zeroes. Reads and flushes are of no interest to it and bypass it.
  *
- * <p><b>Threading:</b> any loop; of two requests for the same block one gets it. <b>Failure:</b> a write that fails gives its blocks back; a refused
- * one is IOERR, and the image is not touched. <b>Allocation:</b> a bit per block when it is made, a Mono for each request that modifies.
+ * <p><b>Threading:</b> any loop; of two requests for the same block one gets it. <b>Failure:</b> a write that fails releases its blocks; a refused
+ * one completes with IOERR and leaves the image unchanged. <b>Allocation:</b> a bit per block on creation, a Mono for each request that modifies.
  */
 public final class WriteOnce implements BlockStage {
     private final int blockBytes;
     private final AtomicLongArray written;
 
-    /** For a disk of this geometry, nothing of which counts as written yet. */
+    /** For a disk of this geometry, with no block marked as written. */
     public WriteOnce(BlockGeometry geometry) {
         this.blockBytes = geometry.logicalBlockBytes();
         this.written = new AtomicLongArray(Math.toIntExact(Math.ceilDiv(Math.ceilDiv(geometry.sizeBytes(), blockBytes), Long.SIZE)));
@@ -46,7 +46,7 @@ public final class WriteOnce implements BlockStage {
         });
     }
 
-    /** Marks blocks as written; returns the first that was before, or the end. */
+    /** Marks blocks as written; returns the first that was marked before, or the end. */
     private long claim(long first, long end) {
         for (long block = first; block < end; block++) {
             long bit = 1L << block % Long.SIZE;
@@ -69,7 +69,7 @@ public final class WriteOnce implements BlockStage {
         return Provider.NAME;
     }
 
-    /** Puts the stage behind {@code --stage write-once}. */
+    /** Registers the stage for {@code --stage write-once}. */
     public static final class Provider implements BlockStageProvider {
         static final String NAME = "write-once";
 
@@ -81,7 +81,7 @@ public final class WriteOnce implements BlockStage {
         @Override
         public BlockStage create(String arguments, BlockGeometry geometry) {
             if (!arguments.isEmpty()) {
-                throw new IllegalArgumentException("stage " + NAME + " takes no arguments; it was given '" + arguments + "'");
+                throw new IllegalArgumentException("stage " + NAME + " takes no arguments, but got '" + arguments + "'");
             }
             return new WriteOnce(geometry);
         }

@@ -1,6 +1,6 @@
 /**
  * Programs to copy from: each is one short class with a {@code main} of its own, and a subcommand of {@code sluice example}. Reading order:
- * {@link dev.sluice.examples.launcher.ServeDisk} (the parts of a served disk put together by hand),
+ * {@link dev.sluice.examples.launcher.ServeDisk} (the parts of a served disk, assembled by hand),
  * {@link dev.sluice.examples.launcher.CustomStage} with {@link dev.sluice.examples.launcher.WriteOnce},
  * {@link dev.sluice.examples.launcher.CopyImage} (a Java program's own I/O),
  * {@link dev.sluice.examples.launcher.Prometheus}, {@link dev.sluice.examples.launcher.Inspect} (the driver side),

@@ -11,8 +11,8 @@ import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a Sluice backend tells about itself in the file of {@code serve --stats}: a line of cumulative counts a second, of which the
- * first and the last within a measurement are compared. Any thread.
+ * The statistics that a Sluice backend writes to the file of {@code serve --stats}: a line of cumulative counts per second. Compares the
+ * first and the last line within a measurement. Any thread.
  */
 public final class BackendStats {
     /** No file was named: everything is unknown. */
@@ -20,13 +20,13 @@ public final class BackendStats {
 
     private static final int LAST_LINES_BYTES = 8192;
 
-    /** The last line of the file at some time; null where there is none yet. */
+    /** The last line of the file at some time; null if there is none yet. */
     public record Sample(@Nullable JsonNode line) {}
 
     /**
-     * What happened between two samples, per request that the backend completed.
+     * The change between two samples, per request that the backend completed.
      *
-     * @param requests completed by the backend, 0 where nothing is known
+     * @param requests completed by the backend, 0 if unknown
      */
     public record Window(
             long requests, OptionalDouble heapBytes, OptionalDouble kicks, OptionalDouble calls, OptionalDouble enters, OptionalDouble submissions) {
@@ -44,7 +44,7 @@ public final class BackendStats {
     /**
      * The statistics in a file.
      *
-     * @throws IOException where there is no such file
+     * @throws IOException if there is no such file
      */
     public static BackendStats in(Path file) throws IOException {
         if (!Files.isReadable(file)) {
@@ -53,7 +53,7 @@ public final class BackendStats {
         return new BackendStats(file);
     }
 
-    /** What the file says now. */
+    /** The current last line. */
     public Sample sample() {
         Path path = file;
         if (path == null) {
@@ -74,7 +74,7 @@ public final class BackendStats {
         }
     }
 
-    /** What happened since then, up to now. */
+    /** The change since then, up to now. */
     public Window since(Sample before) {
         JsonNode from = before.line();
         JsonNode to = sample().line();

@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Content that tells where and when it was written: every 8 bytes depend on the sector they belong in, on how often that block was
- * written and on the load's seed, so that a lost, stale or misplaced write is seen. Immutable, allocation free.
+ * Content that identifies where and when it was written: every 8 bytes depend on the sector they belong in, on how often that block was
+ * written and on the load's seed, so that a lost, stale or misplaced write is detected. Immutable, allocation free.
  */
 final class BlockPattern {
     private static final int SECTOR_BYTES = 512;

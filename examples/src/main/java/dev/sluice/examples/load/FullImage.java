@@ -8,8 +8,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.SplittableRandom;
 
 /**
- * An image to put a load on, without holes and full of random bytes. A hole is read without the disk; and where the load fills it block by block, the file
- * system has an extent for each of them to give out, and to take back when the image is removed, which takes it up to a minute.
+ * An image to put a load on: without holes, and full of random bytes. A hole is read without the disk. And if the load fills a sparse image block by block,
+ * the file system allocates an extent per block, and takes up to a minute to free them when the image is removed.
  */
 public final class FullImage {
     private static final int CHUNK_BYTES = 1 << 20;
@@ -17,9 +17,9 @@ public final class FullImage {
     private FullImage() {}
 
     /**
-     * Makes it. The bytes are the same each time.
+     * Creates the image. The bytes are the same each time.
      *
-     * @throws IOException where it exists already, or cannot be written
+     * @throws IOException if it exists already, or cannot be written
      */
     public static void create(Path image, long bytes) throws IOException {
         SplittableRandom random = new SplittableRandom(1);

@@ -9,13 +9,13 @@ import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
 
 /**
- * A load on a disk, from its start to its report.
+ * A load on a disk, from start to report.
  *
  * <p><b>Threading:</b> {@link #run} on one thread, once; {@link #stop} and the progress from any. <b>Ownership:</b> the driver stays its
- * opener's. <b>Failure:</b> errors of requests are counted; a disk that stops answering or breaks the protocol ends the load with an exception.
+ * opener's. <b>Failure:</b> errors of requests are counted; a disk that stops responding or violates the protocol terminates the load with an exception.
  */
 public final class Load {
-    /** The phases of a load, in their order. */
+    /** The phases of a load, in order. */
     public enum Phase {
         WARMING_UP,
         MEASURING,
@@ -54,9 +54,9 @@ public final class Load {
     }
 
     /**
-     * Runs warm-up, measurement and, where planned, the verification. Blocks until all is done.
+     * Runs warm-up, measurement and, if planned, the verification. Blocks until all is done.
      *
-     * @throws IOException where the disk stopped answering or broke the protocol
+     * @throws IOException if the disk stopped responding or violated the protocol
      */
     public LoadReport run() throws IOException, InterruptedException {
         List<Thread> threads = new ArrayList<>();
@@ -83,7 +83,7 @@ public final class Load {
                 cpuSeconds = OptionalDouble.of(cpuAfter.getAsDouble() - cpuBefore.getAsDouble());
             }
         } catch (BrokenBarrierException broken) {
-            // A job has failed; its own exception is told below.
+            // A job has failed; its own exception is reported below.
             failed = true;
         }
         for (Thread thread : threads) {
@@ -107,7 +107,7 @@ public final class Load {
         return stopped || failed;
     }
 
-    /** Whether there is nobody left to answer. Any thread. */
+    /** Whether all jobs have terminated. Any thread. */
     boolean backendHungUp() {
         return driver.backendHungUp();
     }
@@ -116,7 +116,7 @@ public final class Load {
         failed = true;
     }
 
-    /** What the load is doing. */
+    /** The current phase. */
     public Phase phase() {
         return current;
     }
@@ -130,7 +130,7 @@ public final class Load {
         return sum;
     }
 
-    /** Blocks read back and found as they were written. */
+    /** Blocks read back whose content was correct. */
     public long verifiedBlocks() {
         long sum = 0;
         for (QueueLoad queue : queues) {

@@ -8,14 +8,14 @@ import java.util.concurrent.CyclicBarrier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One driver thread with its queues: warm-up, measurement, and where the load verifies, reading back what it wrote. The phases of all jobs
- * begin together at a barrier. A disk that does not answer for {@value #SILENCE_SECONDS} s fails the job.
+ * One driver thread with its queues: warm-up, measurement, and if the load verifies, reading back what it wrote. The phases of all jobs
+ * start together at a barrier. A disk that does not respond for {@value #SILENCE_SECONDS} s fails the job.
  */
 final class LoadJob implements Runnable {
     private static final int SILENCE_SECONDS = 30;
     private static final int AWAIT_MILLIS = 50;
 
-    /** A silence that makes a look at the connection worth its system call, and how often. */
+    /** After this long without completions it is worth a system call to check the connection, and again after as long. */
     private static final long SUSPICIOUS_NANOS = 200_000_000L;
 
     private final LoadPlan plan;
@@ -58,13 +58,13 @@ final class LoadJob implements Runnable {
         }
     }
 
-    /** Breaks the barrier for good: a reset would mend it for whoever comes later, and he would wait alone. */
+    /** Breaks the barrier permanently: a reset would repair it for a job that arrives later, which would then wait alone. */
     private void breakPhase() {
         Thread.currentThread().interrupt();
         try {
             int _ = phase.await();
         } catch (InterruptedException | BrokenBarrierException broken) {
-            // That is what it was for; this thread ends here.
+            // Intended: this thread stops here.
         }
     }
 
@@ -136,7 +136,7 @@ final class LoadJob implements Runnable {
             throw new IllegalStateException("the backend has closed the connection");
         }
         if (silence > SILENCE_SECONDS * 1_000_000_000L) {
-            throw new IllegalStateException("the disk has not answered for " + SILENCE_SECONDS + " s");
+            throw new IllegalStateException("the disk has not completed a request for " + SILENCE_SECONDS + " s");
         }
     }
 }

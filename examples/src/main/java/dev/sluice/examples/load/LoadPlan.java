@@ -1,18 +1,18 @@
 package dev.sluice.examples.load;
 
 /**
- * What a load does. Immutable.
+ * The parameters of a load. Immutable.
  *
  * @param queues queues of the disk to use
  * @param depth requests in flight per queue
  * @param jobs driver threads; the queues are split among them
  * @param blockBytes size of a request, a multiple of 512
  * @param readPercent share of reads among the requests, 0 to 100
- * @param sequential whether each queue walks through its part of the disk instead of jumping about in it
+ * @param sequential whether each queue walks through its part of the disk instead of using random offsets
  * @param warmUpSeconds load before the measurement
  * @param seconds length of the measurement
  * @param verify whether writes carry a pattern that reads check
- * @param poll whether the driver spins for completions instead of sleeping until it is called
+ * @param poll whether the driver spins for completions instead of sleeping until it gets an interrupt
  * @param seed of offsets and patterns
  */
 public record LoadPlan(
@@ -33,7 +33,7 @@ public record LoadPlan(
         within("depth", depth, 1, 32768);
         within("jobs", jobs, 1, 256);
         if (jobs > queues) {
-            throw new IllegalArgumentException("jobs " + jobs + " are more than queues " + queues + ": a queue is one job's");
+            throw new IllegalArgumentException("jobs " + jobs + " exceed queues " + queues + ": each job needs a queue of its own");
         }
         within("block size", blockBytes, 512, 1 << 22);
         if (blockBytes % 512 != 0) {
@@ -41,7 +41,7 @@ public record LoadPlan(
         }
         within("read percent", readPercent, 0, 100);
         if (verify && readPercent == 100) {
-            throw new IllegalArgumentException("a load that only reads has written nothing to verify: let it write as well, with rw, randrw, write or randwrite");
+            throw new IllegalArgumentException("a read-only load writes nothing to verify: use rw, randrw, write or randwrite");
         }
         if (!(seconds > 0) || seconds > 86400 || !(warmUpSeconds >= 0) || warmUpSeconds > 3600) {
             throw new IllegalArgumentException("seconds " + seconds + " (warm-up " + warmUpSeconds + ") are not above 0 and at most a day");

@@ -9,10 +9,10 @@ import java.util.OptionalDouble;
 import org.HdrHistogram.Histogram;
 
 /**
- * What a load showed. Latencies are in microseconds, from the submission of a request to the driver's pass that reaped it.
+ * The results of a load. Latencies are in microseconds, from the submission of a request to the pass of the driver that reaped it.
  *
  * @param rows one per queue, then the sum of all
- * @param cpuSeconds of the backend during the measurement; empty where it is unknown
+ * @param cpuSeconds of the backend during the measurement; empty if unknown
  */
 public record LoadReport(
         LoadPlan plan,
@@ -75,12 +75,12 @@ public record LoadReport(
                 : OptionalDouble.empty();
     }
 
-    /** True where every request succeeded and every block that was checked was as it had been written. */
+    /** True if every request succeeded and the content of every verified block was correct. */
     public boolean clean() {
         return all().errors() == 0 && wrongBlocks == 0 && all().requests() > 0;
     }
 
-    /** The report for people: a line per queue, then what the backend spent. */
+    /** The report for people: a line per queue, then the backend's cost. */
     public String table() {
         StringBuilder text = new StringBuilder(
                 String.format(Locale.ROOT, ROW, "", "IOPS", "MiB/s", "p50 us", "p99 us", "p99.9 us", "max us", "errors"));
@@ -98,12 +98,12 @@ public record LoadReport(
                     number("%d", row.errors())));
         }
         text.append("  backend ").append(backend.command()).append(" (pid ").append(backend.pid()).append("): ")
-                .append(orUnknown("%.2f us CPU", cpuMicrosPerRequest(), 1)).append(" a request, ")
+                .append(orUnknown("%.2f us CPU", cpuMicrosPerRequest(), 1)).append(" per request, ")
                 .append(orUnknown("%.0f %% of a core", cpuSeconds, 100 / seconds)).append("; ")
                 .append(orUnknown("%.2f heap bytes", window.heapBytes(), 1)).append(", ")
                 .append(orUnknown("%.3f kicks", window.kicks(), 1)).append(", ")
-                .append(orUnknown("%.3f calls", window.calls(), 1)).append(", ")
-                .append(orUnknown("%.3f enters", window.enters(), 1)).append(" a request\n");
+                .append(orUnknown("%.3f interrupts", window.calls(), 1)).append(", ")
+                .append(orUnknown("%.3f enters", window.enters(), 1)).append(" per request\n");
         if (plan.verify()) {
             text.append(number("  verified %,d blocks", verifiedBlocks)).append(number(", %,d wrong\n", wrongBlocks));
         }

@@ -25,13 +25,13 @@ public final class LoadedDisk {
     /**
      * Opens the queues that the load uses.
      *
-     * @throws IOException where the disk cannot be opened or cannot bear that load, in one line that says what to do
+     * @throws IOException if the disk cannot be opened or does not support that load; one line with the remedy
      */
     public static BlockDriver open(Path socket, LoadPlan plan) throws IOException {
         return open(socket, plan, plan.queues());
     }
 
-    /** Opens more queues than the load uses, as a guest starts all that it is offered. */
+    /** Opens more queues than the load uses, as a guest starts all that the disk offers. */
     public static BlockDriver open(Path socket, LoadPlan plan, int queues) throws IOException {
         int wanted = Math.max(SMALLEST_QUEUE, plan.depth());
         int queueSize = Integer.highestOneBit(wanted - 1) << 1;
@@ -56,18 +56,18 @@ public final class LoadedDisk {
         } catch (BackendViolationException other) {
             throw noVhostUser(socket, other);
         } catch (BackendRefusedException refused) {
-            throw new IOException("the disk at " + socket + " was not set up: " + refused.getMessage() + ". Does it take queues of "
-                    + options.shape().queueSize() + "? If not, use less --depth; its own log may say more", refused);
+            throw new IOException("the disk at " + socket + " cannot be set up: " + refused.getMessage() + ". Does it support queues of "
+                    + options.shape().queueSize() + "? If not, use a smaller --depth; see also its log", refused);
         }
     }
 
-    /** The same failure, saying what to do where it is known. */
+    /** The same failure, with the remedy if it is known. */
     public static IOException notConnected(Path socket, ErrnoException refused) {
         String why = switch (refused.errno()) {
             case Errno.ENOENT -> "there is no socket; start the backend first";
-            // Linux refuses alike where nobody listens and where there could be nobody.
-            case Errno.ECONNREFUSED -> isSocket(socket) ? "nobody listens there any more; start the backend again" : "it is no socket; name the one of the backend";
-            case Errno.EACCES, Errno.EPERM -> "it is not yours; run this as the user of the backend";
+            // Linux returns the same errno whether nobody listens on the socket or the file is not a socket.
+            case Errno.ECONNREFUSED -> isSocket(socket) ? "nobody listens there any more; restart the backend" : "it is not a socket; use the backend's socket";
+            case Errno.EACCES, Errno.EPERM -> "permission denied; run this as the user of the backend";
             default -> "";
         };
         return why.isEmpty() ? refused : new IOException("cannot connect to " + socket + ": " + why, refused);
@@ -81,37 +81,38 @@ public final class LoadedDisk {
         }
     }
 
-    /** What a backend that says nothing means. */
+    /** The likely reason why a backend sends no reply. */
     public static IOException noAnswer(Path socket, Exception silent) {
-        return new IOException("no answer from " + socket + ": another front end may be connected, and a backend serves one at a time; end that one first", silent);
+        return new IOException("no reply from " + socket + ": another front end may be connected, and a backend serves one at a time; disconnect that one"
+                + " first", silent);
     }
 
-    /** What an answer means that is not of the protocol. */
+    /** The likely reason for a reply that violates the protocol. */
     public static IOException noVhostUser(Path socket, BackendViolationException other) {
-        return new IOException("what listens at " + socket + " does not speak vhost-user: " + other.getMessage(), other);
+        return new IOException("the process that listens at " + socket + " does not speak vhost-user: " + other.getMessage(), other);
     }
 
-    /** Why the disk cannot bear the load; empty where it can. */
+    /** Why the disk does not support the load; empty if it does. */
     private static String misfit(BlockDriver driver, LoadPlan plan, int queues) {
         DiskConfig config = driver.config();
         int offered = driver.queueCount();
         if (offered < queues) {
-            return "offers " + offered + (offered == 1 ? " queue" : " queues") + ", not " + queues + "; ask for fewer with --queues";
+            return "offers " + offered + (offered == 1 ? " queue" : " queues") + ", not " + queues + "; use fewer --queues";
         }
         if (plan.readPercent() < 100 && config.readOnly()) {
-            return "is read-only; read from it only, with --rw randread or read";
+            return "is read-only; use --rw randread or read";
         }
         if (plan.blockBytes() % config.blkSize() != 0) {
             return "has blocks of " + config.blkSize() + " bytes; --bs " + plan.blockBytes() + " is not a multiple of that";
         }
         // Requests here have one segment.
         if (config.sizeMax() != 0 && plan.blockBytes() > config.sizeMax()) {
-            return "takes segments of up to " + config.sizeMax() + " bytes; --bs " + plan.blockBytes() + " is more";
+            return "accepts segments of up to " + config.sizeMax() + " bytes; --bs " + plan.blockBytes() + " is more";
         }
         return "";
     }
 
-    /** Before a queue's memory is mapped that this machine does not have: the kernel would kill somebody for it later. */
+    /** Rejects queues that need more memory than this machine has, before it is mapped: the kernel would kill a process for it later. */
     private static void checkMemory(long neededBytes) throws IOException {
         long availableBytes;
         try (Stream<String> lines = Files.lines(Path.of("/proc/meminfo"))) {

@@ -7,14 +7,14 @@ import java.util.BitSet;
 import org.HdrHistogram.Histogram;
 
 /**
- * The load on one queue: keeps its depth full and measures each request from its submission to the pass that reaped it.
+ * The load on one queue: keeps its depth full and measures each request from its submission to the pass of the driver that reaped it.
  *
- * <p>Each queue has its own part of the disk, so that what one wrote no other overwrites; within it no two requests touch the same block
+ * <p>Each queue has its own part of the disk, so that queues do not overwrite each other's data; within it no two requests touch the same block
  * at once while the load verifies. <b>Threading:</b> its job's thread; the counters may be read by others while it runs, for progress.
  * <b>Allocation:</b> none per request.
  */
 final class QueueLoad implements CompletionHandler {
-    /** Blocks of a queue's part that a verifying load uses: bounds its memory. */
+    /** Blocks of a queue's part that a verifying load uses; bounds its memory. */
     private static final int MOST_VERIFIED_BLOCKS = 1 << 16;
 
     private static final long HIGHEST_LATENCY_NANOS = 60_000_000_000L;
@@ -48,9 +48,9 @@ final class QueueLoad implements CompletionHandler {
     private volatile long wrongBlocks;
 
     /**
-     * A load on a queue of its own.
+     * Creates the load on one queue.
      *
-     * @param diskSectors capacity of the disk, of which this queue uses the part that its index gives it
+     * @param diskSectors capacity of the disk, of which this queue uses the part given by its index
      */
     QueueLoad(LoadPlan plan, DriverQueue queue, long diskSectors) {
         this.plan = plan;
@@ -77,7 +77,7 @@ final class QueueLoad implements CompletionHandler {
         return queue;
     }
 
-    /** Reaps what is done and submits as much again. Returns how many requests were reaped. */
+    /** Reaps completions and submits as many new requests. Returns how many were reaped. */
     int pass(long nowNanos) {
         this.nowNanos = nowNanos;
         int reaped = queue.poll(this);
@@ -90,12 +90,12 @@ final class QueueLoad implements CompletionHandler {
         return reaped;
     }
 
-    /** From now on nothing is submitted; what is in flight still is reaped. */
+    /** Submits nothing from now on; what is in flight is still reaped. */
     void stopRefilling() {
         refilling = false;
     }
 
-    /** Starts to read every block again that this load has written; done once nothing is in flight. */
+    /** Starts reading back every block that this load has written; done once nothing is in flight. */
     void readBack() {
         readingBack = true;
         refilling = true;
@@ -106,7 +106,7 @@ final class QueueLoad implements CompletionHandler {
         return queue.inFlight() == 0;
     }
 
-    /** Forgets what was measured so far: the warm-up is over. */
+    /** Discards the figures of the warm-up. */
     void restartMeasurement() {
         latencies.reset();
         requests = 0;
@@ -186,7 +186,7 @@ final class QueueLoad implements CompletionHandler {
         }
     }
 
-    /** A xorshift: the quality that offsets need, without an object. */
+    /** A xorshift: random enough for offsets, without an object. */
     private long nextRandom(long bound) {
         long x = random;
         x ^= x << 13;

@@ -10,8 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The command that runs a sluice command of this build in a process of its own, with the options of the {@code sluice} script: a shell looks at what the
- * user has chosen, as the script does, and becomes the virtual machine. Any thread.
+ * The command line that runs a sluice command of this build in a process of its own, with the options of the {@code sluice} script: like that script, a
+ * shell evaluates the user's settings and becomes the virtual machine. Any thread.
  */
 public final class SluiceCommandLine {
     private static final String MAIN = "dev.sluice.examples.SluiceCommand";
@@ -20,7 +20,7 @@ public final class SluiceCommandLine {
 
     private SluiceCommandLine() {}
 
-    /** Arguments as a person types them behind {@code sluice}. */
+    /** The command line for arguments as a person types them after {@code sluice}. */
     public static List<String> of(List<String> arguments) {
         List<String> command = new ArrayList<>();
         command.addAll(List.of("sh", "-c", "home=\n" + text(LAUNCH) + "\nexec \"$0\" $memory \"$@\""));
@@ -31,7 +31,7 @@ public final class SluiceCommandLine {
         return command;
     }
 
-    /** The argument file that the launchers hand to {@code java}; an option a line. */
+    /** The argument file that the launchers pass to {@code java}; one option per line. */
     private static List<String> jvmOptions() {
         return text(JVM_OPTIONS).lines().filter(line -> !line.isBlank() && !line.startsWith("#")).toList();
     }
@@ -39,7 +39,7 @@ public final class SluiceCommandLine {
     private static String text(String resource) {
         try (InputStream in = SluiceCommandLine.class.getResourceAsStream(resource)) {
             if (in == null) {
-                throw new IllegalStateException(resource + " is not beside the classes");
+                throw new IllegalStateException(resource + " is missing from the class path");
             }
             return new String(in.readAllBytes(), UTF_8);
         } catch (IOException failed) {

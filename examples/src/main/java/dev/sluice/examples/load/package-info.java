@@ -1,5 +1,5 @@
 /**
- * Load on a vhost-user-blk disk through the Java driver, and what it showed. Reading order: {@link dev.sluice.examples.load.LoadPlan},
+ * Load on a vhost-user-blk disk through the Java driver, and its results. Reading order: {@link dev.sluice.examples.load.LoadPlan},
  * {@link dev.sluice.examples.load.Load}, {@link dev.sluice.examples.load.LoadJob}, {@link dev.sluice.examples.load.QueueLoad},
  * {@link dev.sluice.examples.load.LoadReport}.
  */

@@ -4,16 +4,18 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The shape of the original table: everything off, then one part on after another. 4 KiB random reads, 64 in flight for each job, as fio's
- * {@code iodepth=64} and {@code numjobs} have it. Linux gives each CPU a queue: with four queues every job has its own and with one they all share it.
+ * The shape of the original table: everything off, then one part on after another. 4 KiB random reads, 64 in flight per job, like fio's
+ * {@code iodepth=64} and {@code numjobs}. Linux gives each CPU a queue: with four queues every job has its own, with one queue all jobs share it.
  */
 final class Ablation {
     private static final int JOB_DEPTH = 64;
     private static final int QUEUES = 4;
     private static final int BLOCK_BYTES = 4096;
 
-    private static final String NOTE = "4 KiB random reads, O_DIRECT where there is an image, one loop, driver sleeping. A job keeps 64 requests in flight on the queue of its CPU, as"
-            + " Linux spreads them: with one queue four jobs are 256 in flight on it. The stage in every row is `uninterested`, one that does not care about reads.";
+    private static final String NOTE = "4 KiB random reads, O_DIRECT if there is an image, one loop, driver sleeping. A job keeps 64 requests in flight on"
+            + " the queue of its CPU, as"
+            + " Linux spreads them: with one queue, four jobs have 256 in flight on it. The stage in every row is `uninterested`, which is not interested in"
+            + " reads.";
 
     private Ablation() {}
 
@@ -31,7 +33,7 @@ final class Ablation {
     }
 
     private static List<Row> rows(Medium medium, int jobs) {
-        // Driven by one thread: a queue is one thread's.
+        // Driven by one thread: a queue belongs to one thread.
         DriverLoad shared = new DriverLoad(1, 1, JOB_DEPTH * jobs, 1, BLOCK_BYTES, false);
         DriverLoad each = new DriverLoad(QUEUES, jobs, JOB_DEPTH, jobs, BLOCK_BYTES, false);
         SluiceSpec oneQueue = SluiceSpec.on(medium, "--stage", "uninterested", "--num-queues", "1");
@@ -48,8 +50,9 @@ final class Ablation {
         DriverLoad load = DriverLoad.onQueues(1);
         return new Experiment(
                 "What a stage costs: null sink",
-                "1 queue, depth 64. A Flux operator sees every request of a queue in the loop's thread; `noop` is a stage that gets a Mono per request and does nothing;"
-                        + " `hop` is one that changes to another thread, and its answer changes back.",
+                "1 queue, depth 64. A Flux operator sees every request of a queue in the loop's thread; `noop` is a stage that gets a Mono per request and"
+                + " does nothing;"
+                        + " `hop` is one that changes to another thread, and whose completion changes back.",
                 Metric.CPU_MICROS,
                 true,
                 List.of(
@@ -63,7 +66,7 @@ final class Ablation {
         DriverLoad load = DriverLoad.onQueues(1).polling();
         return new Experiment(
                 "What counting costs: null sink",
-                "1 queue, depth 64, driver polling. Every other table has it on, for `--stats`; it is the same as for `--metrics`, and off unless asked for.",
+                "1 queue, depth 64, driver polling. Every other table has it on, for `--stats`; it costs the same for `--metrics`, and is off by default.",
                 Metric.CPU_MICROS,
                 true,
                 List.of(

@@ -2,28 +2,28 @@ package dev.sluice.examples.matrix;
 
 import java.util.List;
 
-/** A backend as a row wants it. Equal ones are one process that several rows measure one after another. */
+/** The backend of a row. Rows with equal backends share a process and are measured one after another. */
 sealed interface BackendSpec permits SluiceSpec, StorageDaemonSpec {
-    /** Sectors of the null sink, as an option of size has it. */
+    /** Size of the null sink, in the notation of a size option. */
     String NULL_SIZE_BYTES = Long.toString(2L << 30);
 
     Medium medium();
 
-    /** What to run. */
+    /** The command to run. */
     List<String> command(Places places);
 
-    /** What to type for the same. */
+    /** The command as a person would type it. */
     String display();
 
-    /** What is missing on this machine to run it, with what to do; empty where nothing is. */
+    /** What this machine lacks to run it, with the remedy; empty if nothing is missing. */
     String missing();
 
-    /** Whether it tells of itself in {@link Places#stats()}. */
+    /** Whether it writes statistics to {@link Places#stats()}. */
     boolean hasStats();
 
-    /** Whether the first seconds of the process are slower than the rest. */
+    /** Whether the process is slower in its first seconds. */
     boolean compilesWhileRunning();
 
-    /** About how long it takes to start and to end. */
+    /** Approximate time to start and to stop. */
     double startAndStopSeconds();
 }

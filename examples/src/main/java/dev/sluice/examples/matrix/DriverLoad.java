@@ -5,8 +5,8 @@ import dev.sluice.examples.load.LoadPlan;
 /**
  * Random reads from the Java driver in this process.
  *
- * @param opened queues that the driver starts, as a guest starts all that it is offered
- * @param queues of these that are used
+ * @param opened queues that the driver starts, as a guest starts all that the disk offers
+ * @param queues how many of them are used
  * @param depth requests in flight on each
  * @param jobs driver threads
  * @param poll whether the driver spins instead of sleeping
@@ -16,7 +16,7 @@ record DriverLoad(int opened, int queues, int depth, int jobs, int blockBytes, b
     private static final int USUAL_DEPTH = 64;
     private static final int SEED = 1;
 
-    /** 4 KiB at depth 64 on each of some queues, one thread, sleeping. */
+    /** 4 KiB at depth 64 on each of several queues, one thread, sleeping. */
     static DriverLoad onQueues(int queues) {
         return new DriverLoad(queues, queues, USUAL_DEPTH, 1, USUAL_BLOCK_BYTES, false);
     }

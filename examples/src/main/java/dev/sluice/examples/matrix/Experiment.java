@@ -6,8 +6,8 @@ import java.util.function.Predicate;
 /**
  * A table: rows that are compared with one another. Immutable.
  *
- * @param note what to know to read it
- * @param headline what the plot shows of it
+ * @param note explains how to read it
+ * @param headline the figure that the plot shows
  * @param gains whether each row is compared with the first, in requests per CPU second
  */
 record Experiment(String title, String note, Metric headline, boolean gains, List<Row> rows) {
@@ -15,7 +15,7 @@ record Experiment(String title, String note, Metric headline, boolean gains, Lis
         rows = List.copyOf(rows);
     }
 
-    /** The same with those rows only. */
+    /** The same with only these rows. */
     Experiment where(Predicate<Row> wanted) {
         return new Experiment(title, note, headline, gains, rows.stream().filter(wanted).toList());
     }

@@ -3,14 +3,14 @@ package dev.sluice.examples.matrix;
 import java.util.List;
 import java.util.Optional;
 
-/** A table that is being filled. */
+/** The results of a table so far. */
 record ExperimentResult(Section section, Experiment experiment, List<RowResult> rows) {
     static ExperimentResult empty(Section section, Experiment experiment) {
         return new ExperimentResult(section, experiment, experiment.rows().stream().map(RowResult::new).toList());
     }
 
     /**
-     * How many times as many requests a CPU second as the first row, 1 for the same; empty where one of the two is not known or the
+     * The number of requests per CPU second relative to the first row, 1 for equal; empty if one of the two is unknown or the
      * table does not compare.
      */
     Optional<Double> gain(RowResult row) {

@@ -25,8 +25,8 @@ record GuestFio(int jobs) implements Workload {
             }
         }
         return List.of(new Experiment(
-                "A real guest, emulated, which ranks nothing: the original's fio script, 4 queues",
-                "**An emulated guest (QEMU without hardware acceleration) is too slow to rank backends: this shows that both serve it, not which is faster.**"
+                "A real guest, emulated, not for ranking: the original's fio script, 4 queues",
+                "**An emulated guest (QEMU without hardware acceleration) is too slow to rank backends: this shows that both work, not which is faster.**"
                         + " fio with libaio, 4 KiB random reads, iodepth 64, direct, in the guest; latencies are those that the guest saw.",
                 Metric.IOPS, false, rows));
     }

@@ -20,9 +20,9 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
 /**
- * One guest that runs the original's fio script once for each number of jobs, and what it and its backend showed.
+ * One guest that runs the original's fio script once for each number of jobs, and the results of the guest and its backend.
  *
- * <p><b>Threading:</b> {@link #run} on one thread; the console's thread notes what the backend had used when each job began and ended.
+ * <p><b>Threading:</b> {@link #run} on one thread; the console's thread records the backend's counters when each job starts and ends.
  */
 final class GuestRun {
     private static final Duration TIME_LIMIT = Duration.ofMinutes(5);
@@ -43,16 +43,16 @@ final class GuestRun {
         this.stats = stats;
     }
 
-    /** What this machine lacks for a guest, with what to do, on one line; empty where nothing is. */
+    /** What this machine lacks for a guest, with the remedy, in one line; empty if nothing is missing. */
     static String missing() {
         List<String> missing = GuestTools.find().missing();
-        return missing.isEmpty() ? "" : "no guest here: missing " + String.join(", ", missing) + "; './sluice demo --guest' says what to install";
+        return missing.isEmpty() ? "" : "no guest here: missing " + String.join(", ", missing) + "; './sluice demo --guest' lists what to install";
     }
 
     /**
-     * Boots the guest and waits until it has run everything.
+     * Boots the guest and waits until it has finished all runs.
      *
-     * @return what each number of jobs showed
+     * @return the result for each number of jobs
      */
     Map<Integer, Sample> run(RunningBackend served, List<GuestFio> loads, double seconds) throws IOException, InterruptedException {
         String list = loads.stream().map(load -> Integer.toString(load.jobs())).collect(Collectors.joining(" "));
@@ -65,7 +65,8 @@ final class GuestRun {
             result = guest.await();
         }
         if (result.exitStatus() != 0) {
-            throw new IOException("the guest's script ended with " + result.exitStatus() + ": " + result.output().lines().reduce((first, last) -> last).orElse(""));
+            throw new IOException("the guest's script exited with " + result.exitStatus() + ": "
+                    + result.output().lines().reduce((first, last) -> last).orElse(""));
         }
         Map<Integer, Sample> samples = new TreeMap<>();
         for (GuestFio load : loads) {
@@ -74,7 +75,7 @@ final class GuestRun {
         return samples;
     }
 
-    /** A line of the console, as it comes: the time of the backend's figures is now. */
+    /** Handles a line of the console as it arrives: the backend's counters are read now. */
     private void heard(String line) {
         if (line.startsWith(BEGIN)) {
             begun.put(line.substring(BEGIN.length()).strip(), new Mark(backend.cpuSeconds(), stats.sample()));
@@ -87,7 +88,7 @@ final class GuestRun {
         }
     }
 
-    /** CPU here is of the whole run, not yet of a request: what the guest did is not known before its result. */
+    /** CPU of the whole run here, not yet per request: the number of requests is only known from the guest's result. */
     private Sample used(Mark begin) {
         Map<Metric, Double> figures = new EnumMap<>(Metric.class);
         OptionalDouble now = backend.cpuSeconds();
@@ -118,7 +119,7 @@ final class GuestRun {
         return merge(new ObjectMapper().readTree(output.substring(from, to)), backendFigures == null ? new Sample(Map.of()) : backendFigures);
     }
 
-    /** What fio saw, and what the backend spent on it. */
+    /** fio's figures, and the backend's cost. */
     static Sample merge(JsonNode fio, Sample backendFigures) throws IOException {
         JsonNode read = fio.path("jobs").path(0).path("read");
         double requests = read.path("total_ios").asDouble();

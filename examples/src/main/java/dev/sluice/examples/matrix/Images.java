@@ -8,9 +8,9 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /**
- * The images that the backends serve in turns, made when the first one asks: full ones.
+ * The images that the backends share, one at a time, created on first use and filled with data.
  *
- * <p><b>Threading:</b> one thread. <b>Failure:</b> an image that cannot be made is tried once; every row on it is told why.
+ * <p><b>Threading:</b> one thread. <b>Failure:</b> the creation of an image is tried once; if it fails, every row on it reports the reason.
  */
 final class Images {
     private static final long ROOM_TO_SPARE_BYTES = 256L << 20;
@@ -26,12 +26,12 @@ final class Images {
         this.workspace = workspace;
     }
 
-    /** Whether it was asked for before. */
+    /** Whether its creation has been tried. */
     boolean tried(Medium medium) {
         return made.containsKey(medium) || refused.containsKey(medium);
     }
 
-    /** The image on a medium, full. */
+    /** The full image on a medium. */
     Path on(Medium medium) throws IOException {
         Path existing = made.get(medium);
         if (existing != null) {
@@ -57,16 +57,16 @@ final class Images {
         Path directory = ram ? settings.ramDirectory() : settings.diskDirectory();
         String option = ram ? "--ram-dir" : "--dir";
         if (!Files.isDirectory(directory)) {
-            throw new IOException(directory + " is no directory; name one with " + option);
+            throw new IOException(directory + " is not a directory; set one with " + option);
         }
         String type = Files.getFileStore(directory).type();
         if (ram != type.equals(TMPFS)) {
-            throw new IOException(directory + " is on " + type + ", which is " + (ram ? "not in memory" : "in memory") + "; name another with " + option);
+            throw new IOException(directory + " is on " + type + ", which is " + (ram ? "not in memory" : "in memory") + "; set another with " + option);
         }
         long room = Files.getFileStore(directory).getUsableSpace();
         if (room < settings.imageBytes() + ROOM_TO_SPARE_BYTES) {
             throw new IOException(directory + " has room for " + (room >> 20) + " MiB, not for " + (settings.imageBytes() >> 20)
-                    + " and some to spare; name another with " + option + ", or a smaller --image-size");
+                    + " with a margin; set another with " + option + ", or a smaller --image-size");
         }
         Path image = workspace.directoryIn(directory).resolve("disk.img");
         FullImage.create(image, settings.imageBytes());

@@ -7,19 +7,20 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Stream;
 
-/** What was measured on, as this machine tells it. */
+/** Facts about the machine of a measurement. */
 final class Machine {
     private static final String UNKNOWN = "unknown";
 
     private Machine() {}
 
-    /** Name and value, in the order in which a report has them. */
+    /** Names and values, in the order of the report. */
     static Map<String, String> facts(MatrixSettings settings) {
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("cores", Integer.toString(Runtime.getRuntime().availableProcessors()));
         facts.put("CPU", cpuModel());
         facts.put("kernel", System.getProperty("os.name") + " " + System.getProperty("os.version"));
-        facts.put("JDK", System.getProperty("java.vendor.version", System.getProperty("java.vendor", "")).strip() + " (" + System.getProperty("java.runtime.version") + ")");
+        facts.put("JDK", System.getProperty("java.vendor.version", System.getProperty("java.vendor", "")).strip() + " ("
+                + System.getProperty("java.runtime.version") + ")");
         facts.put("QEMU", orAbsent(Programs.firstLine(StorageDaemonSpec.PROGRAM, "--version")));
         facts.put("disk image", settings.diskDirectory() + " (" + fileSystem(settings.diskDirectory()) + ")");
         facts.put("RAM image", settings.ramDirectory() + " (" + fileSystem(settings.ramDirectory()) + ")");

@@ -18,10 +18,10 @@ final class MarkdownReport {
     private final String plot;
 
     /**
-     * A report.
+     * Creates a report.
      *
      * @param rounds measured so far
-     * @param plot file name of the plot beside it
+     * @param plot file name of the plot next to it
      */
     MarkdownReport(MatrixSettings settings, LocalDate date, Map<String, String> machine, int rounds, String plot) {
         this.settings = settings;
@@ -40,16 +40,23 @@ final class MarkdownReport {
                 Locale.ROOT,
                 """
 
-                %d of %d rounds; in each of them every row was measured once, for %s s. Figures are medians (least - most) of the rounds. The driver runs in a process of its own on
-                the same cores. CPU is user and system time of the whole backend process, kernel workers, garbage collector and compiler included, per request; latency counts from the
-                submission of a request to the driver's pass that reaped it. Not measured: %s s of load on each new `sluice` process, in which it compiles, %s s on any other and before
-                each further row of a process. Heap, kicks, calls and enters are those that `serve --stats` tells; qemu-storage-daemon tells none. Rows of one backend command share a process in each round.
+                %d of %d rounds; in each of them every row was measured once, for %s s. \
+                Figures are medians (least - most) of the rounds. The driver runs in a process of its own on
+                the same cores. CPU is user and system time of the whole backend process, \
+                kernel workers, garbage collector and compiler included, per request; \
+                latency counts from the
+                submission of a request to the driver's pass that reaped it. \
+                Not measured: %s s of warm-up on each new `sluice` process, in which it compiles, %s s \
+                on any other and before
+                each further row of a process. Heap, kicks, interrupts and enters are from `serve --stats`; qemu-storage-daemon reports none. \
+                Rows of one backend \
+                command share a process in each round.
 
                 ![the headline figure of each table](%s)
                 """,
                 rounds, settings.rounds(), settings.seconds(), Math.max(Step.SETTLE_SECONDS, settings.warmUpSeconds()), Step.SETTLE_SECONDS,
                 plot));
-        text.append(aims(experiments));
+        text.append(targets(experiments));
         Section current = null;
         for (ExperimentResult experiment : experiments) {
             if (experiment.section() != current) {
@@ -64,14 +71,15 @@ final class MarkdownReport {
         return text.toString();
     }
 
-    private static String aims(List<ExperimentResult> experiments) {
-        List<Aims.Aim> aims = Aims.of(experiments);
-        if (aims.isEmpty()) {
+    private static String targets(List<ExperimentResult> experiments) {
+        List<Targets.Target> targets = Targets.of(experiments);
+        if (targets.isEmpty()) {
             return "";
         }
-        StringBuilder text = new StringBuilder("\n## What was aimed at\n\nBy the medians below.\n\n| aim | shown | |\n|---|---|---|\n");
-        for (Aims.Aim aim : aims) {
-            text.append("| ").append(aim.text()).append(" | ").append(aim.shown()).append(" | ").append(aim.reached() ? "reached" : "**missed**").append(" |\n");
+        StringBuilder text = new StringBuilder("\n## Targets\n\nCompared with the medians below.\n\n| target | shown | |\n|---|---|---|\n");
+        for (Targets.Target target : targets) {
+            text.append("| ").append(target.text()).append(" | ").append(target.shown()).append(" | ")
+                    .append(target.reached() ? "reached" : "**missed**").append(" |\n");
         }
         return text.toString();
     }
@@ -96,7 +104,7 @@ final class MarkdownReport {
         StringJoiner head = new StringJoiner(" | ", "| ", " |\n").add("");
         StringJoiner rule = new StringJoiner("|", "|", "|\n").add("---");
         if (gains) {
-            head.add("requests/CPU s against the first");
+            head.add("requests/CPU s versus the first");
             rule.add("---:");
         }
         if (columns.isEmpty() && !gains) {
@@ -128,7 +136,7 @@ final class MarkdownReport {
         return line.toString();
     }
 
-    /** Why a row has no figures, or fewer than it should. */
+    /** Why a row has no figures, or too few. */
     private static String remark(RowResult row) {
         if (!row.skipped().isEmpty()) {
             return " - left out: " + row.skipped();
@@ -145,7 +153,7 @@ final class MarkdownReport {
         return String.format(Locale.ROOT, "%+.0f %%", (gain - 1) * 100);
     }
 
-    /** Nothing may end a cell before its time. */
+    /** Escapes what would end a cell early. */
     private static String cell(String text) {
         return text.replace("|", "\\|").replace("\n", " ");
     }

@@ -12,13 +12,13 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Measures the matrix: all its rows once a round, so that what the machine does meanwhile hits all of them.
+ * Measures the matrix: all its rows once per round, so that other activity on the machine affects all of them.
  *
- * <p><b>Threading:</b> {@link #run} on one thread, once. <b>Ownership:</b> processes and files are gone when it returns or the JVM ends. <b>Failure:</b> a row
- * that fails says why and the others go on. The results are written after every round, so that one which is stopped leaves those before it.
+ * <p><b>Threading:</b> {@link #run} on one thread, once. <b>Ownership:</b> processes and files are gone when it returns or the JVM exits. <b>Failure:</b> a row
+ * that fails records the reason and the others continue. The results are written after every round, so that an aborted run leaves those of earlier rounds.
  */
 public final class Matrix {
-    /** The driver, in this process, compiles as well: before its very first measurement it gets this much more load. */
+    /** Extra warm-up before the very first measurement, because the driver, in this process, compiles as well. */
     private static final double DRIVER_WARM_UP_SECONDS = 3;
 
     private final MatrixSettings settings;
@@ -40,15 +40,15 @@ public final class Matrix {
             }
         }
         if (experiments.isEmpty()) {
-            throw new IllegalArgumentException("no row of the sections asked for matches '" + settings.rows() + "'");
+            throw new IllegalArgumentException("no row of the selected sections matches '" + settings.rows() + "'");
         }
     }
 
     /**
      * Measures and writes the results.
      *
-     * @return whether every row that could be measured here was
-     * @throws IOException where nothing can be measured or the results cannot be written
+     * @return whether every row that this machine supports was measured
+     * @throws IOException if nothing can be measured or the results cannot be written
      */
     public boolean run() throws IOException, InterruptedException {
         List<Step> steps = Step.of(experiments);
@@ -124,7 +124,7 @@ public final class Matrix {
             if (!waiting.isEmpty()) {
                 fail(waiting, message(failed), workspace, progress);
             } else if (step.backend() instanceof StorageDaemonSpec) {
-                // All of it is measured, and how a peer ends is not what is compared.
+                // Everything has been measured, and how a peer terminates is not compared.
                 progress.say("  note: " + step.rows().getLast().row().name() + ": " + message(failed));
             } else {
                 fail(List.of(step.rows().getLast()), message(failed), workspace, progress);
@@ -138,7 +138,7 @@ public final class Matrix {
             return Places.WORDS.image();
         }
         if (!images.tried(medium)) {
-            progress.show(where + "making the image on the " + medium.text());
+            progress.show(where + "creating the image on the " + medium.text());
         }
         return images.on(medium);
     }
@@ -146,7 +146,7 @@ public final class Matrix {
     private void drive(RowResult row, double warmUpSeconds, RunningBackend backend, Workspace workspace, Progress progress)
             throws InterruptedException {
         if (!(row.row().workload() instanceof DriverLoad load)) {
-            throw new IllegalStateException(row.row() + " is not for the driver");
+            throw new IllegalStateException(row.row() + " is not a load of the driver");
         }
         double warmUp = warmUpSeconds + (driverWarm ? 0 : DRIVER_WARM_UP_SECONDS);
         driverWarm = true;
@@ -175,7 +175,7 @@ public final class Matrix {
 
     private static void fail(List<RowResult> rows, String why, Workspace workspace, Progress progress) {
         if (workspace.closed()) {
-            return; // The process is ending, and with it everything that was to be measured.
+            return; // The process is terminating, and the measurement with it.
         }
         rows.forEach(row -> row.fail(why));
         progress.say("  failed: " + rows.getFirst().row().name() + (rows.size() > 1 ? " and " + (rows.size() - 1) + " more" : "") + ": " + why);

@@ -12,7 +12,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * The three files of a matrix: a table for people, JSON for programs, a plot. Written whole or not at all, again after every round. One thread.
+ * The three files of a matrix: a table for people, JSON for programs, a plot. Replaced atomically after every round. One thread.
  */
 final class MatrixReport {
     private final MatrixSettings settings;
@@ -30,9 +30,9 @@ final class MatrixReport {
     }
 
     /**
-     * Looks at the machine, and whether results can be written, before anything is measured.
+     * Collects facts about the machine, and checks that results can be written, before anything is measured.
      *
-     * @throws IOException where the directory cannot be made or written to
+     * @throws IOException if the directory cannot be created or written to
      */
     static MatrixReport prepare(MatrixSettings settings, List<ExperimentResult> experiments) throws IOException {
         MatrixReport report = new MatrixReport(settings, experiments);
@@ -42,12 +42,12 @@ final class MatrixReport {
             Files.delete(probe);
         } catch (IOException refused) {
             throw new IOException("results cannot be written to " + settings.out() + " (" + refused.getClass().getSimpleName()
-                    + "): name a directory that is yours with --out", refused);
+                    + "): set --out to a directory that you may write to", refused);
         }
         return report;
     }
 
-    /** A part of the matrix does not take the place of the whole. */
+    /** Results of some sections do not overwrite those of the whole matrix. */
     static String name(LocalDate date, MatrixSettings settings) {
         String parts = settings.sections().size() == Section.values().length
                 ? ""
@@ -68,7 +68,7 @@ final class MatrixReport {
         Files.move(part, whole, StandardCopyOption.REPLACE_EXISTING);
     }
 
-    /** For the end of the run: the tables, and where they are. */
+    /** For the end of the run: the tables, and where they were written. */
     String summary() {
         Path file = settings.out().resolve(name);
         return MarkdownReport.tables(experiments) + "\nWritten: " + file + ".md, .json and .svg\n";

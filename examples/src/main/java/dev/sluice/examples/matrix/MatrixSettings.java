@@ -5,15 +5,15 @@ import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
- * How a matrix is measured. Immutable.
+ * The settings of a matrix. Immutable.
  *
  * @param sections which parts
- * @param rows only rows in whose "title / name" this is found
- * @param rounds how often all rows are measured, in turns
+ * @param rows only rows whose "title / name" matches
+ * @param rounds how often all rows are measured, round-robin
  * @param seconds length of each measurement
  * @param warmUpSeconds load on a new process that compiles while it runs, before its first measurement
- * @param diskDirectory where the image on the disk is made
- * @param ramDirectory where the image in memory is made, on tmpfs
+ * @param diskDirectory directory of the image on the disk
+ * @param ramDirectory directory of the image in memory, on tmpfs
  * @param imageBytes size of each image, a multiple of a MiB
  * @param out directory of the results
  * @param command as it was typed, for the report
@@ -50,7 +50,7 @@ public record MatrixSettings(
         }
     }
 
-    /** Whether a row is wanted. */
+    /** Whether a row is selected. */
     boolean wants(Experiment experiment, Row row) {
         return rows.matcher(experiment.title() + " / " + row.name()).find();
     }

@@ -1,6 +1,6 @@
 package dev.sluice.examples.matrix;
 
-/** What a backend of the matrix keeps its disk on. */
+/** The medium of a backend's disk in the matrix. */
 enum Medium {
     NULL("null sink"),
     RAM("RAM-backed file"),
@@ -17,7 +17,7 @@ enum Medium {
         return text;
     }
 
-    /** Whether there is an image behind it, which must be filled first. */
+    /** Whether it needs an image, which must be filled first. */
     boolean hasImage() {
         return this != NULL;
     }

@@ -17,7 +17,7 @@ enum Metric {
     UNFAIRNESS("p999WorstQueueOverBest", "p99.9 worst/best queue", "%,.2f", false, Metric::unfairness),
     HEAP_BYTES("heapBytesPerRequest", "heap B/request", "%,.2f", false, report -> report.window().heapBytes()),
     KICKS("kicksPerRequest", "kicks/request", "%,.4f", false, report -> report.window().kicks()),
-    CALLS("callsPerRequest", "calls/request", "%,.4f", false, report -> report.window().calls()),
+    CALLS("callsPerRequest", "interrupts/request", "%,.4f", false, report -> report.window().calls()),
     ENTERS("entersPerRequest", "enters/request", "%,.4f", false, report -> report.window().enters());
 
     private final String field;
@@ -53,7 +53,7 @@ enum Metric {
         return String.format(Locale.ROOT, format, value);
     }
 
-    /** Empty where the load did not show it. */
+    /** Empty if the load did not produce it. */
     OptionalDouble of(LoadReport report) {
         return of.apply(report);
     }

@@ -4,15 +4,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalInt;
 
-/** Sluice beside qemu-storage-daemon, in turns on the same image: each has closed it before the next one opens it. */
+/** Sluice next to qemu-storage-daemon, alternating on the same image: each has closed it before the other one opens it. */
 final class Peers {
     private static final int QUEUES = 4;
 
-    /** What QEMU's iothreads poll for at most unless they are told. */
+    /** QEMU's default for how long iothreads poll at most. */
     private static final int QEMU_POLL_NANOS = 32768;
 
-    private static final String NOTE = "4 KiB random reads, one loop or iothread, the same load on each in turns."
-            + " Like with like: `poll` rows spin for up to 32,768 ns before they sleep (qemu-storage-daemon's default), `sleep` rows do not (Sluice's default).";
+    private static final String NOTE = "4 KiB random reads, one loop or iothread, the same load on each, alternating."
+            + " Compare like with like: `poll` rows spin for up to 32,768 ns before they sleep (qemu-storage-daemon's default), `sleep` rows do not (Sluice's"
+            + " default).";
 
     private Peers() {}
 

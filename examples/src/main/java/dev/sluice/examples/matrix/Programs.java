@@ -19,7 +19,7 @@ final class Programs {
                         .anyMatch(directory -> Files.isExecutable(Path.of(directory, program)));
     }
 
-    /** The first line that a short command prints; empty where it cannot be run. */
+    /** The first line that a short command prints; empty if it cannot be run. */
     static String firstLine(String... command) {
         try {
             Process process = new ProcessBuilder(command).redirectErrorStream(true).start();

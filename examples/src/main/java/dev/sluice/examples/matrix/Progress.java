@@ -5,7 +5,7 @@ import java.io.PrintStream;
 import java.util.Locale;
 
 /**
- * A line that says what is being measured and how long it will still take: rewritten in place on a terminal, a line for each step elsewhere.
+ * A line with the current step and the estimated time left: rewritten in place on a terminal, printed for each step elsewhere.
  * One thread.
  */
 final class Progress {
@@ -22,15 +22,16 @@ final class Progress {
         this.estimateSeconds = estimateSeconds;
     }
 
-    @SuppressWarnings("SystemConsoleNull") // it may be null where another console provider is chosen
+    @SuppressWarnings("SystemConsoleNull") // may be null with another console provider
     private static boolean onTerminal() {
         Console console = System.console();
         return console != null && console.isTerminal();
     }
 
-    /** What goes on now. */
+    /** Shows the current step. */
     void show(String what) {
-        String text = String.format(Locale.ROOT, "  %3.0f %%  %s left  %s", 100 * Math.min(1, estimateDoneSeconds / estimateSeconds), time(leftSeconds()), what);
+        String text = String.format(Locale.ROOT, "  %3.0f %%  %s left"
+                + "  %s", 100 * Math.min(1, estimateDoneSeconds / estimateSeconds), time(leftSeconds()), what);
         if (TERMINAL) {
             out.print("\r" + (text.length() > WIDTH ? text.substring(0, WIDTH) : text + " ".repeat(WIDTH - text.length())));
         } else {
@@ -39,14 +40,14 @@ final class Progress {
         out.flush();
     }
 
-    /** A line that stays. */
+    /** Prints a line that stays. */
     void say(String line) {
         clear();
         out.println(line);
         out.flush();
     }
 
-    /** A step of this estimate is over. */
+    /** Ends a step of this estimate. */
     void done(double stepEstimateSeconds) {
         estimateDoneSeconds += stepEstimateSeconds;
     }
@@ -57,7 +58,7 @@ final class Progress {
         }
     }
 
-    /** The estimate of what is left, corrected by how wrong it was so far. */
+    /** The estimate of the time left, corrected by its error so far. */
     private double leftSeconds() {
         double left = Math.max(0, estimateSeconds - estimateDoneSeconds);
         double elapsed = (System.nanoTime() - startNanos) / 1e9;

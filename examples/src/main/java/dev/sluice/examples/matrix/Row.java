@@ -1,4 +1,4 @@
 package dev.sluice.examples.matrix;
 
-/** One line of a table: a backend, and what is done with it. Immutable. */
+/** One line of a table: a backend and its workload. Immutable. */
 record Row(String name, BackendSpec backend, Workload workload) {}

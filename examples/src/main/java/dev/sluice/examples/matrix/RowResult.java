@@ -7,7 +7,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
-/** What all rounds so far showed of a row. One thread. */
+/** The results of a row from all rounds so far. One thread. */
 final class RowResult {
     private final Row row;
     private final List<Sample> samples = new ArrayList<>();
@@ -22,12 +22,12 @@ final class RowResult {
         samples.add(sample);
     }
 
-    /** A round in which it could not be measured. */
+    /** Records a round in which it could not be measured. */
     void fail(String why) {
         failures.add(why);
     }
 
-    /** It cannot be measured here, and nobody is to blame. */
+    /** Records that it cannot be measured on this machine, which is not a failure. */
     void skip(String why) {
         skipped = why;
     }
@@ -40,17 +40,17 @@ final class RowResult {
         return samples;
     }
 
-    /** Why rounds failed; each reason once. */
+    /** The reasons of failed rounds; each reason once. */
     Set<String> failures() {
         return failures;
     }
 
-    /** Why it was left out; empty where it was not. */
+    /** The reason for leaving it out; empty if it was measured. */
     String skipped() {
         return skipped;
     }
 
-    /** Empty where no round showed this figure. */
+    /** Empty if no round produced this figure. */
     Optional<Spread> spread(Metric metric) {
         return Spread.of(samples.stream().map(sample -> sample.figures().get(metric)).filter(Objects::nonNull).toList());
     }

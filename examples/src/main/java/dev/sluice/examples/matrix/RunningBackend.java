@@ -13,8 +13,8 @@ import java.util.concurrent.TimeUnit;
 /**
  * A backend that serves: a process of its own with its socket, log and statistics.
  *
- * <p><b>Threading:</b> one thread. <b>Ownership:</b> who starts it closes it and has then the image for the next one. <b>Failure:</b> an
- * {@code IOException} whose message has what the process said last.
+ * <p><b>Threading:</b> one thread. <b>Ownership:</b> whoever starts it closes it, and may then use the image for the next one. <b>Failure:</b> an
+ * {@code IOException} whose message contains the process's last words.
  */
 final class RunningBackend implements AutoCloseable {
     private static final long START_SECONDS = 30;
@@ -36,7 +36,7 @@ final class RunningBackend implements AutoCloseable {
         this.process = process;
     }
 
-    /** Starts the process and waits until its socket is there. */
+    /** Starts the process and waits until its socket exists. */
     static RunningBackend start(BackendSpec spec, Path image, Workspace workspace) throws IOException, InterruptedException {
         Path directory = Files.createTempDirectory(workspace.directory(), "backend-");
         Places places = new Places(directory.resolve("disk.sock"), image, directory.resolve("stats.json"));
@@ -57,10 +57,10 @@ final class RunningBackend implements AutoCloseable {
         long start = System.nanoTime();
         while (!Files.exists(places.socket())) {
             if (process.waitFor(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
-                throw new IOException("the backend ended with " + process.exitValue() + " instead of serving: " + lastWords());
+                throw new IOException("the backend exited with " + process.exitValue() + " instead of serving: " + lastWords());
             }
             if (System.nanoTime() - start > TimeUnit.SECONDS.toNanos(START_SECONDS)) {
-                throw new IOException("the backend has made no socket within " + START_SECONDS + " s: " + lastWords());
+                throw new IOException("the backend has not created its socket within " + START_SECONDS + " s: " + lastWords());
             }
         }
     }
@@ -77,21 +77,21 @@ final class RunningBackend implements AutoCloseable {
         return spec.hasStats() ? BackendStats.in(places.stats()) : BackendStats.NONE;
     }
 
-    /** What the process complained of: its last line that speaks of an error, or its first line; behind that comes how to use it. */
+    /** The process's complaint: its last line that mentions an error, or its first line; usage text follows that. */
     String lastWords() {
         try {
             List<String> lines = Files.readAllLines(log, StandardCharsets.UTF_8).stream().filter(line -> !line.isBlank()).toList();
             List<String> errors = lines.stream().filter(line -> line.toLowerCase(Locale.ROOT).contains("error")).toList();
-            return lines.isEmpty() ? "it said nothing" : (errors.isEmpty() ? lines.getFirst() : errors.getLast()).strip();
+            return lines.isEmpty() ? "it printed nothing" : (errors.isEmpty() ? lines.getFirst() : errors.getLast()).strip();
         } catch (IOException unreadable) {
-            return "what it said cannot be read (" + unreadable.getMessage() + ")";
+            return "its output cannot be read (" + unreadable.getMessage() + ")";
         }
     }
 
     /**
-     * Ends the process; the image is free when this returns. Idempotent.
+     * Terminates the process; the image is free when this returns. Idempotent.
      *
-     * @throws IOException where it had ended before, did not end when asked to, or ended with an error
+     * @throws IOException if it had terminated before, did not terminate on request, or exited with an error
      */
     @Override
     public void close() throws IOException {
@@ -109,9 +109,9 @@ final class RunningBackend implements AutoCloseable {
             return;
         }
         int status = process.exitValue();
-        // A program without a handler of its own ends by the signal.
+        // A program without a handler of its own is killed by the signal.
         if (!alive || !ended || (status != 0 && status != SIGTERM_STATUS)) {
-            throw new IOException("the backend " + (!alive ? "ended by itself" : !ended ? "did not end on SIGTERM" : "ended badly")
+            throw new IOException("the backend " + (!alive ? "terminated by itself" : !ended ? "did not terminate on SIGTERM" : "failed on SIGTERM")
                     + ", with " + status + ": " + lastWords());
         }
     }

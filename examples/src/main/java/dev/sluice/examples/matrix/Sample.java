@@ -6,7 +6,7 @@ import java.util.EnumMap;
 import java.util.Map;
 import java.util.OptionalDouble;
 
-/** What one row showed in one round; figures that it did not show are absent. Immutable. */
+/** The figures of one row in one round; unknown figures are absent. Immutable. */
 record Sample(Map<Metric, Double> figures) {
     Sample {
         figures = Collections.unmodifiableMap(figures.isEmpty() ? new EnumMap<>(Metric.class) : new EnumMap<>(figures));

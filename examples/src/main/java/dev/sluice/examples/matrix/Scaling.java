@@ -3,7 +3,7 @@ package dev.sluice.examples.matrix;
 import java.util.ArrayList;
 import java.util.List;
 
-/** How Sluice behaves along one axis at a time. */
+/** The behavior of Sluice along one axis at a time. */
 final class Scaling {
     private static final int MOST_QUEUES = 16;
     private static final List<Integer> QUEUES = List.of(1, 2, 4, 8, MOST_QUEUES);
@@ -11,7 +11,7 @@ final class Scaling {
     private static final List<Integer> DEPTHS = List.of(1, 4, 16, 64, 256);
     private static final List<Integer> BLOCK_BYTES = List.of(512, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20);
 
-    /** Large requests at depth 64 would need more guest memory than the comparison is worth. */
+    /** Large requests at depth 64 would need too much guest memory. */
     private static final int BLOCK_DEPTH = 16;
 
     private Scaling() {}
@@ -34,7 +34,8 @@ final class Scaling {
         }
         return new Experiment(
                 "Scaling: queues and loops, null sink",
-                "4 KiB random reads, depth 64 on each queue, one driver thread, sleeping. Driver and backend share the machine's cores: look at the CPU of a request.",
+                "4 KiB random reads, depth 64 on each queue, one driver thread, sleeping. Driver and backend share the machine's cores: compare the CPU per"
+                + " request.",
                 Metric.CPU_MICROS, false, rows);
     }
 
@@ -53,7 +54,8 @@ final class Scaling {
             rows.add(new Row(size(bytes), SluiceSpec.on(Medium.RAM), DriverLoad.onQueues(1).withDepth(BLOCK_DEPTH).withBlockBytes(bytes)));
         }
         return new Experiment(
-                "Scaling: block size, RAM-backed file", "Random reads, 1 queue, depth 16, 1 loop, one driver thread, sleeping.", Metric.CPU_MICROS, false, rows);
+                "Scaling: block size, RAM-backed file", "Random reads, 1 queue, depth 16, 1 loop, one driver thread,"
+                + " sleeping.", Metric.CPU_MICROS, false, rows);
     }
 
     private static String size(int bytes) {
@@ -65,7 +67,7 @@ final class Scaling {
         DriverLoad load = DriverLoad.onQueues(1);
         return new Experiment(
                 "One part off at a time: null sink",
-                "4 KiB random reads, 1 queue, depth 64, 1 loop, one driver thread, sleeping; a stage in the pipeline that does not care about reads.",
+                "4 KiB random reads, 1 queue, depth 64, 1 loop, one driver thread, sleeping; a stage in the pipeline that is not interested in reads.",
                 Metric.CPU_MICROS,
                 true,
                 List.of(

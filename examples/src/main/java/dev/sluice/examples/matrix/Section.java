@@ -5,9 +5,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 
-/** The parts of the matrix, in their order. */
+/** The parts of the matrix, in order. */
 public enum Section {
-    ABLATION("What each part is worth"),
+    ABLATION("The effect of each part"),
     PEERS("Peers"),
     SCALING("Scaling"),
     GUEST("A real guest");
@@ -31,15 +31,15 @@ public enum Section {
         };
     }
 
-    /** How the command line names it. */
+    /** Its name on the command line. */
     public String option() {
         return name().toLowerCase(Locale.ROOT);
     }
 
     /**
-     * Sections from {@code ablation,peers}, or all of them from {@code all}.
+     * Parses sections from {@code ablation,peers}, or all of them from {@code all}.
      *
-     * @throws IllegalArgumentException naming what there is
+     * @throws IllegalArgumentException for an unknown name; the message lists the known ones
      */
     public static Set<Section> parse(String list) {
         if (list.equals("all")) {
@@ -58,6 +58,6 @@ public enum Section {
                 return section;
             }
         }
-        throw new IllegalArgumentException("there is no section '" + name + "' of the matrix; there are ablation, peers, scaling and guest, and all");
+        throw new IllegalArgumentException("the matrix has no section '" + name + "'; known: ablation, peers, scaling, guest, all");
     }
 }

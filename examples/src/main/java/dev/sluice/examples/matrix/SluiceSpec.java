@@ -8,10 +8,10 @@ import java.util.List;
  * {@code sluice serve} of this build.
  *
  * @param options besides socket, image and statistics
- * @param counted whether it counts its requests and tells statistics
+ * @param counted whether it counts its requests and writes statistics
  */
 record SluiceSpec(Medium medium, List<String> options, boolean counted) implements BackendSpec {
-    /** Often enough that what a window of a second or two shows is not what was before it. */
+    /** Frequent enough that a window of a second or two does not include what was before it. */
     private static final String STATS_SECONDS = "0.25";
 
     SluiceSpec {
@@ -22,14 +22,14 @@ record SluiceSpec(Medium medium, List<String> options, boolean counted) implemen
         return new SluiceSpec(medium, List.of(options), true);
     }
 
-    /** The same with more options behind these. */
+    /** The same with more options appended. */
     SluiceSpec with(String... more) {
         List<String> all = new ArrayList<>(options);
         all.addAll(List.of(more));
         return new SluiceSpec(medium, all, counted);
     }
 
-    /** The same, counting nothing: what its CPU was is all that it tells. */
+    /** The same without counting: only its CPU is known. */
     SluiceSpec uncounted() {
         return new SluiceSpec(medium, options, false);
     }

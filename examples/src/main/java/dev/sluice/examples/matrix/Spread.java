@@ -3,9 +3,9 @@ package dev.sluice.examples.matrix;
 import java.util.Collection;
 import java.util.Optional;
 
-/** The middle of some figures, and their ends. Immutable. */
+/** The median, minimum and maximum of some figures. Immutable. */
 record Spread(double median, double least, double most) {
-    /** Empty where there are none. The median of an even number of figures is the mean of the middle two. */
+    /** Empty if there are none. The median of an even number of figures is the mean of the middle two. */
     static Optional<Spread> of(Collection<Double> figures) {
         if (figures.isEmpty()) {
             return Optional.empty();

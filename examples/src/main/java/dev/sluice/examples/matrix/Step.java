@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One process of a backend and all rows of a section that it is measured for, one after another. Immutable.
+ * One process of a backend and all rows of a section that are measured on it, one after another. Immutable.
  *
  * @param rows at least one
  */
 record Step(Section section, BackendSpec backend, List<RowResult> rows) {
-    /** What a load needs before its measurement on a process that is warm. */
+    /** Warm-up before a measurement on a process that is already warm. */
     static final double SETTLE_SECONDS = 0.5;
 
     private static final double CONNECT_SECONDS = 0.1;
@@ -36,7 +36,7 @@ record Step(Section section, BackendSpec backend, List<RowResult> rows) {
         return row == 0 && backend.compilesWhileRunning() ? Math.max(SETTLE_SECONDS, settings.warmUpSeconds()) : SETTLE_SECONDS;
     }
 
-    /** About how long it takes. */
+    /** Approximate duration. */
     double estimateSeconds(MatrixSettings settings) {
         double sum = backend.startAndStopSeconds();
         for (int i = 0; i < rows.size(); i++) {

@@ -6,9 +6,9 @@ import java.util.OptionalInt;
 /**
  * QEMU's own backend, the peer: {@code qemu-storage-daemon} with a vhost-user-blk export.
  *
- * @param aio native or io_uring; without meaning on the null sink, which is null-co
+ * @param aio native or io_uring; ignored for the null sink, which is null-co
  * @param queues offered
- * @param pollMaxNanos how long its iothread polls at most before it sleeps; empty for its own default, 32768
+ * @param pollMaxNanos maximum time that its iothread polls before it sleeps; empty for its own default, 32768
  */
 record StorageDaemonSpec(Medium medium, String aio, int queues, OptionalInt pollMaxNanos) implements BackendSpec {
     static final String PROGRAM = "qemu-storage-daemon";

@@ -10,8 +10,8 @@ import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
 
 /**
- * The results at a glance: a panel of bars for each table, with its headline figure; whiskers from least to most. SVG 1.1 in plain shapes, written with the JDK's
- * own XML writer: a chart library would bring AWT and with it fonts that a server does not have. Not thread safe.
+ * The results at a glance: a panel of bars for each table, with its headline figure; whiskers from least to most. Plain SVG 1.1 shapes, written with the JDK's
+ * own XML writer: a chart library would depend on AWT, and that on fonts that a server lacks. Not thread safe.
  */
 final class SvgPlot {
     private static final int COLUMNS = 2;
@@ -43,7 +43,7 @@ final class SvgPlot {
             write(xml, experiments);
             xml.close();
         } catch (XMLStreamException impossible) {
-            throw new IllegalStateException("a string cannot be written to", impossible);
+            throw new IllegalStateException("writing to a string failed", impossible);
         }
         return out + "\n";
     }

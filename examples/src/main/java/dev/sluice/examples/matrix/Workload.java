@@ -1,7 +1,7 @@
 package dev.sluice.examples.matrix;
 
-/** What is done with a backend while it is measured. */
+/** The load on a backend while it is measured. */
 sealed interface Workload permits DriverLoad, GuestFio {
-    /** What to type for the same, or what runs. */
+    /** The command that a person would type for it, or a description. */
     String display();
 }

@@ -11,9 +11,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * Every process and every file that a matrix makes for itself; none of them outlives it, however it ends.
+ * Every process and every file that a matrix creates; none of them outlives it, however it terminates.
  *
- * <p><b>Threading:</b> any. <b>Ownership:</b> {@link #close} ends the processes and removes the directories; so does the end of this JVM, on a
+ * <p><b>Threading:</b> any. <b>Ownership:</b> {@link #close} terminates the processes and removes the directories; so does the exit of this JVM, on a
  * signal as well. Once either has begun nothing new can be started.
  */
 final class Workspace implements AutoCloseable {
@@ -59,9 +59,9 @@ final class Workspace implements AutoCloseable {
     }
 
     /**
-     * Asks a process to end, and kills it where it does not.
+     * Asks a process to terminate, and kills it if it does not.
      *
-     * @return whether it ended by itself
+     * @return whether it terminated on request
      */
     boolean end(Process process) throws InterruptedException {
         process.destroy();
@@ -75,14 +75,14 @@ final class Workspace implements AutoCloseable {
         return ended;
     }
 
-    /** True from the moment that everything is being removed. */
+    /** True as soon as the cleanup has begun. */
     synchronized boolean closed() {
         return closed;
     }
 
     private void refuseIfClosed() throws IOException {
         if (closed) {
-            throw new IOException("the matrix is being ended");
+            throw new IOException("the matrix is terminating");
         }
     }
 
@@ -91,7 +91,7 @@ final class Workspace implements AutoCloseable {
         try {
             Runtime.getRuntime().removeShutdownHook(atExit);
         } catch (IllegalStateException ending) {
-            return; // The hook does the rest.
+            return; // The hook removes the rest.
         }
         clear();
     }

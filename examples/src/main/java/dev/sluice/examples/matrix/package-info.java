@@ -1,10 +1,11 @@
 /**
- * What each part of Sluice is worth, and its peers beside it: {@code sluice bench --matrix}.
+ * The effect of each part of Sluice, and its peers next to it: {@code sluice bench --matrix}.
  *
  * <p>Reading order: {@link dev.sluice.examples.matrix.Section} and the classes it names ({@code Ablation}, {@code Peers}, {@code Scaling},
- * {@code GuestFio}) say what is measured, as {@link dev.sluice.examples.matrix.Experiment}s of {@link dev.sluice.examples.matrix.Row}s;
+ * {@code GuestFio}) define what is measured, as {@link dev.sluice.examples.matrix.Experiment}s of {@link dev.sluice.examples.matrix.Row}s;
  * {@link dev.sluice.examples.matrix.Matrix} measures it in rounds; {@link dev.sluice.examples.matrix.RowResult} and
- * {@link dev.sluice.examples.matrix.Spread} hold what came of it; {@code MarkdownReport}, {@code JsonReport} and {@code SvgPlot} show it, {@code Aims} what of it was aimed at.
+ * {@link dev.sluice.examples.matrix.Spread} hold the results; {@code MarkdownReport}, {@code JsonReport} and {@code SvgPlot} show them, {@code Targets}
+ * compares them with the targets.
  */
 @NullMarked
 package dev.sluice.examples.matrix;

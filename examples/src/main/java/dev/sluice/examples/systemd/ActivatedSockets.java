@@ -13,14 +13,14 @@ import java.util.Set;
 /**
  * The sockets that a service manager listens on for this process and has passed to it ({@code LISTEN_FDS}).
  *
- * <p>Whoever serves on one gets a duplicate, so that a disk can be taken away and put back while the manager's socket goes on listening.
+ * <p>Whoever serves on one gets a duplicate, so that a disk can be removed and added again while the manager's socket keeps listening.
  *
- * <p><b>Threading:</b> any thread, closed last. <b>Ownership:</b> of the sockets that were passed; a duplicate is its asker's. What is no listening
- * socket is left as it is: it may be a file of the JVM, which ends where one is closed under it.
+ * <p><b>Threading:</b> any thread, closed last. <b>Ownership:</b> of the passed sockets; a duplicate is its caller's. A descriptor that is not a listening
+ * socket is left open: it may be a file of the JVM, which would crash if it were closed.
  * <b>Failure:</b> {@link IOException} in one line. Source: sd_listen_fds(3).
  */
 public final class ActivatedSockets implements AutoCloseable {
-    /** What a socket without a name is called. */
+    /** The name of a socket that was passed without one. */
     public static final String UNKNOWN = "unknown";
 
     private static final int FIRST = 3;
@@ -38,11 +38,11 @@ public final class ActivatedSockets implements AutoCloseable {
     }
 
     /**
-     * Takes over what was passed to a process; nothing where it was meant for another one, as for the parent of a shell script's child.
+     * Adopts the sockets that were passed to a process; none if they were meant for another one, such as the parent of a shell script's child.
      *
-     * @param environment LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES are looked at
+     * @param environment provides LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES
      * @param pid of this process
-     * @throws IOException where a descriptor is no listening Unix stream socket, or two have the same name
+     * @throws IOException if a descriptor is not a listening Unix stream socket, or if two have the same name
      */
     public static ActivatedSockets of(Map<String, String> environment, long pid) throws IOException {
         return of(environment, pid, FIRST);
@@ -75,7 +75,7 @@ public final class ActivatedSockets implements AutoCloseable {
                 return passed;
             }
         } catch (NumberFormatException noNumber) {
-            // Said below.
+            // Reported below.
         }
         throw new IOException("LISTEN_FDS is '" + count + "', not a number from 0 to " + MAX_SOCKETS + ": start this through the service manager");
     }
@@ -92,32 +92,32 @@ public final class ActivatedSockets implements AutoCloseable {
             throw new IOException(what + "is not a stream socket of AF_UNIX: use ListenStream= with a path", other);
         }
         if (!socket.isListening()) {
-            // Not closed: where LISTEN_FDS counts too many it is no descriptor of ours.
+            // Not closed: if LISTEN_FDS is too large, the descriptor belongs to somebody else.
             int _ = socket.fd().release();
             throw new IOException(what + "does not listen: use ListenStream= with Accept=no");
         }
         int _ = LinuxFile.setCloseOnExec(number, true);
         if (sockets.putIfAbsent(name, socket) != null) {
             socket.close();
-            throw new IOException(what + "has the name of another one: give each its own FileDescriptorName=");
+            throw new IOException(what + "has the same name as another one: give each its own FileDescriptorName=");
         }
     }
 
-    /** Their names, in the order of passing. */
+    /** Their names, in the order in which they were passed. */
     public Set<String> names() {
         return Collections.unmodifiableSet(sockets.keySet());
     }
 
     /**
-     * A descriptor of a socket, for its asker to own.
+     * A duplicate of a socket, which the caller owns.
      *
-     * @throws IOException where there is none of that name
+     * @throws IOException if there is no socket of that name
      */
     public Fd duplicate(String name) throws IOException {
         UnixSocket socket = sockets.get(name);
         if (socket == null) {
             throw new IOException("the service manager has passed no socket named '" + name + "'" + (sockets.isEmpty()
-                    ? ", nor any other: start this through a .socket unit"
+                    ? ", nor any other: start this process through a .socket unit"
                     : "; it has passed " + String.join(", ", sockets.keySet()) + ": correct the name, or FileDescriptorName= of the .socket unit"));
         }
         int number = LinuxFile.duplicate(socket.fd().number());
@@ -127,7 +127,7 @@ public final class ActivatedSockets implements AutoCloseable {
         return Fd.adopt(number);
     }
 
-    /** Ends the manager's sockets in this process; the manager's own descriptors listen on. Idempotent. */
+    /** Closes the sockets in this process; the manager's own descriptors keep listening. Idempotent. */
     @Override
     public void close() {
         sockets.values().forEach(UnixSocket::close);

@@ -11,9 +11,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Tells the service manager what this process is up to.
+ * Notifies the service manager of the state of this process.
  *
- * <p><b>Threading:</b> any thread. <b>Failure:</b> a manager that cannot be told is logged, and serving goes on. Source: sd_notify(3).
+ * <p><b>Threading:</b> any thread. <b>Failure:</b> a failed notification is logged, and serving continues. Source: sd_notify(3).
  */
 public final class ServiceNotifier {
     /** A datagram socket: a path, or {@code @} and an abstract name. */
@@ -27,7 +27,7 @@ public final class ServiceNotifier {
 
     private final @Nullable String address;
     private final long watchdogNanos;
-    /** The status that the manager was sent last; null before it was told of readiness. */
+    /** The status that the manager was sent last; null before readiness. */
     private @Nullable String shown;
 
     private ServiceNotifier(@Nullable String address, long watchdogNanos) {
@@ -35,7 +35,7 @@ public final class ServiceNotifier {
         this.watchdogNanos = watchdogNanos;
     }
 
-    /** For the manager that the environment of this process names; if it names none, nobody is told. */
+    /** For the manager that the environment of this process names; without one, notifications are dropped. */
     public static ServiceNotifier of(Map<String, String> environment) {
         return of(environment, ProcessHandle.current().pid());
     }
@@ -59,7 +59,7 @@ public final class ServiceNotifier {
         } catch (NumberFormatException noNumber) {
             // Logged below.
         }
-        LOG.warn("{} is '{}', not a number of microseconds: the watchdog of the service manager is not served", WATCHDOG_USEC, period);
+        LOG.warn("{} is '{}', not a number of microseconds: ignoring the watchdog of the service manager", WATCHDOG_USEC, period);
         return 0;
     }
 
@@ -68,18 +68,18 @@ public final class ServiceNotifier {
         return address != null;
     }
 
-    /** Within which time the manager wants to hear that this process is alive; 0 if it does not. */
+    /** The period within which the manager expects a sign of life; 0 if it has no watchdog. */
     public long watchdogNanos() {
         return watchdogNanos;
     }
 
-    /** Everything that was asked for is served. */
+    /** Everything requested is served. */
     public synchronized void ready(String status) {
         shown = oneLine(status);
         send("READY=1\nSTATUS=" + shown);
     }
 
-    /** What is served, from readiness on and if that has changed. */
+    /** The current status; sent after readiness, and only if it has changed. */
     public synchronized void status(Supplier<String> status) {
         if (shown == null) {
             return;
@@ -91,23 +91,23 @@ public final class ServiceNotifier {
         }
     }
 
-    /** This process works: the watchdog's period begins again. */
+    /** A sign of life: restarts the period of the watchdog. */
     public void alive() {
         send("WATCHDOG=1");
     }
 
-    /** Ending takes longer than the manager may expect; to be repeated. */
+    /** Stopping takes longer than the manager may expect; to be repeated. */
     public void extendTimeout() {
         send("EXTEND_TIMEOUT_USEC=" + TimeUnit.SECONDS.toMicros(MORE_TIME_SECONDS));
     }
 
-    /** The configuration is being read again; {@link #ready} says that it is done. */
+    /** The configuration is being reloaded; {@link #ready} reports the end of that. */
     public void reloading() {
         // System.nanoTime is CLOCK_MONOTONIC on Linux, which is what the manager compares with.
         send("RELOADING=1\nMONOTONIC_USEC=" + TimeUnit.NANOSECONDS.toMicros(System.nanoTime()));
     }
 
-    /** What was begun is being finished, then the process ends. */
+    /** The process finishes its work and terminates. */
     public synchronized void stopping() {
         shown = null;
         send("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=" + TimeUnit.SECONDS.toMicros(MORE_TIME_SECONDS));
@@ -124,7 +124,8 @@ public final class ServiceNotifier {
         }
         long sent = UnixDatagram.send(to, message.getBytes(StandardCharsets.UTF_8));
         if (sent < 0) {
-            LOG.warn("{} {}: {}: the service manager is not told {}", NOTIFY_SOCKET, to, Errno.describe((int) sent), message.lines().findFirst().orElse(""));
+            LOG.warn("{} {}: {}: cannot notify the service manager"
+                    + " of {}", NOTIFY_SOCKET, to, Errno.describe((int) sent), message.lines().findFirst().orElse(""));
         }
     }
 }

@@ -9,13 +9,13 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps the service manager informed while disks are served: its watchdog, if it has one, as long as every loop responds; what is served whenever that has
- * changed; and while what is in flight drains, that it takes longer.
+ * Keeps the service manager informed while disks are served: keeps its watchdog alive, if it has one, as long as every loop responds; sends the status
+ * whenever it changes; and asks for more time while requests in flight drain.
  *
- * <p>Without a service manager this is nothing. Without a watchdog no loop is ever woken.
+ * <p>Does nothing without a service manager. Without a watchdog it never wakes a loop.
  *
- * <p><b>Threading:</b> a thread of its own, started before there are disks; methods from any thread. <b>Ownership:</b> who starts it closes it.
- * <b>Failure:</b> what the manager cannot be told is logged by {@link ServiceNotifier}. <b>Allocation:</b> a task for each loop and half period of the watchdog.
+ * <p><b>Threading:</b> a thread of its own, started before there are disks; methods from any thread. <b>Ownership:</b> whoever starts it closes it.
+ * <b>Failure:</b> {@link ServiceNotifier} logs what it could not send. <b>Allocation:</b> a task per loop and half period of the watchdog.
  */
 public final class ServiceReporter implements AutoCloseable {
     private static final long STATUS_NANOS = TimeUnit.SECONDS.toNanos(1);
@@ -24,9 +24,9 @@ public final class ServiceReporter implements AutoCloseable {
     private final ServiceNotifier manager;
     private final Supplier<String> status;
     private final List<? extends Executor> loops;
-    /** For each loop the number of the last question that it has answered. */
-    private final AtomicLongArray answered;
-    /** For each loop the number of the last question that it was asked. */
+    /** For each loop the number of the last probe that it has run. */
+    private final AtomicLongArray responded;
+    /** For each loop the number of the last probe that was sent. */
     private final long[] asked;
 
     private final @Nullable Thread thread;
@@ -37,7 +37,7 @@ public final class ServiceReporter implements AutoCloseable {
         this.manager = manager;
         this.status = status;
         this.loops = loops;
-        this.answered = new AtomicLongArray(loops.size());
+        this.responded = new AtomicLongArray(loops.size());
         this.asked = new long[loops.size()];
         this.thread = manager.isThere() ? Thread.ofPlatform().daemon().name("sluice-service-manager").unstarted(this::run) : null;
     }
@@ -45,8 +45,8 @@ public final class ServiceReporter implements AutoCloseable {
     /**
      * Starts reporting.
      *
-     * @param status what is served, in a line
-     * @param loops each of which runs a task soon if it responds
+     * @param status what is served, in one line
+     * @param loops each of which runs a task soon if it is alive
      */
     public static ServiceReporter start(ServiceNotifier manager, Supplier<String> status, List<? extends Executor> loops) {
         ServiceReporter reporter = new ServiceReporter(manager, status, loops);
@@ -56,7 +56,7 @@ public final class ServiceReporter implements AutoCloseable {
         return reporter;
     }
 
-    /** The process ends when what is in flight has been finished: from now on the manager is asked for more time, until that is so. */
+    /** The process terminates once the requests in flight have completed: asks the manager for more time until then. */
     public void draining() {
         manager.stopping();
         synchronized (this) {
@@ -67,7 +67,7 @@ public final class ServiceReporter implements AutoCloseable {
 
     private void run() {
         long half = manager.watchdogNanos() / 2;
-        // What has to be seen in time is looked at more often than it has to be sent.
+        // Checks more often than it has to send, so that it notices in time.
         long step = half > 0 ? Math.max(1, Math.min(STATUS_NANOS, half / 4)) : STATUS_NANOS;
         long sent = System.nanoTime();
         askLoops();
@@ -80,7 +80,7 @@ public final class ServiceReporter implements AutoCloseable {
                 manager.extendTimeout();
                 continue;
             }
-            if (half > 0 && System.nanoTime() - sent >= half - step / 2 && loopsHaveAnswered()) {
+            if (half > 0 && System.nanoTime() - sent >= half - step / 2 && loopsHaveResponded()) {
                 manager.alive();
                 sent = System.nanoTime();
                 askLoops();
@@ -111,23 +111,23 @@ public final class ServiceReporter implements AutoCloseable {
             int loop = i;
             long question = ++asked[i];
             try {
-                loops.get(i).execute(() -> answered.set(loop, question));
+                loops.get(i).execute(() -> responded.set(loop, question));
             } catch (RejectedExecutionException ended) {
-                // It has not answered, then, and never will.
+                // Terminated: it will never respond.
             }
         }
     }
 
-    private boolean loopsHaveAnswered() {
+    private boolean loopsHaveResponded() {
         for (int i = 0; i < asked.length; i++) {
-            if (answered.get(i) != asked[i]) {
+            if (responded.get(i) != asked[i]) {
                 return false;
             }
         }
         return true;
     }
 
-    /** Reports no more. Idempotent. */
+    /** Stops reporting. Idempotent. */
     @Override
     public synchronized void close() {
         closed = true;

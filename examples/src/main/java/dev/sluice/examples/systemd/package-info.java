@@ -1,5 +1,5 @@
 /**
- * What a service and its manager say to one another: {@link dev.sluice.examples.systemd.ActivatedSockets} (sd_listen_fds(3)) and
+ * The protocol between a service and its manager: {@link dev.sluice.examples.systemd.ActivatedSockets} (sd_listen_fds(3)) and
  * {@link dev.sluice.examples.systemd.ServiceNotifier} (sd_notify(3)). Without a manager both do nothing.
  */
 @NullMarked

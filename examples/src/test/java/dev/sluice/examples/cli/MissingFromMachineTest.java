@@ -11,7 +11,7 @@ class MissingFromMachineTest {
     void shouldNameTheLimitsInOneLineWhenNoThreadCanBeStarted() {
         Error error = new OutOfMemoryError("unable to create native thread: possibly out of memory or process/resource limits reached");
         assertThat(reported(new IllegalStateException("loop sluice-0 has not started", error)))
-                .startsWith("sluice: error: no thread can be started").contains("ulimit -u", "pids.max", "TasksMax=").hasLineCount(1);
+                .startsWith("sluice: error: cannot start a thread").contains("ulimit -u", "pids.max", "TasksMax=").hasLineCount(1);
     }
 
     @Test

@@ -12,7 +12,7 @@ class RawArgumentsTest {
     void shouldShowBytesThatAreNotUtf8AsHexadecimalWhenAnArgumentHasThem() {
         byte[] raw = "a\u00FFb\u00E4".getBytes(ISO_8859_1);
         assertThat(RawArguments.problem(new String[] {"serve", "a\uFFFDb\uFFFD"}, "UTF-8", List.of("java".getBytes(UTF_8), "serve".getBytes(UTF_8), raw)))
-                .isEqualTo("argument a\\xffb\\xe4 is not UTF-8: rename what it names, paths are UTF-8 here");
+                .isEqualTo("argument a\\xffb\\xe4 is not UTF-8: rename the file that it names, paths must be UTF-8");
     }
 
     @Test

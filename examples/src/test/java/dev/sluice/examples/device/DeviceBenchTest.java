@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Short loads on a small file: each contender does its work without an error, and every figure is there. */
+/** Short loads on a small file: each candidate does its work without an error, and every figure is there. */
 class DeviceBenchTest {
     private static final int SIZE = 8 << 20;
 
@@ -62,24 +62,24 @@ class DeviceBenchTest {
     }
 
     @Test
-    void shouldRunEveryContenderInTurns() throws Exception {
+    void shouldRunEveryCandidateRoundRobin() throws Exception {
         List<String> progress = new ArrayList<>();
         DeviceReport report = DeviceBench.withPeers(plan(100, true), 1, Providers.AUTO, Providers.AUTO, progress::add).run();
         assertComplete(report);
         assertThat(report.rounds()).containsKeys("AsynchronousFileChannel", "virtual threads on FileChannel");
         assertThat(report.rounds().keySet()).anyMatch(name -> name.startsWith("sink nio")).anyMatch(name -> name.startsWith("BlockDevice nio"));
-        assertThat(report.rounds().containsKey("fio io_uring")).isEqualTo(FioContender.installed());
+        assertThat(report.rounds().containsKey("fio io_uring")).isEqualTo(FioCandidate.installed());
         JsonNode json = new ObjectMapper().readTree(report.json().toString());
-        assertThat(json.path("contenders")).hasSize(report.rounds().size());
-        for (JsonNode contender : json.path("contenders")) {
-            assertThat(contender.path("iops").path("median").asDouble()).as(contender.path("name").asText()).isPositive();
-            assertThat(contender.path("rounds")).hasSize(1);
+        assertThat(json.path("candidates")).hasSize(report.rounds().size());
+        for (JsonNode candidate : json.path("candidates")) {
+            assertThat(candidate.path("iops").path("median").asDouble()).as(candidate.path("name").asText()).isPositive();
+            assertThat(candidate.path("rounds")).hasSize(1);
         }
     }
 
     @Test
     void shouldKnowWhatFioSays() throws IOException {
-        DeviceFigures figures = FioContender.figures(new ObjectMapper().readTree(
+        DeviceFigures figures = FioCandidate.figures(new ObjectMapper().readTree(
                 """
                 {"read": {"total_ios": 100000, "runtime": 2000, "clat_ns": {"percentile": {"50.000000": 400000, "99.000000": 900000, "99.900000": 2000000}}},
                  "write": {"total_ios": 0, "runtime": 0}, "usr_cpu": 4.0, "sys_cpu": 11.0, "total_err": 0}

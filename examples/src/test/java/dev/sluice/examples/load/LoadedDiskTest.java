@@ -19,13 +19,13 @@ class LoadedDiskTest {
     void shouldTellASocketWithoutAListenerFromWhatIsNone() throws IOException {
         Path stale = directory.resolve("stale.sock");
         UnixSocket.listenAt(stale.toString(), 1).close();
-        assertThat(notConnected(stale)).hasMessage("cannot connect to " + stale + ": nobody listens there any more; start the backend again");
+        assertThat(notConnected(stale)).hasMessage("cannot connect to " + stale + ": nobody listens there any more; restart the backend");
         Path link = Files.createSymbolicLink(directory.resolve("link.sock"), stale);
         assertThat(notConnected(link)).hasMessageContaining("nobody listens there any more");
 
         Path file = Files.createFile(directory.resolve("file"));
-        assertThat(notConnected(file)).hasMessage("cannot connect to " + file + ": it is no socket; name the one of the backend");
-        assertThat(notConnected(directory)).hasMessageContaining("it is no socket");
+        assertThat(notConnected(file)).hasMessage("cannot connect to " + file + ": it is not a socket; use the backend's socket");
+        assertThat(notConnected(directory)).hasMessageContaining("it is not a socket");
     }
 
     private static IOException notConnected(Path path) {

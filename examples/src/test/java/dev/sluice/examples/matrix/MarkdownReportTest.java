@@ -19,7 +19,7 @@ class MarkdownReportTest {
         baseline.add(Results.sample(2000, 200));
         pool.add(Results.sample(4000, 260));
         assertThat(MarkdownReport.table(results).lines()).containsExactly(
-                "|  | requests/CPU s against the first | IOPS | requests/CPU s |",
+                "|  | requests/CPU s versus the first | IOPS | requests/CPU s |",
                 "|---|---:|---:|---:|",
                 "| baseline |  | 2,000 (1,000 - 3,000) | 200 (100 - 300) |",
                 "| + pool | +30 % | 4,000 | 260 |");
@@ -31,7 +31,7 @@ class MarkdownReportTest {
         baseline.fail("it said \"a|b\"\nand ended");
         pool.skip("qemu is not installed");
         assertThat(MarkdownReport.table(results).lines()).containsExactly(
-                "|  | requests/CPU s against the first |",
+                "|  | requests/CPU s versus the first |",
                 "|---|---:|",
                 "| baseline - **failed**: it said \"a\\|b\" and ended |  |",
                 "| + pool - left out: qemu is not installed |  |");
@@ -42,7 +42,7 @@ class MarkdownReportTest {
         baseline.add(Results.sample(1000, 100));
         String text = new MarkdownReport(Results.settings(3), LocalDate.of(2026, 1, 2), Map.of("cores", "2"), 1, "plot.svg").text(List.of(results));
         assertThat(text).startsWith("# Matrix of 2026-01-02\n").contains(
-                "`sluice bench --matrix`", "| cores | 2 |", "1 of 3 rounds", "(plot.svg)", "## What each part is worth", "### A <title> & more", "A note.",
+                "`sluice bench --matrix`", "| cores | 2 |", "1 of 3 rounds", "(plot.svg)", "## The effect of each part", "### A <title> & more", "A note.",
                 "# baseline\n./sluice serve --socket-path SOCKET --backend null", "./sluice bench SOCKET --queues 1 --depth 64 --jobs 1 --bs 4096");
     }
 }

@@ -47,7 +47,7 @@ class ServiceReporterTest {
                     changes.set(i);
                     assertThat(receiver.receive()).isEqualTo("STATUS=" + i);
                 }
-                assertThat(tasks).as("questions to a loop that has not answered the one before").isEmpty();
+                assertThat(tasks).as("probes of a loop that has not responded to the one before").isEmpty();
                 late.run();
                 assertThat(receiver.receive()).isEqualTo("WATCHDOG=1");
             }

@@ -4,8 +4,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 
-/** A virtual thread for each request in flight, which waits in {@link FileChannel}. */
-final class VirtualThreadsContender implements Contender {
+/** A virtual thread for each request in flight, which blocks in {@link FileChannel}. */
+final class VirtualThreadsCandidate implements Candidate {
 
     @Override
     public String name() {

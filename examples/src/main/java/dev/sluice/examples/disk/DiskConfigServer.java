@@ -1,7 +1,7 @@
 package dev.sluice.examples.disk;
 
 import dev.sluice.examples.cli.Commands;
-import dev.sluice.examples.cli.HangUp;
+import dev.sluice.examples.cli.SighupHandler;
 import dev.sluice.examples.systemd.ServiceNotifier;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -13,36 +13,36 @@ import java.util.concurrent.CountDownLatch;
 /**
  * Serves the disks of a file, and reads it again on SIGHUP.
  *
- * <p><b>Threading:</b> {@link #serve} keeps the caller's thread; reloads come on a thread of their own, one at a time. <b>Failure:</b> at the start
- * everything must open before anything is served. At a reload a file that is wrong changes nothing, and a disk that cannot be opened does not stop the others; stderr says
- * why, and the next SIGHUP tries again.
+ * <p><b>Threading:</b> {@link #serve} blocks the caller's thread; reloads run on a thread of their own, one at a time. <b>Failure:</b> at the start
+ * all disks must open before any is served. On a reload an invalid file changes nothing, and a disk that cannot be opened does not affect the others;
+ * the reason goes to stderr, and the next SIGHUP tries again.
  */
-public final class DisksFileServer {
+public final class DiskConfigServer {
     private final Path file;
     private final DiskHost host;
     private final ServiceNotifier manager;
     private final PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
 
-    public DisksFileServer(Path file, DiskHost host, ServiceNotifier manager) {
+    public DiskConfigServer(Path file, DiskHost host, ServiceNotifier manager) {
         this.file = file;
         this.host = host;
         this.manager = manager;
     }
 
     /**
-     * Opens the disks, says so on stdout and serves until the process is told to end.
+     * Opens the disks, reports readiness on stdout and serves until the process is asked to terminate.
      *
-     * @throws IOException where the file is wrong or one of its disks cannot be opened
+     * @throws IOException if the file is invalid or one of its disks cannot be opened
      */
     public void serve() throws IOException, InterruptedException {
         serve("");
     }
 
-    /** The same, with lines that follow those of readiness, each with its end. */
+    /** The same, with lines that follow those of readiness, each with its line end. */
     public void serve(String also) throws IOException, InterruptedException {
-        List<DiskSpec> wanted = DisksFile.read(file);
-        // Before there are disks: a SIGHUP that comes early must not end the process, as it does by default.
-        HangUp.run(this::reload);
+        List<DiskSpec> wanted = DiskConfig.read(file);
+        // Before there are disks: an early SIGHUP must not terminate the process, as it does by default.
+        SighupHandler.install(this::reload);
         synchronized (this) {
             host.addAll(wanted);
             StringBuilder text = new StringBuilder("ready: " + disks(wanted.size()) + " of " + file);
@@ -60,14 +60,14 @@ public final class DisksFileServer {
         manager.reloading();
         List<ServedDisk> before = host.disks();
         try {
-            DiskHost.Changes changes = host.change(DisksFile.read(file));
+            DiskHost.Changes changes = host.change(DiskConfig.read(file));
             changes.failed().values().forEach(failed -> Commands.report(failed, err));
             say("reloaded: " + file + ": added " + changes.added() + ", removed " + changes.removed() + ", unchanged " + changes.unchanged() + ", failed "
                     + changes.failed().keySet());
         } catch (IOException | RuntimeException wrong) {
-            // Also where it is our own fault: whoever waits for the answer to its signal gets one.
+            // Also for bugs of our own: whoever sent the signal gets a result.
             Commands.report(wrong, err);
-            say("not reloaded: " + file + ": " + (host.disks().equals(before) ? "the disks are as they were" : disks(host.disks().size()) + " served"));
+            say("not reloaded: " + file + ": " + (host.disks().equals(before) ? "the disks are unchanged" : disks(host.disks().size()) + " served"));
         } finally {
             manager.ready(ServingStatus.of(host, false));
         }

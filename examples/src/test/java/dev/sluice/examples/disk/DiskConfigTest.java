@@ -12,7 +12,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class DisksFileTest {
+class DiskConfigTest {
     @TempDir
     Path directory;
 
@@ -90,7 +90,7 @@ class DisksFileTest {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    state-file: s\n  - image: b.img\n    socket: b.sock\n    state-file: ./s", "disk 2", "state file");
         refused("disks:\n  - socket: a.sock", "'image:' is missing");
         refused("disks:\n  - image: a.img", "'socket:' is missing");
-        refused("disks:\n  - image: a.img\n    socket: a.sock\n    activation: a", "leave one out");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    activation: a", "omit one of them");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    measurement: x", "measurement");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    endpoint: b.sock", "endpoint");
         refused("disks:\n  - image: [a]\n    socket: a.sock", "'image:'");
@@ -114,7 +114,7 @@ class DisksFileTest {
         refused("disks: [null]", "disk 1");
         refused(disk("stages: [null]"), "'stages:' has an element without a value");
         refused(disk("stages: [a, ~]"), "'stages:' has an element without a value");
-        refused(disk("stages: [[null]]"), "'stages:' is not a text");
+        refused(disk("stages: [[null]]"), "'stages:' is not a string");
         refused(disk("loop-of-queue: {0: null}"), "'loop-of-queue:' has an element without a value");
         refused(disk("loop-of-queue: {0: ''}"), "'loop-of-queue.0:'", "a whole number");
         refused(disk("loop-of-queue: {'': 0}"), "loop-of-queue");
@@ -124,7 +124,7 @@ class DisksFileTest {
         refused(disk("queues: ' '"), "'queues:'", "a whole number");
         refused(disk("read-only: ''"), "'read-only:'", "true or false");
         refused(disk("stages: ''"), "'stages:'", "a list");
-        refused(disk("serial: []"), "'serial:'", "a text");
+        refused(disk("serial: []"), "'serial:'", "a string");
         assertThat(read(disk("stages: []\n    loop-of-queue: {}\n    serial: ''"))).hasSize(1);
     }
 
@@ -132,11 +132,11 @@ class DisksFileTest {
     void shouldSayWhatASettingIsToBe() {
         refused(disk("stages: write-once"), "'stages:' is not a list");
         refused(disk("stages: {a: b}"), "'stages:' is not a list");
-        refused(disk("stages: [1]"), "'stages:' is not a text but 1");
+        refused(disk("stages: [1]"), "'stages:' is not a string but 1");
         refused(disk("loop-of-queue: 0"), "'loop-of-queue:' is not a map");
         refused(disk("loop-of-queue: [0]"), "'loop-of-queue:' is not a map");
         refused(disk("queues: [4]"), "'queues:' is not a whole number");
-        refused(disk("serial: {a: b}"), "'serial:' is not a text");
+        refused(disk("serial: {a: b}"), "'serial:' is not a string");
         refused(disk("backend: 'null'"), "disk 1", "'backend: null'", "from the command line");
         refused(disk("backend:"), "'backend:' has no value");
     }
@@ -155,7 +155,7 @@ class DisksFileTest {
 
     @Test
     void shouldNameADirectory() {
-        assertThatThrownBy(() -> DisksFile.read(directory)).isInstanceOf(IOException.class).hasMessage(directory + ": is a directory: name a file of disks in it");
+        assertThatThrownBy(() -> DiskConfig.read(directory)).isInstanceOf(IOException.class).hasMessage(directory + ": is a directory: use a file of disks in it");
     }
 
     private static String disk(String setting) {
@@ -173,7 +173,7 @@ class DisksFileTest {
     void shouldRefuseTwoDisksOfOneImageUnlessBothOnlyRead() throws IOException {
         Path image = Files.createFile(directory.resolve("a.img"));
         Files.createSymbolicLink(directory.resolve("b.img"), image);
-        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: b.sock", "disk 2", "disk a.img has the image", "read-only");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: b.sock", "disk 2", "disk a.img already uses the image", "read-only");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock", "disk 2");
         refused("disks:\n  - image: c.img\n    socket: a.sock\n  - name: x\n    image: ./c.img\n    socket: b.sock", "disk 2", "c.img");
         assertThat(read("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock\n    read-only: true")).hasSize(2);
@@ -181,11 +181,11 @@ class DisksFileTest {
 
     @Test
     void shouldSayThatAFileIsMissing() {
-        assertThatThrownBy(() -> DisksFile.read(directory.resolve("none.yaml"))).isInstanceOf(IOException.class).hasMessageContaining("no such file");
+        assertThatThrownBy(() -> DiskConfig.read(directory.resolve("none.yaml"))).isInstanceOf(IOException.class).hasMessageContaining("no such file");
     }
 
     private List<DiskSpec> read(String text) throws IOException {
-        return DisksFile.read(Files.writeString(directory.resolve("disks.yaml"), text));
+        return DiskConfig.read(Files.writeString(directory.resolve("disks.yaml"), text));
     }
 
     private void refused(String text, String... said) {

@@ -14,10 +14,10 @@ import java.io.IOException;
 import java.util.concurrent.CompletableFuture;
 
 /** The bare sink of a backend, driven by its loop's own thread: no queue, no stages, no Mono. */
-final class SinkContender implements Contender {
+final class SinkCandidate implements Candidate {
     private final Providers.Choice choice;
 
-    SinkContender(Providers.Choice choice) {
+    SinkCandidate(Providers.Choice choice) {
         this.choice = choice;
     }
 
@@ -49,7 +49,7 @@ final class SinkContender implements Contender {
         return CompletableFuture.supplyAsync(work, loop).join();
     }
 
-    /** The requests of a round, which all begin in the turn after they have ended. */
+    /** The requests of a round; those that have completed restart in the next turn. */
     private static final class Requests implements IoLoop.Turn, AutoCloseable {
         private final IoLoop loop;
         private final BlockSink sink;
@@ -81,7 +81,7 @@ final class SinkContender implements Contender {
                 Request request = ready[--readyCount];
                 if (request.parse()) {
                     if (!sink.submit(request)) {
-                        throw new IllegalStateException("a sink of " + sink.capacity() + " is full with " + sink.inFlight());
+                        throw new IllegalStateException("the sink has a capacity of " + sink.capacity() + " and is full with " + sink.inFlight());
                     }
                     submitted = true;
                 }

@@ -13,7 +13,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-class DisksFileServerTest {
+class DiskConfigServerTest {
     private final ByteArrayOutputStream said = new ByteArrayOutputStream();
     private final ByteArrayOutputStream told = new ByteArrayOutputStream();
 
@@ -24,14 +24,14 @@ class DisksFileServerTest {
         try (DiskHost host = DiskHost.start(LoopSpec.DEFAULT, ActivatedSockets.none())) {
             System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(told, true, StandardCharsets.UTF_8));
-            DisksFileServer server = new DisksFileServer(broken(), host, ServiceNotifier.of(Map.of()));
+            DiskConfigServer server = new DiskConfigServer(broken(), host, ServiceNotifier.of(Map.of()));
             server.reload();
             server.reload();
         } finally {
             System.setOut(out);
             System.setErr(err);
         }
-        String line = "not reloaded: disks.yaml: the disks are as they were\n";
+        String line = "not reloaded: disks.yaml: the disks are unchanged\n";
         assertThat(said.toString(StandardCharsets.UTF_8)).isEqualTo(line + line);
         assertThat(told.toString(StandardCharsets.UTF_8)).contains("a bug in sluice: java.lang.IllegalStateException: on purpose");
     }

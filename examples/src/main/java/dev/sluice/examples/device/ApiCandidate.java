@@ -13,11 +13,11 @@ import org.reactivestreams.Subscription;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 
-/** {@link BlockDevice}: a Mono a request, the next one asked for where the last was answered. */
-final class ApiContender implements Contender {
+/** {@link BlockDevice}: a Mono per request; each completion issues the next request. */
+final class ApiCandidate implements Candidate {
     private final Providers.Choice choice;
 
-    ApiContender(Providers.Choice choice) {
+    ApiCandidate(Providers.Choice choice) {
         this.choice = choice;
     }
 
@@ -52,7 +52,7 @@ final class ApiContender implements Contender {
         }
     }
 
-    /** One subscriber for all requests of a slot, so that what is allocated is the device's. */
+    /** One subscriber for all requests of a slot, so that all allocations are the device's. */
     private static final class Requests implements CoreSubscriber<Integer> {
         private final BlockDevice device;
         private final LoadSlot slot;

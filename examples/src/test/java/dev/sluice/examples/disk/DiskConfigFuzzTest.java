@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** A file of disks may hold anything: disks that can be told apart, or one error that names the file. The input is the file. */
-class DisksFileFuzzTest {
+class DiskConfigFuzzTest {
     @FuzzTest(maxDuration = "2m")
     void shouldReadOrRefuseWhenAFileIsAnything(byte[] input) throws IOException {
         Path file = Files.createTempFile("sluice-fuzz", ".yaml");
@@ -17,7 +17,7 @@ class DisksFileFuzzTest {
             Files.write(file, input);
             List<DiskSpec> disks;
             try {
-                disks = DisksFile.read(file);
+                disks = DiskConfig.read(file);
             } catch (IOException refused) {
                 assertThat(refused).hasMessageStartingWith(file.toString());
                 return;
@@ -29,7 +29,7 @@ class DisksFileFuzzTest {
                 assertThat(disk.queues()).isBetween(1, 256);
                 assertThat(Integer.bitCount(disk.queueSize())).isEqualTo(1);
             }
-            assertThat(DisksFile.read(file)).as("read again").isEqualTo(disks);
+            assertThat(DiskConfig.read(file)).as("read again").isEqualTo(disks);
         } finally {
             Files.delete(file);
         }

@@ -2,8 +2,8 @@ package dev.sluice.examples.device;
 
 import java.io.IOException;
 
-/** A way to read and write a device. Each round opens the device anew and leaves nothing behind. */
-interface Contender {
+/** A way to read and write a device. Each round opens the device again and leaves nothing behind. */
+interface Candidate {
 
     /** For tables and JSON. */
     String name();
@@ -11,7 +11,7 @@ interface Contender {
     /**
      * Runs one round.
      *
-     * @throws IOException where the device cannot be opened, or the contender ended early
+     * @throws IOException if the device cannot be opened, or the candidate stopped early
      */
     DeviceFigures run(DevicePlan plan) throws IOException, InterruptedException;
 }

@@ -7,8 +7,8 @@ import java.nio.channels.CompletionHandler;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
-/** {@link AsynchronousFileChannel} with a thread for each request in flight; handlers ask for the next. */
-final class AsyncFileContender implements Contender {
+/** {@link AsynchronousFileChannel} with a thread for each request in flight; handlers issue the next request. */
+final class AsyncFileCandidate implements Candidate {
 
     @Override
     public String name() {

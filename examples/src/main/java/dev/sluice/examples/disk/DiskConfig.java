@@ -47,22 +47,22 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * disks:
- *   - name: root                  # unless told, the image's file name
+ *   - name: root                  # default: the image's file name
  *     image: root.img             # relative to this file
  *     socket: /run/sluice/root.sock
  *     queues: 4
  *   - image: /dev/vg/data
- *     activation: data            # instead of socket: the name of one that the service manager has passed
+ *     activation: data            # instead of socket: the name of a socket passed by the service manager
  *     read-only: true
  *     serial: data-1
  * </pre>
  *
  * <p>Every setting of {@link DiskSpec.Builder} is a key of that name: {@code queue-size}, {@code seg-max}, {@code backend}, {@code direct},
- * {@code stages} and so on; so a new one needs nothing here. What is not known, said twice or has no value is an error.
+ * {@code stages} and so on; so a new setting needs no change here. An unknown key, a duplicate or a missing value is an error.
  *
- * <p><b>Threading:</b> any. <b>Failure:</b> {@link IOException}, one line that says where and what.
+ * <p><b>Threading:</b> any. <b>Failure:</b> {@link IOException} with one line that names the place and the problem.
  */
-public final class DisksFile {
+public final class DiskConfig {
     private static final String DISKS = "disks";
     private static final String IMAGE = "image";
     private static final String SOCKET = "socket";
@@ -71,7 +71,7 @@ public final class DisksFile {
     private static final String BACKEND = "backend";
     private static final int MAX_BYTES = 1 << 20;
 
-    /** What has keys of its own here, and what is for measurements from the command line alone. */
+    /** Settings with their own keys here, and those that only the command line has, for measurements. */
     @JsonIgnoreProperties({IMAGE, STATE_FILE, "endpoint", "measurement"})
     private interface SettingsOnly {}
 
@@ -94,21 +94,21 @@ public final class DisksFile {
                     .setCoercion(CoercionInputShape.Integer, CoercionAction.Fail)
                     .setCoercion(CoercionInputShape.Float, CoercionAction.Fail)
                     .setCoercion(CoercionInputShape.Boolean, CoercionAction.Fail))
-            // "" would be null, 0, false or an empty list, wherever one of these is due.
+            // "" would become null, 0, false or an empty list, depending on the expected type.
             .withCoercionConfigDefaults(all -> all
                     .setCoercion(CoercionInputShape.EmptyString, CoercionAction.Fail)
                     .setCoercion(CoercionInputShape.EmptyArray, CoercionAction.Fail))
             .addMixIn(DiskSpec.Builder.class, SettingsOnly.class)
             .build();
 
-    private DisksFile() {}
+    private DiskConfig() {}
 
-    /** The disks in a file, in its order; names, sockets and images that are written are unique. */
+    /** The disks in a file, in order; their names, sockets and writable images are unique. */
     public static List<DiskSpec> read(Path file) throws IOException {
         JsonNode root = parse(file);
         JsonNode list = root.path(DISKS);
         if (!(root instanceof ObjectNode top) || !list.isArray()) {
-            throw new IOException(file + ": there is no list 'disks:' at the top: write it as the documentation of --config shows");
+            throw new IOException(file + ": there is no list 'disks:' at the top: see the documentation of --config");
         }
         for (String key : names(top)) {
             if (!key.equals(DISKS)) {
@@ -128,9 +128,10 @@ public final class DisksFile {
             }
             unique(where, taken, disk.endpoint() instanceof Endpoint.SocketPath(Path path) ? "socket " + path.normalize() : disk.endpoint().toString());
             DiskSpec other = byImage.putIfAbsent(identity(disk.image()), disk);
-            // As the images' locks would have it; but here nothing that is served has been closed yet.
+            // The images' locks would refuse this too, but only after disks had been closed.
             if (other != null && !(disk.readOnly() && other.readOnly())) {
-                throw new IOException(where + ": disk " + other.name() + " has the image " + other.image() + " already: give each its own, or make both read-only");
+                throw new IOException(where + ": disk " + other.name() + " already uses the image " + other.image() + ": give each its own, or make both"
+                        + " read-only");
             }
             disks.add(disk);
         }
@@ -149,7 +150,7 @@ public final class DisksFile {
 
     private static void unique(String where, Set<String> taken, String what) throws IOException {
         if (!taken.add(what)) {
-            throw new IOException(where + ": another disk has the " + what + " already: give each its own");
+            throw new IOException(where + ": another disk already has the " + what + ": give each its own");
         }
     }
 
@@ -158,7 +159,7 @@ public final class DisksFile {
             JsonNode first = YAML.readTree(parser);
             if (first != null && parser.nextToken() != null) {
                 throw new IOException(file + " line " + parser.currentTokenLocation().getLineNr()
-                        + ": a second document begins: write all disks in the list of one, without '---' between them");
+                        + ": a second document starts here: put all disks into one list, without '---' between them");
             }
             return first == null ? MissingNode.getInstance() : first;
         } catch (JsonProcessingException wrong) {
@@ -170,7 +171,7 @@ public final class DisksFile {
     private static byte[] bytes(Path file) throws IOException {
         try {
             if (Files.isDirectory(file)) {
-                throw new IOException(file + ": is a directory: name a file of disks in it");
+                throw new IOException(file + ": is a directory: use a file of disks in it");
             }
             if (Files.size(file) > MAX_BYTES) {
                 throw new IOException(file + ": larger than " + MAX_BYTES + " bytes: is it a file of disks?");
@@ -189,16 +190,16 @@ public final class DisksFile {
         }
         for (Map.Entry<String, JsonNode> setting : given.properties()) {
             if (setting.getValue().isNull()) {
-                throw new IOException(where + ": '" + setting.getKey() + ":' has no value: give it one, or leave it out");
+                throw new IOException(where + ": '" + setting.getKey() + ":' has no value: give it one, or omit it");
             }
             for (JsonNode element : setting.getValue()) {
                 if (element.isNull()) {
-                    throw new IOException(where + ": '" + setting.getKey() + ":' has an element without a value: give it one, or leave it out");
+                    throw new IOException(where + ": '" + setting.getKey() + ":' has an element without a value: give it one, or omit it");
                 }
             }
         }
         if (given.path(BACKEND).asText().equals(NullBackend.NAME)) {
-            throw new IOException(where + ": 'backend: " + NullBackend.NAME + "' has no image and is for measurements from the command line: name another one");
+            throw new IOException(where + ": 'backend: " + NullBackend.NAME + "' has no image and is for measurements from the command line: use another one");
         }
         ObjectNode settings = given.deepCopy();
         String image = text(where, settings.remove(IMAGE), IMAGE);
@@ -206,10 +207,10 @@ public final class DisksFile {
         String activation = text(where, settings.remove(ACTIVATION), ACTIVATION);
         String stateFile = text(where, settings.remove(STATE_FILE), STATE_FILE);
         if (image == null) {
-            throw new IOException(where + ": 'image:' is missing: name a raw image");
+            throw new IOException(where + ": 'image:' is missing: set it to a raw image");
         }
         if (socket != null && activation != null) {
-            throw new IOException(where + ": both 'socket:' and 'activation:': leave one out");
+            throw new IOException(where + ": both 'socket:' and 'activation:': omit one of them");
         }
         Endpoint endpoint;
         if (socket != null) {
@@ -217,7 +218,7 @@ public final class DisksFile {
         } else if (activation != null) {
             endpoint = new Endpoint.Activated(activation);
         } else {
-            throw new IOException(where + ": 'socket:' is missing: name the path where front ends connect");
+            throw new IOException(where + ": 'socket:' is missing: set it to the path where front ends connect");
         }
         try {
             DiskSpec.Builder builder = DiskSpec.of(resolved(directory, image), endpoint).stateFile(stateFile == null ? null : resolved(directory, stateFile));
@@ -225,7 +226,8 @@ public final class DisksFile {
         } catch (PropertyBindingException unknown) {
             Collection<Object> keys = Objects.requireNonNullElse(unknown.getKnownPropertyIds(), List.of());
             String known = keys.stream().map(Object::toString).sorted().collect(Collectors.joining(", "));
-            throw new IOException(where + ": there is no setting '" + unknown.getPropertyName() + "'; known: image, socket, activation, state-file, " + known, unknown);
+            throw new IOException(where + ": there is no setting '" + unknown.getPropertyName() + "'; known: image, socket, activation, state-file, "
+                    + known, unknown);
         } catch (JsonMappingException wrong) {
             // An element of a list has no name.
             String path = wrong.getPath().stream().map(JsonMappingException.Reference::getFieldName).filter(Objects::nonNull).collect(Collectors.joining("."));
@@ -237,7 +239,7 @@ public final class DisksFile {
 
     private static String problem(JsonMappingException wrong) {
         if (wrong instanceof InvalidFormatException format && format.getTargetType() == String.class) {
-            return "is not a text but " + format.getValue() + ": put it in quotes";
+            return "is not a string but " + format.getValue() + ": put it in quotes";
         }
         if (wrong instanceof MismatchedInputException mismatch && mismatch.getTargetType() != null) {
             String wanted = wanted(mismatch.getTargetType());
@@ -256,7 +258,7 @@ public final class DisksFile {
             return "true or false";
         }
         if (type == String.class) {
-            return "a text";
+            return "a string";
         }
         if (type.isEnum()) {
             return "one of " + Stream.of(type.getEnumConstants()).map(Object::toString).collect(Collectors.joining(", "));
@@ -272,7 +274,7 @@ public final class DisksFile {
             return null;
         }
         if (!value.isValueNode() || value.asText().isBlank() || value.asText().indexOf('\0') >= 0) {
-            throw new IOException(where + ": '" + key + ":' is not a text");
+            throw new IOException(where + ": '" + key + ":' is not a string");
         }
         return value.asText();
     }

@@ -9,17 +9,17 @@ import org.slf4j.LoggerFactory;
 /**
  * SIGHUP, by convention "read your configuration again".
  *
- * <p><b>Threading:</b> actions run on a thread that exists from {@link #run} on, one at a time. Signals that come before one has begun are one, as the kernel has it too.
+ * <p><b>Threading:</b> actions run on a thread that {@link #install} starts, one at a time. Signals before an action starts are coalesced, as in the kernel.
  */
-public final class HangUp {
-    private HangUp() {}
+public final class SighupHandler {
+    private SighupHandler() {}
 
     /**
-     * Runs an action at every SIGHUP from now on. Where the process was started with it ignored it stays so, and a warning says that.
+     * Runs an action on every SIGHUP from now on. If the process was started with SIGHUP ignored, it stays ignored, and a warning is logged.
      *
-     * @throws LaunchException where signals cannot be heard, or no thread can be had
+     * @throws LaunchException if signals cannot be handled, or no thread can be started
      */
-    public static void run(Runnable action) {
+    public static void install(Runnable action) {
         try {
             CallThreads thread = CallThreads.start("sluice-reload-", 1);
             AtomicBoolean due = new AtomicBoolean();
@@ -34,8 +34,8 @@ public final class HangUp {
             });
             if (!taken) {
                 thread.close();
-                LoggerFactory.getLogger(HangUp.class)
-                        .warn("SIGHUP has no effect: it was ignored when this process was started, as under nohup, and it is left at that");
+                LoggerFactory.getLogger(SighupHandler.class)
+                        .warn("SIGHUP has no effect: it was ignored when this process was started, as under nohup, and stays ignored");
             }
         } catch (IOException refused) {
             throw new LaunchException("SIGHUP cannot be handled: " + refused.getMessage(), refused);

@@ -8,29 +8,29 @@ import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
-class AimsTest {
+class TargetsTest {
     @Test
-    void shouldJudgeByTheMediansAndLeaveOutWhatWasNotMeasured() {
+    void shouldCompareMediansAndLeaveOutWhatWasNotMeasured() {
         List<ExperimentResult> results = everything();
         row(results, "Ablation: null sink, 1 job", "baseline").add(Results.sample(1, 100));
         row(results, "Ablation: null sink, 1 job", "+ 4 queues").add(Results.sample(1, 129));
-        assertThat(Aims.of(results)).singleElement().satisfies(aim -> assertThat(aim.reached()).isFalse());
+        assertThat(Targets.of(results)).singleElement().satisfies(target -> assertThat(target.reached()).isFalse());
         row(results, "Ablation: null sink, 1 job", "+ 4 queues").add(Results.sample(1, 131));
-        assertThat(Aims.of(results)).singleElement().satisfies(aim -> {
-            assertThat(aim.reached()).isTrue();
-            assertThat(aim.shown()).isEqualTo("130 against 100");
+        assertThat(Targets.of(results)).singleElement().satisfies(target -> {
+            assertThat(target.reached()).isTrue();
+            assertThat(target.shown()).isEqualTo("130 versus 100");
         });
     }
 
-    /** A row that was renamed would drop out of the aims in silence. */
+    /** A row that was renamed would silently drop out of the targets. */
     @Test
-    void shouldFindEveryRowThatAnAimNames() {
+    void shouldFindEveryRowThatATargetNames() {
         List<ExperimentResult> results = everything();
         for (ExperimentResult result : results) {
             result.rows().forEach(row -> row.add(new Sample(all())));
         }
         // 6 of the null sink, 24 + 1 of peers, 5 of the ablation, 1 of counting, 2 of loops and 3 of fairness.
-        assertThat(Aims.of(results)).hasSize(42);
+        assertThat(Targets.of(results)).hasSize(42);
     }
 
     private static Map<Metric, Double> all() {

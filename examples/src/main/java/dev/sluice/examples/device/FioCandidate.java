@@ -9,13 +9,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 
-/** fio with one job and one of its engines. Its CPU is the user and system time of the job, as it tells them itself. */
-final class FioContender implements Contender {
+/** fio with one job and one of its engines. Its CPU is the user and system time of the job, as fio reports it. */
+final class FioCandidate implements Candidate {
     private static final int MARGIN_SECONDS = 60;
 
     private final String engine;
 
-    FioContender(String engine) {
+    FioCandidate(String engine) {
         this.engine = engine;
     }
 
@@ -44,7 +44,7 @@ final class FioContender implements Contender {
             if (!process.waitFor((long) (plan.seconds() + plan.warmUpSeconds()) + MARGIN_SECONDS, TimeUnit.SECONDS) || process.exitValue() != 0) {
                 throw new IOException("fio failed: " + output.strip());
             }
-            // What it warns of comes before the JSON.
+            // Its warnings precede the JSON.
             return figures(new ObjectMapper().readTree(output.substring(Math.max(0, output.indexOf('{')))).path("jobs").path(0));
         } finally {
             process.destroy();
