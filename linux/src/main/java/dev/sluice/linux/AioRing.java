@@ -18,8 +18,8 @@ package dev.sluice.linux;
  * };
  * }</pre>
  *
- * <p>Layout only. Head and tail are indexes below {@code nr}. One thread reaps, here or by io_getevents. The layout is
- * no promise of the kernel: use it only where {@link #isUsable} says so. Source: {@code fs/aio.c}, fio's and QEMU's
+ * <p>Layout only. Head and tail are indexes below {@code nr}. One thread reaps, here or by io_getevents. The kernel does
+ * not guarantee the layout: use it only if {@link #isUsable} returns true. Source: {@code fs/aio.c}, fio's and QEMU's
  * user-space reaping.
  */
 public final class AioRing {

@@ -1,12 +1,12 @@
 package dev.sluice.linux;
 
 /**
- * What a block device tells and does through ioctl(2).
+ * Properties and operations of a block device through ioctl(2).
  *
  * <p><b>Threading</b>: any thread; {@link #discard} and {@link #zeroOut} block until the device has done it.
- * <b>Ownership</b>: the descriptor stays the caller's. <b>Failure</b>: a negative errno, -ENOTTY for a file that is no
- * block device. <b>Allocation</b>: none. Source: {@code linux/fs.h}, blkdiscard(8). The limits of discard have no
- * ioctl; they are in {@code /sys/dev/block/MAJOR:MINOR/queue/discard_*}.
+ * <b>Ownership</b>: the descriptor stays the caller's. <b>Failure</b>: a negative errno, -ENOTTY for a file that is not
+ * a block device. <b>Allocation</b>: none. Source: {@code linux/fs.h}, blkdiscard(8). There is no ioctl for the limits
+ * of discard; they are in {@code /sys/dev/block/MAJOR:MINOR/queue/discard_*}.
  */
 public final class BlockDeviceIoctl {
     private static final int BLKROGET = 0x125e;
@@ -42,7 +42,7 @@ public final class BlockDeviceIoctl {
         return query(fd, BLKIOMIN);
     }
 
-    /** BLKIOOPT: the preferred request in bytes, 0 if none is. */
+    /** BLKIOOPT: the preferred request in bytes, 0 if there is none. */
     public static int optimalIoBytes(int fd) {
         return query(fd, BLKIOOPT);
     }

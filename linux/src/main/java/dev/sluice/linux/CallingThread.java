@@ -5,13 +5,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * The kernel's view of the thread that calls. Only meaningful on platform threads.
+ * The kernel's view of the calling thread. Only meaningful on platform threads.
  *
- * <p><b>Threading</b>: about the caller itself. <b>Failure</b>: a negative errno. <b>Allocation</b>: a mask for
+ * <p><b>Threading</b>: concerns the caller itself. <b>Failure</b>: a negative errno. <b>Allocation</b>: a mask for
  * {@link #pin}. Source: gettid(2), sched_setaffinity(2), sched_getcpu(3).
  */
 public final class CallingThread {
-    /** CPUs that {@link #pin} can name. */
+    /** Number of CPUs that {@link #pin} supports. */
     public static final int MAX_CPUS = 1024;
 
     private static final Libc.Call0 GETTID = new Libc.Call0(Libc.returningInt("gettid"));
@@ -25,12 +25,12 @@ public final class CallingThread {
         return (int) GETTID.call();
     }
 
-    /** The CPU that the thread is on. */
+    /** The CPU that the thread runs on. */
     public static int cpu() {
         return (int) SCHED_GETCPU.call();
     }
 
-    /** Lets the thread run on the given CPUs only. Returns 0, or -EINVAL where none of them may be used. */
+    /** Restricts the thread to the given CPUs. Returns 0, or -EINVAL if none of them may be used. */
     public static int pin(int... cpus) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment mask = arena.allocate(MAX_CPUS / Byte.SIZE, 8);

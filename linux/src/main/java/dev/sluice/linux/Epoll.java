@@ -3,12 +3,12 @@ package dev.sluice.linux;
 import java.util.Objects;
 
 /**
- * An epoll instance with a native array for its events; the waiting of a loop without io_uring.
+ * An epoll instance with a native array for its events, for loops without io_uring.
  *
- * <p><b>Threading</b>: one thread waits and reads the events; add, modify and remove may come from any thread.
+ * <p><b>Threading</b>: one thread waits and reads the events; add, modify and remove may be called from any thread.
  * <b>Ownership</b>: the instance and the array are this object's; the watched descriptors stay their owners', who remove
- * them before they close them (a descriptor that was duplicated elsewhere goes on reporting otherwise).
- * <b>Failure</b>: a negative errno; -EINTR from {@link #await} means: wait again. <b>Allocation</b>: at creation only.
+ * them before they close them (otherwise a descriptor that was duplicated elsewhere keeps reporting events).
+ * <b>Failure</b>: a negative errno; after -EINTR from {@link #await}, wait again. <b>Allocation</b>: at creation only.
  * Source: epoll(7).
  */
 public final class Epoll implements AutoCloseable {
@@ -40,7 +40,7 @@ public final class Epoll implements AutoCloseable {
         this.events = NativeMemory.allocate((long) capacity * EpollEvent.SIZE, 8);
     }
 
-    /** A new instance that returns at most {@code capacity} events at a time. */
+    /** Creates an instance that returns at most {@code capacity} events at a time. */
     public static Epoll create(int capacity) throws ErrnoException {
         if (capacity < 1) {
             throw new IllegalArgumentException("capacity " + capacity + " is below 1");
@@ -52,7 +52,7 @@ public final class Epoll implements AutoCloseable {
         return new Epoll(Fd.adopt(fd), capacity);
     }
 
-    /** Watches a descriptor; {@code data} comes back with its events. */
+    /** Watches a descriptor; {@code data} is returned with its events. */
     public int add(int watched, int eventMask, long data) {
         return control(EPOLL_CTL_ADD, watched, eventMask, data);
     }
@@ -71,7 +71,7 @@ public final class Epoll implements AutoCloseable {
         return (int) EPOLL_CTL.call(fd.number(), operation, watched, event);
     }
 
-    /** Waits; -1 waits without end, 0 does not wait. Returns how many events there are, or a negative errno. */
+    /** Waits; -1 waits forever, 0 does not wait. Returns how many events there are, or a negative errno. */
     public int await(int timeoutMillis) {
         int result = (int) EPOLL_WAIT.call(fd.number(), events.address(), capacity, timeoutMillis);
         ready = Math.max(result, 0);
@@ -83,7 +83,7 @@ public final class Epoll implements AutoCloseable {
         return EpollEvent.events(element(index));
     }
 
-    /** What {@link #add} was given for the descriptor of entry {@code index}. */
+    /** The {@code data} given to {@link #add} for the descriptor of entry {@code index}. */
     public long data(int index) {
         return EpollEvent.data(element(index));
     }

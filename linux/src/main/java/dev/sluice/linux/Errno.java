@@ -1,9 +1,9 @@
 package dev.sluice.linux;
 
 /**
- * The error numbers of Linux: what a failed request or system call carries in Sluice, always as data.
+ * The error numbers of Linux: how Sluice represents a failed request or system call, always as data.
  *
- * <p>Constants are positive; a result that failed holds the negated number, as in the kernel. {@link #name(int)} and
+ * <p>Constants are positive; a failed result holds the negated number, as in the kernel. {@link #name(int)} and
  * {@link #describe(int)} take either sign. The numbers are those of x86_64 and aarch64 (asm-generic), not of mips or
  * sparc.
  *

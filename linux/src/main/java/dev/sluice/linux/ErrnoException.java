@@ -3,7 +3,7 @@ package dev.sluice.linux;
 import java.io.IOException;
 
 /**
- * A set-up step failed in a system call. The message names the call, what it was about, the errno and what can be done:
+ * A set-up step failed in a system call. The message names the call, its subject, the errno and the remedy:
  * {@code open /images/disk.raw: EACCES (permission denied): give the user of this process access to it}.
  *
  * <p>Requests never fail this way; a failed request is a negative errno. <b>Threading</b>: immutable.
@@ -15,9 +15,9 @@ public final class ErrnoException extends IOException {
 
     /**
      * @param call the system call, {@code "open"}
-     * @param subject a path or other name of what it was called on, or empty
+     * @param subject a path or other name of what the call was made on, or empty
      * @param errno of either sign
-     * @param advice what a person can do, or empty
+     * @param advice the remedy for a person, or empty
      */
     public ErrnoException(String call, String subject, int errno, String advice) {
         super(

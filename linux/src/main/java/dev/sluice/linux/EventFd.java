@@ -4,7 +4,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 
 /**
- * eventfd(2): the counter through which a virtqueue kicks and is called, and a loop is woken.
+ * eventfd(2): the counter behind the kick and the call of a virtqueue, and behind the wake-up of a loop.
  *
  * <p><b>Threading</b>: any thread. <b>Ownership</b>: the caller adopts what {@link #create} returns. <b>Failure</b>: a
  * negative errno. <b>Allocation</b>: none for {@link #signal} and {@link #drain}. Source: eventfd(2).
@@ -19,12 +19,12 @@ public final class EventFd {
     private static final Libc.Call3 WRITE = new Libc.Call3(Libc.repeatable("write"));
     private static final long COUNTER_BYTES = 8;
 
-    /** The eight bytes that every signal writes: never changed, so that all threads share them. */
+    /** The eight bytes that every signal writes: constant, so that all threads share them. */
     private static final long ONE_ADDRESS = Arena.global().allocateFrom(ValueLayout.JAVA_LONG, 1L).address();
 
     private EventFd() {}
 
-    /** A new eventfd. Returns the descriptor or a negative errno. */
+    /** Creates an eventfd. Returns the descriptor or a negative errno. */
     public static int create(int initial, int flags) {
         return (int) EVENTFD.call(initial, flags);
     }
@@ -33,7 +33,7 @@ public final class EventFd {
      * Adds one to the counter. Returns 0 or a negative errno.
      *
      * <p>-EAGAIN from a non-blocking eventfd means that the counter is full, so the reader has a signal pending. A
-     * <em>blocking</em> eventfd with a full counter blocks the caller: make one that a peer sent non-blocking first.
+     * <em>blocking</em> eventfd with a full counter blocks the caller: make an eventfd from a peer non-blocking first.
      */
     public static int signal(int fd) {
         long written = WRITE.call(fd, ONE_ADDRESS, COUNTER_BYTES);
@@ -54,7 +54,7 @@ public final class EventFd {
         return count < 0 ? Long.MAX_VALUE : count;
     }
 
-    /** Whether the descriptor is an eventfd, as the kernel names it in /proc: asked before trusting a peer's. */
+    /** Whether the descriptor is an eventfd, by its name in /proc: checked before a peer's descriptor is trusted. */
     public static boolean isEventFd(int fd) {
         return LinuxFile.descriptorName(fd).equals("anon_inode:[eventfd]");
     }

@@ -6,11 +6,11 @@ import java.lang.invoke.VarHandle;
 /**
  * The one owner of a file descriptor.
  *
- * <p><b>Threading</b>: any thread; of several closers exactly one closes. A number read before a close on another
- * thread may already name another file: whoever shares an {@code Fd} orders its close after the last use.
+ * <p><b>Threading</b>: any thread; of several closers exactly one closes. A number read before another thread
+ * closes it may already denote another file: whoever shares an {@code Fd} orders its close after the last use.
  * <b>Ownership</b>: this object's, from {@link #adopt} to {@link #close} or {@link #release}. <b>Failure</b>:
- * {@code IllegalStateException} from {@link #number()} after that; close itself reports nothing, as close(2) has closed
- * the descriptor on Linux even where it returns an error. <b>Allocation</b>: the object. Source: close(2).
+ * {@code IllegalStateException} from {@link #number()} after that; close itself reports nothing, because close(2) has closed
+ * the descriptor on Linux even if it returns an error. <b>Allocation</b>: the object. Source: close(2).
  */
 public final class Fd implements AutoCloseable {
     private static final Libc.Call1 CLOSE = new Libc.Call1(Libc.returningInt("close"));
@@ -39,7 +39,7 @@ public final class Fd implements AutoCloseable {
         return new Fd(number);
     }
 
-    /** Closes a descriptor that has no owner yet. Returns 0 or a negative errno; it is closed in both cases. */
+    /** Closes a descriptor that has no owner yet. Returns 0 or a negative errno; it is closed in either case. */
     static int closeNumber(int number) {
         return (int) CLOSE.call(number);
     }
@@ -57,7 +57,7 @@ public final class Fd implements AutoCloseable {
         return number != GONE;
     }
 
-    /** Gives the ownership up without closing: the caller owns the returned number. */
+    /** Releases the ownership without closing: the caller owns the returned number. */
     public int release() {
         int current = (int) NUMBER.getAndSet(this, GONE);
         if (current == GONE) {

@@ -3,19 +3,19 @@ package dev.sluice.linux;
 import java.lang.foreign.Arena;
 
 /**
- * What statx(2) says of an open file, read by {@link LinuxFile#status}.
+ * The result of statx(2) on an open file, from {@link LinuxFile#status}.
  *
- * <p><b>Threading</b>: immutable. <b>Failure</b>: {@link ErrnoException} from the reading. Source: statx(2).
+ * <p><b>Threading</b>: immutable. <b>Failure</b>: {@link ErrnoException} from the call. Source: statx(2).
  *
  * @param mode type and permission bits, as in {@code stx_mode}
  * @param sizeBytes of a regular file; 0 for a block device, whose size is {@link BlockDeviceIoctl#sizeBytes}
  * @param allocatedBlocks allocated blocks of 512 bytes
- * @param dioMemoryAlign alignment in bytes of buffers for O_DIRECT; 0 where the kernel does not report it (before 6.1,
- *     or this file system) or does not allow O_DIRECT on this file
+ * @param dioMemoryAlign alignment in bytes of buffers for O_DIRECT; 0 if the kernel does not report it (before 6.1,
+ *     or on this file system) or does not allow O_DIRECT on this file
  * @param dioOffsetAlign alignment in bytes of offsets and lengths for O_DIRECT; 0 as above
  * @param inode number within the device
  * @param device the device that holds the file, as {@code major << 32 | minor}
- * @param specialDevice the device that the file is, if it is one, in the same form
+ * @param specialDevice the device that the file represents, if any, in the same form
  */
 public record FileStatus(
         int mode,
@@ -27,7 +27,7 @@ public record FileStatus(
         long device,
         long specialDevice) {
 
-    /** What kind of file it is, as far as a block backend cares. */
+    /** The kind of file, as far as a block backend is concerned. */
     public enum Type {
         REGULAR,
         BLOCK_DEVICE,
@@ -90,7 +90,7 @@ public record FileStatus(
         };
     }
 
-    /** The permission bits alone, {@code 0600} for a file of its owner only. */
+    /** The permission bits only, {@code 0600} for a file that only its owner may access. */
     public int permissions() {
         return mode & 0xfff;
     }

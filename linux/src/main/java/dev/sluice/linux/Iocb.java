@@ -21,8 +21,7 @@ package dev.sluice.linux;
  * }</pre>
  *
  * <p>Layout only; the order of key and flags is that of little endian machines. <b>Threading</b>: that of the block.
- * <b>Ownership</b>: the kernel copies it
- * at io_submit, what it points to stays in use until the completion.
+ * <b>Ownership</b>: the kernel copies it at io_submit, the memory that it points to stays in use until the completion.
  * <b>Allocation</b>: none. Source: {@code linux/aio_abi.h}.
  */
 public final class Iocb {
@@ -88,7 +87,7 @@ public final class Iocb {
         NativeMemory.putLong(iocb + FLAGS_OFFSET, 0);
     }
 
-    /** Has the completion add one to an eventfd; after one of the set methods. */
+    /** Makes the completion add one to an eventfd; after one of the set methods. */
     public static void setResultFd(long iocb, int eventFd) {
         NativeMemory.putInt(iocb + FLAGS_OFFSET, IOCB_FLAG_RESFD);
         NativeMemory.putInt(iocb + RESULT_FD_OFFSET, eventFd);

@@ -10,20 +10,20 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 
 /**
- * Functions of libc as records that can be called: the only method handles into native code.
+ * Functions of libc as callable records: the only method handles into native code.
  *
- * <p>All of them are linked as one shape, six 64-bit integers to one, whatever their C types are, as a start pays for each shape that the JVM links. The
- * ABIs of x86_64 and aarch64 pass an {@code int} and a pointer in the low part of the same register, and the callee ignores the rest of it as well as the
- * registers that it has no argument for; on Linux both pass the integers of a variadic call as those of any other. So addresses stay {@code long}s without
- * a {@code MemorySegment} each. Of an {@code int} that comes back the upper half is undefined, which {@link #returningInt} makes up for.
+ * <p>All of them are linked with one shape, six 64-bit integers to one, whatever their C types are, because each further shape that the JVM links costs
+ * start-up time. The ABIs of x86_64 and aarch64 pass an {@code int} and a pointer in the low part of the same register, and the callee ignores the rest of it
+ * as well as registers without an argument; on Linux both pass the integers of a variadic call like those of any other. So addresses stay {@code long}s
+ * without a {@code MemorySegment} each. The upper half of a returned {@code int} is undefined; {@link #returningInt} takes care of that.
  *
  * <p>Records, because the JIT trusts a record's final fields: {@code static final Call3 READ} is as good as a
- * {@code static final MethodHandle}. Their numbers are the arguments that the C declaration has.
+ * {@code static final MethodHandle}. Their numbers are the numbers of arguments in the C declaration.
  *
  * <p><b>Threading</b>: any thread; the errno is captured in a {@link ThreadScratch} per thread. <b>Failure</b>: the
  * negative errno. <b>Allocation</b>: 48 native bytes per thread that ever calls; none per call of the {@link Repeatable} and {@link Unfailing}
- * kinds, which is why the data path calls no other: where the errno is captured, the JVM makes a slice of the segment that takes it, 40 bytes in each
- * call, and whether its compiler gets rid of that differs from process to process. None of the downcalls is {@code critical}: a thread inside one
+ * kinds, which is why the data path uses no other: to capture the errno, the JVM creates a slice of the capture segment, 40 bytes in each
+ * call, and whether its compiler eliminates that differs from process to process. None of the downcalls is {@code critical}: a thread inside one
  * does not hold up a safepoint.
  */
 final class Libc {
@@ -42,7 +42,7 @@ final class Libc {
         return new Telling(link(name, CAPTURE_ERRNO), false);
     }
 
-    /** As {@link #returningLong}, of a {@link Repeatable} one. */
+    /** Like {@link #returningLong}, for a {@link Repeatable} one. */
     static Repeatable repeatable(String name) {
         return new Repeatable(link(name), returningLong(name));
     }
@@ -52,7 +52,7 @@ final class Libc {
         return new Unfailing(link(name));
     }
 
-    /** Links without calling. Throws IllegalCallerException where native access is denied. */
+    /** Links without calling. Throws IllegalCallerException if native access is denied. */
     @SuppressWarnings("restricted")
     static void probe() {
         Linker.nativeLinker().downcallHandle(SHAPE, CAPTURE_ERRNO);
@@ -65,17 +65,17 @@ final class Libc {
                 linker
                         .defaultLookup()
                         .find(name)
-                        .orElseThrow(() -> new LinuxUnavailableException("this libc has no function " + name, null));
+                        .orElseThrow(() -> new LinuxUnavailableException("libc lacks the function " + name, null));
         return linker.downcallHandle(symbol, SHAPE, options);
     }
 
-    /** Whether the text can be a C string: it has no NUL inside, which would silently end it there. */
+    /** Whether the text can be a C string: it contains no NUL, which would silently truncate it. */
     static boolean isCString(String text) {
         return text.indexOf('\0') < 0;
     }
 
     private static AssertionError cannotHappen(Throwable thrown) {
-        // A downcall throws nothing of its own; what surfaces here is the JVM's: a pending fault, StackOverflowError.
+        // A downcall itself throws nothing; what is thrown here is the JVM's: a pending fault, StackOverflowError.
         if (thrown instanceof Error error) {
             throw error;
         }
@@ -85,7 +85,7 @@ final class Libc {
         return new AssertionError(thrown);
     }
 
-    /** Native words of the calling thread: where errno is captured, and 32 bytes for a short argument or answer. */
+    /** Native words of the calling thread: for the captured errno, and 32 bytes for a short argument or result. */
     record ThreadScratch(MemorySegment errnoState, MemorySegment words) {
         private static final int WORDS_BYTES = 32;
         private static final ThreadLocal<ThreadScratch> CURRENT = ThreadLocal.withInitial(ThreadScratch::allocate);
@@ -105,16 +105,16 @@ final class Libc {
         }
     }
 
-    /** A function that was found, of whatever number of arguments. */
+    /** A linked function with any number of arguments. */
     sealed interface Function {
         long call(long a, long b, long c, long d, long e, long f);
     }
 
     /**
-     * One that has changed nothing where it returns -1: it is called once more then, for the errno. Should it succeed there, so much the better. Not for
-     * what tells an error a single time (fsync(2), a socket's calls) or has an effect nevertheless (close(2)), nor for what returns {@code int}.
+     * A function that has changed nothing if it returns -1: it is then called again, for the errno. If it succeeds the second time, all the better. Not for
+     * functions that report an error only once (fsync(2), calls on sockets) or take effect nevertheless (close(2)), nor for those that return {@code int}.
      */
-    record Repeatable(MethodHandle handle, Function telling) implements Function {
+    record Repeatable(MethodHandle handle, Function capturing) implements Function {
         @Override
         public long call(long a, long b, long c, long d, long e, long f) {
             long returned;
@@ -123,11 +123,11 @@ final class Libc {
             } catch (Throwable t) {
                 throw cannotHappen(t);
             }
-            return returned == -1 ? telling.call(a, b, c, d, e, f) : returned;
+            return returned == -1 ? capturing.call(a, b, c, d, e, f) : returned;
         }
     }
 
-    /** One without an errno, that returns {@code int}. */
+    /** A function without an errno that returns {@code int}. */
     private record Unfailing(MethodHandle handle) implements Function {
         @Override
         public long call(long a, long b, long c, long d, long e, long f) {
@@ -139,7 +139,7 @@ final class Libc {
         }
     }
 
-    /** One that tells its errno. */
+    /** A function whose errno is captured. */
     private record Telling(MethodHandle handle, boolean returnsInt) implements Function {
         @Override
         public long call(long a, long b, long c, long d, long e, long f) {

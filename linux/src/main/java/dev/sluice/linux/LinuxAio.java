@@ -6,8 +6,8 @@ import java.lang.foreign.Arena;
  * The system calls of Linux AIO.
  *
  * <p><b>Threading</b>: any thread; Sluice gives each loop a context of its own. <b>Ownership</b>: a context is its
- * creator's until {@link #destroy}, which waits for what is in flight. The iocbs are read during {@link #submit};
- * buffers and iovecs are in use until the completion. <b>Failure</b>: a negative errno. <b>Allocation</b>: none but for
+ * creator's until {@link #destroy}, which waits for operations in flight. The iocbs are read during {@link #submit};
+ * buffers and iovecs are in use until the completion. <b>Failure</b>: a negative errno. <b>Allocation</b>: none except at
  * setup. Source: io_setup(2), io_submit(2), io_getevents(2), io_destroy(2).
  */
 public final class LinuxAio {
@@ -18,14 +18,14 @@ public final class LinuxAio {
 
     private static final Libc.Call2 SYSCALL_1 = new Libc.Call2(Libc.returningLong("syscall"));
     private static final Libc.Call3 SYSCALL_2 = new Libc.Call3(Libc.returningLong("syscall"));
-    /** For io_submit alone: it fails where it has taken nothing. */
+    /** For io_submit only: if it fails it has taken nothing. */
     private static final Libc.Call4 SYSCALL_3 = new Libc.Call4(Libc.repeatable("syscall"));
     private static final Libc.Call6 SYSCALL_5 = new Libc.Call6(Libc.returningLong("syscall"));
 
     /** A {@code struct timespec} of zero, for {@link #getEvents} that does not wait. Never written. */
     public static final long NO_WAIT = Arena.global().allocate(16, 8).address();
 
-    /** For {@link #getEvents} that waits without end. */
+    /** For {@link #getEvents} that waits forever. */
     public static final long WAIT_FOREVER = 0;
 
     private LinuxAio() {}
@@ -41,14 +41,14 @@ public final class LinuxAio {
         return result < 0 ? result : NativeMemory.getLong(context);
     }
 
-    /** Waits for what is in flight and ends the context. */
+    /** Waits for operations in flight and destroys the context. */
     public static int destroy(long context) {
         return (int) SYSCALL_1.call(SYS_IO_DESTROY, context);
     }
 
     /**
-     * Submits the iocbs whose addresses are in the array. Returns how many were taken, from the front, which may be fewer;
-     * a negative errno is about the first one and none was taken. -EAGAIN: full.
+     * Submits the iocbs whose addresses are in the array. Returns how many the kernel took, from the front, which may be fewer;
+     * a negative errno is about the first one, and none was taken. -EAGAIN: full.
      */
     public static int submit(long context, int count, long iocbAddresses) {
         return (int) SYSCALL_3.call(SYS_IO_SUBMIT, context, count, iocbAddresses);

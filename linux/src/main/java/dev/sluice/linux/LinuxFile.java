@@ -10,7 +10,7 @@ import java.nio.charset.StandardCharsets;
  * <p><b>Threading</b>: any thread; each call may block as the kernel does. <b>Ownership</b>: a descriptor that
  * {@link #open} returns is adopted by its caller at once; all others stay their owner's. Buffers and iovec arrays are
  * in use until the call returns. <b>Failure</b>: a negative errno, never an exception. EINTR is not retried.
- * <b>Allocation</b>: none, except for a C string where a path is given. Source: the man page of each name.
+ * <b>Allocation</b>: none, except for a C string if a path is given. Source: the man page of each name.
  */
 public final class LinuxFile {
     public static final int O_RDONLY = 0;
@@ -37,7 +37,7 @@ public final class LinuxFile {
     public static final int FALLOC_FL_PUNCH_HOLE = 0x2;
     public static final int FALLOC_FL_ZERO_RANGE = 0x10;
 
-    /** What Linux transfers at most with one call: INT_MAX rounded down to a page (MAX_RW_COUNT, read(2)). */
+    /** The maximum that Linux transfers with one call: INT_MAX rounded down to a page (MAX_RW_COUNT, read(2)). */
     public static final long MAX_RW_COUNT = 0x7ffff000L;
 
     public static final int SEEK_SET = 0;
@@ -72,7 +72,7 @@ public final class LinuxFile {
     private static final Libc.Call4 PWRITE = new Libc.Call4(Libc.repeatable("pwrite"));
     private static final Libc.Call5 PREADV2 = new Libc.Call5(Libc.repeatable("preadv2"));
     private static final Libc.Call5 PWRITEV2 = new Libc.Call5(Libc.repeatable("pwritev2"));
-    /** With RWF_DSYNC: it may tell of the failure of an earlier write, which the kernel tells once. */
+    /** With RWF_DSYNC: may report the failure of an earlier write, which the kernel reports once. */
     private static final Libc.Call5 PWRITEV2_SYNC = new Libc.Call5(Libc.returningLong("pwritev2"));
 
     private static final Libc.Call1 FSYNC = new Libc.Call1(Libc.returningInt("fsync"));
@@ -97,7 +97,7 @@ public final class LinuxFile {
         }
     }
 
-    /** As {@link #open}, for set-up: the owner of the descriptor, or an exception that says what to do. */
+    /** Like {@link #open}, for set-up: returns the owner of the descriptor, or throws an exception with the remedy. */
     public static Fd openOrThrow(String path, int flags, int mode) throws ErrnoException {
         int fd = open(path, flags, mode);
         if (fd < 0) {
@@ -109,9 +109,9 @@ public final class LinuxFile {
     private static String openAdvice(int errno, int flags) {
         return switch (errno) {
             case Errno.ENOENT -> "create it first, or correct the path";
-            case Errno.EACCES, Errno.EPERM -> "give the user of this process access to it";
+            case Errno.EACCES, Errno.EPERM -> "grant the user of this process access to it";
             case Errno.EROFS -> "open it read-only";
-            case Errno.EINVAL -> (flags & O_DIRECT) != 0 ? "this file system does not do O_DIRECT" : "";
+            case Errno.EINVAL -> (flags & O_DIRECT) != 0 ? "this file system does not support O_DIRECT" : "";
             case Errno.EMFILE -> OpenFileLimit.advice();
             default -> "";
         };
@@ -126,7 +126,7 @@ public final class LinuxFile {
         return WRITE.call(fd, address, bytes);
     }
 
-    /** Returns bytes read, fewer than asked at the end of the file, or a negative errno. */
+    /** Returns bytes read, fewer than requested at the end of the file, or a negative errno. */
     public static long pread(int fd, long address, long bytes, long offset) {
         return PREAD.call(fd, address, bytes, offset);
     }
@@ -135,9 +135,9 @@ public final class LinuxFile {
         return PWRITE.call(fd, address, bytes, offset);
     }
 
-    /** {@code flags}: RWF_ flags or 0. RWF_NOWAIT answers -EAGAIN where it would block. */
+    /** {@code flags}: RWF_ flags or 0. RWF_NOWAIT returns -EAGAIN instead of blocking. */
     public static long preadv2(int fd, long iovecs, int iovecCount, long offset, int flags) {
-        // preadv2(2): offset -1 means the file's own position; a negative offset is a bug of ours and never that.
+        // preadv2(2): offset -1 means the file's own position; a negative offset is a bug of ours and must not mean that.
         return offset < 0 ? -Errno.EINVAL : PREADV2.call(fd, iovecs, iovecCount, offset, flags);
     }
 
@@ -156,7 +156,7 @@ public final class LinuxFile {
         return (int) FDATASYNC.call(fd);
     }
 
-    /** {@code mode}: FALLOC_FL_ flags; PUNCH_HOLE goes with KEEP_SIZE only. */
+    /** {@code mode}: FALLOC_FL_ flags; PUNCH_HOLE requires KEEP_SIZE. */
     public static int fallocate(int fd, int mode, long offset, long length) {
         return (int) FALLOCATE.call(fd, mode, offset, length);
     }
@@ -165,12 +165,12 @@ public final class LinuxFile {
         return (int) FTRUNCATE.call(fd, length);
     }
 
-    /** Returns the new position; -ENXIO where SEEK_DATA finds no more data. */
+    /** Returns the new position; -ENXIO if SEEK_DATA finds no more data. */
     public static long lseek(int fd, long offset, int whence) {
         return LSEEK.call(fd, offset, whence);
     }
 
-    /** statx(2) of an open file. Throws, as this belongs to set-up. */
+    /** statx(2) of an open file. Throws, because this is for set-up. */
     public static FileStatus status(int fd) throws ErrnoException {
         return FileStatus.of(fd);
     }
@@ -188,7 +188,7 @@ public final class LinuxFile {
         return (int) FCHMOD.call(fd, mode);
     }
 
-    /** Removes a name. Returns 0 or a negative errno. */
+    /** Removes a directory entry. Returns 0 or a negative errno. */
     public static int unlink(String path) {
         if (!Libc.isCString(path)) {
             return -Errno.EINVAL;
@@ -198,12 +198,12 @@ public final class LinuxFile {
         }
     }
 
-    /** The O_ flags that the file was opened with and has now (F_GETFL). */
+    /** The current O_ flags of the file, from open or F_SETFL (F_GETFL). */
     public static int flags(int fd) {
         return fcntl(fd, F_GETFL, 0);
     }
 
-    /** F_SETFL: changes O_APPEND, O_DIRECT, O_NONBLOCK of the open file, for all who share it. */
+    /** F_SETFL: changes O_APPEND, O_DIRECT, O_NONBLOCK of the open file, for all that share it. */
     public static int setFlags(int fd, int flags) {
         return fcntl(fd, F_SETFL, flags);
     }
@@ -223,12 +223,12 @@ public final class LinuxFile {
         return fcntl(fd, F_SETFD, closeOnExec ? FD_CLOEXEC : 0);
     }
 
-    /** Another descriptor of the same open file, close-on-exec, for its caller to adopt at once; or a negative errno. */
+    /** Duplicates a descriptor, close-on-exec, for its caller to adopt at once; or returns a negative errno. */
     public static int duplicate(int fd) {
         return fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     }
 
-    /** What /proc calls the descriptor: a path, {@code "anon_inode:[eventfd]"}; empty if it is not open. */
+    /** The name of the descriptor in /proc: a path, {@code "anon_inode:[eventfd]"}; empty if it is not open. */
     public static String descriptorName(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment link = arena.allocate(LINK_BYTES);

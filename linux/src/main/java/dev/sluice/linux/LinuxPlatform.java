@@ -3,10 +3,10 @@ package dev.sluice.linux;
 import java.util.Locale;
 
 /**
- * Whether this JVM may call into Linux at all; the one question to ask before the first use of this package.
+ * Whether this JVM may call into Linux at all; check this before the first use of this package.
  *
- * <p>A launcher calls {@link #ensureAvailable()} first, so that a person reads one line. Without it the same condition
- * shows as an {@code ExceptionInInitializerError} from whichever class of this package is touched first.
+ * <p>A launcher calls {@link #ensureAvailable()} first, so that a person reads one line. Otherwise the same condition
+ * shows as an {@code ExceptionInInitializerError} from whichever class of this package is used first.
  *
  * <p><b>Threading</b>: any thread. <b>Failure</b>: {@link LinuxUnavailableException}. Source: JEP 454, JEP 472.
  */

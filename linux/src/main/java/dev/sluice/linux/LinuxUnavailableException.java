@@ -2,7 +2,7 @@ package dev.sluice.linux;
 
 import org.jspecify.annotations.Nullable;
 
-/** System calls cannot be made from this JVM; the message is one line that says what to do. */
+/** System calls cannot be made from this JVM; the message is one line with the remedy. */
 public final class LinuxUnavailableException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

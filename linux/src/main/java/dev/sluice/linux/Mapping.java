@@ -91,7 +91,7 @@ public final class Mapping implements AutoCloseable {
     }
 
     /**
-     * A bounds checked view of a part, for bulk copies; it does not know when the mapping is closed. See
+     * A bounds-checked view of a part, for bulk copies; it does not notice when the mapping is closed. See
      * {@link NativeMemory} for why memory shared with a peer is not parsed through it.
      */
     public MemorySegment view(long offset, long length) {

@@ -26,7 +26,7 @@ public final class Memfd {
 
     private Memfd() {}
 
-    /** A new file of no bytes. Returns the descriptor or a negative errno; the name is for debugging. */
+    /** Creates an empty file. Returns the descriptor or a negative errno; the name is for debugging. */
     public static int create(String name, int flags) {
         if (!Libc.isCString(name)) {
             return -Errno.EINVAL;
@@ -36,12 +36,12 @@ public final class Memfd {
         }
     }
 
-    /** Adds F_SEAL_ flags; the file was made with MFD_ALLOW_SEALING. Returns 0 or a negative errno. */
+    /** Adds F_SEAL_ flags; the file was created with MFD_ALLOW_SEALING. Returns 0 or a negative errno. */
     public static int addSeals(int fd, int seals) {
         return LinuxFile.fcntl(fd, F_ADD_SEALS, seals);
     }
 
-    /** The F_SEAL_ flags in force, or a negative errno (-EINVAL for a file that knows no seals). */
+    /** The F_SEAL_ flags in force, or a negative errno (-EINVAL for a file that does not support seals). */
     public static int seals(int fd) {
         return LinuxFile.fcntl(fd, F_GET_SEALS, 0);
     }

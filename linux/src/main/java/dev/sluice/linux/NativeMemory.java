@@ -7,32 +7,32 @@ import java.lang.invoke.VarHandle;
 /**
  * Loads and stores at raw addresses, for the rings, iovecs and mappings of this process.
  *
- * <p>The caller guarantees that the whole access lies in live memory; an address outside any mapping kills the JVM
- * (SIGSEGV). Code that touches what a guest may choose checks it first. Plain accesses take any alignment; they are
- * atomic where the address is a multiple of their size. Acquire, release and volatile ones need that alignment, else
- * {@code IllegalArgumentException}: a ring whose address a peer chose is checked at set-up. Byte order is the machine's,
- * little endian on both architectures, as virtio wants.
+ * <p>The caller guarantees that the whole access is in live memory; an address outside any mapping kills the JVM
+ * (SIGSEGV). Code that accesses addresses which a guest can choose validates them first. Plain accesses support any
+ * alignment; they are atomic if the address is a multiple of their size. Acquire, release and volatile ones require that
+ * alignment, or throw {@code IllegalArgumentException}: a ring whose address a peer chose is validated at set-up. Byte
+ * order is the machine's, little endian on both architectures, as virtio requires.
  *
- * <p><b>Failure</b>: a mapping whose file was truncated by someone else answers SIGBUS, which HotSpot turns into an
+ * <p><b>Failure</b>: a mapping whose file was truncated by someone else raises SIGBUS, which HotSpot turns into an
  * {@code InternalError} ("a fault occurred in an unsafe memory access operation"). Seen with JDK 25 on x86_64:
  *
  * <ul>
- *   <li>Interpreted code gets it at the access. <b>Compiled code gets it late</b>: it goes on, a faulted load having
+ *   <li>Interpreted code gets it at the access. <b>Compiled code gets it late</b>: it continues, a faulted load having
  *       read garbage and a faulted store having stored nothing, until the next safepoint poll or native call. The polls
- *       are at the return of the compiled method, not of what is inlined into it, and in loops; so a {@code catch}
+ *       are at the return of the compiled method, not of inlined ones, and in loops; so a {@code catch}
  *       around the access can miss it. {@link #surfaceFault()} before the end of the {@code try}, and before anything
  *       that must not act on garbage, makes it exact.
- *   <li>A system call made in between is made; then the error is thrown in place of its result.
+ *   <li>A system call made in the meantime takes place; then the error is thrown instead of its result.
  *   <li>HotSpot's handler decodes the instruction that faulted and kills the JVM at one that it does not know. The
- *       methods here are built so that it knows them all. <b>Plain {@code MemorySegment} loads are not</b>
+ *       methods here are built so that it knows all of their instructions. <b>Plain {@code MemorySegment} loads are not</b>
  *       ({@code long x = segment.get(JAVA_INT, 0)} compiled by C2 is fatal): parse shared memory through this class, and
- *       copy data with its methods. A {@link #view} of shared memory is for system calls alone.
- *   <li>A file sealed with F_SEAL_SHRINK cannot be truncated: {@link Memfd#addSeals} where the peer allows it.
- *   <li>Memory passed to a system call is no concern: the kernel answers -EFAULT.
+ *       copy data with its methods. A {@link #view} of shared memory is only for system calls.
+ *   <li>A file sealed with F_SEAL_SHRINK cannot be truncated: {@link Memfd#addSeals} if the peer allows it.
+ *   <li>Memory passed to a system call is safe: the kernel returns -EFAULT.
  * </ul>
  *
- * <p><b>Threading</b>: any thread; what the plain accesses promise to order is nothing. <b>Ownership</b>: none is
- * taken. <b>Allocation</b>: none per access. Source: JEP 454, VarHandle.
+ * <p><b>Threading</b>: any thread; plain accesses guarantee no order. <b>Ownership</b>: takes
+ * none. <b>Allocation</b>: none per access. Source: JEP 454, VarHandle.
  */
 public final class NativeMemory {
     private static final MemorySegment ALL = everything();
@@ -43,15 +43,15 @@ public final class NativeMemory {
     // HotSpot's SIGBUS handler decodes the instruction that faulted, to step over it, and kills the JVM at one it does not
     // know. C2 folds a load into the one instruction that uses it, and some of those are unknown: movslq (int to long),
     // testb, popcnt, cvtsi2sd. A load with two uses is not folded: so every load here is also compared with a number.
-    // What hangs on the comparison is a fence, which C2 must keep and which is no instruction. 0.1 ns on x86_64.
+    // The comparison guards a fence, which C2 must keep and which compiles to no instruction. 0.1 ns on x86_64.
     private static final int SECOND_USE = 0x5a3c;
 
     /** Whether HotSpot's stub for large copies is marked as an access that may fault: see {@link WordCopy}. */
     private static final boolean STUB_SURVIVES_FAULTS = "amd64".equals(System.getProperty("os.arch"));
 
-    /** Apart, so that memory can be used where libc is another system's. */
+    /** In a class of its own, so that memory can be used on systems without this libc. */
     private static final class FaultPoll {
-        /** abs(3): a call that does nothing, but passes through the JVM's checks on the way back from native code. */
+        /** abs(3): a call without effect that passes through the JVM's checks on the way back from native code. */
         private static final Libc.Call1 ABS = new Libc.Call1(Libc.unfailing("abs"));
     }
 
@@ -106,7 +106,7 @@ public final class NativeMemory {
         return unfolded((short) SHORT.getVolatile(ALL, address));
     }
 
-    // A release store and a volatile one, put together from fences: the interpreter's own are an xchgw, which the SIGBUS
+    // A release store and a volatile one, composed of fences: the interpreter's own are an xchgw, which the SIGBUS
     // handler does not know either. Compiled, they are the same instructions.
 
     public static void putShortRelease(long address, short value) {
@@ -169,12 +169,12 @@ public final class NativeMemory {
         VarHandle.storeStoreFence();
     }
 
-    /** The only fence that keeps a store before a load: what "publish, then look whether to notify" needs. */
+    /** The only fence that keeps a store before a load, as "publish, then check whether to notify" requires. */
     public static void fullFence() {
         VarHandle.fullFence();
     }
 
-    /** Copies bytes; the ranges may overlap. Survives memory that was truncated, for every size and alignment. */
+    /** Copies bytes; the ranges may overlap. Survives truncated memory, for every size and alignment. */
     public static void copy(long sourceAddress, long targetAddress, long bytes) {
         if (STUB_SURVIVES_FAULTS) {
             MemorySegment.copy(ALL, sourceAddress, ALL, targetAddress, bytes);
@@ -184,7 +184,7 @@ public final class NativeMemory {
     }
 
     /**
-     * Copies bytes into an array; as {@link #copy}.
+     * Copies bytes into an array; like {@link #copy}.
      *
      * @throws IndexOutOfBoundsException if the array is too short
      */
@@ -197,7 +197,7 @@ public final class NativeMemory {
     }
 
     /**
-     * Copies bytes out of an array; as {@link #copy}.
+     * Copies bytes out of an array; like {@link #copy}.
      *
      * @throws IndexOutOfBoundsException if the array is too short
      */
@@ -210,7 +210,7 @@ public final class NativeMemory {
     }
 
     /**
-     * Copies bytes into a segment of the caller's, on the heap or not, whose bounds and life are checked; as {@link #copy}. The ranges do not overlap.
+     * Copies bytes into a segment of the caller's, on the heap or not, whose bounds and lifetime are checked; like {@link #copy}. The ranges do not overlap.
      *
      * @throws IndexOutOfBoundsException if the segment is too short
      * @throws IllegalArgumentException if the segment is read-only
@@ -224,7 +224,7 @@ public final class NativeMemory {
     }
 
     /**
-     * Copies bytes out of a segment of the caller's, on the heap or not, whose bounds and life are checked; as {@link #copy}. The ranges do not overlap.
+     * Copies bytes out of a segment of the caller's, on the heap or not, whose bounds and lifetime are checked; like {@link #copy}. The ranges do not overlap.
      *
      * @throws IndexOutOfBoundsException if the segment is too short
      */
@@ -241,14 +241,14 @@ public final class NativeMemory {
     }
 
     /**
-     * Throws the {@code InternalError} now if an access of this thread has faulted. About 9 ns: once in a pass over the
+     * Throws the {@code InternalError} now if an access of this thread has faulted. About 9 ns: once per pass over the
      * rings, before its results leave the loop.
      */
     public static void surfaceFault() {
         long _ = FaultPoll.ABS.call(0);
     }
 
-    /** The range as a segment that is bounds checked, for bulk copies; it does not keep the memory alive. */
+    /** The range as a bounds-checked segment, for bulk copies; it does not keep the memory alive. */
     public static MemorySegment view(long address, long bytes) {
         return ALL.asSlice(address, bytes);
     }

@@ -15,7 +15,7 @@ package dev.sluice.linux;
  * }</pre>
  *
  * <p><b>Threading</b>: any thread. <b>Ownership</b>: a lock is held by the open file description and ends with its last
- * descriptor. <b>Failure</b>: a negative errno; -EAGAIN: another open file holds a lock in the way. <b>Allocation</b>:
+ * descriptor. <b>Failure</b>: a negative errno; -EAGAIN: another open file holds a conflicting lock. <b>Allocation</b>:
  * none after the first call. Source: fcntl(2), "Open file description locks".
  */
 public final class OfdLock {
@@ -48,12 +48,12 @@ public final class OfdLock {
         return call(fd, F_OFD_SETLK, F_UNLCK, offset, length);
     }
 
-    /** Returns 0 if a shared lock could be had, -EAGAIN if an exclusive one is in the way, or another negative errno. */
+    /** Returns 0 if a shared lock is possible, -EAGAIN if an exclusive one conflicts, or another negative errno. */
     public static int testShared(int fd, long offset, long length) {
         return call(fd, F_OFD_GETLK, F_RDLCK, offset, length);
     }
 
-    /** Returns 0 if an exclusive lock could be had, -EAGAIN if any lock is in the way, or another negative errno. */
+    /** Returns 0 if an exclusive lock is possible, -EAGAIN if any lock conflicts, or another negative errno. */
     public static int testExclusive(int fd, long offset, long length) {
         return call(fd, F_OFD_GETLK, F_WRLCK, offset, length);
     }

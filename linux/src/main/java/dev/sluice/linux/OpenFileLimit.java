@@ -2,7 +2,7 @@ package dev.sluice.linux;
 
 
 /**
- * How many descriptors this process may have (RLIMIT_NOFILE). Any thread; needs no descriptor, so that it can be asked where there is none left.
+ * The limit on descriptors of this process (RLIMIT_NOFILE). Any thread; needs no descriptor, so that it works when none is left.
  * Source: getrlimit(2).
  */
 public final class OpenFileLimit {
@@ -11,14 +11,14 @@ public final class OpenFileLimit {
 
     private OpenFileLimit() {}
 
-    /** The soft limit, which the JVM has raised to the hard one at its start; or a negative errno. */
+    /** The soft limit, which the JVM raises to the hard one when it starts; or a negative errno. */
     public static long current() {
         long words = Libc.ThreadScratch.current().words().address();
         int result = (int) GETRLIMIT.call(RLIMIT_NOFILE, words);
         return result < 0 ? result : NativeMemory.getLong(words);
     }
 
-    /** Whether there is no descriptor left right now. */
+    /** Whether no descriptor is left now. */
     public static boolean isReached() {
         int probe = EventFd.create(0, EventFd.EFD_CLOEXEC);
         if (probe >= 0) {
@@ -27,8 +27,9 @@ public final class OpenFileLimit {
         return probe == -Errno.EMFILE;
     }
 
-    /** What a person can do about EMFILE. */
+    /** The remedy for EMFILE. */
     public static String advice() {
-        return "raise the limit of open files, RLIMIT_NOFILE, which is " + current() + " (ulimit -n N before the start, LimitNOFILE=N in the unit of a service)";
+        return "raise the limit of open files, RLIMIT_NOFILE, which is " + current()
+                + " (ulimit -n N before the start, LimitNOFILE=N in the unit of a service)";
     }
 }

@@ -50,12 +50,12 @@ public final class PollSet implements AutoCloseable {
         return count++;
     }
 
-    /** Changes what the descriptor at {@code index} waits for; 0 leaves errors and hang-up. */
+    /** Changes the events that the descriptor at {@code index} waits for; 0 leaves errors and hang-up. */
     public void setEvents(int index, int events) {
         NativeMemory.putShort(checked(index) + EVENTS_OFFSET, (short) events);
     }
 
-    /** Forgets all descriptors. */
+    /** Removes all descriptors. */
     public void clear() {
         count = 0;
     }
@@ -64,7 +64,7 @@ public final class PollSet implements AutoCloseable {
         return count;
     }
 
-    /** Waits; -1 waits without end, 0 does not wait. Returns how many are ready, 0 after the time, or a negative errno. */
+    /** Waits; -1 waits forever, 0 does not wait. Returns how many are ready, 0 after the timeout, or a negative errno. */
     public int await(int timeoutMillis) {
         return (int) POLL.call(pollfds.address(), count, timeoutMillis);
     }

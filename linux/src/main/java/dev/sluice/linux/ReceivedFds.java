@@ -3,10 +3,10 @@ package dev.sluice.linux;
 import java.util.Objects;
 
 /**
- * The descriptors that came with messages, owned until they are taken.
+ * The descriptors that arrived with messages, owned until they are taken.
  *
  * <p>{@link UnixSocket#receive} appends to it; when it is full the kernel drops further descriptors and
- * {@link #truncated()} is set. So its capacity is the bound on what a peer can make this process hold.
+ * {@link #truncated()} is set. So its capacity bounds the number of descriptors that a peer can make this process hold.
  *
  * <p><b>Threading</b>: one thread. <b>Ownership</b>: every descriptor is this object's until {@link #take};
  * {@link #close()} closes those not taken and leaves the object empty and ready for the next message.
@@ -14,7 +14,7 @@ import java.util.Objects;
  * a take.
  */
 public final class ReceivedFds implements AutoCloseable {
-    /** The most that one message carries (SCM_MAX_FD). */
+    /** The maximum number of descriptors in one message (SCM_MAX_FD). */
     public static final int MAX_PER_MESSAGE = 253;
 
     private static final int TAKEN = -1;
@@ -23,19 +23,19 @@ public final class ReceivedFds implements AutoCloseable {
     private int count;
     private boolean truncated;
 
-    /** Room for as many as one message carries. */
+    /** With room for as many as one message carries. */
     public ReceivedFds() {
         this(MAX_PER_MESSAGE);
     }
 
     public ReceivedFds(int capacity) {
         if (capacity < 0 || capacity > MAX_PER_MESSAGE) {
-            throw new IllegalArgumentException("capacity " + capacity + " is not within 0.." + MAX_PER_MESSAGE);
+            throw new IllegalArgumentException("capacity " + capacity + " is not in 0.." + MAX_PER_MESSAGE);
         }
         this.numbers = new int[capacity];
     }
 
-    /** How many were received since the last close, those taken included. */
+    /** How many were received since the last close, including those taken. */
     public int count() {
         return count;
     }

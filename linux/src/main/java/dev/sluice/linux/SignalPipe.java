@@ -4,14 +4,16 @@ import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Signals of this process as bytes in a pipe, so that a thread which exists already hears of them.
+ * Signals of this process as bytes in a pipe, so that an existing thread receives them.
  *
- * <p>The JVM starts a thread for each signal; where none can be had (pids.max, TasksMax, RLIMIT_NPROC) it drops the signal, and a full container cannot be asked to
- * terminate. signalfd(2) is no way out: a signal reaches it only if every thread blocks it, which those of a JVM don't. So the handler is a few instructions of
- * our own, the self-pipe trick: write(2) of the signal's number into a non-blocking pipe, on whatever thread the kernel picks; it touches nothing else, not even errno.
+ * <p>The JVM starts a thread for each signal; if it cannot (pids.max, TasksMax, RLIMIT_NPROC) it drops the signal, and a full container cannot be asked to
+ * terminate. signalfd(2) is no alternative: a signal reaches it only if every thread blocks it, and the JVM's threads do not. So the handler is a few machine
+ * instructions of our own, the self-pipe trick: write(2) of the signal's number into a non-blocking pipe, on whichever thread the kernel picks. It touches
+ * nothing else, not even errno.
  *
- * <p><b>Threading:</b> {@link #take} any thread; {@link #await} one. <b>Ownership:</b> the process's, for good: a handler must outlive its signals, so there is no
- * close. <b>Failure:</b> {@link IOException} if there can be none here; the JVM's own handlers are as they were then. <b>Allocation:</b> at creation. Source: signal(7), pipe(7).
+ * <p><b>Threading:</b> {@link #take} any thread; {@link #await} one. <b>Ownership:</b> the process's, permanently: a handler must outlive its signals, so there
+ * is no close. <b>Failure:</b> {@link IOException} if the pipe or the handler cannot be created; the JVM's own handlers stay in place then. <b>Allocation:</b>
+ * at creation. Source: signal(7), pipe(7).
  */
 public final class SignalPipe {
     public static final int SIGHUP = 1;
@@ -28,10 +30,10 @@ public final class SignalPipe {
     private static final long SIG_IGN = 1;
 
     private static final byte[] X86_64 = code(
-            0xf3, 0x0f, 0x1e, 0xfa, // endbr64: for machines that check indirect jumps
+            0xf3, 0x0f, 0x1e, 0xfa, // endbr64: for CPUs that check indirect jumps
             0x48, 0x83, 0xec, 0x18, // sub rsp, 24
             0x40, 0x88, 0x7c, 0x24, 0x08, // mov byte [rsp+8], dil: the signal's number
-            0x8b, 0x3d, 0x19, 0x00, 0x00, 0x00, // mov edi, [rip+25]: the descriptor, behind the code
+            0x8b, 0x3d, 0x19, 0x00, 0x00, 0x00, // mov edi, [rip+25]: the descriptor, after the code
             0x48, 0x8d, 0x74, 0x24, 0x08, // lea rsi, [rsp+8]
             0xba, 0x01, 0x00, 0x00, 0x00, // mov edx, 1
             0xb8, 0x01, 0x00, 0x00, 0x00, // mov eax, 1: write(2)
@@ -43,7 +45,7 @@ public final class SignalPipe {
     private static final byte[] AARCH64 = code(
             0xff, 0x43, 0x00, 0xd1, // sub sp, sp, #16
             0xe0, 0x23, 0x00, 0x39, // strb w0, [sp, #8]: the signal's number
-            0xe0, 0x00, 0x00, 0x18, // ldr w0, .+28: the descriptor, behind the code
+            0xe0, 0x00, 0x00, 0x18, // ldr w0, .+28: the descriptor, after the code
             0xe1, 0x23, 0x00, 0x91, // add x1, sp, #8
             0x22, 0x00, 0x80, 0xd2, // mov x2, #1
             0x08, 0x08, 0x80, 0xd2, // mov x8, #64: write(2)
@@ -75,9 +77,9 @@ public final class SignalPipe {
     }
 
     /**
-     * Makes a pipe and its handler; nothing is handled yet.
+     * Creates a pipe and its handler; it handles no signal yet.
      *
-     * @throws IOException with one line if there can be no pipe or no memory for the handler
+     * @throws IOException with one line if the pipe or the memory for the handler cannot be created
      */
     public static SignalPipe open() throws IOException {
         LinuxPlatform.ensureAvailable();
@@ -89,12 +91,12 @@ public final class SignalPipe {
         int readEnd = NativeMemory.getInt(ends);
         int writeEnd = NativeMemory.getInt(ends + 4);
         try {
-            // Of the write end alone: a handler never waits, and the reader always does.
+            // Only the write end: a handler never blocks, and the reader always does.
             int set = (int) FCNTL.call(writeEnd, F_SETFL, O_NONBLOCK);
             if (set < 0) {
                 throw new ErrnoException("fcntl", "of a pipe", set, "");
             }
-            // More can be waiting only where nobody reads; where the size cannot be set it is larger.
+            // More signals than fit can only be pending if nobody reads; if the size cannot be set, the pipe is larger.
             long _ = FCNTL.call(writeEnd, F_SETPIPE_SZ, PIPE_BYTES);
             return new SignalPipe(readEnd, handlerTo(writeEnd));
         } catch (Throwable refused) {
@@ -110,7 +112,7 @@ public final class SignalPipe {
         Mapping page = Mapping.anonymous(PAGE_BYTES);
         page.view(0, code.length).asByteBuffer().put(code);
         NativeMemory.putInt(page.address() + code.length, writeEnd);
-        // Never writable and executable at once; making it executable also empties the instruction cache of aarch64.
+        // Never writable and executable at once; making it executable also flushes the instruction cache of aarch64.
         int sealed = (int) MPROTECT.call(page.address(), PAGE_BYTES, Mapping.PROT_READ | PROT_EXEC);
         if (sealed < 0) {
             page.close();
@@ -122,7 +124,7 @@ public final class SignalPipe {
     /**
      * Handles a signal from now on.
      *
-     * @return false if this process was started with it ignored (as nohup does): it stays so
+     * @return false if this process was started with it ignored (as by nohup): it stays ignored
      */
     public boolean take(int signal) throws IOException {
         long before = SIGNAL.call(signal, handler);

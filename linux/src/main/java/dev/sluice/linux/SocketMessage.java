@@ -5,7 +5,7 @@ import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code struct msghdr} with one iovec and room for the descriptors of one message, reused from call to call.
+ * {@code struct msghdr} with one iovec and room for the descriptors of one message, reused for every call.
  *
  * <pre>{@code
  * struct msghdr {
@@ -92,13 +92,13 @@ final class SocketMessage {
     void collect(ReceivedFds fds) {
         MemorySegment memory = block;
         if (memory == null) {
-            throw new IllegalStateException("nothing was received");
+            throw new IllegalStateException("no message was received");
         }
         long message = memory.address();
         if ((NativeMemory.getInt(message + FLAGS_OFFSET) & MSG_CTRUNC) != 0) {
             fds.markTruncated();
         }
-        // recvmsg(2): msg_controllen now says how much of the buffer the kernel has filled.
+        // recvmsg(2): msg_controllen is now the length of what the kernel has written.
         long remaining = NativeMemory.getLong(message + CONTROL_LENGTH_OFFSET);
         long control = message + CONTROL_START;
         while (remaining >= CMSGHDR_SIZE) {

@@ -4,9 +4,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Datagrams to sockets of AF_UNIX: how a service tells its manager what it is up to.
+ * Datagrams to sockets of AF_UNIX: how a service notifies its manager.
  *
- * <p><b>Threading</b>: any thread; a send may wait while the receiver's queue is full. <b>Failure</b>: a negative errno.
+ * <p><b>Threading</b>: any thread; a send may block while the receiver's queue is full. <b>Failure</b>: a negative errno.
  * <b>Allocation</b>: a socket and native memory per call; set-up only. Source: unix(7).
  */
 public final class UnixDatagram {
@@ -24,7 +24,7 @@ public final class UnixDatagram {
      * Sends one datagram.
      *
      * @param address an absolute path, or {@code @} and a name in the abstract namespace
-     * @return the bytes sent, or a negative errno: -EINVAL where the address is neither
+     * @return the bytes sent, or a negative errno: -EINVAL if the address is neither
      */
     public static long send(String address, byte[] datagram) {
         boolean isAbstract = address.startsWith("@") && address.length() > 1;

@@ -3,16 +3,16 @@ package dev.sluice.linux;
 import java.io.IOException;
 
 /**
- * A stream socket of AF_UNIX: what vhost-user speaks over.
+ * A stream socket of AF_UNIX: the transport of vhost-user.
  *
  * <p><b>Threading</b>: one thread receives and one sends at a time; {@link #shutdown} and {@link #close()} may be called
- * by any. A thread that blocks in {@link #receive} or {@link #accept} is released by {@code shutdown}, not by
+ * from any. A thread that blocks in {@link #receive} or {@link #accept} is released by {@code shutdown}, not by
  * {@code close}. <b>Ownership</b>: the descriptor is this object's; received ones are their {@link ReceivedFds}';
  * sent ones stay the caller's. <b>Failure</b>: a negative errno from everything but the factories.
  * <b>Allocation</b>: none in {@link #receive}; about 1 KiB native per direction at first use. Source: unix(7), cmsg(3).
  */
 public final class UnixSocket implements AutoCloseable {
-    /** The longest path that a socket can have (unix(7)). */
+    /** The maximum length of a socket's path (unix(7)). */
     public static final int MAX_PATH_BYTES = UnixAddress.SUN_PATH_BYTES - 1;
 
     public static final int SHUT_RD = 0;
@@ -71,7 +71,7 @@ public final class UnixSocket implements AutoCloseable {
         return new UnixSocket(Fd.adopt(fd));
     }
 
-    /** A listening socket at a new path, for the owner only. A path that exists is EADDRINUSE, stale or not. */
+    /** A listening socket at a new path, accessible to the owner only. An existing path is EADDRINUSE, stale or not. */
     public static UnixSocket listenAt(String path, int backlog) throws IOException {
         UnixSocket socket = create();
         int result = socket.bind(path);
@@ -87,7 +87,7 @@ public final class UnixSocket implements AutoCloseable {
         return socket;
     }
 
-    /** A socket connected to the one that listens at the path. */
+    /** A socket connected to the listener at the path. */
     public static UnixSocket connectTo(String path) throws IOException {
         UnixSocket socket = create();
         int result = socket.connect(path);
@@ -109,7 +109,7 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     /**
-     * Takes a descriptor over, accepted here or inherited ({@code --fd=N}, LISTEN_FDS). Where it is not a stream socket
+     * Takes ownership of a descriptor, accepted here or inherited ({@code --fd=N}, LISTEN_FDS). If it is not a stream socket
      * of AF_UNIX it throws, and the caller keeps the ownership.
      */
     public static UnixSocket adopt(Fd fd) throws IOException {
@@ -118,8 +118,8 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     /**
-     * The same for a number without an owner. Where it is no stream socket of AF_UNIX it throws, and nothing was done to it: a parent
-     * that has named a number it did not pass names the next file of this process, such as the JVM's.
+     * The same for a number without an owner. If it is not a stream socket of AF_UNIX it throws, and has not changed it: a parent
+     * that names a number which it did not pass names the next file of this process, such as the JVM's.
      */
     public static UnixSocket adopt(int number) throws IOException {
         requireStream(number);
@@ -145,7 +145,7 @@ public final class UnixSocket implements AutoCloseable {
             case Errno.EADDRINUSE -> "another process listens there, or left the file behind: remove it";
             case Errno.ENOENT -> "create its directory, or correct the path";
             case Errno.ECONNREFUSED -> "nobody listens there any more";
-            case Errno.EACCES, Errno.EPERM -> "give the user of this process access to the directory and the socket";
+            case Errno.EACCES, Errno.EPERM -> "grant the user of this process access to the directory and the socket";
             default -> "";
         };
     }
@@ -155,8 +155,8 @@ public final class UnixSocket implements AutoCloseable {
     }
 
     /**
-     * Gives the socket a path whose mode is 0600 from the moment it exists. Linux makes the file with the mode of the
-     * socket's own inode less the umask, so fchmod before bind leaves no window and touches no umask that other threads
+     * Binds the socket to a path whose mode is 0600 from the moment it exists. Linux creates the file with the mode of the
+     * socket's own inode minus the umask, so fchmod before bind leaves no window and does not touch the umask that other threads
      * share. Returns 0 or a negative errno, -ENAMETOOLONG above 107 bytes.
      */
     public int bind(String path) {
@@ -173,27 +173,27 @@ public final class UnixSocket implements AutoCloseable {
         return (int) ACCEPT4.call(fd.number(), 0, 0, SOCK_CLOEXEC);
     }
 
-    /** -ECONNREFUSED: the path is a socket that nobody listens on. */
+    /** Connects to the socket at a path. Returns 0 or a negative errno; -ECONNREFUSED if nobody listens on it. */
     public int connect(String path) {
         return UnixAddress.callWithPath(CONNECT, fd.number(), path);
     }
 
-    /** The path that it is bound to, as its binder gave it; empty where it has none, or an abstract name. */
+    /** The path that it is bound to, as given at bind; empty if it has none, or has an abstract name. */
     public String localPath() throws ErrnoException {
         return UnixAddress.path(GETSOCKNAME, fd.number());
     }
 
-    /** Whether it listens for connections, as an inherited one may. */
+    /** Whether it listens for connections, which an inherited one may do. */
     public boolean isListening() {
         return option(fd.number(), SO_ACCEPTCONN) == 1;
     }
 
     /**
-     * Receives up to {@code bytes} to {@code address} and the descriptors that came with them, close-on-exec. Returns the
+     * Receives up to {@code bytes} to {@code address} and the descriptors that arrive with them, close-on-exec. Returns the
      * bytes, 0 when the peer has closed, or a negative errno (-EAGAIN: non-blocking, or SO_RCVTIMEO has passed).
      *
      * <p>Descriptors arrive with the first byte of the message they were sent with. Whatever the result, none is lost:
-     * each is in {@code fds}, or was dropped by the kernel and {@link ReceivedFds#truncated()} tells.
+     * each is in {@code fds}, or was dropped by the kernel and {@link ReceivedFds#truncated()} returns true.
      */
     public int receive(long address, int bytes, ReceivedFds fds) {
         long message = incoming.prepareReceive(address, bytes, fds.remaining());
@@ -204,7 +204,7 @@ public final class UnixSocket implements AutoCloseable {
         return received;
     }
 
-    /** Sends bytes with descriptors. Returns how many bytes went, or a negative errno; -EPIPE comes without SIGPIPE. */
+    /** Sends bytes with descriptors. Returns how many bytes were sent, or a negative errno; -EPIPE comes without SIGPIPE. */
     public int send(long address, int bytes, int... fds) {
         if (fds.length > ReceivedFds.MAX_PER_MESSAGE) {
             return -Errno.EINVAL;
@@ -213,12 +213,12 @@ public final class UnixSocket implements AutoCloseable {
         return (int) SENDMSG.call(fd.number(), message, MSG_NOSIGNAL);
     }
 
-    /** Ends one direction or both, SHUT_; whoever blocks in receive or accept returns. */
+    /** Shuts down one direction or both, SHUT_; threads that block in receive or accept return. */
     public int shutdown(int how) {
         return (int) SHUTDOWN.call(fd.number(), how);
     }
 
-    /** SO_RCVTIMEO: how long receive and accept wait, 0 for without end. Returns 0 or a negative errno. */
+    /** SO_RCVTIMEO: how long receive and accept wait, 0 for forever. Returns 0 or a negative errno. */
     public int receiveTimeout(long millis) {
         long words = Libc.ThreadScratch.current().words().address();
         NativeMemory.putLong(words, millis / 1000);
@@ -226,7 +226,7 @@ public final class UnixSocket implements AutoCloseable {
         return (int) SETSOCKOPT.call(fd.number(), SOL_SOCKET, SO_RCVTIMEO, words, 16);
     }
 
-    /** Who was at the other end when it connected (SO_PEERCRED). */
+    /** The process at the other end when it connected (SO_PEERCRED). */
     public PeerCredentials peerCredentials() throws IOException {
         long ucred = Libc.ThreadScratch.current().words().address();
         NativeMemory.putInt(ucred + UCRED_BYTES, UCRED_BYTES);

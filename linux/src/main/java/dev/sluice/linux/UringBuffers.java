@@ -1,15 +1,15 @@
 package dev.sluice.linux;
 
 /**
- * The table of registered buffers of an io_uring: memory that the kernel has pinned once, so that READ_FIXED and WRITE_FIXED need not pin it at
+ * The table of registered buffers of an io_uring: memory that the kernel has pinned once, so that READ_FIXED and WRITE_FIXED need not pin it for
  * each request.
  *
- * <p><b>Threading</b>: the thread that submits to the ring, where the ring is made for a single issuer. <b>Ownership</b>: the ring stays its owner's; a buffer
- * stays pinned until its place is cleared and the last request on it has ended, or the ring ends. <b>Failure</b>: a negative errno: -EINVAL from a
- * kernel before 5.19, -ENOMEM above RLIMIT_MEMLOCK. <b>Allocation</b>: for the call only. Source: io_uring_register(2).
+ * <p><b>Threading</b>: the thread that submits to the ring, if the ring was created for a single issuer. <b>Ownership</b>: the ring stays its owner's; a
+ * buffer stays pinned until its slot is cleared and the last request on it has completed, or the ring is closed. <b>Failure</b>: a negative errno: -EINVAL
+ * from a kernel before 5.19, -ENOMEM above RLIMIT_MEMLOCK. <b>Allocation</b>: for the call only. Source: io_uring_register(2).
  */
 public final class UringBuffers {
-    /** What one place of the table can hold at most. */
+    /** Maximum size of the buffer in one slot. */
     public static final long MAX_BUFFER_BYTES = 1L << 30;
 
     private static final int SYS_IO_URING_REGISTER = 427;
@@ -30,7 +30,7 @@ public final class UringBuffers {
 
     private UringBuffers() {}
 
-    /** Gives the ring a table of empty places. Returns 0 or a negative errno; -EBUSY where it has one. */
+    /** Gives the ring a table of empty slots. Returns 0 or a negative errno; -EBUSY if it has one. */
     public static int createTable(int ring, int places) {
         try (NativeBlock block = NativeMemory.allocate(STRUCT_BYTES, Long.BYTES)) {
             NativeMemory.putInt(block.address(), places);
@@ -39,7 +39,7 @@ public final class UringBuffers {
         }
     }
 
-    /** Pins memory into a place of the table. Returns how many places were set (1), or a negative errno. */
+    /** Pins memory into a slot of the table. Returns how many slots were set (1), or a negative errno. */
     public static int set(int ring, int place, long address, long bytes) {
         try (NativeBlock block = NativeMemory.allocate(STRUCT_BYTES + Iovec.SIZE, Long.BYTES)) {
             long iovec = block.address() + STRUCT_BYTES;
@@ -51,7 +51,7 @@ public final class UringBuffers {
         }
     }
 
-    /** Empties a place of the table. Returns as {@link #set}. */
+    /** Clears a slot of the table. Returns as {@link #set}. */
     public static int clear(int ring, int place) {
         return set(ring, place, 0, 0);
     }

@@ -8,12 +8,13 @@ import java.nio.ByteOrder;
 import java.util.Objects;
 
 /**
- * Copies made of loads and stores of {@link NativeMemory} alone, eight bytes each and single bytes at the end.
+ * Copies made only of loads and stores of {@link NativeMemory}, of eight bytes each and of single bytes at the end.
  *
- * <p>For aarch64: HotSpot's copy stub is not marked there as an access that may fault, so that SIGBUS in it ends the process (seen with JDK 25, copies above 80 bytes
- * compiled by C2, to and from arrays as well). An access that {@link NativeMemory} compiles to is marked. On x86_64 the stub is marked, and faster.
+ * <p>For aarch64: there HotSpot's copy stub is not marked as an access that may fault, so that SIGBUS in it kills the process (seen with JDK 25, copies above
+ * 80 bytes compiled by C2, to and from arrays as well). The accesses that {@link NativeMemory} compiles to are marked. On x86_64 the stub is marked, and
+ * faster.
  *
- * <p><b>Threading</b>, <b>Failure</b>, <b>Allocation:</b> as {@link NativeMemory} says.
+ * <p><b>Threading</b>, <b>Failure</b>, <b>Allocation:</b> as in {@link NativeMemory}.
  */
 final class WordCopy {
     private static final int WORD = Long.BYTES;

@@ -46,12 +46,12 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
     /**
      * Starts the loops. The caller owns and closes them.
      *
-     * @param told receives the line that explains why no better loops are available, if they are not the best
+     * @param notice receives the line that explains why no better loops are available, if they are not the best
      * @throws LaunchException if a loop may not run on its CPU; none is left running
      * @throws IOException if this machine does not support such loops, or one cannot be started; none is left running
      */
-    List<IoLoop> start(Consumer<String> told) throws IOException {
-        List<IoLoop> loops = Providers.startLoops(kind, count, (provider, number) -> provider.start("sluice-loop-" + number, pollMaxNanos), told);
+    List<IoLoop> start(Consumer<String> notice) throws IOException {
+        List<IoLoop> loops = Providers.startLoops(kind, count, (provider, number) -> provider.start("sluice-loop-" + number, pollMaxNanos), notice);
         try {
             LoopLayout.pin(loops, cpus);
         } catch (Throwable failed) {
