@@ -73,7 +73,7 @@ public final class HandDrivenLoop extends TickLoop {
         while (!condition.getAsBoolean()) {
             assertThat(System.nanoTime() - end).as("the condition never held").isNegative();
             boolean _ = tick();
-            Thread.yield();
+            Thread.onSpinWait();
         }
     }
 
