@@ -16,6 +16,9 @@ final class DiskModel {
     private final long[] stamp;
     /** Counts what became of a sector: two zeroings are not the same. */
     private final long[] generation;
+    /** The generation that is known to survive a power failure. */
+    private final long[] survives;
+
     private final boolean[] unknown;
     private final boolean[] writing;
     private final int[] reading;
@@ -27,6 +30,7 @@ final class DiskModel {
         this.sectors = sectors;
         this.stamp = new long[sectors];
         this.generation = new long[sectors];
+        this.survives = new long[sectors];
         this.unknown = new boolean[sectors];
         this.writing = new boolean[sectors];
         this.reading = new int[sectors];
@@ -134,7 +138,7 @@ final class DiskModel {
 
     private int expectedChecksum(int sector) {
         fill(MemorySegment.ofArray(scratch), 0, stamp[sector]);
-        return KernelSums.sum(scratch);
+        return SimulatedKernel.sum(scratch, 0);
     }
 
     /** Sectors whose contents a flush that is submitted now has to make durable. */
@@ -153,9 +157,23 @@ final class DiskModel {
     /** A flush was acknowledged: what was acknowledged before it was submitted, and has not been written again, survives a power failure. */
     void checkDurable(boolean[] covered, long[] generationsThen) {
         for (int sector = 0; sector < sectors; sector++) {
-            if (covered[sector] && generation[sector] == generationsThen[sector]) {
+            if (covered[sector] && !unknown[sector] && generation[sector] == generationsThen[sector]) {
                 checkDurable(sector, "an acknowledged flush");
             }
+        }
+    }
+
+    /** What was acknowledged and not flushed may be there or not; what was, is. */
+    void powerFailed() {
+        for (int sector = 0; sector < sectors; sector++) {
+            unknown[sector] |= survives[sector] != generation[sector];
+        }
+    }
+
+    /** Sectors of which nobody knows any more what they hold. */
+    void lost(boolean[] which) {
+        for (int sector = 0; sector < sectors; sector++) {
+            unknown[sector] |= which[sector];
         }
     }
 
@@ -169,6 +187,7 @@ final class DiskModel {
         if (kernel.durableChecksum(sector) != expectedChecksum(sector)) {
             throw new Violation("sector " + sector + " is not durable after " + by + ": a power failure would lose stamp " + stamp[sector]);
         }
+        survives[sector] = generation[sector];
     }
 
     /** With nothing in flight: the file holds what was acknowledged. */
@@ -183,10 +202,4 @@ final class DiskModel {
         }
     }
 
-    /** Sums of single sectors. */
-    private static final class KernelSums {
-        static int sum(byte[] bytes) {
-            return SimulatedKernel.sum(bytes, 0);
-        }
-    }
 }

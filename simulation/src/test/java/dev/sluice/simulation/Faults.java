@@ -2,9 +2,26 @@ package dev.sluice.simulation;
 
 import java.util.SplittableRandom;
 
-/** How unreliable everything is under a seed: chances out of 1024, some of them none. */
-record Faults(int refuseSubmission, int refuseCall, int stopShort, int fail, int failSync, int spuriousKick, int lateKick, int hostile, int control) {
-    static final Faults NONE = new Faults(0, 0, 0, 0, 0, 0, 0, 0, 0);
+/**
+ * How unreliable everything is under a seed: chances out of 1024, some of them none.
+ *
+ * @param strictDirect O_DIRECT is refused for some sectors although the file system says that it takes them
+ */
+record Faults(
+        int refuseSubmission,
+        int refuseCall,
+        int stopShort,
+        int fail,
+        int failSync,
+        int spuriousKick,
+        int lateKick,
+        int hostile,
+        int control,
+        int refuseInterrupt,
+        int observer,
+        int hold,
+        boolean strictDirect) {
+    static final Faults NONE = new Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, false);
 
     static Faults of(SplittableRandom random) {
         return new Faults(
@@ -16,7 +33,16 @@ record Faults(int refuseSubmission, int refuseCall, int stopShort, int fail, int
                 some(random, 100),
                 some(random, 700),
                 some(random, 12),
-                some(random, 25));
+                some(random, 40),
+                some(random, 200),
+                some(random, 8),
+                some(random, 120),
+                random.nextInt(3) == 0);
+    }
+
+    /** Without the ones that come and go, but on the same file system. */
+    Faults quiet() {
+        return new Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, strictDirect);
     }
 
     private static int some(SplittableRandom random, int most) {

@@ -13,6 +13,8 @@ import java.lang.foreign.ValueLayout;
  * allowed was written by a device that must not.
  */
 final class GuestRegion implements AutoCloseable {
+    static final String NAME = "simulated-guest";
+
     private final Fd file;
     private final Mapping mapping;
     private final MemorySegment live;
@@ -27,7 +29,7 @@ final class GuestRegion implements AutoCloseable {
         this.userAddress = userAddress;
         this.offset = offset;
         this.bytes = bytes;
-        int number = Memfd.create("simulated-guest", Memfd.MFD_CLOEXEC);
+        int number = Memfd.create(NAME, Memfd.MFD_CLOEXEC);
         this.file = Fd.adopt(number);
         if (LinuxFile.ftruncate(number, offset + bytes) < 0) {
             throw new IOException("ftruncate");
@@ -70,6 +72,16 @@ final class GuestRegion implements AutoCloseable {
     /** The driver has written here, or lets the device write. */
     void changed(long at, long length) {
         MemorySegment.copy(live, offset + at, shadow, offset + at, length);
+    }
+
+    /** As it is now, to be {@linkplain #restore restored} when whatever happens until then has not happened. */
+    byte[] snapshot() {
+        return live.toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    void restore(byte[] snapshot) {
+        live.copyFrom(MemorySegment.ofArray(snapshot));
+        shadow.copyFrom(live);
     }
 
     void check() {

@@ -12,10 +12,47 @@ import java.util.function.LongSupplier;
 /** The real loop, one tick at a time. Its kernel says at once which eventfds have been written to. */
 final class HandDrivenLoop extends TickLoop {
     private final List<EventWatch> watches = new ArrayList<>();
+    private final Runnable beforeArming;
     private boolean mayHaveWaited;
+    private boolean failsNextWatch;
+    private boolean failsNextClose;
+    private int failures;
 
-    HandDrivenLoop(LongSupplier clock) {
+    /**
+     * A loop in the thread that makes it.
+     *
+     * @param beforeArming run each time that a queue has found its ring empty and is about to ask for kicks
+     */
+    HandDrivenLoop(LongSupplier clock, Runnable beforeArming) {
         super("simulated-loop", 0, clock);
+        this.beforeArming = beforeArming;
+    }
+
+    /** A queue asks whether the loop will look at its ring, which it does between its last look and asking for kicks. */
+    @Override
+    public boolean lookAt(Polled polled) {
+        beforeArming.run();
+        return super.lookAt(polled);
+    }
+
+    /** The next watch cannot be had. */
+    void failNextWatch() {
+        failsNextWatch = true;
+    }
+
+    /** The next watch that is closed says that it failed. */
+    void failNextClose() {
+        failsNextClose = true;
+    }
+
+    /** What was meant to fail and has not fails no more. */
+    void failNothing() {
+        failsNextWatch = false;
+        failsNextClose = false;
+    }
+
+    int failures() {
+        return failures;
     }
 
     /** Runs a tick; false once the loop has ended. */
@@ -52,6 +89,11 @@ final class HandDrivenLoop extends TickLoop {
 
     @Override
     public Watch onReadable(int fd, Runnable onReadable) {
+        if (failsNextWatch) {
+            failsNextWatch = false;
+            failures++;
+            throw new IllegalStateException("simulated: no more watches");
+        }
         EventWatch watch = new EventWatch(fd, onReadable);
         add(watch);
         watches.add(watch);
@@ -87,6 +129,11 @@ final class HandDrivenLoop extends TickLoop {
                 closed = true;
                 watches.remove(this);
                 remove(this);
+                if (failsNextClose) {
+                    failsNextClose = false;
+                    failures++;
+                    throw new IllegalStateException("simulated: a watch that does not close in order");
+                }
             }
         }
 

@@ -5,6 +5,7 @@ import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.ReceivedFds;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
+import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioBlkConfig;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -32,8 +34,8 @@ final class SimulatedGuest implements AutoCloseable {
     /** Comes and goes while rings run. */
     final GuestRegion second;
     final List<GuestQueue> queues;
-    private final boolean eventIdx;
-    private final boolean indirect;
+    final Negotiated negotiated;
+    private final SplittableRandom random;
     private final Trace trace;
     private final NativeBlock buffer = NativeMemory.allocate(1024, 8);
     private final ArrayDeque<Message> toSend = new ArrayDeque<>();
@@ -41,9 +43,27 @@ final class SimulatedGuest implements AutoCloseable {
     private @Nullable Message awaiting;
     private int received;
     boolean secondThere;
-    boolean writeThrough;
+    /** As the guest has set the cache last, and was told that it is so. */
+    private boolean writeback = true;
+    /** It was refused write-through, and has it all the same. */
+    private boolean refusedWriteThrough;
     /** Under way: which of the modes a request would meet is open. */
     boolean cacheModeChanges;
+    /** The cache mode cannot be saved at present. */
+    boolean stateFileFull;
+
+    /** What the driver accepts. */
+    record Negotiated(boolean eventIdx, boolean indirect, boolean flush, boolean wce, boolean discard, boolean writeZeroes) {
+        static Negotiated of(SplittableRandom random) {
+            return new Negotiated(random.nextBoolean(), random.nextInt(4) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0);
+        }
+
+        long features() {
+            return VirtioFeatures.VERSION_1 | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES | VirtioFeatures.BLK_SEG_MAX | VirtioFeatures.BLK_MQ
+                    | (flush ? VirtioFeatures.BLK_FLUSH : 0) | (wce ? VirtioFeatures.BLK_CONFIG_WCE : 0) | (discard ? VirtioFeatures.BLK_DISCARD : 0)
+                    | (writeZeroes ? VirtioFeatures.BLK_WRITE_ZEROES : 0) | (eventIdx ? VirtioFeatures.EVENT_IDX : 0) | (indirect ? VirtioFeatures.INDIRECT_DESC : 0);
+        }
+    }
 
     private static final class Message {
         final String name;
@@ -63,12 +83,12 @@ final class SimulatedGuest implements AutoCloseable {
         }
     }
 
-    SimulatedGuest(GuestRegion first, GuestRegion second, List<GuestQueue> queues, boolean eventIdx, boolean indirect, Trace trace) {
+    SimulatedGuest(GuestRegion first, GuestRegion second, List<GuestQueue> queues, Negotiated negotiated, SplittableRandom random, Trace trace) {
         this.first = first;
         this.second = second;
         this.queues = queues;
-        this.eventIdx = eventIdx;
-        this.indirect = indirect;
+        this.negotiated = negotiated;
+        this.random = random;
         this.trace = trace;
     }
 
@@ -80,15 +100,29 @@ final class SimulatedGuest implements AutoCloseable {
         if (result < 0) {
             throw new IllegalStateException("O_NONBLOCK");
         }
-        long features = VirtioFeatures.VERSION_1 | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES | VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE
-                | VirtioFeatures.BLK_SEG_MAX | VirtioFeatures.BLK_DISCARD | VirtioFeatures.BLK_WRITE_ZEROES | VirtioFeatures.BLK_MQ
-                | (eventIdx ? VirtioFeatures.EVENT_IDX : 0) | (indirect ? VirtioFeatures.INDIRECT_DESC : 0);
-        query("GET_FEATURES", VhostUser.GET_FEATURES, reply -> require((VhostUser.u64(reply, 0) & features) == features, "features are missing"));
+        query("GET_FEATURES", VhostUser.GET_FEATURES, reply -> {
+            long offered = VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE | VirtioFeatures.BLK_DISCARD | VirtioFeatures.BLK_WRITE_ZEROES
+                    | VirtioFeatures.EVENT_IDX | VirtioFeatures.INDIRECT_DESC | negotiated.features();
+            require((VhostUser.u64(reply, 0) & offered) == offered, "features are missing");
+        });
         query("GET_PROTOCOL_FEATURES", VhostUser.GET_PROTOCOL_FEATURES, reply -> require((VhostUser.u64(reply, 0) & PROTOCOL) == PROTOCOL, "protocol features are missing"));
         send("SET_PROTOCOL_FEATURES", VhostUser.SET_PROTOCOL_FEATURES, u64(PROTOCOL));
+        begin(false);
+    }
+
+    /** From SET_OWNER on: a session, the first of its connection or another one. */
+    private void begin(boolean again) {
         send("SET_OWNER", VhostUser.SET_OWNER, new byte[0]);
-        send("SET_FEATURES", VhostUser.SET_FEATURES, u64(features));
-        memoryTable();
+        send("SET_FEATURES", VhostUser.SET_FEATURES, u64(negotiated.features()));
+        if (again || random.nextBoolean()) {
+            add(first, reply -> {});
+        } else {
+            memoryTable();
+        }
+        if (again) {
+            GuestQueue queue = queues.getFirst();
+            refused("SET_VRING_KICK without addresses", VhostUser.SET_VRING_KICK, u64(queue.index), queue.kickFd());
+        }
         secondThere = queues.stream().anyMatch(queue -> queue.uses(second));
         if (secondThere) {
             addSecond();
@@ -97,6 +131,17 @@ final class SimulatedGuest implements AutoCloseable {
             // As QEMU does, which no back end has told where it had stopped.
             start(queue, queue.deviceUsedIdx());
         }
+    }
+
+    /** The device is unplugged and plugged in again on the same connection, as QEMU does it; nothing is outstanding. */
+    void replug() {
+        for (GuestQueue queue : queues) {
+            toSend.add(new Message("GET_VRING_BASE", VhostUser.GET_VRING_BASE, state(queue.index, 0), new int[0], true, reply -> {
+                queue.running = false;
+                queue.reset();
+            }));
+        }
+        begin(true);
     }
 
     void memoryTable() {
@@ -115,9 +160,13 @@ final class SimulatedGuest implements AutoCloseable {
     }
 
     void addSecond() {
+        add(second, reply -> secondThere = true);
+    }
+
+    private void add(GuestRegion region, Consumer<MemorySegment> then) {
         byte[] payload = new byte[VhostUser.MEM_REG_SIZE];
-        region(payload, 8, second);
-        acked("ADD_MEM_REG", VhostUser.ADD_MEM_REG, payload, reply -> secondThere = true, second.fd());
+        region(payload, 8, region);
+        acked("ADD_MEM_REG", VhostUser.ADD_MEM_REG, payload, then, region.fd());
     }
 
     void removeSecond() {
@@ -128,19 +177,32 @@ final class SimulatedGuest implements AutoCloseable {
     }
 
     private void start(GuestQueue queue, int base) {
-        send("SET_VRING_NUM", VhostUser.SET_VRING_NUM, state(queue.index, GuestQueue.SIZE));
+        send("SET_VRING_NUM", VhostUser.SET_VRING_NUM, state(queue.index, Layout.QUEUE_SIZE));
         send("SET_VRING_BASE", VhostUser.SET_VRING_BASE, state(queue.index, base));
         byte[] addresses = new byte[VhostUser.VRING_ADDR_SIZE];
         MemorySegment bytes = MemorySegment.ofArray(addresses);
         VhostUser.u32(bytes, 0, queue.index);
-        VhostUser.u64(bytes, 8, queue.descriptorsAddress());
-        VhostUser.u64(bytes, 16, queue.usedAddress());
-        VhostUser.u64(bytes, 24, queue.availAddress());
+        VhostUser.u64(bytes, 8, queue.userAddress(Layout.DESCRIPTORS));
+        VhostUser.u64(bytes, 16, queue.userAddress(Layout.USED));
+        VhostUser.u64(bytes, 24, queue.userAddress(Layout.AVAIL));
         send("SET_VRING_ADDR", VhostUser.SET_VRING_ADDR, addresses);
         toSend.add(new Message("SET_VRING_ERR", VhostUser.SET_VRING_ERR, u64(queue.index), new int[] {queue.errFd()}, false, reply -> {}));
         call(queue);
-        toSend.add(new Message("SET_VRING_KICK", VhostUser.SET_VRING_KICK, u64(queue.index), new int[] {queue.kickFd()}, false, reply -> queue.running = true));
+        queue.polled = random.nextInt(6) == 0;
+        kick(queue, reply -> queue.running = true);
         enable(queue, true);
+    }
+
+    private void kick(GuestQueue queue, Consumer<MemorySegment> then) {
+        long which = queue.index | (queue.polled ? VhostUser.VRING_NO_FD : 0);
+        toSend.add(new Message("SET_VRING_KICK", VhostUser.SET_VRING_KICK, u64(which), queue.polled ? new int[0] : new int[] {queue.kickFd()}, false, then));
+    }
+
+    /** Another kick eventfd for a running ring, or none any more. */
+    void newKick(GuestQueue queue) {
+        queue.newKickFd();
+        queue.polled = random.nextInt(6) == 0;
+        kick(queue, reply -> {});
     }
 
     void call(GuestQueue queue) {
@@ -162,17 +224,97 @@ final class SimulatedGuest implements AutoCloseable {
         }));
     }
 
+    // ---- the configuration space
+
+    /** What is written has to be durable when it is acknowledged. */
+    boolean writeThrough() {
+        return !negotiated.flush || !writeback || refusedWriteThrough;
+    }
+
+    boolean writeback() {
+        return writeback;
+    }
+
+    /** The process has started anew and has read its state file, or could not. */
+    void processStarted(boolean stateFileValid) {
+        refusedWriteThrough = false;
+        writeback &= stateFileValid;
+    }
+
     void cacheMode(boolean through) {
         byte[] payload = new byte[VhostUser.CONFIG_HEADER_SIZE + 1];
         MemorySegment bytes = MemorySegment.ofArray(payload);
         VhostUser.u32(bytes, 0, VirtioBlkConfig.WRITEBACK);
         VhostUser.u32(bytes, 4, 1);
         payload[VhostUser.CONFIG_HEADER_SIZE] = (byte) (through ? 0 : 1);
+        if (!negotiated.wce) {
+            refused("SET_CONFIG without CONFIG_WCE", VhostUser.SET_CONFIG, payload);
+            return;
+        }
         cacheModeChanges = true;
-        acked("SET_CONFIG writeback " + !through, VhostUser.SET_CONFIG, payload, reply -> {
-            writeThrough = through;
+        boolean refused = stateFileFull;
+        toSend.add(new Message("SET_CONFIG writeback " + !through, VhostUser.SET_CONFIG, payload, new int[0], true, reply -> {
+            require((VhostUser.u64(reply, 0) != 0) == refused, "SET_CONFIG was answered with " + VhostUser.u64(reply, 0));
+            if (refused) {
+                refusedWriteThrough |= through;
+            } else {
+                writeback = !through;
+                refusedWriteThrough = false;
+            }
             cacheModeChanges = false;
-        });
+        }));
+    }
+
+    void readConfig(BlockGeometry geometry) {
+        byte[] payload = new byte[VhostUser.CONFIG_HEADER_SIZE + VirtioBlkConfig.SIZE];
+        VhostUser.u32(MemorySegment.ofArray(payload), 4, VirtioBlkConfig.SIZE);
+        toSend.add(new Message("GET_CONFIG", VhostUser.GET_CONFIG, payload, new int[0], true, reply -> {
+            MemorySegment config = reply.asSlice(VhostUser.CONFIG_HEADER_SIZE);
+            int block = geometry.logicalBlockBytes();
+            int range = geometry.discard() ? 0x7FFF_F000 / block * (block / DiskModel.SECTOR) : 0;
+            field("capacity", VirtioBlkConfig.u64(config, VirtioBlkConfig.CAPACITY), geometry.sizeBytes() / DiskModel.SECTOR);
+            field("seg_max", VirtioBlkConfig.u32(config, VirtioBlkConfig.SEG_MAX), SimulatedProcess.SEG_MAX);
+            field("blk_size", VirtioBlkConfig.u32(config, VirtioBlkConfig.BLK_SIZE), block);
+            field("physical_block_exp", 1L << VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP), geometry.physicalBlockBytes() / block);
+            field("min_io_size", VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE), geometry.physicalBlockBytes() / block);
+            field("opt_io_size", VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE), geometry.optimalIoBytes() / block);
+            field("writeback", VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK), writeback && (negotiated.flush || !negotiated.wce) ? 1 : 0);
+            field("num_queues", VirtioBlkConfig.u16(config, VirtioBlkConfig.NUM_QUEUES), queues.size());
+            field("max_discard_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_DISCARD_SECTORS), range);
+            field("max_write_zeroes_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS), 0x7FFF_F000 / DiskModel.SECTOR);
+        }));
+    }
+
+    private static void field(String name, long found, long expected) {
+        require(found == expected, "the configuration space has " + name + " " + found + ", not " + expected);
+    }
+
+    // ---- what a front end must not do
+
+    /** Something that has to be refused; the connection goes on. */
+    void misbehave() {
+        GuestQueue queue = queues.get(random.nextInt(queues.size()));
+        switch (random.nextInt(6)) {
+            case 0 -> overlapping(first.guestAddress() + 4096, 0x7d00_0000_0000L);
+            case 1 -> overlapping(first.guestAddress() - 4096, 0x7d00_0000_0000L);
+            case 2 -> overlapping(0x8000_0000L, first.userAddress() + (random.nextBoolean() ? 4096 : -4096));
+            case 3 -> refused("SET_FEATURES of a started ring", VhostUser.SET_FEATURES, u64(negotiated.features() ^ VirtioFeatures.BLK_MQ));
+            case 4 -> refused("SET_VRING_NUM 48", VhostUser.SET_VRING_NUM, state(queue.index, 48));
+            default -> refused("SET_VRING_BASE of a started ring", VhostUser.SET_VRING_BASE, state(queue.index, 1));
+        }
+    }
+
+    private void overlapping(long guestAddress, long userAddress) {
+        byte[] payload = new byte[VhostUser.MEM_REG_SIZE];
+        MemorySegment bytes = MemorySegment.ofArray(payload);
+        VhostUser.u64(bytes, 8, guestAddress);
+        VhostUser.u64(bytes, 16, 8192);
+        VhostUser.u64(bytes, 24, userAddress);
+        refused("ADD_MEM_REG that overlaps", VhostUser.ADD_MEM_REG, payload, second.fd());
+    }
+
+    private void refused(String name, int request, byte[] payload, int... fds) {
+        toSend.add(new Message(name, request, payload, fds, true, reply -> require(VhostUser.u64(reply, 0) != 0, name + " was accepted")));
     }
 
     // ---- messages
@@ -231,12 +373,12 @@ final class SimulatedGuest implements AutoCloseable {
         }
         Message message = toSend.remove();
         boolean ownReply = switch (message.request) {
-            case VhostUser.GET_FEATURES, VhostUser.GET_PROTOCOL_FEATURES, VhostUser.GET_VRING_BASE -> true;
+            case VhostUser.GET_FEATURES, VhostUser.GET_PROTOCOL_FEATURES, VhostUser.GET_VRING_BASE, VhostUser.GET_CONFIG -> true;
             default -> false;
         };
         MemorySegment bytes = buffer.segment();
         VhostUser.u32(bytes, 0, message.request);
-        VhostUser.u32(bytes, 4, VhostUser.VERSION | (message.hasReply && !ownReply ? VhostUser.FLAG_NEED_REPLY : 0));
+        VhostUser.u32(bytes, 4, VhostUser.VERSION | (message.hasReply && (!ownReply || random.nextBoolean()) ? VhostUser.FLAG_NEED_REPLY : 0));
         VhostUser.u32(bytes, 8, message.payload.length);
         MemorySegment.copy(MemorySegment.ofArray(message.payload), 0, bytes, VhostUser.HEADER_SIZE, message.payload.length);
         int length = VhostUser.HEADER_SIZE + message.payload.length;
@@ -288,6 +430,7 @@ final class SimulatedGuest implements AutoCloseable {
         toSend.clear();
         awaiting = null;
         secondThere = false;
+        cacheModeChanges = false;
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -15,6 +16,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.zip.CRC32C;
@@ -28,6 +30,8 @@ import java.util.zip.CRC32C;
 final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
     static final int SECTOR = 512;
     private static final int RWF_DSYNC = LinuxFile.RWF_DSYNC;
+    /** One of so many sectors is not for O_DIRECT, where the file system is strict. */
+    private static final int STRICT_EVERY = 61;
 
     private final SplittableRandom random;
     private final Trace trace;
@@ -39,6 +43,7 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
 
     private final int[] checksum;
     private final long[] version;
+    private final byte[] durableContents;
     private final int[] durableChecksum;
     private final long[] durableVersion;
     /** Up to this version a failed sync has made the sector clean without its being durable. */
@@ -63,6 +68,7 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         final int resultFd;
         final long[] addresses;
         final long[] lengths;
+        byte[] contents = {};
         int[] checksums = {};
         long[] versions = {};
         int result;
@@ -93,6 +99,11 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
             return opcode == Iocb.IOCB_CMD_FDSYNC;
         }
 
+        /** The same memory and the same place: no two requests of a driver that keeps to the rules. */
+        boolean isSame(Op other) {
+            return !syncs() && opcode == other.opcode && offset == other.offset && Arrays.equals(addresses, other.addresses);
+        }
+
         long bytes() {
             long sum = 0;
             for (long length : lengths) {
@@ -118,6 +129,7 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         this.contentsBuffer = ByteBuffer.wrap(contents);
         this.checksum = new int[sectors];
         this.version = new long[sectors];
+        this.durableContents = new byte[sectors * SECTOR];
         this.durableChecksum = new int[sectors];
         this.durableVersion = new long[sectors];
         this.lostVersion = new long[sectors];
@@ -142,8 +154,11 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         for (int i = 0; i < taken; i++) {
             Op op = new Op(NativeMemory.getLong(iocbAddresses + (long) i * Long.BYTES));
             if (op.syncs()) {
+                op.contents = contents.clone();
                 op.checksums = checksum.clone();
                 op.versions = version.clone();
+            } else if (inKernel.stream().anyMatch(op::isSame)) {
+                trace.violation("the kernel has the same request twice: " + op);
             }
             inKernel.add(op);
             trace.add("submitted " + op);
@@ -177,13 +192,21 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         if (op.syncs()) {
             return sync(op);
         }
+        long bytes = op.bytes();
+        if (faults.strictDirect() && touchesStrictSector(op.offset, bytes)) {
+            return -Errno.EINVAL;
+        }
         if (Faults.happens(random, faults.fail())) {
-            failed.add(new Failure(++failures, op.offset, op.bytes()));
-            // Nobody says which of the two failed, the write or its sync.
-            syncFailed |= op.rwFlags != 0;
+            failed.add(new Failure(++failures, op.offset, bytes));
+            if (op.rwFlags != 0) {
+                // Nobody says which of the two failed, the write or its sync.
+                syncFailed = true;
+                if (random.nextBoolean()) {
+                    loseVolatile();
+                }
+            }
             return -Errno.EIO;
         }
-        long bytes = op.bytes();
         if (bytes > 1 && Faults.happens(random, faults.stopShort())) {
             // What O_DIRECT does not take is written by a thread: its sync would not be seen here.
             int unit = op.rwFlags == 0 && random.nextBoolean() ? 1 : SECTOR;
@@ -213,7 +236,7 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
             reread(first, Math.min(sectors, end));
             if ((op.rwFlags & RWF_DSYNC) != 0) {
                 for (int sector = first; sector < Math.min(sectors, end); sector++) {
-                    durable(sector, checksum[sector], version[sector]);
+                    durable(sector, contents, checksum[sector], version[sector]);
                 }
             }
         }
@@ -224,23 +247,34 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         if (Faults.happens(random, faults.failSync())) {
             syncFailed = true;
             failed.add(new Failure(++failures, 0, (long) sectors * SECTOR));
-            for (int sector = 0; sector < sectors; sector++) {
-                if (version[sector] > durableVersion[sector]) {
-                    lostVersion[sector] = version[sector];
-                }
-            }
+            loseVolatile();
             return -Errno.EIO;
         }
         for (int sector = 0; sector < sectors; sector++) {
-            durable(sector, op.checksums[sector], op.versions[sector]);
+            durable(sector, op.contents, op.checksums[sector], op.versions[sector]);
         }
         return 0;
     }
 
-    private void durable(int sector, int sum, long ofVersion) {
+    private static boolean touchesStrictSector(long offset, long bytes) {
+        long first = offset / SECTOR;
+        long last = (offset + Math.max(bytes, 1) - 1) / SECTOR;
+        return last - first >= STRICT_EVERY || last % STRICT_EVERY < first % STRICT_EVERY || first % STRICT_EVERY == 0;
+    }
+
+    private void loseVolatile() {
+        for (int sector = 0; sector < sectors; sector++) {
+            if (version[sector] > durableVersion[sector]) {
+                lostVersion[sector] = version[sector];
+            }
+        }
+    }
+
+    private void durable(int sector, byte[] from, int sum, long ofVersion) {
         if (ofVersion > durableVersion[sector] && ofVersion > lostVersion[sector]) {
             durableVersion[sector] = ofVersion;
             durableChecksum[sector] = sum;
+            System.arraycopy(from, sector * SECTOR, durableContents, sector * SECTOR, SECTOR);
         }
     }
 
@@ -271,6 +305,80 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         CRC32C crc = new CRC32C();
         crc.update(bytes, offset, SECTOR);
         return (int) crc.getValue();
+    }
+
+    // ---- the process ends
+
+    /** The process was killed: of what the kernel has some has happened and the rest never does. What follows until {@link #restore} has not happened. */
+    void killed() {
+        for (Op op : inKernel) {
+            if (random.nextBoolean()) {
+                int _ = outcome(op);
+            }
+        }
+        reread();
+    }
+
+    byte[] snapshot() {
+        return contents.clone();
+    }
+
+    /** The file as it was, whatever has happened to it since. */
+    void restore(byte[] snapshot) {
+        write(snapshot);
+    }
+
+    /** What was not durable may be gone. */
+    void powerFailure() {
+        byte[] left = contents.clone();
+        for (int sector = 0; sector < sectors; sector++) {
+            if (durableVersion[sector] != version[sector] && random.nextBoolean()) {
+                System.arraycopy(durableContents, sector * SECTOR, left, sector * SECTOR, SECTOR);
+            }
+        }
+        write(left);
+        System.arraycopy(contents, 0, durableContents, 0, contents.length);
+        System.arraycopy(checksum, 0, durableChecksum, 0, sectors);
+        System.arraycopy(version, 0, durableVersion, 0, sectors);
+    }
+
+    private void write(byte[] bytes) {
+        try (NativeBlock block = NativeMemory.allocate(bytes.length, SECTOR)) {
+            NativeMemory.copyFromArray(bytes, 0, block.address(), bytes.length);
+            if (LinuxFile.pwrite(file.number(), block.address(), bytes.length, 0) != bytes.length) {
+                throw new IllegalStateException("pwrite");
+            }
+        }
+        reread();
+    }
+
+    /** The image is repaired and opened again: what a failed sync has lost is gone, and that is nobody's to report any more. Returns the sectors that it concerns. */
+    boolean[] reopened() {
+        boolean[] lost = new boolean[sectors];
+        byte[] left = contents.clone();
+        for (int sector = 0; sector < sectors; sector++) {
+            lost[sector] = version[sector] == lostVersion[sector] && durableVersion[sector] < version[sector];
+            if (lost[sector]) {
+                System.arraycopy(durableContents, sector * SECTOR, left, sector * SECTOR, SECTOR);
+            }
+        }
+        write(left);
+        for (int sector = 0; sector < sectors; sector++) {
+            if (lost[sector]) {
+                durableVersion[sector] = ++versions;
+                version[sector] = versions;
+            }
+        }
+        if (syncFailed) {
+            syncFailed = false;
+            failed.add(new Failure(++failures, 0, (long) sectors * SECTOR));
+        }
+        return lost;
+    }
+
+    /** What the file takes of the disk. */
+    long allocatedBlocks() throws IOException {
+        return LinuxFile.status(file.number()).allocatedBlocks();
     }
 
     @Override
@@ -305,6 +413,11 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
 
     boolean syncHasFailed() {
         return syncFailed;
+    }
+
+    /** Whether a sync has failed since, or had failed before and the image was not opened again. */
+    boolean syncFailedSince(long number) {
+        return syncFailed || failedSince(number, 0, (long) sectors * SECTOR);
     }
 
     /** Whether something that touched this range has failed since. */

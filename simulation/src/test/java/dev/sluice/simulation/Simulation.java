@@ -1,15 +1,8 @@
 package dev.sluice.simulation;
 
-import dev.sluice.aio.linuxaio.SimulatedAio;
-import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.UnixSocket;
-import dev.sluice.pipeline.BackendOptions;
-import dev.sluice.pipeline.BlockBackend;
-import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.simulation.GuestRequest.Kind;
-import dev.sluice.virtio.blk.VirtioBlkDevice;
-import dev.sluice.virtio.queue.CallBatch;
-import dev.sluice.virtio.vhostuser.SimulatedSession;
+import dev.sluice.simulation.SimulatedGuest.Negotiated;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -17,99 +10,82 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.Semaphore;
-import org.jspecify.annotations.Nullable;
 
 /**
- * A guest, its front end, the real device and a disk, moved one random step at a time; after each step what must never happen is looked for.
+ * A guest, its front end, the process with the real device and a disk, moved one random step at a time; after each step what must never happen is looked for.
  *
  * <p>Every decision comes from one random number generator, in one thread: a seed replays exactly.
  */
 final class Simulation implements AutoCloseable {
     private static final int SECTORS = 1024;
-    private static final int QUEUES = 2;
+    private static final int QUEUES = SimulatedProcess.QUEUES;
     private static final long STEP_NANOS = 20_000;
     /** Nothing that is owed may take longer, in steps without faults. */
     private static final int QUIET_STEPS = 60_000;
     private static final int QUIET_EVERY = 1_500;
 
+    /** More than a file system may need to describe the hole. */
+    private static final int PROBED_SECTORS = 128;
+
     private final long seed;
+    private final int guestMappings;
     private final SplittableRandom random;
     private final Trace trace = new Trace();
     private final Faults faults;
-    private final Threads threads = new Threads();
     private final Path image;
+    private final Path stateFile;
+    private final Path stateFileInTheWay;
     private final SimulatedKernel kernel;
     private final DiskModel disk;
     private final SimulatedGuest guest;
+    private final GuestLoad load;
+    private final boolean stageInterested;
+    /** How often a queue was asked to stop: requests that a stage has may fail then. */
+    private long stops;
 
     private long nanos = 1_000_000_000L;
-    private HandDrivenLoop loop;
-    private BlockBackend backend;
-    private BlockPipeline pipeline;
-    private CallBatch calls;
-    private VirtioBlkDevice device;
-    private Semaphore messages = new Semaphore(0);
-    private boolean sessionEnded = true;
-    private @Nullable String sessionEnd;
+    private SimulatedProcess process;
     private boolean disconnecting;
-    private long requests;
+    private boolean loading;
+    private int loopFailures;
 
     Simulation(long seed, Path directory) throws IOException {
         this.seed = seed;
         this.random = new SplittableRandom(seed);
         this.faults = Faults.of(random);
+        this.stageInterested = random.nextInt(3) != 0;
         this.image = Files.createTempFile(directory, "simulated-", ".img");
+        this.stateFile = image.resolveSibling(image.getFileName() + ".state");
+        this.stateFileInTheWay = image.resolveSibling(image.getFileName() + ".state.tmp");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.setLength((long) SECTORS * DiskModel.SECTOR);
         }
         this.kernel = new SimulatedKernel(image, SECTORS, random.split(), faults, trace);
         this.disk = new DiskModel(kernel, SECTORS);
-        boolean eventIdx = random.nextBoolean();
-        boolean indirect = random.nextInt(4) != 0;
-        GuestRegion first = new GuestRegion(0x10_0000, 0x7f00_0000_0000L, 65536, (QUEUES - 1) * GuestQueue.BYTES + GuestQueue.bytes(eventIdx));
+        Negotiated negotiated = Negotiated.of(random);
+        GuestRegion first = new GuestRegion(0x10_0000, 0x7f00_0000_0000L, 65536, (QUEUES - 1) * Layout.BYTES + Layout.bytes(negotiated.eventIdx()));
         GuestRegion second = new GuestRegion(0x4000_0000, 0x7e00_0000_0000L, 4096, 160 * 1024);
+        this.guestMappings = SimulatedProcess.guestMappings();
+        CompletionCheck check = new CompletionCheck(disk, kernel, this::mayHaveFailedInStage);
         List<GuestQueue> queues = new ArrayList<>();
         for (int i = 0; i < QUEUES; i++) {
-            queues.add(new GuestQueue(i, first, i * GuestQueue.BYTES, random.split(), disk, kernel, trace, eventIdx, indirect, faults));
+            queues.add(new GuestQueue(i, first, i * Layout.BYTES, random.split(), disk, check, trace, negotiated.eventIdx(), negotiated.indirect(), faults));
         }
-        this.guest = new SimulatedGuest(first, second, queues, eventIdx, indirect, trace);
-        startBackend();
+        this.guest = new SimulatedGuest(first, second, queues, negotiated, random.split(), trace);
+        this.load = new GuestLoad(guest, disk, random.split(), () -> stops);
+        this.process = start();
         connect();
     }
 
-    private void startBackend() throws IOException {
-        loop = new HandDrivenLoop(() -> nanos);
-        CallThreads callThreads = new CallThreads("simulated-aio-", 2, threads.factory());
-        backend = SimulatedAio.open(BackendOptions.of(image).withSinkCapacity(1 + random.nextInt(48)), callThreads, kernel);
-        pipeline = BlockPipeline.builder().backend(backend).serial(SimulatedGuest.SERIAL).build();
-        calls = new CallBatch(loop);
-        device = new VirtioBlkDevice(backend.geometry(), QUEUES, 126);
+    private SimulatedProcess start() throws IOException {
+        loopFailures = 0;
+        return new SimulatedProcess(image, stateFile, random.split(), kernel, () -> nanos, this::beforeArming, faults, stageInterested, trace);
     }
 
     private void connect() throws IOException {
         UnixSocket.Pair pair = UnixSocket.pair();
-        SimulatedSession made = new SimulatedSession(device, pipeline, loop, calls, pair.first(), GuestQueue.SIZE);
-        Semaphore mine = new Semaphore(0);
-        messages = mine;
-        sessionEnded = false;
-        sessionEnd = null;
         disconnecting = false;
-        Thread _ = threads.start(() -> {
-            String end = null;
-            try {
-                while (end == null) {
-                    mine.acquireUninterruptibly();
-                    end = made.serveNext();
-                }
-            } catch (Throwable bug) {
-                end = "a bug: " + bug;
-            } finally {
-                made.close();
-                sessionEnd = end;
-                sessionEnded = true;
-            }
-        });
+        process.connect(pair.first());
         guest.connect(pair.second());
         trace.add("connected");
     }
@@ -127,35 +103,55 @@ final class Simulation implements AutoCloseable {
         beQuiet();
     }
 
-    private void step(boolean load) throws IOException {
+    private void step(boolean withLoad) throws IOException {
         trace.step();
         nanos += random.nextLong(STEP_NANOS);
-        switch (random.nextInt(12)) {
+        loading = withLoad;
+        switch (random.nextInt(14)) {
             case 0, 1, 2, 3 -> tick();
-            case 4, 5 -> kernel.completeOne();
+            case 4, 5 -> {
+                for (int i = random.nextInt(6); i >= 0; i--) {
+                    kernel.completeOne();
+                }
+            }
             case 6 -> runThread();
             case 7 -> serveFrontEnd();
-            default -> drive(guest.queues.get(random.nextInt(QUEUES)), load);
+            case 8 -> runStage();
+            default -> drive(guest.queues.get(random.nextInt(QUEUES)));
         }
-        if (load && Faults.happens(random, faults.control())) {
+        if ((guest.busy() || disconnecting) && random.nextInt(4) == 0) {
+            serveFrontEnd();
+            runThread();
+        }
+        if (withLoad && Faults.happens(random, faults.control())) {
             control();
         }
+        trace.check();
         checkSession();
     }
 
     private void tick() {
-        if (!loop.tick()) {
+        if (!process.loop.tick()) {
             throw new Violation("the loop has ended");
         }
         checkMemory();
     }
 
     private void runThread() {
-        if (threads.anyRunnable()) {
-            threads.runOne();
+        if (process.threads.anyRunnable()) {
+            process.threads.runOne();
             // It may have been fallocate, or the rest of a short transfer that O_DIRECT does not take.
             kernel.reread();
             checkMemory();
+        }
+    }
+
+    private void runStage() {
+        if (process.stageThreads.anyRunnable()) {
+            process.stageThreads.runOne();
+            checkMemory();
+        } else if (!loading || random.nextBoolean()) {
+            process.stage.releaseOne();
         }
     }
 
@@ -167,14 +163,18 @@ final class Simulation implements AutoCloseable {
 
     private void serveFrontEnd() throws IOException {
         if (disconnecting) {
-            if (sessionEnded) {
+            if (process.sessionEnded()) {
+                process.checkMappings(guestMappings);
                 reconnect();
             }
             return;
         }
+        if (process.sessionEnded()) {
+            return;
+        }
         guest.receive();
         if (guest.sendNext()) {
-            messages.release();
+            process.messageSent();
         }
     }
 
@@ -189,13 +189,27 @@ final class Simulation implements AutoCloseable {
     }
 
     private void checkSession() {
-        if (sessionEnded && !disconnecting) {
-            throw new Violation("the connection ended by itself: " + sessionEnd);
+        if (process.sessionEnded() && !disconnecting) {
+            if (process.loop.failures() == loopFailures) {
+                throw new Violation("the connection ended by itself: " + process.sessionEnd());
+            }
+            loopFailures = process.loop.failures();
+            trace.add("the connection ended on a failure of the loop");
+            stops++;
+            guest.disconnect();
+            disconnecting = true;
+        }
+    }
+
+    /** A driver acts when the device has found its ring empty and has not asked for kicks yet. */
+    private void beforeArming() {
+        if (loading && guest.connected() && random.nextInt(16) == 0) {
+            drive(guest.queues.get(random.nextInt(QUEUES)));
         }
     }
 
     /** The driver's share of a step: an application, or the interrupt handler. */
-    private void drive(GuestQueue queue, boolean load) {
+    private void drive(GuestQueue queue) {
         if (queue.kickIsLate() && random.nextInt(3) == 0) {
             queue.lateKick();
         }
@@ -205,10 +219,8 @@ final class Simulation implements AutoCloseable {
         if (random.nextBoolean()) {
             queue.handleInterrupt();
         }
-        if (load && !queue.broken && random.nextInt(3) != 0) {
-            for (int i = random.nextInt(6); i >= 0; i--) {
-                submit(queue);
-            }
+        if (loading && !queue.broken && random.nextInt(3) != 0) {
+            load.submit(queue, faults);
             queue.publish();
             if (queue.running && guest.connected() && Faults.happens(random, faults.hostile())) {
                 queue.breakRing();
@@ -216,43 +228,22 @@ final class Simulation implements AutoCloseable {
         }
     }
 
-    private void submit(GuestQueue queue) {
-        if (guest.cacheModeChanges) {
-            return;
-        }
-        Kind kind = switch (random.nextInt(32)) {
-            case 0, 1, 2 -> Kind.FLUSH;
-            case 3, 4 -> Kind.DISCARD;
-            case 5, 6 -> Kind.WRITE_ZEROES;
-            case 7 -> Kind.GET_ID;
-            case 8 -> Kind.BEYOND;
-            case 9 -> Faults.happens(random, faults.hostile() * 8) ? Kind.MALFORMED : Kind.READ;
-            default -> random.nextBoolean() ? Kind.READ : Kind.WRITE;
-        };
-        boolean data = kind == Kind.READ || kind == Kind.WRITE || kind == Kind.DISCARD || kind == Kind.WRITE_ZEROES;
-        int sectors = data && random.nextInt(40) == 0 ? random.nextInt(513, 620) : random.nextInt(1, 8);
-        int sector = random.nextInt(SECTORS - sectors);
-        boolean free = switch (kind) {
-            case READ -> disk.mayRead(sector, sectors);
-            case WRITE, DISCARD, WRITE_ZEROES -> disk.mayWrite(sector, sectors);
-            default -> true;
-        };
-        if (!free) {
-            return;
-        }
-        boolean inSecond = guest.secondThere && random.nextInt(3) == 0;
-        if (queue.submit(kind, sector, sectors, inSecond ? guest.second : guest.first, guest.writeThrough)) {
-            requests++;
-        }
+    private boolean mayHaveFailedInStage(GuestRequest request) {
+        boolean stopping = disconnecting || guest.busy() || stops != request.stopsBefore;
+        long sector = request.kind == Kind.FLUSH ? 0 : request.sector;
+        return stopping && process.stage.sees(sector);
     }
 
-    /** Something on the control plane, while requests are in flight. */
-    private void control() {
+    // ---- the control plane, while requests are in flight
+
+    private void control() throws IOException {
         if (disconnecting || guest.busy() || guest.cacheModeChanges) {
             return;
         }
         GuestQueue queue = guest.queues.get(random.nextInt(QUEUES));
-        switch (random.nextInt(9)) {
+        stops++;
+        boolean nothingOutstanding = guest.queues.stream().allMatch(each -> each.outstanding() == 0 && !each.broken);
+        switch (random.nextInt(17)) {
             case 0 -> {
                 if (!guest.secondThere) {
                     guest.addSecond();
@@ -278,9 +269,20 @@ final class Simulation implements AutoCloseable {
                 queue.newCallFd();
                 guest.call(queue);
             }
-            case 5, 6 -> {
-                if (guest.queues.stream().allMatch(each -> each.outstanding() == 0)) {
-                    guest.cacheMode(!guest.writeThrough);
+            case 5 -> guest.newKick(queue);
+            case 6, 7 -> {
+                if (nothingOutstanding) {
+                    guest.cacheMode(guest.writeback());
+                }
+            }
+            case 8 -> stateFileFull(!guest.stateFileFull);
+            case 9 -> guest.readConfig(process.geometry());
+            case 10, 11 -> guest.misbehave();
+            case 12 -> loopFails(queue);
+            case 13 -> restart();
+            case 14 -> {
+                if (nothingOutstanding) {
+                    guest.replug();
                 }
             }
             default -> disconnect();
@@ -289,9 +291,110 @@ final class Simulation implements AutoCloseable {
 
     private void disconnect() {
         trace.add("front end disconnects");
+        stops++;
         guest.disconnect();
         disconnecting = true;
-        messages.release();
+        process.messageSent();
+    }
+
+    /** A directory is where the new state would be written. */
+    private void stateFileFull(boolean full) throws IOException {
+        if (full) {
+            Files.createDirectories(stateFileInTheWay.resolve("full"));
+        } else {
+            Files.deleteIfExists(stateFileInTheWay.resolve("full"));
+            Files.deleteIfExists(stateFileInTheWay);
+        }
+        guest.stateFileFull = full;
+    }
+
+    /** Something of the loop fails, as when descriptors have run out, while a ring is told of another eventfd or of other memory. */
+    private void loopFails(GuestQueue queue) {
+        if (random.nextBoolean()) {
+            process.loop.failNextWatch();
+        } else {
+            process.loop.failNextClose();
+        }
+        if (random.nextBoolean() && !guest.secondThere) {
+            guest.memoryTable();
+        } else {
+            guest.newKick(queue);
+        }
+    }
+
+    // ---- the process ends, and another one comes
+
+    private void restart() throws IOException {
+        int way = random.nextInt(3);
+        trace.add(way == 0 ? "the process is asked to end" : way == 1 ? "the process is killed" : "the power fails");
+        boolean killed = way > 0;
+        byte[] firstThen = {};
+        byte[] secondThen = {};
+        byte[] diskThen = {};
+        if (killed) {
+            kernel.killed();
+            firstThen = guest.first.snapshot();
+            secondThen = guest.second.snapshot();
+            diskThen = kernel.snapshot();
+        }
+        endProcess();
+        if (killed) {
+            // Nothing of what it did since it was killed has happened.
+            guest.first.restore(firstThen);
+            guest.second.restore(secondThen);
+            kernel.restore(diskThen);
+            guest.queues.forEach(GuestQueue::reset);
+        } else {
+            // What was acknowledged was so before the image is repaired.
+            guest.queues.forEach(GuestQueue::poll);
+        }
+        disk.lost(kernel.reopened());
+        if (way == 2) {
+            disk.powerFailed();
+            kernel.powerFailure();
+        }
+        boolean stateFileValid = random.nextInt(4) != 0;
+        if (!stateFileValid) {
+            Files.writeString(stateFile, "of a version to come\n");
+        }
+        process = start();
+        guest.processStarted(stateFileValid);
+        reconnect();
+    }
+
+    /** The process drains and frees everything; it does not wait for stages. */
+    private void endProcess() throws IOException {
+        loading = false;
+        process.loop.failNothing();
+        kernel.faults(faults.quiet());
+        process.faults(faults.quiet());
+        process.cutDrainShort();
+        if (!disconnecting) {
+            disconnect();
+        }
+        for (int i = 0; i < QUIET_STEPS && !process.sessionEnded(); i++) {
+            stepOfTheEnd();
+            boolean _ = process.loop.tick();
+        }
+        if (!process.sessionEnded()) {
+            throw new Violation("the session does not end");
+        }
+        process.checkMappings(guestMappings);
+        checkMemory();
+        process.close(this::stepOfTheEnd, QUIET_STEPS, guestMappings);
+        kernel.faults(faults);
+        kernel.reread();
+    }
+
+    private void stepOfTheEnd() {
+        trace.step();
+        nanos += STEP_NANOS;
+        kernel.completeOne();
+        if (process.threads.anyRunnable()) {
+            process.threads.runOne();
+            kernel.reread();
+        }
+        process.stageThreads.runOne();
     }
 
     // ---- quiet moments
@@ -299,11 +402,25 @@ final class Simulation implements AutoCloseable {
     /** No more load and no more faults: what is owed is paid now, or never. */
     private void beQuiet() throws IOException {
         trace.add("all become quiet");
-        kernel.faults(Faults.NONE);
-        guest.queues.forEach(queue -> queue.faults(Faults.NONE));
+        faults(faults.quiet());
+        process.loop.failNothing();
+        awaitQuiet();
+        kernel.reread();
+        disk.checkAll();
+        probeSpace();
+        faults(faults);
+    }
+
+    private void faults(Faults chosen) {
+        kernel.faults(chosen);
+        process.faults(chosen);
+        guest.queues.forEach(queue -> queue.faults(chosen));
+    }
+
+    private void awaitQuiet() throws IOException {
         for (int i = 0; i < QUIET_STEPS && !quiet(); i++) {
             step(false);
-            if (guest.queues.stream().anyMatch(queue -> queue.broken) && !disconnecting && !guest.busy()) {
+            if (guest.queues.stream().anyMatch(queue -> queue.broken && queue.errorReported()) && !disconnecting && !guest.busy()) {
                 disconnect();
             }
         }
@@ -313,19 +430,40 @@ final class Simulation implements AutoCloseable {
             why.append(guest.busy() ? "; front end waits" : "").append(disconnecting ? "; disconnecting" : "");
             throw new Violation(why.toString());
         }
-        kernel.reread();
-        disk.checkAll();
-        kernel.faults(faults);
-        guest.queues.forEach(queue -> queue.faults(faults));
     }
 
     private boolean quiet() {
         return !disconnecting && !guest.busy() && kernel.inFlight() == 0 && guest.queues.stream().allMatch(queue -> queue.running && !queue.broken && queue.outstanding() == 0);
     }
 
-    long requests() {
-        return requests;
+    /** Zeroes take as much space as data, unless the guest allows its release. */
+    private void probeSpace() throws IOException {
+        if (!guest.negotiated.writeZeroes() || !process.geometry().discard() || kernel.syncHasFailed()) {
+            return;
+        }
+        int sector = random.nextInt((SECTORS - PROBED_SECTORS) / 8) * 8;
+        complete(load.request(Kind.WRITE, sector, PROBED_SECTORS, false));
+        long data = kernel.allocatedBlocks();
+        complete(load.request(Kind.WRITE_ZEROES, sector, PROBED_SECTORS, false));
+        long zeroes = kernel.allocatedBlocks();
+        complete(load.request(Kind.WRITE_ZEROES, sector, PROBED_SECTORS, true));
+        long hole = kernel.allocatedBlocks();
+        if (zeroes < data - PROBED_SECTORS / 2 || hole > zeroes - PROBED_SECTORS / 2) {
+            throw new Violation("the file has " + data + " blocks with data, " + zeroes + " with zeroes there and " + hole + " with zeroes that may release space");
+        }
     }
+
+    private void complete(GuestRequest request) throws IOException {
+        GuestQueue queue = guest.queues.getFirst();
+        request.region = guest.first;
+        if (!queue.submit(request)) {
+            throw new Violation("an empty queue has no room");
+        }
+        queue.publish();
+        awaitQuiet();
+    }
+
+    // ---- the end
 
     Trace trace() {
         return trace;
@@ -333,52 +471,21 @@ final class Simulation implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "seed " + seed + ", " + faults;
+        return "seed " + seed + ", " + faults + ", " + guest.negotiated;
     }
 
     /** Ends everything and sees that nothing is left. */
     void end() throws IOException {
         trace.add("the end");
-        if (!disconnecting) {
-            guest.disconnect();
-            disconnecting = true;
-            messages.release();
-        }
-        for (int i = 0; i < QUIET_STEPS && !sessionEnded; i++) {
-            trace.step();
-            nanos += STEP_NANOS;
-            boolean _ = loop.tick();
-            kernel.completeOne();
-            threads.runOne();
-        }
-        if (!sessionEnded) {
-            throw new Violation("the session does not end");
-        }
-        checkMemory();
-        loop.execute(calls::close);
-        pipeline.close();
-        backend.close();
-        loop.close();
-        int ticks = 0;
-        while (loop.tick()) {
-            nanos += STEP_NANOS;
-            threads.runOne();
-            if (++ticks > QUIET_STEPS) {
-                throw new Violation("the loop does not end");
-            }
-        }
-        while (threads.anyRunnable()) {
-            threads.runOne();
-        }
-        if (loop.watches() != 0) {
-            throw new Violation(loop.watches() + " watches are left on the loop");
-        }
+        endProcess();
     }
 
     @Override
     public void close() throws IOException {
         guest.close();
         kernel.close();
+        stateFileFull(false);
+        Files.deleteIfExists(stateFile);
         Files.deleteIfExists(image);
     }
 }

@@ -3,8 +3,6 @@ package dev.sluice.simulation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -35,34 +33,17 @@ class SimulationTest {
     @ParameterizedTest
     @MethodSource("fixedSeeds")
     void shouldKeepItsPromisesUnderAFixedSeed(long seed) throws IOException {
-        simulate(seed);
+        long _ = SimulationRun.run(seed, STEPS);
     }
 
     @ParameterizedTest
     @MethodSource("freshSeeds")
     void shouldKeepItsPromisesUnderAFreshSeed(long seed) throws IOException {
-        simulate(seed);
+        long _ = SimulationRun.run(seed, STEPS);
     }
 
     @Test
     void shouldReplayASeedExactly() throws IOException {
-        assertThat(simulate(7)).isEqualTo(simulate(7));
-    }
-
-    private static long simulate(long seed) throws IOException {
-        Path directory = Files.createDirectories(Path.of("target"));
-        int before = SimulatedGuest.openDescriptors();
-        Simulation simulation = new Simulation(seed, directory);
-        try (simulation) {
-            simulation.run(STEPS);
-            simulation.end();
-        } catch (Throwable failed) {
-            throw new AssertionError(
-                    simulation + ", " + STEPS + " steps\nfailed at step " + simulation.trace().steps() + ": " + failed.getMessage() + "\nwhat happened last:\n"
-                            + simulation.trace().text(),
-                    failed);
-        }
-        assertThat(SimulatedGuest.openDescriptors()).as("open descriptors after %s", simulation).isLessThanOrEqualTo(before);
-        return simulation.trace().hash();
+        assertThat(SimulationRun.run(7, STEPS)).isEqualTo(SimulationRun.run(7, STEPS));
     }
 }

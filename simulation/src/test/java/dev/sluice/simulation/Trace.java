@@ -1,6 +1,7 @@
 package dev.sluice.simulation;
 
 import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
 
 /** What happened last, for whoever reads why a seed failed. */
 final class Trace {
@@ -8,6 +9,7 @@ final class Trace {
     private final ArrayDeque<String> events = new ArrayDeque<>();
     private long step;
     private long hash = 1;
+    private @Nullable String violation;
 
     void step() {
         step++;
@@ -23,6 +25,20 @@ final class Trace {
         }
         hash = hash * 31 + event.hashCode();
         events.add(step + " " + event);
+    }
+
+    /** For what is found where an exception would be somebody else's to catch. */
+    void violation(String what) {
+        if (violation == null) {
+            violation = what;
+        }
+    }
+
+    void check() {
+        String found = violation;
+        if (found != null) {
+            throw new Violation(found);
+        }
     }
 
     /** The same for the same events: a seed replays exactly. */

@@ -165,7 +165,7 @@ public abstract class TickLoop implements IoLoop {
     }
 
     @Override
-    public final boolean lookAt(Polled polled) {
+    public boolean lookAt(Polled polled) {
         assertInLoop();
         if (!window.enabled()) {
             return false;

@@ -46,9 +46,11 @@ public final class SimulatedSession implements AutoCloseable {
     /** Drains and frees everything; parks until the loop has done its part. */
     @Override
     public void close() {
-        session.close();
-        socket.close();
-        wake.close();
-        device.reset();
+        try (wake;
+                socket) {
+            session.close();
+        } finally {
+            device.reset();
+        }
     }
 }
