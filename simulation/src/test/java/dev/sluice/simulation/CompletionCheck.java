@@ -51,7 +51,7 @@ final class CompletionCheck {
             return;
         }
         int most = request.deviceWritesData() ? request.bytes() + 1 : 1;
-        require(status <= UNSUPP && (status == OK ? written == most : written >= 1 && written <= most), queue, request, status, written);
+        require(status <= UNSUPP && written == (status == OK ? most : 1), queue, request, status, written);
         if (status == OK) {
             succeeded(request);
         } else {

@@ -1,9 +1,9 @@
 package dev.sluice.simulation;
 
+import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.ReceivedFds;
-import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.virtio.layout.VhostUser;
@@ -128,8 +128,8 @@ final class SimulatedGuest implements AutoCloseable {
             addSecond();
         }
         for (GuestQueue queue : queues) {
-            // As QEMU does, which no back end has told where it had stopped.
-            start(queue, queue.deviceUsedIdx());
+            // As QEMU does, which no back end has told where it had stopped; a driver that starts over does so from nothing.
+            start(queue, again ? 0 : queue.deviceUsedIdx());
         }
     }
 

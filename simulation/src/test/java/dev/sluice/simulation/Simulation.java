@@ -242,8 +242,7 @@ final class Simulation implements AutoCloseable {
         }
         GuestQueue queue = guest.queues.get(random.nextInt(QUEUES));
         stops++;
-        boolean nothingOutstanding = guest.queues.stream().allMatch(each -> each.outstanding() == 0 && !each.broken);
-        switch (random.nextInt(17)) {
+        switch (random.nextInt(16)) {
             case 0 -> {
                 if (!guest.secondThere) {
                     guest.addSecond();
@@ -271,7 +270,7 @@ final class Simulation implements AutoCloseable {
             }
             case 5 -> guest.newKick(queue);
             case 6, 7 -> {
-                if (nothingOutstanding) {
+                if (guest.queues.stream().allMatch(each -> each.outstanding() == 0 && !each.broken)) {
                     guest.cacheMode(guest.writeback());
                 }
             }
@@ -280,11 +279,6 @@ final class Simulation implements AutoCloseable {
             case 10, 11 -> guest.misbehave();
             case 12 -> loopFails(queue);
             case 13 -> restart();
-            case 14 -> {
-                if (nothingOutstanding) {
-                    guest.replug();
-                }
-            }
             default -> disconnect();
         }
     }
@@ -409,6 +403,23 @@ final class Simulation implements AutoCloseable {
         disk.checkAll();
         probeSpace();
         faults(faults);
+        changeWhatNeedsQuiet();
+    }
+
+    /** What a guest does with nothing outstanding. */
+    private void changeWhatNeedsQuiet() throws IOException {
+        switch (random.nextInt(4)) {
+            case 0 -> {
+                stops++;
+                guest.replug();
+            }
+            case 1 -> guest.cacheMode(guest.writeback());
+            case 2 -> {
+                stateFileFull(!guest.stateFileFull);
+                guest.cacheMode(guest.writeback());
+            }
+            default -> guest.readConfig(process.geometry());
+        }
     }
 
     private void faults(Faults chosen) {

@@ -183,6 +183,57 @@ final class HostileChainTest {
         return status;
     }
 
+    /** A request that has ended has no iovecs; the queue says so when it is closed. */
+    @Test
+    void shouldGiveIovecsBackWhenALaterBufferIsOutsideMemory() throws IOException {
+        try (QueueUnderTest closed = QueueUnderTest.open()) {
+            for (int round = 0; round <= 2 * QueueUnderTest.LARGE_REQUESTS; round++) {
+                long status = indirect(closed, 0, 40);
+                assertThat(closed.run(0)).isEqualTo(new Used(0, 40 * 512 + 1));
+                // The last of its data.
+                closed.entry(HEAP + 0x40000, 40, END, 512, F_WRITE | F_NEXT, 41);
+                closed.poke(status, STATUS_UNTOUCHED);
+                assertThat(closed.run(0)).as("round " + round).isEqualTo(new Used(0, 1));
+                assertThat(closed.peek(status)).isEqualTo(IOERR);
+            }
+        }
+    }
+
+    @Test
+    void shouldGiveIovecsBackWhenThereAreTooManySegments() throws IOException {
+        try (QueueUnderTest closed = QueueUnderTest.open()) {
+            long _ = indirect(closed, 0, 1024);
+            assertThat(closed.run(0)).isEqualTo(new Used(0, 1024 * 512 + 1));
+            long _ = indirect(closed, 0, 1025);
+            assertThat(closed.run(0)).isEqualTo(new Used(0, 1));
+        }
+    }
+
+    /** Readable buffers behind the header of a READ are none of its data. */
+    @Test
+    void shouldReadIntoTheWritableBuffersAloneWhenReadableOnesFollowTheHeader() {
+        long written = DATA + 0x2000;
+        long extra = DATA + 0x4000;
+        for (int i = 0; i < 512; i++) {
+            guest.poke(written + i, (byte) (i * 7));
+            guest.poke(extra + i, (byte) 0x77);
+            guest.poke(DATA + i, (byte) 0x55);
+        }
+        long _ = guest.plain(8, OUT, 2, written, 512);
+        assertThat(guest.run(8)).isEqualTo(new Used(8, 1));
+        long status = guest.plain(0, IN, 2, DATA, 512);
+        guest.desc(0, HEAP, 16, F_NEXT, 20);
+        guest.desc(20, extra, 100, F_NEXT, 21);
+        guest.desc(21, extra + 100, 412, F_NEXT, 1);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 513));
+        assertThat(guest.peek(status)).isEqualTo(OK);
+        for (int i = 0; i < 512; i++) {
+            assertThat(guest.peek(DATA + i)).as("data " + i).isEqualTo((byte) (i * 7));
+            assertThat(guest.peek(extra + i)).as("extra " + i).isEqualTo((byte) 0x77);
+        }
+        assertThat(guest.foreignAddresses()).isEmpty();
+    }
+
     @Test
     void shouldWaitForTheLargestIovecsWhenMoreRequestsWantThemThanThereAre() {
         guest.sink().hold();

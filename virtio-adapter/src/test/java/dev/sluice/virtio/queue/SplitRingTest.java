@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.BrokenQueueException;
 import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqUsed;
 import java.lang.foreign.ValueLayout;
@@ -179,6 +180,46 @@ final class SplitRingTest {
             assertThat(ring.enableKicks()).isFalse();
             assertThatThrownBy(() -> SplitRing.locate(memory, atEnd, 0, size, 0, true)).hasMessageContaining("is not in one memory region");
         }
+    }
+
+    /** A back end that was killed may have left NO_NOTIFY there: a driver that believes it never kicks. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void shouldAskForKicksWhenItStartsWhateverWasThere(boolean eventIdx) {
+        VirtqUsed.flags(block.segment(), USED, VirtqUsed.F_NO_NOTIFY);
+        VirtqUsed.availEvent(block.segment(), USED, 16, 77);
+        VirtqUsed.idxRelease(block.segment(), USED, 5);
+        SplitRing ring = ring(16, 9, eventIdx);
+        assertThat(ring.start()).isEqualTo(5);
+        assertThat(VirtqUsed.flags(block.segment(), USED)).isZero();
+        assertThat(VirtqUsed.availEvent(block.segment(), USED, 16)).isEqualTo(eventIdx ? 9 : 77);
+    }
+
+    @Test
+    void shouldServeARingThatTheDriverHasFilledAndNoFuller() {
+        SplitRing ring = ring(16, 9, true);
+        int _ = ring.start();
+        for (int i = 0; i < 16; i++) {
+            VirtqAvail.ring(block.segment(), AVAIL, (9 + i) % 16, 15);
+        }
+        VirtqAvail.idxRelease(block.segment(), AVAIL, 9 + 16);
+        assertThat(ring.hasNext()).isTrue();
+        for (int i = 0; i < 16; i++) {
+            assertThat(ring.nextHead()).isEqualTo(15);
+            ring.headTaken();
+        }
+        assertThat(ring.hasNext()).isFalse();
+        VirtqAvail.idxRelease(block.segment(), AVAIL, 9 + 16 + 17);
+        assertThatThrownBy(ring::nextHead).isInstanceOf(BrokenQueueException.class).hasMessageContaining("more than the ring's 16");
+    }
+
+    @Test
+    void shouldBreakWhenAHeadIsTheFirstBeyondTheRing() {
+        SplitRing ring = ring(16, 0, true);
+        int _ = ring.start();
+        VirtqAvail.ring(block.segment(), AVAIL, 0, 16);
+        VirtqAvail.idxRelease(block.segment(), AVAIL, 1);
+        assertThatThrownBy(ring::nextHead).isInstanceOf(BrokenQueueException.class).hasMessageContaining("head 16 is beyond the ring's 16");
     }
 
     @Test
