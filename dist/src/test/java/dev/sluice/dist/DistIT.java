@@ -222,6 +222,27 @@ class DistIT {
     }
 
     @Test
+    void shouldCarryTheLicencesOfEverythingInItAndAnSbom() throws Exception {
+        Path documents = home.resolve("share/doc/sluice");
+        String sbom = Files.readString(documents.resolve("sbom.json"));
+        List<String> licensed = Pattern.compile("`([^`]+)`").matcher(Files.readString(documents.resolve("THIRD-PARTY.md"))).results().map(name -> name.group(1)).toList();
+        assertThat(sbom).contains("CycloneDX");
+        assertThat(documents.resolve("LICENSE")).content().contains("Apache License");
+        assertThat(home.resolve("legal/java.base/LICENSE")).exists();
+        try (Stream<Path> jars = Files.list(home.resolve("lib/sluice"))) {
+            List<String> names = jars.map(jar -> jar.getFileName().toString().replaceFirst("-[0-9].*", "")).filter(name -> !name.startsWith("sluice-")).toList();
+            assertThat(names).hasSizeGreaterThan(10).allSatisfy(name -> {
+                assertThat(sbom).contains("/" + name + "@");
+                assertThat(licensed).as("the libraries of THIRD-PARTY.md, %s among them", name)
+                        .anyMatch(known -> known.endsWith("*") ? name.startsWith(known.substring(0, known.length() - 1)) : name.equals(known));
+            });
+        }
+        try (Stream<Path> texts = Files.walk(documents.resolve("licenses"))) {
+            assertThat(texts.map(Path::toString)).anyMatch(file -> file.contains("reactor-core")).anyMatch(file -> file.endsWith("NOTICE"));
+        }
+    }
+
+    @Test
     void shouldHaveThePathsOfTheContainerRecipe() throws Exception {
         Matcher paths = Pattern.compile("/opt/sluice/([a-z/]+)").matcher(Files.readString(Path.of("../docs/container/Containerfile")));
         assertThat(paths.results().map(match -> home.resolve(match.group(1)))).isNotEmpty().allSatisfy(path -> assertThat(path).isExecutable());
