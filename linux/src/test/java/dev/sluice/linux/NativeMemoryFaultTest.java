@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -22,13 +23,12 @@ class NativeMemoryFaultTest {
 
     @Test
     void shouldSurfaceAsInternalErrorWhenCompiledByC2() throws IOException, InterruptedException {
-        assertAllSurface("-XX:-TieredCompilation", "-Dwarm-up=15000");
+        assertAllSurface("-XX:-TieredCompilation", "-XX:CompileThreshold=1000", "-Dwarm-up=2000");
     }
 
     private void assertAllSurface(String... mode) throws IOException, InterruptedException {
-        ChildJvm child =
-                ChildJvm.run(
-                        directory, TruncatedMapping.class, "--enable-native-access=ALL-UNNAMED", "-Xbatch", mode[0], mode[1]);
+        String[] options = Stream.concat(Stream.of("--enable-native-access=ALL-UNNAMED", "-Xbatch"), Stream.of(mode)).toArray(String[]::new);
+        ChildJvm child = ChildJvm.run(directory, TruncatedMapping.class, options);
         assertThat(child.output()).contains("all surfaced");
         assertThat(child.exitCode()).isZero();
     }

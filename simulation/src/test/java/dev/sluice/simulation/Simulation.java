@@ -1,5 +1,6 @@
 package dev.sluice.simulation;
 
+import dev.sluice.linux.Mapping;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.simulation.GuestRequest.Kind;
 import dev.sluice.simulation.SimulatedGuest.Negotiated;
@@ -64,7 +65,7 @@ final class Simulation implements AutoCloseable {
         this.disk = new DiskModel(kernel, SECTORS);
         Negotiated negotiated = Negotiated.of(random);
         GuestRegion first = new GuestRegion(0x10_0000, 0x7f00_0000_0000L, 65536, (QUEUES - 1) * Layout.BYTES + Layout.bytes(negotiated.eventIdx()));
-        GuestRegion second = new GuestRegion(0x4000_0000, 0x7e00_0000_0000L, 4096, 160 * 1024);
+        GuestRegion second = new GuestRegion(0x4000_0000, 0x7e00_0000_0000L, Mapping.pageBytes(), 160 * 1024);
         this.guestMappings = SimulatedProcess.guestMappings();
         CompletionCheck check = new CompletionCheck(disk, kernel, this::mayHaveFailedInStage);
         List<GuestQueue> queues = new ArrayList<>();
