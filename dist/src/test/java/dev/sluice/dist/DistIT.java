@@ -177,6 +177,11 @@ class DistIT {
     }
 
     @Test
+    void shouldNameTheGlibcThatItNeeds() {
+        assertThat(home.resolve("README")).content(UTF_8).containsPattern("needs glibc 2\\.\\d+ or newer");
+    }
+
+    @Test
     void shouldHaveAManPageForEveryCommand() throws Exception {
         List<String> pages = new ArrayList<>(List.of("sluice.1"));
         Matcher command = Pattern.compile("(?m)^  ([a-z-]+)(?: |,|$)").matcher(run("--help").split("Commands:\n", 2)[1]);

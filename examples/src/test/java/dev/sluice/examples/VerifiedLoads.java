@@ -9,7 +9,7 @@ final class VerifiedLoads {
     public static void main(String[] sockets) {
         for (String socket : sockets) {
             int status = Commands.line(new SluiceCommand())
-                    .execute("bench", socket, "--depth", "8", "--rw", "randrw", "--verify", "--warm-up", "0", "--seconds", "1");
+                    .execute("bench", socket, "--depth", "8", "--rw", "randrw", "--verify", "--warm-up", "0", "--seconds", "3");
             if (status != 0) {
                 System.exit(status);
             }
