@@ -275,6 +275,18 @@ class BlockRequestTest {
         }
     }
 
+    @Test
+    void shouldBeNeitherDurableNorUnmappingUnlessItsQueueSaysSo() {
+        try (ManualLoop loop = new ManualLoop()) {
+            BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.WRITE_ZEROES);
+            request.durable(true);
+            request.mayUnmap(true);
+            request.complete(0);
+            assertThat(request.parse(BlockOp.WRITE_ZEROES).durable()).isFalse();
+            assertThat(request.mayUnmap()).isFalse();
+        }
+    }
+
     static void onAnotherThread(Runnable task) throws InterruptedException {
         @Nullable Throwable[] thrown = new Throwable[1];
         Thread thread = new Thread(task, "another");

@@ -57,6 +57,24 @@ class QueueSourceFusionTest {
         public void onComplete() {}
     }
 
+    /** Its object is in the pool by then, or somebody else's request. */
+    @Test
+    void shouldNotPollWhatHasEndedSinceItWasLookedAt() {
+        try (ManualLoop loop = new ManualLoop();
+                TestQueue queue = new TestQueue(loop, 0, 4)) {
+            QueueSource source = new QueueSource(loop, queue);
+            Fused subscriber = new Fused(Fuseable.ASYNC);
+            source.subscribe(subscriber);
+            TestIo dropped = queue.submit(TestIo.flush());
+            source.kicked();
+            int _ = loop.tickUntilIdle();
+            assertThat(subscriber.queue().isEmpty()).isFalse();
+            assertThat(source.untaken(BlockRequest::discard)).isEqualTo(1);
+            assertThat(dropped.answers()).isEqualTo(1);
+            assertThat(subscriber.queue().poll()).isNull();
+        }
+    }
+
     @Test
     void shouldGrantAsyncFusionOnlyToWhoeverStaysOnTheThread() {
         try (ManualLoop loop = new ManualLoop();

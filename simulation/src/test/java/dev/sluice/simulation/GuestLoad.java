@@ -40,7 +40,7 @@ final class GuestLoad {
             return;
         }
         for (int i = random.nextInt(6); i >= 0; i--) {
-            if (random.nextInt(1024) < faults.hostile() * 3) {
+            if (random.nextInt(1024) < faults.hostile() * 8) {
                 submitFlawed(queue);
             } else if (guest.negotiated.indirect() && random.nextInt(100) == 0) {
                 submitWide(queue, MANY_SEGMENTS.get(random.nextInt(MANY_SEGMENTS.size())));

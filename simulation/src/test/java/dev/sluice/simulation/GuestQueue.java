@@ -83,7 +83,7 @@ final class GuestQueue implements AutoCloseable {
     /** A driver that starts over: an empty ring, nothing outstanding. */
     void reset() {
         memory.asSlice(0, Layout.TABLES).fill((byte) 0);
-        memory.asSlice(Layout.USED, VirtqUsed.sizeBytes(SIZE, eventIdx)).fill((byte) 0);
+        memory.asSlice(Layout.USED, Layout.usedBytes(eventIdx)).fill((byte) 0);
         if (!eventIdx) {
             // Not the device's: the driver keeps something of its own there, as behind the used ring, where the region's pattern stays.
             VirtqAvail.usedEvent(memory, Layout.AVAIL, SIZE, 0x5AA5);
@@ -91,7 +91,7 @@ final class GuestQueue implements AutoCloseable {
         // A driver whose memory the device before has left as it was: of a killed one NO_NOTIFY may be there.
         VirtqUsed.flags(memory, Layout.USED, VirtqUsed.F_NO_NOTIFY);
         rings.changed(base, Layout.TABLES);
-        rings.changed(base + Layout.USED, VirtqUsed.sizeBytes(SIZE, eventIdx));
+        rings.changed(base + Layout.USED, Layout.usedBytes(eventIdx));
         for (GuestRequest request : requests) {
             if (request != null) {
                 giveUp(request);

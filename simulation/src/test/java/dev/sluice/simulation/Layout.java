@@ -1,7 +1,6 @@
 package dev.sluice.simulation;
 
 import dev.sluice.virtio.layout.VirtqDesc;
-import dev.sluice.virtio.layout.VirtqUsed;
 
 /**
  * What a queue has of its driver's memory: its rings, tables of indirect descriptors, headers, data. It ends with the used ring, so that the event word behind
@@ -47,6 +46,11 @@ final class Layout {
 
     /** From its first byte to the end of its used ring. */
     static long bytes(boolean eventIdx) {
-        return USED + VirtqUsed.sizeBytes(QUEUE_SIZE, eventIdx);
+        return USED + usedBytes(eventIdx);
+    }
+
+    /** VIRTIO 1.3 §2.7.8, computed here as well: flags, idx, elements, and the event word only with EVENT_IDX. */
+    static long usedBytes(boolean eventIdx) {
+        return 4 + 8L * QUEUE_SIZE + (eventIdx ? 2 : 0);
     }
 }

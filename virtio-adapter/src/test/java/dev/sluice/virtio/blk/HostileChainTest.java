@@ -209,6 +209,35 @@ final class HostileChainTest {
         }
     }
 
+    /** A header of sixteen buffers, the most that it can have, beside all the segments that there may be. */
+    @Test
+    void shouldServeTheMostSegmentsBehindAHeaderOfSingleBytes() {
+        long table = HEAP + 0x40000;
+        long status = HEAP + 0x100;
+        guest.header(HEAP, IN, 0);
+        for (int i = 0; i < 16; i++) {
+            guest.entry(table, i, HEAP + i, 1, F_NEXT, i + 1);
+        }
+        for (int i = 16; i < 16 + 1024; i++) {
+            guest.entry(table, i, DATA, 512, F_WRITE | F_NEXT, i + 1);
+        }
+        guest.entry(table, 16 + 1024, status, 1, F_WRITE, 0);
+        guest.desc(0, table, 16L * (16 + 1024 + 1), F_INDIRECT, 0);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 1024 * 512 + 1));
+        assertThat(guest.peek(status)).isEqualTo(OK);
+    }
+
+    @Test
+    void shouldReadATableThatEndsWithItsRegion() {
+        long table = BORDER - 48;
+        guest.header(HEAP, IN, 0);
+        guest.entry(table, 0, HEAP, 16, F_NEXT, 1);
+        guest.entry(table, 1, DATA, 512, F_WRITE | F_NEXT, 2);
+        guest.entry(table, 2, HEAP + 0x100, 1, F_WRITE, 0);
+        guest.desc(0, table, 48, F_INDIRECT, 0);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 513));
+    }
+
     /** Readable buffers behind the header of a READ are none of its data. */
     @Test
     void shouldReadIntoTheWritableBuffersAloneWhenReadableOnesFollowTheHeader() {

@@ -11,6 +11,7 @@ import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.layout.VirtqAvail;
@@ -51,7 +52,7 @@ class LargestRequestTest {
 
     LargestRequestTest() throws IOException {
         VirtioBlkDevice device = new VirtioBlkDevice(new BlockGeometry(DISK_BYTES, 512, 512, 0, false, true, true), 1, 126);
-        device.accept(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC | VirtioFeatures.BLK_FLUSH);
+        device.accept(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC | VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_DISCARD);
         GuestMemory map = new GuestMemory(List.of(new MemoryRegion(GUEST, GUEST, NativeMemory.view(block.address(), MEMORY_BYTES))));
         SplitRing ring = SplitRing.locate(map, new RingAddresses(GUEST + DESCRIPTORS, GUEST + AVAIL, GUEST + USED), 0, SIZE, 0, false);
         calls = new CallBatch(loop);
@@ -78,6 +79,16 @@ class LargestRequestTest {
         }
         VirtqDesc.set(memory, TABLE + (long) entries * VirtqDesc.SIZE, GUEST + STATUS, 1, VirtqDesc.F_WRITE, 0);
         VirtqDesc.set(memory, DESCRIPTORS, GUEST + TABLE, (entries + 1L) * VirtqDesc.SIZE, VirtqDesc.F_INDIRECT, 0);
+        VirtqAvail.ring(memory, AVAIL, index & (SIZE - 1), 0);
+        VirtqAvail.idxRelease(memory, AVAIL, index + 1);
+    }
+
+    private void offerDiscard(int index, long sectors) {
+        VirtioBlkRequestHeader.set(memory, HEADER, 11, 0);
+        VirtioBlkDiscardSegment.set(memory, DATA, 0, sectors, 0);
+        VirtqDesc.set(memory, DESCRIPTORS, GUEST + HEADER, 16, VirtqDesc.F_NEXT, 1);
+        VirtqDesc.set(memory, DESCRIPTORS + VirtqDesc.SIZE, GUEST + DATA, 16, VirtqDesc.F_NEXT, 2);
+        VirtqDesc.set(memory, DESCRIPTORS + 2 * VirtqDesc.SIZE, GUEST + STATUS, 1, VirtqDesc.F_WRITE, 0);
         VirtqAvail.ring(memory, AVAIL, index & (SIZE - 1), 0);
         VirtqAvail.idxRelease(memory, AVAIL, index + 1);
     }
@@ -137,6 +148,18 @@ class LargestRequestTest {
         assertRefused(3);
         offer(4, Long.MIN_VALUE, 512);
         assertRefused(4);
+    }
+
+    @Test
+    void shouldDiscardAsManySectorsAsAnnouncedAndNoMore() {
+        long most = VirtioBlkDevice.MAX_REQUEST_BYTES / 512;
+        offerDiscard(0, most);
+        BlockRequest largest = polled();
+        assertThat(largest.lengthBytes()).isEqualTo(VirtioBlkDevice.MAX_REQUEST_BYTES);
+        largest.complete(0);
+        assertCompleted(0, BlkStatus.OK, 1);
+        offerDiscard(1, most + 1);
+        assertRefused(1);
     }
 
     /** VIRTIO 1.3 §2.7.8.2: a driver believes that so many bytes were overwritten. */

@@ -75,6 +75,27 @@ final class AddedMemoryTest {
     }
 
     @Test
+    void shouldUnmapARegionThatWasRemovedAndOneThatWasRefused() throws IOException {
+        try (ServerFixture fixture = ServerFixture.start(1);
+                RawFrontEnd front = RawFrontEnd.running(fixture);
+                DriverMemory one = new DriverMemory(BYTES);
+                DriverMemory other = new DriverMemory(BYTES)) {
+            MemoryRegion added = one.addRegion(GUEST, BYTES);
+            MemoryRegion overlapping = other.addRegion(GUEST + BYTES / 2, BYTES);
+            long before = mappings();
+            front.frontend.addMemReg(added);
+            assertThat(mappings()).isEqualTo(before + 1);
+            assertThatThrownBy(() -> front.frontend.addMemReg(overlapping)).isInstanceOf(BackendRefusedException.class);
+            assertThat(mappings()).as("refused").isEqualTo(before + 1);
+            front.frontend.remMemReg(added);
+            assertThat(mappings()).as("removed").isEqualTo(before);
+            front.frontend.addMemReg(overlapping);
+            front.frontend.remMemReg(overlapping);
+            assertThat(mappings()).as("another one").isEqualTo(before);
+        }
+    }
+
+    @Test
     void shouldUnmapEverythingWhenTheConnectionEnds() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(1)) {
             long before = mappings();

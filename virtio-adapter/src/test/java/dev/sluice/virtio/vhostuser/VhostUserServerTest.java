@@ -195,6 +195,28 @@ final class VhostUserServerTest {
         }
     }
 
+    /** vhost-user, "VHOST_USER_PROTOCOL_F_REPLY_ACK": messages that have a reply of their own get no other. */
+    @Test
+    void shouldReplyOnceWhenAMessageWithAReplyOfItsOwnAsksForOne() throws IOException {
+        int wanted = VhostUser.VERSION | VhostUser.FLAG_NEED_REPLY;
+        try (ServerFixture fixture = ServerFixture.start(3);
+                RawFrontEnd front = RawFrontEnd.running(fixture)) {
+            MemorySegment config = MemorySegment.ofArray(new byte[VhostUser.CONFIG_HEADER_SIZE + 8]);
+            VhostUser.u32(config, 4, 8);
+            for (int request : new int[] {VhostUser.GET_FEATURES, VhostUser.GET_PROTOCOL_FEATURES, VhostUser.GET_MAX_MEM_SLOTS, VhostUser.GET_CONFIG, VhostUser.GET_VRING_BASE}) {
+                MemorySegment payload = switch (request) {
+                    case VhostUser.GET_CONFIG -> config;
+                    case VhostUser.GET_VRING_BASE -> MemorySegment.ofArray(new int[] {0, 0});
+                    default -> MemorySegment.ofArray(new long[0]);
+                };
+                front.frontend.send(request, wanted, payload);
+                front.frontend.send(VhostUser.GET_QUEUE_NUM, wanted, MemorySegment.ofArray(new long[0]));
+                var _ = front.frontend.receive();
+                assertThat(front.frontend.receive().u64()).as("the reply behind that to request " + request).isEqualTo(3);
+            }
+        }
+    }
+
     @Test
     void shouldServeTheNextFrontEndWhenOneHasGone() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(2)) {
