@@ -31,6 +31,8 @@ import org.junit.jupiter.api.Test;
 
 /** Limits that need gigabytes: a driver reads into the same few megabytes again and again, and nobody executes it. The queue alone, without a pipeline. */
 class LargestRequestTest {
+    private static final byte OK = 0;
+    private static final byte IOERR = 1;
     private static final int SIZE = 8;
     private static final long GUEST = 0x10_0000;
     private static final int MEMORY_BYTES = 8 << 20;
@@ -101,7 +103,7 @@ class LargestRequestTest {
 
     private void assertRefused(int index) {
         assertThat(queue.poll()).isNull();
-        assertCompleted(index, BlkStatus.IOERR, 1);
+        assertCompleted(index, IOERR, 1);
     }
 
     private void assertCompleted(int index, byte status, int written) {
@@ -109,12 +111,6 @@ class LargestRequestTest {
         assertThat(VirtqUsed.idxAcquire(memory, USED)).isEqualTo(index + 1);
         assertThat(VirtqUsed.elementLen(memory, USED, index & (SIZE - 1))).isEqualTo(written);
         assertThat(memory.get(ValueLayout.JAVA_BYTE, STATUS)).isEqualTo(status);
-    }
-
-    /** On the wire. */
-    private static final class BlkStatus {
-        static final byte OK = 0;
-        static final byte IOERR = 1;
     }
 
     @Test
@@ -125,7 +121,7 @@ class LargestRequestTest {
         assertThat(largest.lengthBytes()).isEqualTo(most).isEqualTo(Integer.MAX_VALUE - 4095L);
         assertThat(largest.iovecCount()).isEqualTo((int) ((most + DATA_BYTES - 1) / DATA_BYTES));
         largest.complete((int) most);
-        assertCompleted(0, BlkStatus.OK, (int) most + 1);
+        assertCompleted(0, OK, (int) most + 1);
 
         offer(1, 0, most + 512);
         assertRefused(1);
@@ -138,7 +134,7 @@ class LargestRequestTest {
         BlockRequest last = polled();
         assertThat(last.sector()).isEqualTo(sectors - 1);
         last.complete(512);
-        assertCompleted(0, BlkStatus.OK, 513);
+        assertCompleted(0, OK, 513);
 
         offer(1, sectors, 512);
         assertRefused(1);
@@ -157,7 +153,7 @@ class LargestRequestTest {
         BlockRequest largest = polled();
         assertThat(largest.lengthBytes()).isEqualTo(VirtioBlkDevice.MAX_REQUEST_BYTES);
         largest.complete(0);
-        assertCompleted(0, BlkStatus.OK, 1);
+        assertCompleted(0, OK, 1);
         offerDiscard(1, most + 1);
         assertRefused(1);
     }
@@ -167,7 +163,7 @@ class LargestRequestTest {
     void shouldCountTheStatusAloneWhenAReadFails() {
         offer(0, 0, 4096);
         polled().complete(-Errno.EIO);
-        assertCompleted(0, BlkStatus.IOERR, 1);
+        assertCompleted(0, IOERR, 1);
     }
 
     @Test
