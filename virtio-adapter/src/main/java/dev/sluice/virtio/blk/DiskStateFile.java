@@ -16,6 +16,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -43,15 +44,26 @@ public final class DiskStateFile {
     private static final String WRITEBACK = HEADER + "cache writeback\n";
     private static final String WRITETHROUGH = HEADER + "cache writethrough\n";
 
+    /** fsync(2), or what a test has in its place. */
+    @FunctionalInterface
+    interface Sync {
+        void force(Path file, FileChannel channel) throws IOException;
+    }
+
     private final Path path;
     private final Path temporary;
     private final Path directory;
+    private final Sync sync;
 
     public DiskStateFile(Path path) {
+        this(path, (file, channel) -> channel.force(true));
+    }
+
+    DiskStateFile(Path path, Sync sync) {
+        this.sync = sync;
         this.path = path.toAbsolutePath();
         this.temporary = this.path.resolveSibling(this.path.getFileName() + ".tmp");
-        Path parent = this.path.getParent();
-        this.directory = parent == null ? this.path : parent;
+        this.directory = Objects.requireNonNullElse(this.path.getParent(), this.path);
     }
 
     /** Whether the guest last left its disk in writeback mode; true where it has never said, false where the file cannot be understood. */
@@ -116,11 +128,11 @@ public final class DiskStateFile {
                 while (text.hasRemaining()) {
                     int _ = file.write(text);
                 }
-                file.force(true);
+                sync.force(temporary, file);
             }
             Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
             try (FileChannel entries = FileChannel.open(directory, StandardOpenOption.READ)) {
-                entries.force(true);
+                sync.force(directory, entries);
             }
         } catch (IOException failed) {
             throw new IOException("state file " + path + ": " + reason(failed) + ": make room for it, or name another one (--state-file)", failed);

@@ -45,17 +45,24 @@ public final class CallBatch implements AutoCloseable {
     private static final long FIRST_RETRY_NANOS = 1_000_000;
     private static final long LAST_RETRY_NANOS = 100_000_000;
 
-    /** Makes calls of submissions: io_submit(2), or what a test has in its place. */
+    /** The system calls of Linux AIO, each as in {@link LinuxAio}; a test may have others in their place. */
     @FunctionalInterface
-    interface Submission {
-        /** As {@link LinuxAio#submit}. */
+    interface AioCalls {
         int submit(long context, int count, long iocbAddresses);
+
+        default long setup(int events) {
+            return LinuxAio.setup(events);
+        }
+
+        default void destroy(long context) {
+            int _ = LinuxAio.destroy(context);
+        }
     }
 
     private final IoLoop loop;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
     private final Runnable retry = this::retry;
-    private final Submission submission;
+    private final AioCalls aio;
     /** 0 where there is none, or none that works. */
     private long context;
     private final NativeBlock iocbs;
@@ -79,15 +86,14 @@ public final class CallBatch implements AutoCloseable {
      * @throws IOException where /dev/null cannot be opened
      */
     public CallBatch(IoLoop loop) throws IOException {
-        this(loop, true, LinuxAio::submit);
+        this(loop, LinuxAio::submit);
     }
 
-    /** With the choice to do without AIO, as where the kernel has none. */
-    CallBatch(IoLoop loop, boolean aioWanted, Submission submission) throws IOException {
+    CallBatch(IoLoop loop, AioCalls aio) throws IOException {
         this.loop = loop;
-        this.submission = submission;
+        this.aio = aio;
         this.nothing = LinuxFile.openOrThrow("/dev/null", LinuxFile.O_RDONLY | LinuxFile.O_CLOEXEC, 0);
-        this.context = aioWanted ? usableContext() : 0;
+        this.context = usableContext();
         this.iocbs = NativeMemory.allocate((long) CAPACITY * (Iocb.SIZE + Long.BYTES), 64);
         this.writable = new PollSet(1);
         for (int i = 0; i < CAPACITY; i++) {
@@ -96,15 +102,15 @@ public final class CallBatch implements AutoCloseable {
         }
     }
 
-    private static long usableContext() {
-        long made = LinuxAio.setup(CAPACITY);
+    private long usableContext() {
+        long made = aio.setup(CAPACITY);
         if (made < 0) {
             LOG.warn("no Linux AIO context for calls ({}): a peer that hands over a full eventfd might hold up its loop; raise /proc/sys/fs/aio-max-nr",
                     Errno.describe((int) made));
             return 0;
         }
         if (!AioRing.isUsable(made)) {
-            LinuxAio.destroy(made);
+            aio.destroy(made);
             return 0;
         }
         return made;
@@ -148,7 +154,7 @@ public final class CallBatch implements AutoCloseable {
     }
 
     private int submit(int from) {
-        int submitted = submission.submit(context, count - from, pointer(from));
+        int submitted = aio.submit(context, count - from, pointer(from));
         AioRing.advanceHead(context, AioRing.tail(context));
         if (submitted > 0) {
             return submitted;
@@ -190,7 +196,7 @@ public final class CallBatch implements AutoCloseable {
         }
         if (context != 0 && (errno == -Errno.ENOSYS || errno == -Errno.EPERM)) {
             LOG.warn("{}: calls do without Linux AIO: io_submit: {}", loop.name(), Errno.describe(errno));
-            LinuxAio.destroy(context);
+            aio.destroy(context);
             context = 0;
         }
         owe(eventFd);
@@ -266,7 +272,7 @@ public final class CallBatch implements AutoCloseable {
             makeOwed();
             closed = true;
             if (context != 0) {
-                LinuxAio.destroy(context);
+                aio.destroy(context);
             }
             writable.close();
             iocbs.close();

@@ -7,7 +7,6 @@ import static dev.sluice.virtio.blk.QueueUnderTest.HEAP;
 import static dev.sluice.virtio.blk.QueueUnderTest.SIZE;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.virtio.blk.QueueUnderTest.Used;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -27,9 +26,12 @@ final class FuzzedChainTest {
     @ValueSource(longs = {1, 2, 3, 4, 5, 6})
     void shouldGiveEveryHeadBackOnceWhenDescriptorsAreRandom(long seed) throws IOException {
         SplittableRandom random = new SplittableRandom(seed);
-        BlockGeometry geometry = new BlockGeometry(QueueUnderTest.DISK_BYTES, 512, 4096, 0, false, true, true);
-        try (QueueUnderTest guest = new QueueUnderTest(
-                VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC, 30, geometry, SimulatedFaults.some(seed), random.nextInt(65536))) {
+        QueueUnderTest.Setup setup = new QueueUnderTest.Setup();
+        setup.features = VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC;
+        setup.segMax = 30;
+        setup.faults = SimulatedFaults.some(seed);
+        setup.firstIndex = random.nextInt(65536);
+        try (QueueUnderTest guest = setup.open()) {
             for (int round = 0; round < ROUNDS; round++) {
                 String where = "seed " + seed + " round " + round;
                 for (int i = 0; i < SIZE; i++) {

@@ -157,7 +157,7 @@ final class HostileChainTest {
     /** seg_max is what a driver is told; what comes all the same is served as far as a system call takes it. */
     @Test
     void shouldFailWhenThereAreMoreSegmentsThanAreServed() throws IOException {
-        try (QueueUnderTest narrow = new QueueUnderTest(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC, 4)) {
+        try (QueueUnderTest narrow = QueueUnderTest.open(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC, 4)) {
             for (int segments : new int[] {1, 4, 5, 8, 9, 22, 23, 126, 127, 129, 1023, 1024, 1025, 1026, 1100, 4000}) {
                 long status = indirect(narrow, 0, segments);
                 boolean served = segments <= 1024;
@@ -347,7 +347,7 @@ final class HostileChainTest {
 
     @Test
     void shouldCompleteTheHeadWithLengthZeroWhenIndirectWasNotNegotiated() throws IOException {
-        try (QueueUnderTest direct = new QueueUnderTest(VirtioFeatures.VERSION_1, 126)) {
+        try (QueueUnderTest direct = QueueUnderTest.open(VirtioFeatures.VERSION_1, 126)) {
             goodTable(direct);
             direct.poke(HEAP + 0x100, STATUS_UNTOUCHED);
             direct.desc(0, TABLE, 48, F_INDIRECT, 0);
@@ -388,8 +388,10 @@ final class HostileChainTest {
 
     @Test
     void shouldFailChangesWhenTheDiskIsReadOnly() throws IOException {
-        QueueUnderTest readOnly = new QueueUnderTest(
-                VirtioFeatures.VERSION_1, 126, new BlockGeometry(QueueUnderTest.DISK_BYTES, 512, 512, 0, true, false, false), SimulatedFaults.NONE, 0);
+        QueueUnderTest.Setup setup = new QueueUnderTest.Setup();
+        setup.features = VirtioFeatures.VERSION_1;
+        setup.geometry = new BlockGeometry(QueueUnderTest.DISK_BYTES, 512, 512, 0, true, false, false);
+        QueueUnderTest readOnly = setup.open();
         long status = readOnly.plain(0, OUT, 0, DATA, 512);
         assertThat(readOnly.run(0)).isEqualTo(new Used(0, 1));
         assertThat(readOnly.peek(status)).isEqualTo(IOERR);
@@ -406,6 +408,10 @@ final class HostileChainTest {
         guest.plain(0, OUT, 0, DATA, 0);
         assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
         range(DISCARD, 32, 0, 8, 0);
+        assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
+        assertThat(guest.events.completed).isEqualTo(Map.of(0, 1L, Errno.EINVAL, 2L, Errno.EOPNOTSUPP, 1L));
+        // What nobody knows is no request of any kind.
+        guest.plain(0, 3, 0, DATA, 512);
         assertThat(guest.run(0)).isEqualTo(new Used(0, 1));
         assertThat(guest.events.completed).isEqualTo(Map.of(0, 1L, Errno.EINVAL, 2L, Errno.EOPNOTSUPP, 1L));
         // What broke a rule is no request: it is counted as what it is.
@@ -432,7 +438,7 @@ final class HostileChainTest {
     }
 
     private long range(int type, long segmentBytes, long sector, long sectors, int flags) {
-        VirtioBlkDiscardSegment.set(guest.low.segment(), DATA - QueueUnderTest.GUEST, sector, sectors, flags);
+        VirtioBlkDiscardSegment.set(guest.low, DATA - QueueUnderTest.GUEST, sector, sectors, flags);
         return guest.plain(0, type, 0, DATA, segmentBytes);
     }
 
@@ -461,9 +467,9 @@ final class HostileChainTest {
     void shouldNotSupportDiscardAndWriteZeroesThatWereNotNegotiated() throws IOException {
         long[] features = {0, VirtioFeatures.BLK_DISCARD, VirtioFeatures.BLK_WRITE_ZEROES};
         for (long accepted : features) {
-            try (QueueUnderTest other = new QueueUnderTest(VirtioFeatures.VERSION_1 | accepted, 126)) {
+            try (QueueUnderTest other = QueueUnderTest.open(VirtioFeatures.VERSION_1 | accepted, 126)) {
                 for (int type : new int[] {DISCARD, WRITE_ZEROES}) {
-                    VirtioBlkDiscardSegment.set(other.low.segment(), DATA - QueueUnderTest.GUEST, 0, 8, 0);
+                    VirtioBlkDiscardSegment.set(other.low, DATA - QueueUnderTest.GUEST, 0, 8, 0);
                     long status = other.plain(0, type, 0, DATA, 16);
                     boolean negotiated = accepted == (type == DISCARD ? VirtioFeatures.BLK_DISCARD : VirtioFeatures.BLK_WRITE_ZEROES);
                     assertThat(other.run(0)).isEqualTo(new Used(0, 1));

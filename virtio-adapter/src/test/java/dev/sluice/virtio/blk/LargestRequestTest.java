@@ -26,6 +26,7 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -96,9 +97,7 @@ class LargestRequestTest {
     }
 
     private BlockRequest polled() {
-        BlockRequest request = queue.poll();
-        assertThat(request).isNotNull();
-        return request;
+        return Objects.requireNonNull(queue.poll());
     }
 
     private void assertRefused(int index) {

@@ -8,7 +8,6 @@ import static dev.sluice.virtio.blk.QueueUnderTest.HEAP;
 import static dev.sluice.virtio.blk.QueueUnderTest.SIZE;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.virtio.blk.QueueUnderTest.Used;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -35,9 +34,11 @@ final class LegalChainTest {
     @ValueSource(longs = {1, 2, 3})
     void shouldMoveTheRightBytesWhenChainsAreCutAnywhere(long seed) throws IOException {
         SplittableRandom random = new SplittableRandom(seed);
-        BlockGeometry geometry = new BlockGeometry(QueueUnderTest.DISK_BYTES, 512, 4096, 0, false, true, true);
-        int firstIndex = 0xFFFF - random.nextInt(1000);
-        try (QueueUnderTest guest = new QueueUnderTest(FEATURES, 126, geometry, faults(seed), firstIndex)) {
+        QueueUnderTest.Setup setup = new QueueUnderTest.Setup();
+        setup.features = FEATURES;
+        setup.faults = faults(seed);
+        setup.firstIndex = 0xFFFF - random.nextInt(1000);
+        try (QueueUnderTest guest = setup.open()) {
             for (int round = 0; round < ROUNDS; round++) {
                 oneRequest(guest, random, "seed " + seed + " round " + round);
             }
@@ -142,7 +143,7 @@ final class LegalChainTest {
 
     @Test
     void shouldWaitForIovecsWhenTheSlabIsExhausted() throws IOException {
-        try (QueueUnderTest guest = new QueueUnderTest(FEATURES, 126)) {
+        try (QueueUnderTest guest = QueueUnderTest.open(FEATURES, 126)) {
             int requests = SIZE;
             guest.sink().hold();
             int room = QueueUnderTest.LARGE_REQUESTS;

@@ -3,11 +3,13 @@ package dev.sluice.virtio.blk;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
-import dev.sluice.linux.NativeBlock;
-import dev.sluice.linux.NativeMemory;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.Mapping;
+import dev.sluice.linux.Memfd;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.QueueSource;
 import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
@@ -22,6 +24,7 @@ import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
+import dev.sluice.virtio.queue.SimulatedAio;
 import dev.sluice.virtio.queue.SplitRing;
 import dev.sluice.virtio.vhostuser.RecordedEvents;
 import java.io.IOException;
@@ -29,6 +32,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -60,8 +64,11 @@ final class QueueUnderTest implements AutoCloseable {
     private static final long USER = 0x7000_0000_0000L;
 
     final ManualLoop loop;
-    final NativeBlock low = NativeMemory.allocate(REGION_BYTES, 4096);
-    final NativeBlock high = NativeMemory.allocate(REGION_BYTES, 4096);
+    private final Fd file = memoryFile();
+    private final Mapping lowMapping = Mapping.shared(file.number(), REGION_BYTES, REGION_BYTES);
+    private final Mapping highMapping = Mapping.shared(file.number(), 0, REGION_BYTES);
+    final MemorySegment low = lowMapping.view(0, REGION_BYTES);
+    final MemorySegment high = highMapping.view(0, REGION_BYTES);
     final RecordedEvents events = new RecordedEvents();
     final SimulatedBackend backend;
     final BlockPipeline pipeline;
@@ -73,6 +80,11 @@ final class QueueUnderTest implements AutoCloseable {
     final QueueSource source;
     private final List<String> foreignAddresses = new ArrayList<>();
     private final boolean ownsLoop;
+    private final boolean ownsCalls;
+    private final boolean connected;
+    final int size;
+    final GuestMemory memory;
+    final SimulatedAio aio = new SimulatedAio();
     private int avail;
     private int seenUsed;
     /** Of the requests that were polled. */
@@ -80,61 +92,29 @@ final class QueueUnderTest implements AutoCloseable {
 
     record Used(int head, int bytes) {}
 
-    QueueUnderTest(long features, int segMax) throws IOException {
-        this(features, segMax, new BlockGeometry(DISK_BYTES, 512, 4096, 0, false, true, true), SimulatedFaults.NONE, 0);
-    }
+    /** What a test chooses, and what it gets where it does not. */
+    static final class Setup {
+        long features = FEATURES;
+        int segMax = 126;
+        BlockGeometry geometry = new BlockGeometry(DISK_BYTES, 512, 4096, 0, false, true, true);
+        SimulatedFaults faults = SimulatedFaults.NONE;
+        int firstIndex;
+        Shortcuts shortcuts = Shortcuts.ALL;
+        int index;
+        int size = SIZE;
+        int largeRequests = LARGE_REQUESTS;
+        /** Whether a pipeline serves the queue; else the test polls it, having enabled it. */
+        boolean connected = true;
+        /** Around the loop, for the queue alone. */
+        UnaryOperator<IoLoop> queueLoop = UnaryOperator.identity();
+        /** A loop of the test's own, and its calls. */
+        @Nullable ManualLoop loop;
 
-    QueueUnderTest(long features, int segMax, BlockGeometry geometry, SimulatedFaults faults, int firstIndex) throws IOException {
-        this(features, segMax, geometry, faults, firstIndex, Shortcuts.ALL);
-    }
+        @Nullable CallBatch calls;
 
-    QueueUnderTest(long features, int segMax, BlockGeometry geometry, SimulatedFaults faults, int firstIndex, Shortcuts shortcuts) throws IOException {
-        this(features, segMax, geometry, faults, firstIndex, shortcuts, new ManualLoop(), null);
-    }
-
-    /** On a loop of the caller's with its calls: the kernel takes milliseconds to give their context back. */
-    QueueUnderTest(long features, int segMax, BlockGeometry geometry, ManualLoop loop, CallBatch calls) throws IOException {
-        this(features, segMax, geometry, SimulatedFaults.NONE, 0, Shortcuts.ALL, loop, calls);
-    }
-
-    private QueueUnderTest(
-            long features,
-            int segMax,
-            BlockGeometry geometry,
-            SimulatedFaults faults,
-            int firstIndex,
-            Shortcuts shortcuts,
-            ManualLoop loop,
-            @Nullable CallBatch shared)
-            throws IOException {
-        this.loop = loop;
-        this.ownsLoop = shared == null;
-        backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, faults);
-        pipeline = BlockPipeline.builder()
-                .backend(backend)
-                .serial("0123456789abcdefghij")
-                .observer(events)
-                .shortcuts(shortcuts)
-                .operator(flux -> flux.doOnNext(this::requireOwnAddresses))
-                .build();
-        device = new VirtioBlkDevice(geometry, 1, segMax);
-        device.accept(features);
-        calls = shared == null ? new CallBatch(loop) : shared;
-        avail = firstIndex & 0xFFFF;
-        seenUsed = avail;
-        VirtqAvail.idxRelease(low.segment(), AVAIL, avail);
-        VirtqUsed.idxRelease(low.segment(), USED, avail);
-        GuestMemory memory = new GuestMemory(List.of(
-                new MemoryRegion(BORDER, USER + 0x1000_0000L, NativeMemory.view(high.address(), REGION_BYTES)),
-                new MemoryRegion(GUEST, USER, NativeMemory.view(low.address(), REGION_BYTES))));
-        SplitRing ring = SplitRing.locate(memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), 0, SIZE, avail, device.accepted(VirtioFeatures.EVENT_IDX));
-        queue = new VirtioBlkQueue(loop, 0, device, ring, memory, calls, events, pipeline.shortcuts(), LARGE_REQUESTS);
-        source = new QueueSource(loop, queue);
-        queue.eventFds(call.number(), err.number());
-        queue.start(source::kicked);
-        pipeline.connect(source);
-        queue.enabled(true);
-        tick();
+        QueueUnderTest open() throws IOException {
+            return new QueueUnderTest(this);
+        }
     }
 
     static final long FEATURES = VirtioFeatures.VERSION_1
@@ -144,7 +124,65 @@ final class QueueUnderTest implements AutoCloseable {
             | VirtioFeatures.BLK_WRITE_ZEROES;
 
     static QueueUnderTest open() throws IOException {
-        return new QueueUnderTest(FEATURES, 126);
+        return new Setup().open();
+    }
+
+    static QueueUnderTest open(long features, int segMax) throws IOException {
+        Setup setup = new Setup();
+        setup.features = features;
+        setup.segMax = segMax;
+        return setup.open();
+    }
+
+    private QueueUnderTest(Setup setup) throws IOException {
+        ownsLoop = setup.loop == null;
+        loop = setup.loop == null ? new ManualLoop() : setup.loop;
+        ownsCalls = setup.calls == null;
+        calls = setup.calls == null ? aio.openCalls(loop) : setup.calls;
+        size = setup.size;
+        connected = setup.connected;
+        BlockGeometry small = new BlockGeometry(DISK_BYTES, 512, 512, 0, false, false, false);
+        backend = new SimulatedBackend(connected ? setup.geometry : small, SimulatedBackend.DEFAULT_CAPACITY, setup.faults);
+        pipeline = BlockPipeline.builder()
+                .backend(backend)
+                .serial("0123456789abcdefghij")
+                .observer(events)
+                .shortcuts(setup.shortcuts)
+                .operator(flux -> flux.doOnNext(this::requireOwnAddresses))
+                .build();
+        device = new VirtioBlkDevice(setup.geometry, 1, setup.segMax);
+        device.accept(setup.features);
+        avail = setup.firstIndex & 0xFFFF;
+        seenUsed = avail;
+        VirtqAvail.idxRelease(low, AVAIL, avail);
+        VirtqUsed.idxRelease(low, USED, avail);
+        memory = new GuestMemory(List.of(new MemoryRegion(BORDER, USER + 0x1000_0000L, high), new MemoryRegion(GUEST, USER, low)));
+        SplitRing ring = SplitRing.locate(
+                memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), setup.index, size, avail, device.accepted(VirtioFeatures.EVENT_IDX));
+        queue = new VirtioBlkQueue(setup.queueLoop.apply(loop), setup.index, device, ring, memory, calls, events, setup.shortcuts, setup.largeRequests);
+        source = new QueueSource(loop, queue);
+        if (connected) {
+            queue.eventFds(call.number(), err.number());
+            queue.start(source::kicked);
+            pipeline.connect(source);
+            queue.enabled(true);
+            tick();
+        }
+    }
+
+    private static Fd memoryFile() throws IOException {
+        Fd made = Fd.adopt(Memfd.create("guest", Memfd.MFD_CLOEXEC));
+        if (LinuxFile.ftruncate(made.number(), 2 * REGION_BYTES) != 0) {
+            throw new IOException("ftruncate");
+        }
+        return made;
+    }
+
+    /** As a front end may that is not ours: the rings, and all below {@link #BORDER}, are gone. */
+    void truncateRings() throws IOException {
+        if (LinuxFile.ftruncate(file.number(), REGION_BYTES) != 0) {
+            throw new IOException("ftruncate");
+        }
     }
 
     private void requireOwnAddresses(BlockRequest request) {
@@ -158,7 +196,7 @@ final class QueueUnderTest implements AutoCloseable {
         }
     }
 
-    private static boolean within(NativeBlock block, long base, long length) {
+    private static boolean within(MemorySegment block, long base, long length) {
         return base >= block.address() && length > 0 && base - block.address() <= REGION_BYTES - length;
     }
 
@@ -174,12 +212,12 @@ final class QueueUnderTest implements AutoCloseable {
     // ---- what the guest writes
 
     void desc(int index, long address, long length, int flags, int next) {
-        VirtqDesc.set(low.segment(), DESC + (long) index * VirtqDesc.SIZE, address, length, flags, next);
+        VirtqDesc.set(low, DESC + (long) index * VirtqDesc.SIZE, address, length, flags, next);
     }
 
     /** An entry of an indirect table in guest memory. */
     void entry(long table, int index, long address, long length, int flags, int next) {
-        VirtqDesc.set(low.segment(), table - GUEST + (long) index * VirtqDesc.SIZE, address, length, flags, next);
+        VirtqDesc.set(low, table - GUEST + (long) index * VirtqDesc.SIZE, address, length, flags, next);
     }
 
     void header(long address, int type, long sector) {
@@ -190,13 +228,13 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     void poke(long address, byte value) {
-        NativeBlock block = address < BORDER ? low : high;
-        block.segment().set(ValueLayout.JAVA_BYTE, address - (address < BORDER ? GUEST : BORDER), value);
+        MemorySegment block = address < BORDER ? low : high;
+        block.set(ValueLayout.JAVA_BYTE, address - (address < BORDER ? GUEST : BORDER), value);
     }
 
     byte peek(long address) {
-        NativeBlock block = address < BORDER ? low : high;
-        return block.segment().get(ValueLayout.JAVA_BYTE, address - (address < BORDER ? GUEST : BORDER));
+        MemorySegment block = address < BORDER ? low : high;
+        return block.get(ValueLayout.JAVA_BYTE, address - (address < BORDER ? GUEST : BORDER));
     }
 
     /** Header, data and status in three descriptors from {@code first} on, with the status at {@code HEAP + 16 + first}. Returns the status address. */
@@ -213,7 +251,7 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     void offer(int head) {
-        VirtqAvail.ring(low.segment(), AVAIL, avail & (SIZE - 1), head);
+        VirtqAvail.ring(low, AVAIL, avail & (size - 1), head);
         avail = (avail + 1) & 0xFFFF;
     }
 
@@ -222,15 +260,15 @@ final class QueueUnderTest implements AutoCloseable {
     }
 
     void availIdx(int idx) {
-        VirtqAvail.idxRelease(low.segment(), AVAIL, idx);
+        VirtqAvail.idxRelease(low, AVAIL, idx);
     }
 
     MemorySegment availRing() {
-        return low.segment().asSlice(AVAIL, VirtqAvail.sizeBytes(SIZE, true));
+        return low.asSlice(AVAIL, VirtqAvail.sizeBytes(size, true));
     }
 
     MemorySegment usedRing() {
-        return low.segment().asSlice(USED, VirtqUsed.sizeBytes(SIZE, true));
+        return low.asSlice(USED, VirtqUsed.sizeBytes(size, true));
     }
 
     // ---- what the device does
@@ -254,10 +292,10 @@ final class QueueUnderTest implements AutoCloseable {
 
     List<Used> takeUsed() {
         List<Used> taken = new ArrayList<>();
-        int idx = VirtqUsed.idxAcquire(low.segment(), USED);
+        int idx = VirtqUsed.idxAcquire(low, USED);
         while (seenUsed != idx) {
-            int slot = seenUsed & (SIZE - 1);
-            taken.add(new Used(VirtqUsed.elementId(low.segment(), USED, slot), VirtqUsed.elementLen(low.segment(), USED, slot)));
+            int slot = seenUsed & (size - 1);
+            taken.add(new Used(VirtqUsed.elementId(low, USED, slot), VirtqUsed.elementLen(low, USED, slot)));
             seenUsed = (seenUsed + 1) & 0xFFFF;
         }
         return taken;
@@ -273,14 +311,21 @@ final class QueueUnderTest implements AutoCloseable {
 
     @Override
     public void close() {
-        boolean[] drained = new boolean[1];
-        source.stop(() -> drained[0] = true);
-        loop.tickUntilIdle();
-        if (!drained[0]) {
-            throw new AssertionError(queue.inFlight() + " requests did not come back");
+        if (connected) {
+            boolean[] drained = new boolean[1];
+            source.stop(() -> drained[0] = true);
+            loop.tickUntilIdle();
+            if (!drained[0]) {
+                throw new AssertionError(queue.inFlight() + " requests did not come back");
+            }
         }
         queue.close();
-        if (ownsLoop) {
+        closeAllButQueue();
+    }
+
+    /** Where the test has closed the queue. */
+    void closeAllButQueue() {
+        if (ownsCalls) {
             calls.close();
         }
         pipeline.close();
@@ -290,7 +335,8 @@ final class QueueUnderTest implements AutoCloseable {
         backend.close();
         call.close();
         err.close();
-        low.close();
-        high.close();
+        lowMapping.close();
+        highMapping.close();
+        file.close();
     }
 }

@@ -12,7 +12,6 @@ import static dev.sluice.virtio.blk.QueueUnderTest.SIZE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
-import dev.sluice.linux.NativeBlock;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.virtio.blk.QueueUnderTest.Used;
@@ -75,8 +74,13 @@ final class VirtioBlkRequestFuzzTest {
             return;
         }
         int options = in.get();
-        BlockGeometry geometry = new BlockGeometry(DISK_BYTES, 512, 4096, 0, (options & 4) != 0, true, true);
-        try (QueueUnderTest guest = new QueueUnderTest(features(options), 4, geometry, loop, calls)) {
+        QueueUnderTest.Setup setup = new QueueUnderTest.Setup();
+        setup.features = features(options);
+        setup.segMax = 4;
+        setup.geometry = new BlockGeometry(DISK_BYTES, 512, 4096, 0, (options & 4) != 0, true, true);
+        setup.loop = loop;
+        setup.calls = calls;
+        try (QueueUnderTest guest = setup.open()) {
             BitSet heads = new BitSet();
             for (int left = count(in, SIZE, 1); left > 0; left--) {
                 int head = (in.get() & 0xFF) % SIZE;
@@ -107,7 +111,7 @@ final class VirtioBlkRequestFuzzTest {
                 note(given, address, length, flags);
             }
             int heapBytes = Math.min(in.remaining(), MAX_HEAP_BYTES);
-            MemorySegment.copy(MemorySegment.ofArray(input), in.position(), guest.low.segment(), HEAP - GUEST, heapBytes);
+            MemorySegment.copy(MemorySegment.ofArray(input), in.position(), guest.low, HEAP - GUEST, heapBytes);
             guest.publish();
             byte[] before = contents(guest);
             guest.tick();
@@ -162,8 +166,8 @@ final class VirtioBlkRequestFuzzTest {
         return bytes;
     }
 
-    private static void copy(NativeBlock block, byte[] target, int at) {
-        MemorySegment.copy(block.segment(), 0, MemorySegment.ofArray(target), at, REGION_BYTES);
+    private static void copy(MemorySegment block, byte[] target, int at) {
+        MemorySegment.copy(block, 0, MemorySegment.ofArray(target), at, REGION_BYTES);
     }
 
     private static void requireNoOtherWrite(QueueUnderTest guest, byte[] before, List<Given> given) {

@@ -10,12 +10,15 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.StructLayout;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.function.BiConsumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -238,6 +241,55 @@ final class LayoutTest {
         assertThat(VirtioBlkDiscardSegment.sector(memory, 0)).isEqualTo(0x1122334455667788L);
         assertThat(VirtioBlkDiscardSegment.numSectors(memory, 0)).isEqualTo(0x99AABBCCL);
         assertThat(VirtioBlkDiscardSegment.flags(memory, 0)).isEqualTo(1);
+    }
+
+    @Test
+    void shouldRefuseSharedMemoryBeyondItsEndOrOnTheHeap() {
+        MemorySegment whole = Arena.ofAuto().allocate(64, 16);
+        MemorySegment memory = whole.asSlice(0, 32);
+        List<BiConsumer<MemorySegment, Long>> words = List.of((m, at) -> SharedMemory.u16(m, at), (m, at) -> SharedMemory.u16(m, at, 0x1234),
+                (m, at) -> SharedMemory.u16Acquire(m, at), (m, at) -> SharedMemory.u16Release(m, at, 0x1234));
+        List<BiConsumer<MemorySegment, Long>> doubleWords = List.of((m, at) -> SharedMemory.u32(m, at), (m, at) -> SharedMemory.u32(m, at, 0x12345678));
+        List<BiConsumer<MemorySegment, Long>> quadWords = List.of((m, at) -> SharedMemory.u64(m, at), (m, at) -> SharedMemory.u64(m, at, 0x12345678L));
+        requireBounds(memory, 2, words);
+        requireBounds(memory, 4, doubleWords);
+        requireBounds(memory, 8, quadWords);
+        assertThat(whole.asSlice(32).toArray(JAVA_BYTE)).containsOnly(0);
+    }
+
+    private static void requireBounds(MemorySegment memory, int bytes, List<BiConsumer<MemorySegment, Long>> accesses) {
+        for (BiConsumer<MemorySegment, Long> access : accesses) {
+            access.accept(memory, 0L);
+            access.accept(memory, 32L - bytes);
+            for (long outside : new long[] {-bytes, -1, 33 - bytes, 32, Long.MAX_VALUE, Long.MIN_VALUE}) {
+                assertThatThrownBy(() -> access.accept(memory, outside)).as("%d bytes at %d", bytes, outside).isInstanceOf(IndexOutOfBoundsException.class);
+            }
+            assertThatThrownBy(() -> access.accept(MemorySegment.ofArray(new long[4]), 0L)).hasMessage("shared memory is native memory");
+        }
+    }
+
+    @Test
+    void shouldReadAndWritePrivateFieldsUnsignedAndInLittleEndian() {
+        MemorySegment memory = MemorySegment.ofArray(new byte[16]);
+        VirtioBlkConfig.u8(memory, 1, 0xFE);
+        assertThat(hex(memory)).isEqualTo("00fe0000000000000000000000000000");
+        assertThat(VirtioBlkConfig.u8(memory, 1)).isEqualTo(0xFE);
+        VirtioBlkConfig.u16(memory, 1, 0xFEDC);
+        assertThat(hex(memory)).isEqualTo("00dcfe00000000000000000000000000");
+        assertThat(VirtioBlkConfig.u16(memory, 1)).isEqualTo(0xFEDC);
+        VirtioBlkConfig.u32(memory, 1, 0xFEDCBA98L);
+        assertThat(hex(memory)).isEqualTo("0098badcfe0000000000000000000000");
+        assertThat(VirtioBlkConfig.u32(memory, 1)).isEqualTo(0xFEDCBA98L);
+        VirtioBlkConfig.u64(memory, 1, 0xFEDCBA9876543210L);
+        assertThat(hex(memory)).isEqualTo("001032547698badcfe00000000000000");
+        assertThat(VirtioBlkConfig.u64(memory, 1)).isEqualTo(0xFEDCBA9876543210L);
+        memory.fill((byte) 0);
+        VhostUser.u32(memory, 1, 0x89ABCDEF);
+        assertThat(hex(memory)).isEqualTo("00efcdab890000000000000000000000");
+        assertThat(VhostUser.u32(memory, 1)).isEqualTo(0x89ABCDEF);
+        VhostUser.u64(memory, 1, 0x0123456789ABCDEFL);
+        assertThat(hex(memory)).isEqualTo("00efcdab896745230100000000000000");
+        assertThat(VhostUser.u64(memory, 1)).isEqualTo(0x0123456789ABCDEFL);
     }
 
     private static String hex(MemorySegment memory) {

@@ -1,0 +1,119 @@
+package dev.sluice.virtio.blk;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.sluice.linux.Errno;
+import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import dev.sluice.pipeline.PipelineObserver.QueueEvent;
+import dev.sluice.virtio.queue.LogLines;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+
+/** An observer gets what it is told, and what it throws goes no further than the log. */
+final class GuardedObserverTest {
+    private static final List<Consumer<GuardedObserver>> EVENTS = List.of(
+            GuardedObserver::kicked,
+            observer -> observer.answeredAtOnce(BlockOp.DISCARD, Errno.EOPNOTSUPP),
+            observer -> observer.published(7, true),
+            observer -> observer.queueEvent(QueueEvent.BROKEN),
+            observer -> observer.connectionEvent(ConnectionEvent.VIOLATION, 1234));
+
+    private final List<String> seen = new ArrayList<>();
+
+    private final PipelineObserver recording = new PipelineObserver() {
+        @Override
+        public void kicked(int queue) {
+            seen.add("kicked " + queue);
+        }
+
+        @Override
+        public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+            seen.add("completed " + queue + " " + op + " " + bytes + " " + errno + " " + waitNanos + " " + deviceNanos + " " + flags);
+        }
+
+        @Override
+        public void published(int queue, int elements, boolean called) {
+            seen.add("published " + queue + " " + elements + " " + called);
+        }
+
+        @Override
+        public void queueEvent(int queue, QueueEvent event) {
+            seen.add(event + " " + queue);
+        }
+
+        @Override
+        public void connectionEvent(ConnectionEvent event, int peerPid) {
+            seen.add(event + " " + peerPid);
+        }
+    };
+
+    @Test
+    void shouldPassOnWhatHappens() {
+        GuardedObserver observer = new GuardedObserver(recording, 3);
+        EVENTS.forEach(event -> event.accept(observer));
+        assertThat(seen)
+                .containsExactly(
+                        "kicked 3",
+                        "completed 3 DISCARD 0 " + Errno.EOPNOTSUPP + " 0 0 " + PipelineObserver.BYPASSED,
+                        "published 3 7 true",
+                        "BROKEN 3",
+                        "VIOLATION 1234");
+    }
+
+    private static PipelineObserver throwing() {
+        return new PipelineObserver() {
+            @Override
+            public void kicked(int queue) {
+                throw new IllegalStateException("kicked");
+            }
+
+            @Override
+            public void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
+                throw new AssertionError("completed");
+            }
+
+            @Override
+            public void published(int queue, int elements, boolean called) {
+                throw new StackOverflowError("published");
+            }
+
+            @Override
+            public void queueEvent(int queue, QueueEvent event) {
+                throw new IllegalArgumentException("queueEvent");
+            }
+
+            @Override
+            public void connectionEvent(ConnectionEvent event, int peerPid) {
+                throw new IllegalStateException("connectionEvent");
+            }
+        };
+    }
+
+    @Test
+    void shouldLogEveryKindOfEventWhoseObserverThrows() {
+        for (int i = 0; i < EVENTS.size(); i++) {
+            boolean connection = i == EVENTS.size() - 1;
+            GuardedObserver observer = new GuardedObserver(throwing(), connection ? GuardedObserver.NO_QUEUE : 5);
+            try (LogLines log = LogLines.of(GuardedObserver.class)) {
+                EVENTS.get(i).accept(observer);
+                String whose = connection ? "connection" : "queue 5";
+                assertThat(log.lines()).containsExactly("ERROR: " + whose + ": the observer of the pipeline failed, 1 times so far");
+            }
+        }
+    }
+
+    @Test
+    void shouldLogRepeatedFailuresRarely() {
+        GuardedObserver observer = new GuardedObserver(throwing(), 0);
+        try (LogLines log = LogLines.of(GuardedObserver.class)) {
+            for (int i = 0; i < 100; i++) {
+                EVENTS.get(i % EVENTS.size()).accept(observer);
+            }
+            assertThat(log.lines()).hasSize(7).last().asString().endsWith(", 64 times so far");
+        }
+    }
+}
