@@ -1,5 +1,7 @@
 package dev.sluice.metrics;
 
+import java.util.Objects;
+
 /**
  * The buckets of latency histograms: 1, 2 and 5 of every decade from 10 us to 10 s, and one for everything slower.
  *
@@ -56,10 +58,7 @@ public final class LatencyBuckets {
 
     /** The longest duration in a bucket in nanoseconds; {@code Long.MAX_VALUE} for the last. */
     public static long upperBoundNanos(int index) {
-        if (index < 0 || index >= COUNT) {
-            throw new IndexOutOfBoundsException("bucket " + index + " is not from 0 to " + (COUNT - 1));
-        }
-        return index == COUNT - 1 ? Long.MAX_VALUE : UPPER_BOUNDS[index];
+        return Objects.checkIndex(index, COUNT) == COUNT - 1 ? Long.MAX_VALUE : UPPER_BOUNDS[index];
     }
 
     /** The longest duration in a bucket in seconds; positive infinity for the last. */

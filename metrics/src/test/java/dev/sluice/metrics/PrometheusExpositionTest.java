@@ -106,7 +106,11 @@ class PrometheusExpositionTest {
                 "sluice_requests_completed_total{device=\"disk1\",op=\"write\",path=\"staged\",queue=\"0\"} 0.0",
                 "sluice_request_duration_seconds_count{device=\"disk1\",op=\"write\"} 0");
         metrics.unbindFrom(registry);
-        assertThat(lines()).noneMatch(line -> line.contains("disk0")).anyMatch(line -> line.contains("device=\"disk1\""));
+        assertThat(lines())
+                .noneMatch(line -> line.contains("disk0"))
+                .contains(
+                        "sluice_request_bytes_total{device=\"disk1\",op=\"write\",queue=\"0\"} 0.0",
+                        "sluice_request_duration_seconds_count{device=\"disk1\",op=\"write\"} 0");
         metrics.bindTo(registry);
         assertThat(lines()).contains("sluice_request_duration_seconds_count{device=\"disk0\",op=\"write\"} 1");
     }

@@ -258,6 +258,7 @@ class SluiceMetricsTest {
             assertThat(wide.seconds(ops[i])).isEqualTo(70_005 * requests / 1e9);
         }
         assertThat(wide.inFlight()).isEqualTo(1000 - 2 * ((1L << ops.length) - 1));
+        assertThat(wide.snapshot().errors()).isEqualTo((1L << ops.length) - 1);
         assertThat(wide.snapshot().kicks()).isZero();
         assertThat(registry.get("sluice.queue.running").tags("device", "wide", "queue", "1").gauge().value()).isZero();
     }
