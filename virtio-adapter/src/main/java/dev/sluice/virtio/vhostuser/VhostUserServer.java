@@ -329,7 +329,6 @@ public final class VhostUserServer implements AutoCloseable {
     }
 
     private void serveConnection(UnixSocket connection, Fd woken) {
-        device.reset();
         int pid = 0;
         boolean told = false;
         ConnectionEvent end = ConnectionEvent.FAILED;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
@@ -128,13 +130,16 @@ final class ServerLifeTest {
     void shouldGiveBackWhatItHasOpened() throws Exception {
         for (int i = 0; i < 2; i++) {
             long before = descriptors();
-            VhostUserServer server = settings().socketPath(socket()).numQueues(2).build();
+            // One loop, named twice.
+            List<IoLoop> loops = List.of(fixture.loops.getFirst(), fixture.loops.getFirst());
+            VhostUserServer server = settings().socketPath(socket()).numQueues(2).loops(loops).build();
             server.start();
             try (RawFrontEnd front = new RawFrontEnd(connect(), RawFrontEnd.FEATURES)) {
                 assertThat(front.frontend.queueNum()).isEqualTo(2);
             }
             server.close();
             server.close();
+            assertThat(Thread.interrupted()).isFalse();
             server.awaitEnd();
             // The first time some stays: classes, the sink of the loop.
             assertThat(descriptors()).isLessThanOrEqualTo(i == 0 ? Long.MAX_VALUE : before);
@@ -205,6 +210,22 @@ final class ServerLifeTest {
                     socket() + ": SET_FEATURES: VIRTIO 1.3 §2.2.1",
                     "; the connection ends",
                     " more lines about front ends were not logged");
+        }
+    }
+
+    @Test
+    void shouldLogThatAConnectionIsBroken() throws Exception {
+        try (CapturedLog log = new CapturedLog();
+                UnixSocket deaf = UnixSocket.connectTo(fixture.socket.toString());
+                NativeBlock message = NativeMemory.allocate(VhostUser.HEADER_SIZE, 8)) {
+            // Its replies find nobody: EPIPE.
+            assertThat(deaf.shutdown(UnixSocket.SHUT_RD)).isZero();
+            VhostUser.u32(message.segment(), VhostUser.HEADER_REQUEST, VhostUser.GET_QUEUE_NUM);
+            VhostUser.u32(message.segment(), VhostUser.HEADER_FLAGS, VhostUser.VERSION);
+            assertThat(deaf.send(message.address(), VhostUser.HEADER_SIZE)).isEqualTo(VhostUser.HEADER_SIZE);
+            ServerFixture.await("the end", () -> fixture.events.connections.size() == 2);
+            assertThat(fixture.events.connections).containsExactly(ConnectionEvent.CONNECTED, ConnectionEvent.FAILED);
+            assertThat(log.text()).contains(fixture.socket + ": the connection ends: sendmsg: EPIPE");
         }
     }
 
