@@ -94,7 +94,8 @@ class CompletionRunTest {
         CompletionRun run = new CompletionRun(new PipelineObserver() {
             @Override
             public void requestsCompleted(int queue, BlockOp op, int requests, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {
-                reports.add("queue %d: %d %s of %d, errno %d, %d + %d ns, flags %d".formatted(queue, requests, op, bytes, errno, waitNanos, deviceNanos, flags));
+                reports.add("queue %d: %d %s of %d, errno %d, %d + %d ns, flags %d"
+                        .formatted(queue, requests, op, bytes, errno, waitNanos, deviceNanos, flags));
             }
         }, 3);
         try (ManualLoop loop = new ManualLoop()) {

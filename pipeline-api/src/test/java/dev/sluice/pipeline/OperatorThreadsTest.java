@@ -23,6 +23,7 @@ class OperatorThreadsTest {
         final List<Thread> demanding = new ArrayList<>();
         @Nullable CoreSubscriber<? super BlockRequest> downstream;
         private @Nullable Subscription upstream;
+        boolean keepsItsEnd;
 
         ByHand(Flux<BlockRequest> source) {
             this.source = source;
@@ -78,7 +79,9 @@ class OperatorThreadsTest {
 
         @Override
         public void onComplete() {
-            downstream().onComplete();
+            if (!keepsItsEnd) {
+                downstream().onComplete();
+            }
         }
     }
 
@@ -211,6 +214,7 @@ class OperatorThreadsTest {
             rig.sink().release(rig.sink().held().getFirst());
             rig.settle();
             assertThat(first.result()).isEqualTo(512);
+            made.getLast().keepsItsEnd = true;
             rig.source.stop(() -> {});
             rig.loop.advanceNanos(BlockPipeline.DEFAULT_DRAIN_LIMIT.toNanos());
             rig.settle();

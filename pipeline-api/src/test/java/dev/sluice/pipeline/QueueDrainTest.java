@@ -171,6 +171,7 @@ class QueueDrainTest {
             rig.pipeline.cutDrainShort();
             rig.settle();
             assertThat(read.answered()).isFalse();
+            assertThat(rig.pipeline.failedAtDrainLimit()).isZero();
             subscriber.completeAll();
             assertThat(read.result()).isZero();
             List<String> told = new ArrayList<>();
