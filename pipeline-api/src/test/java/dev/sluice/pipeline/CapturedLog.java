@@ -5,8 +5,12 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
-/** The lines that are logged between its construction and its {@link #close}: the tests' logger writes to {@code System.err}. */
+/**
+ * The lines that are logged between its construction and its {@link #close}: the tests' logger writes to {@code System.err}, each line with its thread's name.
+ * Lines of other threads, which may be of tests before, are left out.
+ */
 final class CapturedLog implements AutoCloseable {
+    private final String mine = "[" + Thread.currentThread().getName() + "] ";
     private final PrintStream before = System.err;
     private final ByteArrayOutputStream written = new ByteArrayOutputStream();
 
@@ -15,7 +19,7 @@ final class CapturedLog implements AutoCloseable {
     }
 
     List<String> lines() {
-        return written.toString(StandardCharsets.UTF_8).lines().toList();
+        return written.toString(StandardCharsets.UTF_8).lines().filter(line -> !line.startsWith("[") || line.startsWith(mine)).toList();
     }
 
     /** Lines that contain a text. */
