@@ -20,15 +20,13 @@ final class HandDrivenSink extends RawSink {
     /** Something that was started and has not ended. */
     final class Started {
         private final int slot;
-        private final String text;
         private final CompletionSeam.Call kind;
         private final long[] addresses;
         private final long[] lengths;
         private final long offset;
 
-        private Started(int slot, String text, CompletionSeam.Call kind, long[] addresses, long[] lengths, long offset) {
+        private Started(int slot, CompletionSeam.Call kind, long[] addresses, long[] lengths, long offset) {
             this.slot = slot;
-            this.text = text;
             this.kind = kind;
             this.addresses = addresses;
             this.lengths = lengths;
@@ -147,7 +145,7 @@ final class HandDrivenSink extends RawSink {
         if (before != null) {
             throw before;
         }
-        inKernel.add(new Started(slot, text, kind, addresses, lengths, offset));
+        inKernel.add(new Started(slot, kind, addresses, lengths, offset));
         trace.add(text);
         Error after = throwsAfter;
         throwsAfter = null;

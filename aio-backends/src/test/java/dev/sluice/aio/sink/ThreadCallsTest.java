@@ -78,10 +78,10 @@ class ThreadCallsTest {
         try (SinkRig rig = rig(durable ? new SinkRig(4096) : SinkRig.buffered())) {
             byte[] expected = new byte[SinkRig.SIZE];
             for (int length : new int[] {16384, 4096}) {
-                TestIo write = TestIo.write(16384 / 512 * (length / 4096), Arrays.copyOf(content, length));
+                TestIo write = TestIo.write(32L * (length / 4096), Arrays.copyOf(content, length));
                 assertThat(result(rig, durable ? write.asDurable() : write)).isEqualTo(length);
                 System.arraycopy(content, 0, expected, 16384 * (length / 4096), length);
-                TestIo read = TestIo.read(16384 / 512 * (length / 4096), length);
+                TestIo read = TestIo.read(32L * (length / 4096), length);
                 assertThat(result(rig, read)).isEqualTo(length);
                 assertThat(read.data()).isEqualTo(Arrays.copyOf(content, length));
             }
