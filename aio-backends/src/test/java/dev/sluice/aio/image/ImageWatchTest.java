@@ -117,6 +117,13 @@ class ImageWatchTest {
 
     @Test
     void shouldEndItsThreadAtOnceWhenTheLastImageIsClosed() throws InterruptedException {
+        // That of a test before may be about to end.
+        for (Thread before : Thread.getAllStackTraces().keySet()) {
+            if (before.getName().equals(ImageSizeTimer.THREAD_NAME)) {
+                before.join(30_000);
+                assertThat(before.isAlive()).as("an image of another test is still open").isFalse();
+            }
+        }
         ImageSize first = ImageSize.watch("first", SIZE, () -> SIZE);
         ImageSize last = ImageSize.watch("last", SIZE, () -> SIZE);
         Thread thread = watcher();

@@ -139,7 +139,18 @@ class PollWindowTest {
     }
 
     @Test
+    void shouldSpinLongerAtOnceAndShorterByAndBy() {
+        PollWindow shorter = spinning(10_000);
+        idle(shorter, 1_000);
+        assertThat(idle(shorter, MAX * 10)).as("20 us, less an eighth of the way to 4 us").isBetween(18_000L, 18_100L);
+        PollWindow longer = spinning(2_000);
+        idle(longer, 3_900);
+        assertThat(idle(longer, MAX * 10)).as("twice as long as the work took").isBetween(7_800L, 7_900L);
+    }
+
+    @Test
     void shouldNotSpinWithoutABound() {
+        assertThat(new PollWindow(1).enabled()).isTrue();
         PollWindow window = new PollWindow(0);
         assertThat(window.enabled()).isFalse();
     }
