@@ -248,7 +248,7 @@ class AioContextTest {
     @Test
     void shouldNameBothNumbersOfALimit() throws IOException {
         String most = Files.readAllLines(Path.of("/proc/sys/fs/aio-max-nr")).getFirst().strip();
-        assertThat(AioLimits.advice(-Errno.EAGAIN)).contains("fs.aio-nr = ").contains(" of fs.aio-max-nr = " + most + ": raise it as root").doesNotContain("unknown");
+        assertThat(AioLimits.advice(-Errno.EAGAIN)).contains("fs.aio-nr = ", " of fs.aio-max-nr = " + most + ": raise it as root").doesNotContain("unknown");
         assertThat(AioLimits.advice(Errno.EAGAIN)).contains("of fs.aio-max-nr = " + most);
         assertThat(AioLimits.exhausted("5", "7")).contains("fs.aio-nr = 5 of fs.aio-max-nr = 7");
         assertThat(AioLimits.unavailable(Integer.parseInt(most))).hasValueSatisfying(line -> assertThat(line).contains("fs.aio-max-nr = " + most));
@@ -279,7 +279,10 @@ class AioContextTest {
         asked.submissions.add(-Errno.EAGAIN);
         assertThat(AioLimits.kernelSyncs(4, asked)).as("not known").isFalse();
         asked.submissions.add(-Errno.EPERM);
-        assertThatThrownBy(() -> AioLimits.kernelSyncs(4, asked)).isInstanceOf(ErrnoException.class).hasMessageContaining("io_submit").hasMessageContaining("seccomp");
+        assertThatThrownBy(() -> AioLimits.kernelSyncs(4, asked))
+                .isInstanceOf(ErrnoException.class)
+                .hasMessageContaining("io_submit")
+                .hasMessageContaining("seccomp");
         assertThat(asked.contexts).hasSize(4).allMatch(ScriptedAio::destroyed);
     }
 

@@ -57,7 +57,8 @@ class RangeCallsTest {
             rig.end(0);
             assertThat(discard.result()).isZero();
             TestIo zeroes = rig.submit(TestIo.writeZeroes(8, 4096).asDurable());
-            assertThat(calls(rig, -Errno.EOPNOTSUPP, 4096, 0)).containsExactly("zero 4096 at 4096", "write direct 4096 zeroes at 4096", "sync of its sync file");
+            assertThat(calls(rig, -Errno.EOPNOTSUPP, 4096, 0))
+                    .containsExactly("zero 4096 at 4096", "write direct 4096 zeroes at 4096", "sync of its sync file");
             assertThat(zeroes.result()).isZero();
             TestIo failed = rig.submit(TestIo.writeZeroes(8, 4096).asDurable());
             assertThat(calls(rig, 4096, -Errno.EIO)).containsExactly("write direct 4096 zeroes at 4096", "sync of its sync file");
@@ -190,7 +191,8 @@ class RangeCallsTest {
             assertThat(calls(rig, 1024)).containsExactly("write buffered 1024 zeroes at 3584");
             assertThat(none.result()).isZero();
             rig.submit(TestIo.writeZeroes(6, 5120));
-            assertThat(calls(rig, 512, 512, 0)).as("a head that is short").containsExactly("write buffered 1024 zeroes at 3072", "write buffered 512 zeroes at 3584", "zero 4096 at 4096");
+            assertThat(calls(rig, 512, 512, 0)).as("a head that is short")
+                    .containsExactly("write buffered 1024 zeroes at 3072", "write buffered 512 zeroes at 3584", "zero 4096 at 4096");
             rig.submit(TestIo.discard(7, 9216));
             assertThat(calls(rig, 0)).containsExactly("punch 8192 at 4096");
             for (long length : new long[] {512, 1024, 4608 - 512}) {
@@ -203,7 +205,8 @@ class RangeCallsTest {
             assertThat(calls(rig, 512)).containsExactly("write buffered 512 at 512");
             assertThat(small.result()).isEqualTo(512);
             TestIo refused = rig.submit(TestIo.writeZeroes(7, 9216));
-            assertThat(calls(rig, 512, -Errno.EOPNOTSUPP, 8704)).containsExactly("write buffered 512 zeroes at 3584", "zero 8192 at 4096", "write buffered 8704 zeroes at 4096");
+            assertThat(calls(rig, 512, -Errno.EOPNOTSUPP, 8704))
+                    .containsExactly("write buffered 512 zeroes at 3584", "zero 8192 at 4096", "write buffered 8704 zeroes at 4096");
             assertThat(refused.result()).isZero();
         } finally {
             Files.delete(file);

@@ -66,7 +66,8 @@ class TransferCallsTest {
 
     /** After an odd byte O_DIRECT takes neither the offset nor the address: the rest goes through the page cache. */
     @ParameterizedTest
-    @CsvSource({"4096, readv direct 8192 in 2 at 4096", "4608, readv direct 7680 in 2 at 4608", "100, readv buffered 12188 in 3 at 100", "8292, read buffered 3996 at 8292"})
+    @CsvSource({"4096, readv direct 8192 in 2 at 4096", "4608, readv direct 7680 in 2 at 4608", "100, readv buffered 12188 in 3 at 100",
+        "8292, read buffered 3996 at 8292"})
     void shouldReadTheRestAfterAShortRead(int moved, String next) throws IOException {
         try (SinkRig rig = new SinkRig(4096)) {
             byte[] content = bytes(12288);
@@ -254,7 +255,8 @@ class TransferCallsTest {
                 assertThat(rig.started()).as("its offset").containsExactly("write buffered 4096 at 512");
                 rig.submit(TestIo.write(1, bytes(7680)));
                 rig.end(3584);
-                assertThat(rig.started()).as("the memory of what is left").containsExactly("writev buffered 7680 in 2 at 512", "writev buffered 4096 in 2 at 4096");
+                assertThat(rig.started()).as("the memory of what is left")
+                        .containsExactly("writev buffered 7680 in 2 at 512", "writev buffered 4096 in 2 at 4096");
                 rig.endAll();
                 rig.submit(TestIo.write(0, bytes(8192)));
                 rig.endAll();
