@@ -1,8 +1,10 @@
 package dev.sluice.aio.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -15,9 +17,11 @@ class FailingKernelTest {
     private static final class FailingLoop extends TickLoop {
         private final long[] calledNanos = new long[CALLS];
         private final CountDownLatch called = new CountDownLatch(CALLS);
+        private final boolean opens;
 
-        FailingLoop() {
+        FailingLoop(boolean opens) {
             super("failing-kernel", true, 0);
+            this.opens = opens;
         }
 
         @Override
@@ -31,7 +35,11 @@ class FailingKernelTest {
         }
 
         @Override
-        protected void openKernel() {}
+        protected void openKernel() {
+            if (!opens) {
+                throw new IllegalStateException("no kernel (made up)");
+            }
+        }
 
         @Override
         protected void enterKernel(LoopWait wait) {
@@ -52,7 +60,7 @@ class FailingKernelTest {
 
     @Test
     void shouldBackOffAndRunTasksWhenTheKernelCannotBeEntered() throws InterruptedException {
-        FailingLoop loop = new FailingLoop();
+        FailingLoop loop = new FailingLoop(true);
         assertThat(loop.startThread()).isNull();
         loop.called.await();
         long last = loop.calledNanos[CALLS - 1] - loop.calledNanos[CALLS - 2];
@@ -61,5 +69,30 @@ class FailingKernelTest {
         loop.execute(ran::countDown);
         ran.await();
         loop.close();
+    }
+
+    @Test
+    void shouldReportWhatItsStartFailedWithAndTakeNothing() {
+        FailingLoop loop = new FailingLoop(false);
+        assertThat(loop.startThread()).isInstanceOf(IllegalStateException.class).hasMessage("no kernel (made up)");
+        assertThatThrownBy(() -> loop.execute(() -> {})).isInstanceOf(RejectedExecutionException.class);
+        loop.close();
+    }
+
+    /** Whoever closes a loop waits for its thread, and learns later that it was interrupted. */
+    @Test
+    void shouldWaitForItsThreadAlthoughTheCloserIsInterrupted() {
+        FailingLoop loop = new FailingLoop(true);
+        assertThat(loop.startThread()).isNull();
+        Thread.currentThread().interrupt();
+        loop.close();
+        assertThat(Thread.interrupted()).isTrue();
+        long ended = loop.counters().threadId();
+        assertThat(Thread.getAllStackTraces().keySet()).noneMatch(thread -> thread.threadId() == ended);
+        FailingLoop other = new FailingLoop(true);
+        assertThat(other.startThread()).isNull();
+        other.close();
+        assertThat(Thread.interrupted()).isFalse();
+        assertThat(other.counters().busyNanos()).as("counted from its start").isBetween(0L, TimeUnit.SECONDS.toNanos(60));
     }
 }

@@ -133,6 +133,7 @@ class TickLoopTest {
         LoopCounters counters = loop.counters();
         assertThat(counters.ticks()).isEqualTo(1);
         assertThat(counters.tasks()).isEqualTo(1);
+        assertThat(loop.tickNanos()).isEqualTo(loop.nowNanos());
         assertThat(counters.completions()).isEqualTo(2);
         assertThat(counters.threadId()).isEqualTo(Thread.currentThread().threadId());
         assertThat(loop.name()).isEqualTo("by-hand");
