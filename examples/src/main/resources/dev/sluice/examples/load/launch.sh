@@ -26,7 +26,7 @@ launch_utf8() { # refuses a path, the second argument, with bytes that are not U
                 *) printf "\\$(printf %03o "0x$launch_byte")" ;;
             esac
         done
-        printf ', which is not UTF-8: rename it, paths are UTF-8 here\n'
+        printf ', which is not UTF-8: rename it, paths must be UTF-8\n'
         exit 2
     } >&2
 }
