@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param segMax data segments of a request, 1 to 1022
  * @param stages {@code NAME[:ARGS]} of the stages before the image, in order
  * @param cache who decides about the write cache
- * @param stateFile where the guest's cache mode is stored; null for beside the socket
+ * @param stateFile where the guest's cache mode is stored; null for next to the socket
  * @param allowFileMemory whether guest memory may be in ordinary files
  * @param loopOfQueue which loop serves which queue, both from 0; the others are assigned round-robin
  * @param drainTimeoutSeconds how long to wait for requests that stages hold when the disk or its guest stops, 0 to 86400; null for the process's default
@@ -212,7 +212,7 @@ public record DiskSpec(
             return this;
         }
 
-        /** With {@link CacheMode#GUEST} only; null for the default, beside the socket. */
+        /** With {@link CacheMode#GUEST} only; null for the default, next to the socket. */
         public Builder stateFile(@Nullable Path stateFile) {
             this.stateFile = stateFile;
             return this;

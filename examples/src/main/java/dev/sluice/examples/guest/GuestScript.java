@@ -35,11 +35,11 @@ public record GuestScript(String text) {
     public static GuestScript resource(Class<?> beside, String name) {
         try (InputStream in = beside.getResourceAsStream(name)) {
             if (in == null) {
-                throw new IllegalArgumentException("no script " + name + " beside " + beside.getName());
+                throw new IllegalArgumentException("no script " + name + " next to " + beside.getName());
             }
             return new GuestScript(new String(in.readAllBytes(), StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new IllegalArgumentException("cannot read the script " + name + " beside " + beside.getName(), e);
+            throw new IllegalArgumentException("cannot read the script " + name + " next to " + beside.getName(), e);
         }
     }
 
