@@ -31,6 +31,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -144,6 +145,35 @@ class LinuxAioFaultsTest {
             assertThat(io.data()).isEqualTo(Arrays.copyOfRange(content, offset, offset + SECTOR));
             assertThat(io.answers()).isEqualTo(1);
         }
+    }
+
+    /** The kernel may have begun: what was written in between is not covered. */
+    @Test
+    void shouldNotShareASyncThatWasSubmittedBefore() throws IOException {
+        AtomicInteger syncs = new AtomicInteger();
+        CompletionSeam counts = (call, result) -> {
+            syncs.addAndGet(call == CompletionSeam.Call.SYNC ? 1 : 0);
+            return result;
+        };
+        withSink(AioCalls.KERNEL, counts, sink -> {
+            TestIo first = TestIo.flush();
+            TestIo sharing = TestIo.flush();
+            TestIo later = TestIo.flush();
+            boolean _ = onLoop(() -> {
+                for (TestIo io : new TestIo[] {first, sharing, later}) {
+                    queue.submit(io);
+                    assertThat(sink.submit(Objects.requireNonNull(queue.poll()))).isTrue();
+                    if (io != first) {
+                        sink.flush();
+                    }
+                }
+                return true;
+            });
+            for (TestIo io : new TestIo[] {first, sharing, later}) {
+                assertThat(io.await()).isZero();
+            }
+            assertThat(syncs.get()).as("one for the first two, which were one batch, and one for the last").isEqualTo(2);
+        });
     }
 
     @Test
