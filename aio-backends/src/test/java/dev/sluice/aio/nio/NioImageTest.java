@@ -121,6 +121,9 @@ class NioImageTest {
         assertThat(FileErrors.errno(new IOException("No space left on device"))).isEqualTo(-Errno.ENOSPC);
         assertThat(FileErrors.errno(new IOException("Disk quota exceeded"))).isEqualTo(-Errno.EDQUOT);
         assertThat(FileErrors.errno(new IOException("Read-only file system"))).isEqualTo(-Errno.EROFS);
+        assertThat(FileErrors.errno(new IOException("Bad address"))).isEqualTo(-Errno.EFAULT);
+        assertThat(FileErrors.errno(new IOException("File too large"))).isEqualTo(-Errno.EFBIG);
+        assertThat(FileErrors.errno(new IOException("Cannot allocate memory"))).isEqualTo(-Errno.ENOMEM);
         assertThat(FileErrors.errno(new IOException("Input/output error"))).isEqualTo(-Errno.EIO);
         assertThat(FileErrors.errno(new IOException("in another tongue"))).isEqualTo(-Errno.EIO);
         assertThat(FileErrors.errno(new ClosedChannelException())).isEqualTo(-Errno.EBADF);
