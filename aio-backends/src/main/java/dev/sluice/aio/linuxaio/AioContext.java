@@ -126,7 +126,9 @@ final class AioContext {
 
     private void taken(int done) {
         waiting -= done;
-        NativeMemory.copy(pointers.address() + (long) done * POINTER_BYTES, pointers.address(), (long) waiting * POINTER_BYTES);
+        if (waiting > 0 && done > 0) {
+            NativeMemory.copy(pointers.address() + (long) done * POINTER_BYTES, pointers.address(), (long) waiting * POINTER_BYTES);
+        }
     }
 
     /** Whether completions are read without a system call. */
@@ -153,7 +155,9 @@ final class AioContext {
             }
         } finally {
             // Whatever was thrown: no event is reported twice.
-            AioRing.advanceHead(context, head);
+            if (reaped > 0) {
+                AioRing.advanceHead(context, head);
+            }
         }
         return reaped;
     }

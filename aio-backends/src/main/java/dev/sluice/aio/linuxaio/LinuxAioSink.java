@@ -39,6 +39,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
 
     /** The kernel takes no more until something has changed. */
     private boolean full;
+    private boolean pausing;
     private int pauses;
     private int failedReaps;
 
@@ -50,9 +51,13 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         this.threads = new ThreadCalls(this, loop, backend.threads());
         this.syncsOnThreads = !backend.kernelSyncs();
         this.completions = completions;
-        // Throws if the loop is closing; then adding the sink would, too.
         this.watch = loop.onReadable(completions.number(), this::reap);
-        loop.add(this);
+        try {
+            loop.add(this);
+        } catch (Throwable refused) {
+            watch.close();
+            throw refused;
+        }
     }
 
     /** A sink on a loop; {@code onClosed} is its backend's to hear of the end. */
@@ -82,8 +87,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         }
         long iocb = context.iocb(slot);
         Iocb.setVectored(iocb, reads ? Iocb.IOCB_CMD_PREADV : Iocb.IOCB_CMD_PWRITEV, fd, iovecs, iovecCount, offset, rwFlags, slot);
-        add(slot, iocb);
-        return true;
+        return taken(slot, iocb);
     }
 
     @Override
@@ -93,8 +97,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         }
         long iocb = context.iocb(slot);
         Iocb.setBuffer(iocb, reads ? Iocb.IOCB_CMD_PREAD : Iocb.IOCB_CMD_PWRITE, fd, address, bytes, offset, rwFlags, slot);
-        add(slot, iocb);
-        return true;
+        return taken(slot, iocb);
     }
 
     @Override
@@ -104,8 +107,7 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         }
         long iocb = context.iocb(slot);
         Iocb.setDataSync(iocb, fd, slot);
-        add(slot, iocb);
-        return true;
+        return taken(slot, iocb);
     }
 
     @Override
@@ -117,17 +119,18 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         return fd != image.fd();
     }
 
-    private void add(int slot, long iocb) {
+    private boolean taken(int slot, long iocb) {
         Iocb.setResultFd(iocb, completions.number());
         context.add(slot);
         loop.submissionAdded();
+        return true;
     }
 
     // ---- io_submit
 
     @Override
     protected void endBatch() {
-        if (!full) {
+        if (context.waiting() > 0 && !full) {
             submitWaiting();
         }
     }
@@ -141,27 +144,29 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
             return;
         }
         refusedForNow();
-        if (context.inKernel() == 0) {
-            // No completion will say that it takes more.
+        if (context.inKernel() == 0 && !pausing) {
+            pausing = true;
             loop.schedule(this::pauseOver, FIRST_PAUSE_NANOS << Math.min(pauses++, MOST_DOUBLINGS));
         }
     }
 
     private void pauseOver() {
+        pausing = false;
         full = false;
         endBatch();
     }
 
     @Override
     public void refused(int slot, int errno) {
-        loop.completionsSeen(1);
         if (context.opcode(slot) == Iocb.IOCB_CMD_FDSYNC && errno == -Errno.EINVAL) {
             // This file's kind has no asynchronous sync.
             syncsOnThreads = true;
+            loop.completionsSeen(1);
             // Tried again at once, on a thread.
             collectLater(slot, -Errno.EINTR);
             return;
         }
+        loop.completionsSeen(1);
         collectLater(slot, errno);
     }
 
