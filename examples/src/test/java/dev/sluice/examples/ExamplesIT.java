@@ -313,7 +313,7 @@ class ExamplesIT {
         assertThat(journal).hasBinaryContent(new byte[] {-1, -2, -128, '\n'});
         Files.delete(journal);
         Files.createDirectory(journal);
-        oneError(main("CopyImage", image, target, "--overwrite").await(), "copy.img.copying is no file", "move it away");
+        oneError(main("CopyImage", image, target, "--overwrite").await(), "copy.img.copying is not a file", "move it away");
         assertThat(target).hasBinaryContent(random((int) (8 * MIB)));
     }
 
