@@ -108,6 +108,15 @@ final class GuestQueue implements AutoCloseable {
         long _ = EventFd.drain(call.number());
     }
 
+    /** What is in the ring need not be durable when it is acknowledged. */
+    void promiseNothing() {
+        for (GuestRequest request : requests) {
+            if (request != null) {
+                request.durable = false;
+            }
+        }
+    }
+
     private void giveUp(GuestRequest request) {
         trace.add("queue " + index + " gives " + request + " up");
         if (request.changesDisk()) {

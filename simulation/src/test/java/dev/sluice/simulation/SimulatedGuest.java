@@ -239,6 +239,10 @@ final class SimulatedGuest implements AutoCloseable {
     void processStarted(boolean stateFileValid) {
         refusedWriteThrough = false;
         writeback &= stateFileValid;
+        if (!writeThrough()) {
+            // What was refused before is not promised by the next process, which executes what is left in the rings.
+            queues.forEach(GuestQueue::promiseNothing);
+        }
     }
 
     void cacheMode(boolean through) {
