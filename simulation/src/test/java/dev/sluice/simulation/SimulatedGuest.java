@@ -302,9 +302,17 @@ final class SimulatedGuest implements AutoCloseable {
             case 0 -> overlapping(first.guestAddress() + 4096, 0x7d00_0000_0000L);
             case 1 -> overlapping(first.guestAddress() - 4096, 0x7d00_0000_0000L);
             case 2 -> overlapping(0x8000_0000L, first.userAddress() + (random.nextBoolean() ? 4096 : -4096));
-            case 3 -> refused("SET_FEATURES of a started ring", VhostUser.SET_FEATURES, u64(negotiated.features() ^ VirtioFeatures.BLK_MQ));
+            case 3 -> refusedWhileStarted("SET_FEATURES", VhostUser.SET_FEATURES, u64(negotiated.features() ^ VirtioFeatures.BLK_MQ));
             case 4 -> refused("SET_VRING_NUM 48", VhostUser.SET_VRING_NUM, state(queue.index, 48));
-            default -> refused("SET_VRING_BASE of a started ring", VhostUser.SET_VRING_BASE, state(queue.index, 1));
+            default -> refusedWhileStarted("SET_VRING_BASE", VhostUser.SET_VRING_BASE, state(queue.index, 1));
+        }
+    }
+
+    /** A ring that the guest has broken does not start again with new memory: then it may be accepted, and the connection ends soon. */
+    private void refusedWhileStarted(String name, int request, byte[] payload) {
+        if (queues.stream().noneMatch(queue -> queue.broken)) {
+            toSend.add(new Message(name + " of a started ring", request, payload, new int[0], true, reply ->
+                    require(VhostUser.u64(reply, 0) != 0 || queues.stream().anyMatch(queue -> queue.broken), name + " of a started ring was accepted")));
         }
     }
 
