@@ -14,7 +14,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * {@code -Dsimulation.seed=SEED -Dsimulation.fresh=1}, with as many {@code -Dsimulation.steps} as it failed with; {@code -Dsimulation.trace=N} keeps more of what happened.
  */
 class SimulationTest {
-    static final int STEPS = Integer.getInteger("simulation.steps", 8_000);
+    static final int STEPS = Integer.getInteger("simulation.steps", 5_000);
 
     static LongStream fixedSeeds() {
         return LongStream.rangeClosed(1, 10);
