@@ -18,18 +18,14 @@ import reactor.core.CoreSubscriber;
  * what {@link java.nio.channels.FileChannel} throws. If it was closed before a read could be copied: {@link IllegalStateException}. For a read into confined
  * memory: {@link WrongThreadException}, because it completes on a loop. <b>Allocation:</b> a view per buffer, and the block.
  */
-final class CopiedTransfer extends SubscribedIo<Integer> {
-    private final ByteBuffer[] buffers;
+final class CopiedTransfer extends BuffersIo {
     private final ByteBuffer[] parts;
-    private final int[] limits;
     private @Nullable BlockBuffer pooled;
     private @Nullable NativeBlock block;
 
     CopiedTransfer(BlockDevice device, BlockOp op, long offsetBytes, ByteBuffer[] buffers, CoreSubscriber<? super Integer> actual) {
-        super(device, op, offsetBytes, 0, actual);
-        this.buffers = buffers;
+        super(device, op, offsetBytes, buffers, actual);
         this.parts = new ByteBuffer[buffers.length];
-        this.limits = new int[buffers.length];
     }
 
     @Override
@@ -115,30 +111,5 @@ final class CopiedTransfer extends SubscribedIo<Integer> {
             throw new IllegalStateException("READ of " + lengthBytes() + " bytes at offset " + offsetBytes()
                     + ": the arena of the memory was closed before the read completed", closed);
         }
-    }
-
-    @Override
-    boolean uses(MemorySegment memory) {
-        for (ByteBuffer buffer : buffers) {
-            if (Scopes.whole(buffer).asOverlappingSlice(memory).isPresent()) {
-                return true;
-            }
-        }
-        return false;
-    }
-
-    @Override
-    boolean nothingToDo() {
-        return lengthBytes() == 0;
-    }
-
-    @Override
-    void succeeded() {
-        for (int i = 0; i < buffers.length; i++) {
-            if (limits[i] <= buffers[i].limit()) {
-                buffers[i].position(limits[i]);
-            }
-        }
-        Signals.value(actual, (int) lengthBytes());
     }
 }

@@ -1,7 +1,6 @@
 package dev.sluice.device;
 
 import dev.sluice.pipeline.BlockOp;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import reactor.core.CoreSubscriber;
@@ -35,14 +34,9 @@ final class VectorMono extends Mono<Integer> {
         return true;
     }
 
-    private static final class Transfer extends SubscribedIo<Integer> {
-        private final ByteBuffer[] buffers;
-        private final int[] limits;
-
+    private static final class Transfer extends BuffersIo {
         Transfer(BlockDevice device, BlockOp op, long offsetBytes, ByteBuffer[] buffers, CoreSubscriber<? super Integer> actual) {
-            super(device, op, offsetBytes, 0, actual);
-            this.buffers = buffers;
-            this.limits = new int[buffers.length];
+            super(device, op, offsetBytes, buffers, actual);
         }
 
         @Override
@@ -84,31 +78,6 @@ final class VectorMono extends Mono<Integer> {
                 }
                 throw refusal;
             }
-        }
-
-        @Override
-        boolean uses(MemorySegment memory) {
-            for (ByteBuffer buffer : buffers) {
-                if (Scopes.whole(buffer).asOverlappingSlice(memory).isPresent()) {
-                    return true;
-                }
-            }
-            return false;
-        }
-
-        @Override
-        boolean nothingToDo() {
-            return lengthBytes() == 0;
-        }
-
-        @Override
-        void succeeded() {
-            for (int i = 0; i < buffers.length; i++) {
-                if (limits[i] <= buffers[i].limit()) {
-                    buffers[i].position(limits[i]);
-                }
-            }
-            Signals.value(actual, (int) lengthBytes());
         }
     }
 }
