@@ -249,9 +249,11 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         turnRequested = false;
         RingSubscription current = subscription.get();
         long before = polled;
-        boolean more = false;
         try {
-            more = current != null && current.emit();
+            boolean more = current != null && current.emit();
+            // The loop gives it another one without being asked.
+            turnRequested |= more;
+            return more;
         } catch (Throwable fatal) {
             // What a subscriber must not do; the loop logs it. The requests behind the one that it happened on still get their turn.
             if (polled != before) {
@@ -261,7 +263,6 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         } finally {
             tellTaken();
         }
-        return more;
     }
 
     private void tellTaken() {
