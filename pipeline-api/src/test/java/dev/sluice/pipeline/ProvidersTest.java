@@ -3,6 +3,7 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.pipeline.stage.HopStageProvider;
 import dev.sluice.pipeline.stage.NoopStageProvider;
 import java.io.IOException;

@@ -2,7 +2,7 @@ package dev.sluice.aio.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.aio.loop.LoggedLines;
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +21,7 @@ class ImageWatchTest {
     @Test
     void shouldLogOnceThatAnImageShrankAndOnceThatItIsWholeAgain() {
         AtomicLong actual = new AtomicLong(SIZE);
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 ImageSize size = ImageSize.watch("shrinking", SIZE, actual::get)) {
             size.look();
             assertThat(logged.containing("image shrinking")).isEmpty();
@@ -45,7 +45,7 @@ class ImageWatchTest {
     @Test
     void shouldNotCallAnImageWholeBecauseItsDiskShrank() {
         AtomicLong actual = new AtomicLong(SIZE);
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 ImageSize size = ImageSize.watch("resized", SIZE, actual::get)) {
             actual.set(SIZE / 4);
             size.look();
@@ -66,7 +66,7 @@ class ImageWatchTest {
 
     @Test
     void shouldLogTheFirstFailureOfWritebackAlone() {
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             WritebackState state = new WritebackState("broken");
             assertThat(state.synced(-Errno.EIO)).isEqualTo(-Errno.EIO);
             assertThat(state.synced(-Errno.ENOSPC)).isEqualTo(-Errno.ENOSPC);
@@ -93,7 +93,7 @@ class ImageWatchTest {
     void shouldLookAtEachImageOnceASecondWhateverHappens() throws InterruptedException {
         AtomicInteger looks = new AtomicInteger();
         CountDownLatch looked = new CountDownLatch(2);
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 ImageSize _ = ImageSize.watch("throwing", SIZE, () -> {
                     throw new IllegalStateException("made up");
                 });

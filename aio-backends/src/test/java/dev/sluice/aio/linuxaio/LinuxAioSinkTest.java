@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.loop.HandDrivenLoop;
-import dev.sluice.aio.loop.LoggedLines;
 import dev.sluice.aio.loop.OpenFiles;
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.Iovec;
@@ -233,7 +233,7 @@ class LinuxAioSinkTest {
     @Test
     void shouldMakeNothingOfAWakeUpWithoutACompletion() {
         TestIo io = submit(TestIo.read(0, SECTOR));
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             loop.readable();
             loop.ticks(1);
             loop.advance(1000 * MILLIS);
@@ -354,7 +354,7 @@ class LinuxAioSinkTest {
 
     @Test
     void shouldLogAndBackOffIfCompletionsCannotBeFetched() {
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             TestIo io = submit(TestIo.read(0, SECTOR));
             for (int i = 0; i < 10; i++) {
                 kernel.getEvents.add(-Errno.EPERM);

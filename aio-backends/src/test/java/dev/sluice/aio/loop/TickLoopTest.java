@@ -3,6 +3,7 @@ package dev.sluice.aio.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.util.ArrayList;
@@ -215,7 +216,7 @@ class TickLoopTest {
                 });
                 default -> loop.atTickEnd(failure::run);
             }
-            try (LoggedLines logged = new LoggedLines()) {
+            try (CapturedLog logged = new CapturedLog()) {
                 loop.ticks(1);
                 assertThat(logged.containing("by-hand: " + kind + " failed; the loop goes on")).as(kind).hasSize(1);
                 loop.execute(() -> order.add("alive"));
@@ -298,7 +299,7 @@ class TickLoopTest {
     @Test
     void shouldPauseLongerEachTimeTheKernelCannotBeEntered() {
         HandDrivenLoop loop = new HandDrivenLoop();
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             long began = System.nanoTime();
             for (int i = 0; i < 4; i++) {
                 loop.entryFails(new IllegalStateException("made up"));
@@ -422,7 +423,7 @@ class TickLoopTest {
         loop.add(handle);
         handle.busy = true;
         loop.expectTasks(2);
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             loop.close();
             loop.close();
             loop.ticks(1);
@@ -459,7 +460,7 @@ class TickLoopTest {
         loop.add(handle);
         handle.busy = true;
         loop.closeFails(new IllegalStateException("made up"));
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             loop.close();
             loop.ticks(1);
             loop.advance(10_000 * MILLIS - 1);
@@ -471,7 +472,7 @@ class TickLoopTest {
         }
         HandDrivenLoop other = new HandDrivenLoop();
         other.closeFails(new IllegalStateException("made up"));
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             other.end();
             assertThat(logged.containing("closing the loop failed")).hasSize(1);
         }
@@ -496,7 +497,7 @@ class TickLoopTest {
     @Test
     void shouldLogOneFailureASecondAndCountTheOthers() throws InterruptedException {
         FailureLog log = new FailureLog("test");
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             long began = System.nanoTime();
             for (int i = 0; i < 3; i++) {
                 log.log("a thing", new IllegalStateException("made up"));

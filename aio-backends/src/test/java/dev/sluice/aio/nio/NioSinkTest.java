@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.loop.HandDrivenLoop;
-import dev.sluice.aio.loop.LoggedLines;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
@@ -413,7 +413,7 @@ class NioSinkTest {
         BlockRequest lost = request(TestIo.read(0, 512));
         assertThat(nio.submit(lost)).isTrue();
         nio.flush();
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             loop.close();
             loop.ticks(2);
             loop.advance(10_000 * MILLIS);
@@ -467,7 +467,7 @@ class NioSinkTest {
     @Test
     void shouldCompleteTheOthersIfOneCompletionThrows() throws IOException {
         BlockSink nio = open(false);
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             assertThat(nio.submit(new Throwing(loop))).isTrue();
             assertThat(result(nio, TestIo.read(0, 512))).isEqualTo(512);
             assertThat(nio.inFlight()).isZero();

@@ -3,7 +3,7 @@ package dev.sluice.aio.nothing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.aio.loop.LoggedLines;
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
@@ -114,7 +114,7 @@ class NullSinkTest {
 
     @Test
     void shouldCompleteTheOthersIfOneThrows() {
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             assertThat(sink.submit(flush(0, () -> {
                         throw new IllegalStateException("made up");
                     })))

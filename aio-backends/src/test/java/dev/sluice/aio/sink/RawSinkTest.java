@@ -3,7 +3,7 @@ package dev.sluice.aio.sink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.aio.loop.LoggedLines;
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
@@ -278,7 +278,7 @@ class RawSinkTest {
 
     @Test
     void shouldFailTheRequestWhoseStartThrowsAndNoOther() throws IOException {
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             rig.sink.throwsBefore = new AssertionError("made up");
             TestIo thrown = rig.add(read(0));
@@ -306,7 +306,7 @@ class RawSinkTest {
 
     @Test
     void shouldFailTheRequestWhoseCompletionThrowsAndNoOther() throws IOException {
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             TestIo thrown = rig.submit(read(0));
             TestIo next = rig.submit(read(1));
@@ -325,7 +325,7 @@ class RawSinkTest {
 
     @Test
     void shouldOnlyLogACompletionOfAFreeSlot() throws IOException {
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             TestIo other = rig.submit(read(0));
             rig.sink.collect(1, SECTOR);
@@ -338,7 +338,7 @@ class RawSinkTest {
 
     @Test
     void shouldFreeTheSlotOfARequestWhoseListenerThrows() throws IOException {
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             Hooked hooked = new Hooked(rig, () -> {
                 throw new IllegalStateException("made up");
@@ -501,13 +501,13 @@ class RawSinkTest {
 
     @Test
     void shouldTellOfItsEndWhateverFailsOnTheWay() throws IOException {
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             rig.sink.throwsAtRelease = new IllegalStateException("made up");
             rig.sink.close();
             assertThat(logged.containing("closing a sink failed")).hasSize(1);
         }
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             assertThat(rig.sink.bounceBuffers.take()).isNotZero();
             rig.sink.close();

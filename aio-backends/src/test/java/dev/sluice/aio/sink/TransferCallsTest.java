@@ -2,7 +2,7 @@ package dev.sluice.aio.sink;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.aio.loop.LoggedLines;
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
@@ -363,7 +363,7 @@ class TransferCallsTest {
 
     @Test
     void shouldGoThroughThePageCacheIfODirectIsRefusedAndWarnOnce() throws IOException {
-        try (LoggedLines logged = new LoggedLines();
+        try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
             TestIo write = rig.submit(TestIo.write(0, bytes(8192)).asDurable());
             rig.end(-Errno.EINVAL);

@@ -3,7 +3,7 @@ package dev.sluice.aio.threads;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.aio.loop.LoggedLines;
+import dev.sluice.linux.CapturedLog;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -232,7 +232,7 @@ class CallThreadsTest {
     void shouldAskForAFurtherThreadAgainAfterPausesThatDoubleToAMinute() throws Exception {
         CallThreads threads = noted(3);
         CountDownLatch hold = new CountDownLatch(1);
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             assertThat(threads.run(waitingFor(hold))).isTrue();
             refusals = 9;
             assertThat(threads.run(() -> {})).isTrue();
@@ -282,7 +282,7 @@ class CallThreadsTest {
     @Test
     void shouldLogWhatACallThrows() throws Exception {
         CallThreads threads = noted(1);
-        try (LoggedLines logged = new LoggedLines()) {
+        try (CapturedLog logged = new CapturedLog()) {
             assertThat(threads.run(() -> {
                 throw new AssertionError("made up");
             })).isTrue();

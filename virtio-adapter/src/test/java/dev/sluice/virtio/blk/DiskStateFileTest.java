@@ -3,7 +3,7 @@ package dev.sluice.virtio.blk;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.virtio.queue.LogLines;
+import dev.sluice.linux.CapturedLog;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -84,9 +84,9 @@ final class DiskStateFileTest {
             String message = "state file " + path() + ": " + reasons.get(i) + ": make room for it, or name another one (--state-file)";
             assertThatThrownBy(() -> file.save(false)).isInstanceOf(IOException.class).hasMessage(message).hasCause(failure);
             assertThat(path()).doesNotExist();
-            try (LogLines log = LogLines.of(DiskStateFile.class)) {
+            try (CapturedLog log = new CapturedLog()) {
                 file.trySave(false);
-                assertThat(log.lines()).containsExactly("WARN: " + message);
+                assertThat(log.of(DiskStateFile.class)).containsExactly("WARN: " + message);
             }
         }
         Path nowhere = directory.resolve("missing").resolve("disk.state");
@@ -111,9 +111,9 @@ final class DiskStateFileTest {
         Files.write(path(), new byte[bytes]);
         DiskStateFile file = new DiskStateFile(path());
         String tooLong = "has " + bytes + " bytes, which no state file has";
-        try (LogLines log = LogLines.of(DiskStateFile.class)) {
+        try (CapturedLog log = new CapturedLog()) {
             assertThat(file.writeback()).isFalse();
-            assertThat(log.lines())
+            assertThat(log.of(DiskStateFile.class))
                     .containsExactly("WARN: state file " + path() + ": " + (bytes > 4096 ? tooLong : "is not a state file of this version")
                             + "; the disk is write-through until the guest sets its cache mode: remove the file for writeback");
         }
@@ -143,9 +143,9 @@ final class DiskStateFileTest {
     void shouldNeitherReadNorReplaceADirectory() {
         for (Path other : List.of(directory, Path.of("/"))) {
             DiskStateFile file = new DiskStateFile(other);
-            try (LogLines log = LogLines.of(DiskStateFile.class)) {
+            try (CapturedLog log = new CapturedLog()) {
                 assertThat(file.writeback()).isFalse();
-                assertThat(log.lines()).singleElement().asString().contains("state file " + other + ": is not a regular file; the disk is write-through");
+                assertThat(log.of(DiskStateFile.class)).singleElement().asString().contains("state file " + other + ": is not a regular file; the disk is write-through");
             }
             assertThatThrownBy(() -> file.save(true)).hasMessageContaining("is not a regular file");
             assertThat(other).isDirectory();

@@ -2,12 +2,12 @@ package dev.sluice.virtio.blk;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
-import dev.sluice.virtio.queue.LogLines;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -98,10 +98,10 @@ final class GuardedObserverTest {
         for (int i = 0; i < EVENTS.size(); i++) {
             boolean connection = i == EVENTS.size() - 1;
             GuardedObserver observer = new GuardedObserver(throwing(), connection ? GuardedObserver.NO_QUEUE : 5);
-            try (LogLines log = LogLines.of(GuardedObserver.class)) {
+            try (CapturedLog log = new CapturedLog()) {
                 EVENTS.get(i).accept(observer);
                 String whose = connection ? "connection" : "queue 5";
-                assertThat(log.lines()).containsExactly("ERROR: " + whose + ": the observer of the pipeline failed, 1 times so far");
+                assertThat(log.of(GuardedObserver.class)).containsExactly("ERROR: " + whose + ": the observer of the pipeline failed, 1 times so far");
             }
         }
     }
@@ -109,11 +109,11 @@ final class GuardedObserverTest {
     @Test
     void shouldLogRepeatedFailuresRarely() {
         GuardedObserver observer = new GuardedObserver(throwing(), 0);
-        try (LogLines log = LogLines.of(GuardedObserver.class)) {
+        try (CapturedLog log = new CapturedLog()) {
             for (int i = 0; i < 100; i++) {
                 EVENTS.get(i % EVENTS.size()).accept(observer);
             }
-            assertThat(log.lines()).hasSize(7).last().asString().endsWith(", 64 times so far");
+            assertThat(log.of(GuardedObserver.class)).hasSize(7).last().asString().endsWith(", 64 times so far");
         }
     }
 }

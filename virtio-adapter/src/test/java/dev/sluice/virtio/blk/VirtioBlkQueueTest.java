@@ -4,6 +4,7 @@ import static dev.sluice.virtio.blk.QueueUnderTest.F_NEXT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
@@ -13,7 +14,6 @@ import dev.sluice.virtio.blk.QueueUnderTest.Used;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.layout.VirtqUsed;
 import dev.sluice.virtio.queue.GuestMemory;
-import dev.sluice.virtio.queue.LogLines;
 import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -58,9 +58,9 @@ final class VirtioBlkQueueTest extends BareQueue {
         guest.desc(7, DATA, 0, F_NEXT, 7);
         guest.offer(7);
         guest.publish();
-        try (LogLines log = LogLines.of(ChainLog.class)) {
+        try (CapturedLog log = new CapturedLog()) {
             assertThat(queue.poll()).isNull();
-            assertThat(log.lines()).singleElement().asString().startsWith("WARN: queue 0: request of head 7 is malformed: VIRTIO 1.3 §2.7.5: chain is longer");
+            assertThat(log.of(ChainLog.class)).singleElement().asString().startsWith("WARN: queue 0: request of head 7 is malformed: VIRTIO 1.3 §2.7.5: chain is longer");
         }
         assertThat(usedAfterTick()).containsExactly(new Used(7, 0));
     }

@@ -11,6 +11,7 @@ import static dev.sluice.virtio.blk.QueueUnderTest.HEAP;
 import static dev.sluice.virtio.blk.QueueUnderTest.STATUS_UNTOUCHED;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;
 import dev.sluice.pipeline.BlockGeometry;
@@ -20,7 +21,6 @@ import dev.sluice.virtio.blk.QueueUnderTest.Used;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.GuestMemory;
-import dev.sluice.virtio.queue.LogLines;
 import dev.sluice.virtio.queue.MemoryRegion;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -125,9 +125,9 @@ final class VirtioBlkRequestTest {
         guest.events.completed.clear();
         guest.loop.advanceNanos(2_000_000_000L);
         guest.loop.tick();
-        try (LogLines log = LogLines.of(ChainLog.class)) {
+        try (CapturedLog log = new CapturedLog()) {
             assertThat(guest.queue.poll()).isNull();
-            assertThat(log.lines()).singleElement().asString().contains("request of head 0 is malformed: " + rule + "; it fails");
+            assertThat(log.of(ChainLog.class)).singleElement().asString().contains("request of head 0 is malformed: " + rule + "; it fails");
         }
         requireUsed(statusWritten ? 1 : 0, statusWritten ? IOERR : STATUS_UNTOUCHED);
         assertThat(guest.events.completed).isEmpty();

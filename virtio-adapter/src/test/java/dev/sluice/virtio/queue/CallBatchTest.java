@@ -2,6 +2,7 @@ package dev.sluice.virtio.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
@@ -60,7 +61,7 @@ final class CallBatchTest {
     @ParameterizedTest
     @EnumSource
     void shouldNotBlockWhenAnEventfdIsFullAndBlocking(Way way) throws IOException {
-        try (LogLines log = LogLines.of(CallBatch.class);
+        try (CapturedLog log = new CapturedLog();
                 ManualLoop loop = new ManualLoop();
                 CallBatch calls = way.open(loop);
                 Fd full = full();
@@ -73,7 +74,7 @@ final class CallBatchTest {
             assertThat(EventFd.drain(next.number())).isEqualTo(10);
             // A call is pending in a full counter: there is nothing to make again.
             assertThat(calls.withdraw(full.number())).isFalse();
-            assertThat(log.lines()).noneMatch(line -> line.contains("not taken"));
+            assertThat(log.of(CallBatch.class)).noneMatch(line -> line.contains("not taken"));
         }
     }
 
@@ -135,14 +136,14 @@ final class CallBatchTest {
 
     @Test
     void shouldDoWithoutAnAioContextThatCannotBeHadOrUsed() throws IOException {
-        try (LogLines log = LogLines.of(CallBatch.class);
+        try (CapturedLog log = new CapturedLog();
                 ManualLoop loop = new ManualLoop();
                 Fd fd = Fd.adopt(EventFd.create(0, EventFd.EFD_NONBLOCK))) {
             SimulatedAio none = SimulatedAio.unavailable(Errno.EAGAIN);
             try (CallBatch calls = new CallBatch(loop, none)) {
                 calls.add(fd.number());
             }
-            assertThat(log.lines()).singleElement().asString().startsWith("WARN: no Linux AIO context for calls (EAGAIN").contains("/proc/sys/fs/aio-max-nr");
+            assertThat(log.of(CallBatch.class)).singleElement().asString().startsWith("WARN: no Linux AIO context for calls (EAGAIN").contains("/proc/sys/fs/aio-max-nr");
             assertThat(EventFd.drain(fd.number())).isEqualTo(1);
             SimulatedAio strange = new SimulatedAio();
             strange.changeLayout();
@@ -155,7 +156,7 @@ final class CallBatchTest {
             assertThat(strange.batches).isEmpty();
             assertThat(none.destroyed).isZero();
             assertThat(strange.destroyed).isOne();
-            assertThat(log.lines()).hasSize(1);
+            assertThat(log.of(CallBatch.class)).hasSize(1);
         }
     }
 
@@ -232,7 +233,7 @@ final class CallBatchTest {
         aio.refuse(500, errno);
         aio.mostTaken = 1;
         boolean unusable = errno == Errno.EPERM || errno == Errno.ENOSYS;
-        try (LogLines log = LogLines.of(CallBatch.class);
+        try (CapturedLog log = new CapturedLog();
                 ManualLoop loop = new ManualLoop();
                 CallBatch calls = new CallBatch(loop, aio)) {
             fds.forEach(fd -> calls.add(fd.number()));
@@ -249,10 +250,10 @@ final class CallBatchTest {
             assertThat(aio.destroyed).isEqualTo(unusable ? 1 : 0);
             if (unusable) {
                 assertThat(aio.batches).as("tried once").hasSize(1);
-                assertThat(log.lines()).hasSize(2).last().asString().startsWith("WARN: manual-loop: calls do without Linux AIO: io_submit: ");
+                assertThat(log.of(CallBatch.class)).hasSize(2).last().asString().startsWith("WARN: manual-loop: calls do without Linux AIO: io_submit: ");
             } else {
-                assertThat(log.lines()).hasSize(9).allMatch(line -> line.contains("a call to a driver was not taken"));
-                assertThat(log.lines().getLast()).contains(", 256 times so far: " + Errno.describe(-errno));
+                assertThat(log.of(CallBatch.class)).hasSize(9).allMatch(line -> line.contains("a call to a driver was not taken"));
+                assertThat(log.of(CallBatch.class).getLast()).contains(", 256 times so far: " + Errno.describe(-errno));
             }
         }
         assertThat(aio.destroyed).isOne();
@@ -308,14 +309,14 @@ final class CallBatchTest {
     @ParameterizedTest
     @EnumSource
     void shouldForgetACallOfWhatIsNoEventfd(Way way) throws IOException {
-        try (LogLines log = LogLines.of(CallBatch.class);
+        try (CapturedLog log = new CapturedLog();
                 ManualLoop loop = new ManualLoop();
                 CallBatch calls = way.open(loop);
                 Fd zero = Fd.adopt(LinuxFile.open("/dev/zero", LinuxFile.O_RDONLY, 0))) {
             calls.add(zero.number());
             int _ = loop.tickUntilIdle();
             assertThat(calls.withdraw(zero.number())).isFalse();
-            assertThat(log.lines()).last().asString().contains("manual-loop: a call to a driver was not taken, 1 times so far: ");
+            assertThat(log.of(CallBatch.class)).last().asString().contains("manual-loop: a call to a driver was not taken, 1 times so far: ");
         }
     }
 

@@ -5,82 +5,144 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Iovec;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
-import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is given out together never overlaps, and what was given out once is not given out again before it has come back. */
-class IovecSlabTest {
-    private static final int SLOTS = 600;
-    private static final int SEGMENTS = 126;
-    private static final int LARGE = 5;
-    private static final int MOST_SEGMENTS = 1024;
-    private static final int LARGEST = 3;
+/** Every block has its own memory, is handed out once, and is missed when it does not come back. */
+final class IovecSlabTest {
+    private static final int SLOTS = 513;
+    private static final int SEGMENTS = 30;
+    private static final int LARGE = 3;
+    private static final int MOST_SEGMENTS = 100;
+    private static final int LARGEST = 2;
+    /** Beyond the segments: two, and 16 for buffers that span regions. */
+    private static final int SPARE = 18;
 
     private static IovecSlab slab() {
         return new IovecSlab(SLOTS, SEGMENTS, LARGE, MOST_SEGMENTS, LARGEST);
     }
 
-    private static List<Integer> takeAll(IovecSlab slab) {
-        List<Integer> taken = new ArrayList<>();
-        for (int i = 0; i < LARGE; i++) {
-            taken.add(slab.takeLarge());
-        }
-        assertThat(slab.takeLarge()).isEqualTo(IovecSlab.EXHAUSTED);
-        for (int i = 0; i < LARGEST; i++) {
-            taken.add(slab.takeLargest());
-        }
-        assertThat(slab.takeLargest()).isEqualTo(IovecSlab.EXHAUSTED);
-        assertThat(taken).doesNotContain(IovecSlab.EXHAUSTED).doesNotHaveDuplicates();
-        return taken;
-    }
+    private record Block(long address, int iovecs) {}
 
     @Test
-    void shouldNeverOverlapWhenEverythingIsGivenOut() {
+    void shouldGiveEachRequestAndEachBlockMemoryOfItsOwn() {
         try (IovecSlab slab = slab()) {
-            TreeMap<Long, Long> ends = new TreeMap<>();
+            List<Block> blocks = new ArrayList<>();
+            List<Integer> taken = new ArrayList<>();
+            for (int i = 0; i < LARGE; i++) {
+                taken.add(slab.takeLarge());
+                assertThat(slab.capacity(taken.getLast())).isEqualTo(SEGMENTS + SPARE);
+                assertThat(slab.isLargest(taken.getLast())).isFalse();
+            }
+            for (int i = 0; i < LARGEST; i++) {
+                taken.add(slab.takeLargest());
+                assertThat(slab.capacity(taken.getLast())).isEqualTo(MOST_SEGMENTS + SPARE);
+                assertThat(slab.isLargest(taken.getLast())).isTrue();
+            }
+            assertThat(taken).doesNotHaveDuplicates().doesNotContain(IovecSlab.EXHAUSTED);
+            for (int number : taken) {
+                blocks.add(new Block(slab.address(number), slab.capacity(number)));
+            }
             for (int slot = 0; slot < SLOTS; slot++) {
-                ends.put(slab.inline(slot), slab.inline(slot) + (long) IovecSlab.INLINE * Iovec.SIZE);
+                blocks.add(new Block(slab.inline(slot), IovecSlab.INLINE));
+                assertThat(slab.inline(slot)).isEqualTo(blocks.getLast().address());
             }
-            List<Integer> blocks = takeAll(slab);
-            for (int block : blocks) {
-                assertThat(slab.capacity(block)).isGreaterThanOrEqualTo(slab.isLargest(block) ? MOST_SEGMENTS : SEGMENTS);
-                ends.put(slab.address(block), slab.address(block) + (long) slab.capacity(block) * Iovec.SIZE);
-            }
-            assertThat(ends).as("different addresses").hasSize(SLOTS + LARGE + LARGEST);
-            long end = 0;
-            for (var range : ends.entrySet()) {
-                assertThat(range.getKey()).as("begins where the one before has ended, or later").isGreaterThanOrEqualTo(end);
-                end = range.getValue();
-            }
-            blocks.forEach(slab::giveBack);
+            requireDisjoint(blocks);
+            taken.forEach(slab::giveBack);
         }
     }
 
+    /** What is written to one is seen in no other. */
+    private static void requireDisjoint(List<Block> blocks) {
+        long mark = 0;
+        for (Block block : blocks) {
+            for (int i = 0; i < block.iovecs(); i++, mark++) {
+                Iovec.set(block.address(), i, mark, ~mark);
+            }
+        }
+        mark = 0;
+        HashSet<Long> bases = new HashSet<>();
+        for (Block block : blocks) {
+            for (int i = 0; i < block.iovecs(); i++, mark++) {
+                assertThat(Iovec.base(block.address(), i)).isEqualTo(mark);
+                assertThat(Iovec.length(block.address(), i)).isEqualTo(~mark);
+                bases.add(block.address() + (long) i * Iovec.SIZE);
+            }
+        }
+        assertThat(bases).hasSize((int) mark);
+    }
+
     @Test
-    void shouldGiveABlockOutAgainOnceItHasComeBack() {
+    void shouldBeExhaustedUntilABlockOfThatSizeComesBack() {
         try (IovecSlab slab = slab()) {
-            List<Integer> blocks = takeAll(slab);
-            assertThat(slab.takeLarge()).isEqualTo(IovecSlab.EXHAUSTED);
+            List<Integer> large = List.of(slab.takeLarge(), slab.takeLarge(), slab.takeLarge());
             assertThat(slab.available()).isFalse();
-            slab.giveBack(blocks.getLast());
-            assertThat(slab.available()).as("one of another size").isFalse();
-            slab.giveBack(blocks.getFirst());
-            assertThat(slab.available()).isTrue();
-            assertThat(slab.takeLarge()).isEqualTo(blocks.getFirst());
-            assertThat(slab.takeLargest()).isEqualTo(blocks.getLast());
+            assertThat(slab.takeLarge()).isEqualTo(IovecSlab.EXHAUSTED);
+            List<Integer> largest = List.of(slab.takeLargest(), slab.takeLargest());
             assertThat(slab.takeLargest()).isEqualTo(IovecSlab.EXHAUSTED);
             assertThat(slab.available()).isFalse();
-            blocks.forEach(slab::giveBack);
+
+            // It was the largest that was wanted last: a large one is no help.
+            slab.giveBack(large.get(1));
+            assertThat(slab.available()).isFalse();
+            slab.giveBack(largest.get(0));
+            assertThat(slab.available()).isTrue();
+            long before = slab.address(largest.get(0));
+            assertThat(slab.takeLargest()).isEqualTo(largest.get(0));
+            assertThat(slab.address(largest.get(0))).isEqualTo(before);
+            assertThat(slab.available()).isFalse();
+            assertThat(slab.takeLarge()).isEqualTo(large.get(1));
+            assertThat(slab.takeLarge()).isEqualTo(IovecSlab.EXHAUSTED);
+            slab.giveBack(largest.get(1));
+            assertThat(slab.available()).isFalse();
+            slab.giveBack(large.get(0));
+            assertThat(slab.available()).isTrue();
+
+            slab.giveBack(large.get(1));
+            slab.giveBack(large.get(2));
+            slab.giveBack(largest.get(0));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 255, 256, 257, 512})
+    void shouldHaveInlineIovecsForItsSlotsAndNoMore(int slots) {
+        try (IovecSlab slab = new IovecSlab(slots, SEGMENTS, 1, MOST_SEGMENTS, 1)) {
+            assertThat(slab.inline(slots - 1)).isNotZero();
+            // Parts of 256 slots each: the first slot of a part that is not needed does not exist.
+            int behind = (slots + 255) / 256 * 256;
+            assertThatThrownBy(() -> slab.inline(behind)).isInstanceOf(IndexOutOfBoundsException.class);
         }
     }
 
     @Test
-    void shouldSayWhenABlockDidNotComeBack() {
+    void shouldFreeAllMemoryWhenItIsClosed() {
         IovecSlab slab = slab();
-        int block = slab.takeLargest();
-        assertThatThrownBy(slab::close).isInstanceOf(AssertionError.class).hasMessageContaining("did not come back");
-        slab.giveBack(block);
+        int large = slab.takeLarge();
+        int largest = slab.takeLargest();
+        long _ = slab.inline(300);
+        slab.giveBack(large);
+        slab.giveBack(largest);
+        slab.close();
+        assertThatThrownBy(() -> slab.address(large)).hasMessage("native block is closed");
+        assertThatThrownBy(() -> slab.address(largest)).hasMessage("native block is closed");
+        assertThatThrownBy(() -> slab.inline(300)).hasMessage("native block is closed");
+    }
+
+    @Test
+    void shouldMissABlockThatDoesNotComeBack() {
+        IovecSlab slab = slab();
+        int large = slab.takeLarge();
+        int other = slab.takeLarge();
+        assertThatThrownBy(slab::close).isInstanceOf(AssertionError.class).hasMessage("2 iovec blocks did not come back");
+        slab.giveBack(large);
+        slab.giveBack(other);
+        int largest = slab.takeLargest();
+        assertThatThrownBy(slab::close).isInstanceOf(AssertionError.class).hasMessage("1 of the largest iovec blocks did not come back");
+        slab.giveBack(largest);
         slab.close();
     }
 }

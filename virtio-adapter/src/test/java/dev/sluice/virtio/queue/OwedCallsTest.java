@@ -2,6 +2,7 @@ package dev.sluice.virtio.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
@@ -101,14 +102,14 @@ final class OwedCallsTest {
     @Test
     void shouldNotTakeAnErrorOfWriteForOneOfAio() throws IOException {
         SimulatedAio none = SimulatedAio.unavailable(Errno.EAGAIN);
-        try (LogLines log = LogLines.of(CallBatch.class);
+        try (CapturedLog log = new CapturedLog();
                 ManualLoop loop = new ManualLoop();
                 CallBatch calls = new CallBatch(loop, none);
                 Fd sealed = Fd.adopt(Memfd.create("sealed", Memfd.MFD_ALLOW_SEALING))) {
             assertThat(Memfd.addSeals(sealed.number(), Memfd.F_SEAL_WRITE | Memfd.F_SEAL_GROW)).isZero();
             calls.add(sealed.number());
             int _ = loop.tickUntilIdle();
-            assertThat(log.lines()).hasSize(2).last().asString().contains("a call to a driver was not taken, 1 times so far: EPERM");
+            assertThat(log.of(CallBatch.class)).hasSize(2).last().asString().contains("a call to a driver was not taken, 1 times so far: EPERM");
             assertThat(none.destroyed).isZero();
             assertThat(calls.withdraw(sealed.number())).isTrue();
         }

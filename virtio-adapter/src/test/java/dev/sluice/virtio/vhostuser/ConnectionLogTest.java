@@ -2,6 +2,7 @@ package dev.sluice.virtio.vhostuser;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.pipeline.LogLimiter;
 import org.junit.jupiter.api.Test;
 

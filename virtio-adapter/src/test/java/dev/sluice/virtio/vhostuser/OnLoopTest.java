@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.CapturedLog;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;

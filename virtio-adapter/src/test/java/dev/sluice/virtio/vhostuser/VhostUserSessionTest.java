@@ -2,6 +2,7 @@ package dev.sluice.virtio.vhostuser;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.EventFd;
 import dev.sluice.virtio.driver.VhostUserMessage;
 import dev.sluice.virtio.layout.VhostUser;
