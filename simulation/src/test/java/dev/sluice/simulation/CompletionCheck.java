@@ -104,7 +104,7 @@ final class CompletionCheck {
             case BEYOND -> status == IOERR;
             case FLUSH -> kernel.syncFailedSince(request.failuresBefore);
             case READ -> kernel.failedSince(request.failuresBefore, (long) request.sector * DiskModel.SECTOR, request.bytes());
-            case WRITE, DISCARD, WRITE_ZEROES -> (request.durable && kernel.syncFailedSince(request.failuresBefore))
+            case WRITE, DISCARD, WRITE_ZEROES -> (request.mayNeedSync && kernel.syncFailedSince(request.failuresBefore))
                     || kernel.failedSince(request.failuresBefore, (long) request.sector * DiskModel.SECTOR, (long) request.sectors * DiskModel.SECTOR);
             case GET_ID -> false;
         };

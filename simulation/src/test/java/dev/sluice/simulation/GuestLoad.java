@@ -100,7 +100,7 @@ final class GuestLoad {
         GuestRequest request = new GuestRequest(kind, sector, sectors, region, null);
         request.stopsBefore = stops.getAsLong();
         request.unmap = unmap;
-        request.durable = guest.writeThrough();
+        request.madeInMode(guest.writeThrough());
         request.unsupported = !supported(kind);
         return request;
     }

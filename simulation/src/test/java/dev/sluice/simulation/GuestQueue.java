@@ -108,11 +108,11 @@ final class GuestQueue implements AutoCloseable {
         long _ = EventFd.drain(call.number());
     }
 
-    /** What is in the ring need not be durable when it is acknowledged. */
-    void promiseNothing() {
+    /** The next process executes what is left in the ring, in the cache mode that it has. */
+    void processStarted(boolean writeThrough) {
         for (GuestRequest request : requests) {
             if (request != null) {
-                request.durable = false;
+                request.mayBeExecutedInMode(writeThrough);
             }
         }
     }
@@ -381,6 +381,8 @@ final class GuestQueue implements AutoCloseable {
         }
         while (usedIdx != shown) {
             int slot = usedIdx & Layout.QUEUE_MASK;
+            // The device may have written it in this same step.
+            allowElement(usedIdx);
             complete(VirtqUsed.elementId(memory, Layout.USED, slot), VirtqUsed.elementLen(memory, Layout.USED, slot));
             usedIdx = (usedIdx + 1) & 0xFFFF;
         }
@@ -442,11 +444,15 @@ final class GuestQueue implements AutoCloseable {
         // A head that a hostile driver has made available twice is completed twice.
         int elements = broken ? SIZE : outstanding;
         for (int i = 0; i < elements; i++) {
-            rings.changed(base + Layout.USED + VirtqUsed.RING + (long) ((usedIdx + i) & Layout.QUEUE_MASK) * VirtqUsed.ELEMENT_SIZE, VirtqUsed.ELEMENT_SIZE);
+            allowElement(usedIdx + i);
         }
         if (eventIdx) {
             rings.changed(base + Layout.USED + VirtqUsed.RING + (long) SIZE * VirtqUsed.ELEMENT_SIZE, 2);
         }
+    }
+
+    private void allowElement(int idx) {
+        rings.changed(base + Layout.USED + VirtqUsed.RING + (long) (idx & Layout.QUEUE_MASK) * VirtqUsed.ELEMENT_SIZE, VirtqUsed.ELEMENT_SIZE);
     }
 
     String state() {

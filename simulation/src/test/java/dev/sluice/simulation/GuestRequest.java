@@ -63,7 +63,10 @@ final class GuestRequest {
     boolean extraBuffers;
     final List<Integer> descriptors = new ArrayList<>();
     long stamp;
+    /** Has to be durable when it is acknowledged. */
     boolean durable;
+    /** May need a sync, and so fail with one. */
+    boolean mayNeedSync;
     boolean unmap;
     /** The feature was not negotiated. */
     boolean unsupported;
@@ -78,6 +81,18 @@ final class GuestRequest {
         this.sectors = sectors;
         this.region = region;
         this.flaw = flaw;
+    }
+
+    /** The cache mode in which it is made available. */
+    void madeInMode(boolean writeThrough) {
+        durable = writeThrough;
+        mayNeedSync = writeThrough;
+    }
+
+    /** It may be executed in this cache mode instead, by the next process. */
+    void mayBeExecutedInMode(boolean writeThrough) {
+        durable &= writeThrough;
+        mayNeedSync |= writeThrough;
     }
 
     int bytes() {

@@ -219,7 +219,8 @@ final class SimulatedGuest implements AutoCloseable {
         toSend.add(new Message("GET_VRING_BASE", VhostUser.GET_VRING_BASE, state(queue.index, 0), new int[0], true, reply -> {
             queue.running = false;
             int base = VhostUser.u32(reply, 4);
-            require(base == queue.deviceUsedIdx(), "queue " + queue.index + " stopped at " + base + " with the used index at " + queue.deviceUsedIdx());
+            // Nothing is published of a ring that the guest has broken meanwhile.
+            require(queue.broken || base == queue.deviceUsedIdx(), "queue " + queue.index + " stopped at " + base + " with the used index at " + queue.deviceUsedIdx());
             start(queue, base);
         }));
     }
@@ -239,10 +240,7 @@ final class SimulatedGuest implements AutoCloseable {
     void processStarted(boolean stateFileValid) {
         refusedWriteThrough = false;
         writeback &= stateFileValid;
-        if (!writeThrough()) {
-            // What was refused before is not promised by the next process, which executes what is left in the rings.
-            queues.forEach(GuestQueue::promiseNothing);
-        }
+        queues.forEach(queue -> queue.processStarted(writeThrough()));
     }
 
     void cacheMode(boolean through) {
