@@ -9,6 +9,13 @@ public interface IoLoopProvider {
     /** The name behind {@code --loop}, for instance {@code io_uring}. */
     String name();
 
+    /**
+     * Rank of this kind where {@code auto} chooses: of those that work here the highest is taken. 0, the default, comes after all that Sluice brings along.
+     */
+    default int preference() {
+        return 0;
+    }
+
     /** Why this kind cannot work on this machine, with what to do about it; empty where it can. */
     Optional<String> unavailable();
 

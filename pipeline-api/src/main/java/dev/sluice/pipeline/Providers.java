@@ -16,8 +16,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Finds backends, loops and stages on the class path by name, or takes the best that works here: backends in the order io_uring, linux-aio, nio, others; of
- * loops the best that fits. One log line says what was taken and why the others were not.
+ * Finds backends, loops and stages on the class path by name, or takes the best that works here: the backend with the highest
+ * {@link BlockBackendProvider#preference}, and of the loops that it runs on the first in its own order, then by {@link IoLoopProvider#preference}. One log line
+ * says what was taken and why the others were not.
  *
  * <p><b>Threading:</b> any thread; set-up only. <b>Failure:</b> {@link IOException} with one line that says what there is and why it cannot be used.
  */
@@ -26,8 +27,6 @@ public final class Providers {
     public static final String AUTO = "auto";
 
     private static final Logger LOG = LoggerFactory.getLogger(Providers.class);
-    private static final List<String> BACKENDS = List.of("io_uring", "linux-aio", "nio");
-    private static final List<String> LOOPS = List.of("io_uring", "epoll", "thread");
 
     private Providers() {}
 
@@ -298,17 +297,16 @@ public final class Providers {
     private static List<BlockBackendProvider> backends() {
         List<BlockBackendProvider> found = new ArrayList<>();
         ServiceLoader.load(BlockBackendProvider.class).forEach(found::add);
-        found.sort(Comparator.comparingInt(provider -> rank(BACKENDS, provider.name())));
+        found.sort(Comparator.comparingInt(BlockBackendProvider::preference).reversed());
         return found;
     }
 
-    /** Those that a backend prefers first, then in the usual order. */
+    /** Those that a backend prefers first, then by their own preference. */
     private static List<IoLoopProvider> loops(List<String> preferred) {
-        List<String> order = new ArrayList<>(preferred);
-        order.addAll(LOOPS);
         List<IoLoopProvider> found = new ArrayList<>();
         ServiceLoader.load(IoLoopProvider.class).forEach(found::add);
-        found.sort(Comparator.comparingInt(provider -> rank(order, provider.name())));
+        found.sort(Comparator.comparingInt((IoLoopProvider provider) -> rank(preferred, provider.name()))
+                .thenComparing(Comparator.comparingInt(IoLoopProvider::preference).reversed()));
         return found;
     }
 
@@ -325,7 +323,7 @@ public final class Providers {
         List<String> known = new ArrayList<>();
         backends().forEach(provider -> known.add("backend " + provider.name()));
         loops(List.of()).forEach(provider -> known.add("loop " + provider.name()));
-        String there = known.isEmpty() ? "none is on the class path: add sluice-aio-backends" : "on the class path: " + String.join(", ", known);
+        String there = known.isEmpty() ? "none is on the class path: add a module that has some" : "on the class path: " + String.join(", ", known);
         return new IOException("no " + asked + " can be used; " + (passedOver.isEmpty() ? there : String.join("; ", passedOver)));
     }
 }

@@ -98,9 +98,16 @@ final class FakeProviders implements AutoCloseable {
 
     abstract static class Backend implements BlockBackendProvider {
         private final String name;
+        private final int preference;
 
-        Backend(String name) {
+        Backend(String name, int preference) {
             this.name = name;
+            this.preference = preference;
+        }
+
+        @Override
+        public int preference() {
+            return preference;
         }
 
         @Override
@@ -131,33 +138,40 @@ final class FakeProviders implements AutoCloseable {
 
     public static final class Tape extends Backend {
         public Tape() {
-            super("tape");
+            super("tape", 0);
         }
     }
 
     public static final class Nio extends Backend {
         public Nio() {
-            super("nio");
+            super("nio", 10);
         }
     }
 
     public static final class LinuxAio extends Backend {
         public LinuxAio() {
-            super("linux-aio");
+            super("linux-aio", 20);
         }
     }
 
     public static final class Uring extends Backend {
         public Uring() {
-            super("io_uring");
+            super("io_uring", 30);
         }
     }
 
     abstract static class Loop implements IoLoopProvider {
         private final String name;
+        private final int preference;
 
-        Loop(String name) {
+        Loop(String name, int preference) {
             this.name = name;
+            this.preference = preference;
+        }
+
+        @Override
+        public int preference() {
+            return preference;
         }
 
         @Override
@@ -188,19 +202,19 @@ final class FakeProviders implements AutoCloseable {
 
     public static final class ThreadLoop extends Loop {
         public ThreadLoop() {
-            super("thread");
+            super("thread", 10);
         }
     }
 
     public static final class EpollLoop extends Loop {
         public EpollLoop() {
-            super("epoll");
+            super("epoll", 20);
         }
     }
 
     public static final class UringLoop extends Loop {
         public UringLoop() {
-            super("io_uring");
+            super("io_uring", 30);
         }
     }
 }

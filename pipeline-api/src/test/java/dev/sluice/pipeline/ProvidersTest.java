@@ -41,7 +41,7 @@ class ProvidersTest {
         try (FakeProviders _ = new FakeProviders(List.of(), List.of())) {
             assertThatThrownBy(() -> Providers.choose(Providers.AUTO, Providers.AUTO))
                     .isInstanceOf(IOException.class)
-                    .hasMessage("no backend 'auto' with loop 'auto' can be used; none is on the class path: add sluice-aio-backends");
+                    .hasMessage("no backend 'auto' with loop 'auto' can be used; none is on the class path: add a module that has some");
             assertThatThrownBy(() -> Providers.loop("io_uring", told -> {})).isInstanceOf(IOException.class).hasMessageContaining("no loop 'io_uring'");
             assertThatThrownBy(() -> Providers.open("tape", "", IMAGE)).isInstanceOf(IOException.class).hasMessageContaining("no backend 'tape'");
             assertThatThrownBy(() -> Providers.stage("xts:key", DISK))

@@ -15,6 +15,11 @@ public final class EpollLoopProvider implements IoLoopProvider {
     }
 
     @Override
+    public int preference() {
+        return 20;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         return EpollAvailability.reason();
     }

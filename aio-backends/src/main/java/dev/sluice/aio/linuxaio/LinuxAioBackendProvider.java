@@ -30,6 +30,11 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
     }
 
     @Override
+    public int preference() {
+        return 20;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         return AioLimits.unavailable(DEFAULT_MAX_EVENTS);
     }

@@ -22,6 +22,11 @@ public final class NioBackendProvider implements BlockBackendProvider {
     }
 
     @Override
+    public int preference() {
+        return 10;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         return Optional.empty();
     }

@@ -14,6 +14,11 @@ public final class ThreadLoopProvider implements IoLoopProvider {
     }
 
     @Override
+    public int preference() {
+        return 10;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         return Optional.empty();
     }

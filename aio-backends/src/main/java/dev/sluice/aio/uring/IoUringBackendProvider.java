@@ -26,6 +26,11 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
     }
 
     @Override
+    public int preference() {
+        return 30;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         return IoUringAvailability.reason();
     }

@@ -14,6 +14,11 @@ public final class IoUringLoopProvider implements IoLoopProvider {
     }
 
     @Override
+    public int preference() {
+        return 30;
+    }
+
+    @Override
     public Optional<String> unavailable() {
         return IoUringAvailability.reason();
     }
