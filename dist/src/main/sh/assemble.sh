@@ -7,7 +7,7 @@ sources=$1 image=$2 timestamp=$3 archive=$4 libraries=$5 architecture=$6 native=
 
 mkdir -p "$image/conf" "$image/lib/sluice" "$image/share/bash-completion/completions" "$image/share/doc/sluice"
 install -m 755 "$sources/src/main/sh/sluice" "$image/bin/sluice"
-install -m 644 "$sources/../examples/src/main/resources/dev/sluice/examples/load/jvm.options" "$sources/../examples/src/main/resources/dev/sluice/examples/load/launch.sh" "$image/conf/"
+install -m 644 "$sources/../server/src/main/resources/dev/sluice/server/jvm.options" "$sources/../server/src/main/resources/dev/sluice/server/launch.sh" "$image/conf/"
 install -m 644 "$sources/../LICENSE" "$sources/../README.md" "$sources/../CHANGELOG.md" "$sources/../SECURITY.md" \
     "$sources/src/main/doc/THIRD-PARTY.md" "$sources/target/sbom.json" "$image/share/doc/sluice/"
 cp -r "$sources/target/licenses" "$image/share/doc/sluice/"

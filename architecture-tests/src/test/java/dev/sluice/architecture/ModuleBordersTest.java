@@ -1,5 +1,7 @@
 package dev.sluice.architecture;
 
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static dev.sluice.architecture.CompiledModules.MAIN;
@@ -15,7 +17,7 @@ class ModuleBordersTest {
     private static final String DATA_COPY = "dev.sluice.pipeline.DataCopy";
 
     @ParameterizedTest
-    @ValueSource(strings = {"linux", "pipeline", "device", "aio", "virtio", "metrics", "examples"})
+    @ValueSource(strings = {"linux", "pipeline", "device", "aio", "virtio", "metrics", "server", "bench", "examples"})
     void shouldHaveReadEveryModule(String name) {
         assertThat(MAIN).anyMatch(type -> type.getPackageName().startsWith("dev.sluice." + name));
     }
@@ -56,16 +58,16 @@ class ModuleBordersTest {
     @Test
     void shouldKeepAdaptersAwayFromBackendsAndMetrics() {
         noClasses().that().resideInAPackage("dev.sluice.virtio..")
-                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.examples..", "io.netty..", "io.micrometer..")
-                .because("adapters and backends meet in the command only")
+                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.server..", "dev.sluice.bench..", "dev.sluice.examples..", "io.netty..", "io.micrometer..")
+                .because("adapters and backends meet in the server only")
                 .check(MAIN);
     }
 
     @Test
     void shouldKeepBackendsAwayFromAdaptersAndMetrics() {
         noClasses().that().resideInAPackage("dev.sluice.aio..")
-                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.examples..")
-                .because("adapters and backends meet in the command only")
+                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.server..", "dev.sluice.bench..", "dev.sluice.examples..")
+                .because("adapters and backends meet in the server only")
                 .check(MAIN);
     }
 
@@ -75,6 +77,28 @@ class ModuleBordersTest {
         classes().that().resideInAPackage("dev.sluice.metrics..")
                 .should().onlyDependOnClassesThat()
                 .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "dev.sluice.linux", "io.micrometer..", "io.prometheus..", "org.jspecify..", "java..", "", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepTheServerFromKnowingWhatAddsToItsCommand() {
+        noClasses().that().resideInAPackage("dev.sluice.server..")
+                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.bench..", "dev.sluice.examples..", "dev.sluice.device..")
+                .because("subcommands are found by ServiceLoader")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepBenchAwayFromExamples() {
+        noClasses().that().resideInAPackage("dev.sluice.bench..").should().dependOnClassesThat().resideInAPackage("dev.sluice.examples..").check(MAIN);
+    }
+
+    @Test
+    void shouldKeepExamplesToWhatTheirReadersCanUse() {
+        noClasses().that().resideInAPackage("dev.sluice.examples..")
+                .should().dependOnClassesThat().resideInAPackage("dev.sluice.bench..")
+                .orShould().dependOnClassesThat(resideInAPackage("dev.sluice.server..").and(resideOutsideOfPackage("dev.sluice.server.cli")))
+                .because("they are there to be copied: the public API, and the package of command lines")
                 .check(MAIN);
     }
 

@@ -2,10 +2,10 @@ package dev.sluice.examples;
 
 import dev.sluice.examples.launcher.CopyImage;
 import dev.sluice.examples.launcher.CustomStage;
-import dev.sluice.examples.launcher.Inspect;
 import dev.sluice.examples.launcher.ManyDisks;
 import dev.sluice.examples.launcher.Prometheus;
 import dev.sluice.examples.launcher.ServeDisk;
+import dev.sluice.server.cli.Subcommand;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
@@ -15,13 +15,18 @@ import picocli.CommandLine.Spec;
         name = "example",
         mixinStandardHelpOptions = true,
         description = "Run one of the example programs; their sources are in dev.sluice.examples.launcher.",
-        subcommands = {ServeDisk.class, CustomStage.class, CopyImage.class, Prometheus.class, Inspect.class, ManyDisks.class})
-final class ExampleCommand implements Runnable {
+        subcommands = {ServeDisk.class, CustomStage.class, CopyImage.class, Prometheus.class, ManyDisks.class})
+public final class ExampleCommand implements Runnable, Subcommand {
     @Spec
     private CommandSpec spec;
 
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
-    ExampleCommand() {}
+    public ExampleCommand() {}
+
+    @Override
+    public int helpOrder() {
+        return 50;
+    }
 
     @Override
     public void run() {

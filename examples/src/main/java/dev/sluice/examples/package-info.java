@@ -1,9 +1,6 @@
 /**
- * The {@code sluice} command. Reading order: {@link dev.sluice.examples.SluiceCommand}, {@link dev.sluice.examples.ServeCommand}
- * (a disk for a guest; its parts are in {@code dev.sluice.examples.disk}), {@link dev.sluice.examples.DemoCommand}, {@link dev.sluice.examples.BenchCommand},
- * {@link dev.sluice.examples.ExampleCommand} (programs to copy from, in {@code dev.sluice.examples.launcher}). {@code dev.sluice.examples.cli} is common to all
- * commands. The load of demo and bench is in {@code dev.sluice.examples.load}, the real guest in
- * {@code dev.sluice.examples.guest}, what {@code bench --matrix} measures in {@code dev.sluice.examples.matrix}.
+ * {@code sluice example}: {@link dev.sluice.examples.ExampleCommand} runs the programs of {@code dev.sluice.examples.launcher}, which are there to be copied.
+ * They use the libraries' public API, and of the product only the package of command lines.
  */
 @NullMarked
 package dev.sluice.examples;

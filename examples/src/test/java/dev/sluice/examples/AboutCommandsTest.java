@@ -2,7 +2,8 @@ package dev.sluice.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.examples.cli.Commands;
+import dev.sluice.server.SluiceCommand;
+import dev.sluice.server.cli.Commands;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.util.Set;

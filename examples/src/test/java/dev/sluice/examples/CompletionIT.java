@@ -3,7 +3,9 @@ package dev.sluice.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import dev.sluice.examples.cli.Commands;
+import dev.sluice.server.SluiceCommand;
+import dev.sluice.server.SparseFile;
+import dev.sluice.server.cli.Commands;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;

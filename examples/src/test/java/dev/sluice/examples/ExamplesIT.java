@@ -4,17 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.sluice.server.SluiceProcess;
+import dev.sluice.server.SparseFile;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -32,7 +29,6 @@ import org.junit.jupiter.api.io.TempDir;
 /** The example programs, each from its own {@code main} or as {@code sluice example NAME}. */
 class ExamplesIT {
     private static final long MIB = 1 << 20;
-    private static final Path STORAGE_DAEMON = Path.of("/usr/bin/qemu-storage-daemon");
     private static final long SEED = 20261125;
 
     @TempDir
@@ -323,80 +319,6 @@ class ExamplesIT {
     }
 
     @Test
-    void shouldSayWhatSluiceOffers() throws Exception {
-        try (SluiceProcess serve = SluiceProcess.serve("--blk-file", image, "--socket-path", socket, "--num-queues", 3, "--read-only")) {
-            SluiceProcess.Ended ended = main("Inspect", socket).await();
-            assertThat(ended.status()).as(ended.err()).isZero();
-            assertThat(ended.out()).contains(
-                    "is served by java, process ", "F_VERSION_1", "virtio 1.0 or newer", "BLK_F_RO", "REPLY_ACK", "queues             3 at most",
-                    "8,388,608 bytes (8.0 MiB)", "access             read-only", "segments           126 of a request");
-            // It leaves the disk as it was: a front end connects after it.
-            BlockDriver.open(socket.toString(), BlockDriverOptions.defaults()).close();
-            assertThat(serve.terminate().status()).isZero();
-        }
-    }
-
-    @Test
-    void shouldSayWhatQemuStorageDaemonOffers() throws Exception {
-        assumeThat(STORAGE_DAEMON).as("SKIPPED: inspect on qemu-storage-daemon, which is not installed (apt-get install qemu-system-common)").isExecutable();
-        Process daemon = new ProcessBuilder(
-                        STORAGE_DAEMON.toString(), "--blockdev", "driver=file,node-name=disk,filename=" + image,
-                        "--export", "type=vhost-user-blk,id=export,node-name=disk,num-queues=2,writable=on,addr.type=unix,addr.path=" + socket)
-                .inheritIO()
-                .start();
-        try {
-            long deadline = System.nanoTime() + 30_000_000_000L;
-            while (!Files.exists(socket) && daemon.isAlive() && System.nanoTime() < deadline) {
-                Thread.sleep(20);
-            }
-            SluiceProcess.Ended ended = SluiceProcess.run("example", "inspect", socket);
-            assertThat(ended.status()).as(ended.err()).isZero();
-            assertThat(ended.out()).contains(
-                    "qemu-storage-da", "BLK_F_MQ", "several queues", "CONFIG", "8,388,608 bytes (8.0 MiB)", "access             read and write", "write zeroes");
-        } finally {
-            daemon.destroy();
-            daemon.waitFor();
-        }
-    }
-
-    @Test
-    void shouldSayThatNobodyListens() throws Exception {
-        SluiceProcess.Ended ended = SluiceProcess.run("example", "inspect", directory.resolve("nobody.sock"));
-        oneError(ended, "nobody.sock", "there is no socket; start the backend first");
-    }
-
-    @Test
-    void shouldNotWaitForADiskThatHasAFrontEnd() throws Exception {
-        try (SluiceProcess serve = SluiceProcess.serve("--blk-file", image, "--socket-path", socket);
-                BlockDriver _ = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
-            oneError(SluiceProcess.run("example", "inspect", socket), "no reply from " + socket, "another front end may be connected");
-            assertThat(serve.isAlive()).isTrue();
-        }
-    }
-
-    @Test
-    void shouldSayThatAnHttpServerIsNoDisk() throws Exception {
-        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            server.bind(UnixDomainSocketAddress.of(socket));
-            Thread.ofVirtual().start(() -> answerAsHttp(server));
-            oneError(SluiceProcess.run("example", "inspect", socket), socket + " does not speak vhost-user");
-            oneError(SluiceProcess.run("bench", socket, "--seconds", 1), socket + " does not speak vhost-user");
-        }
-    }
-
-    private static void answerAsHttp(ServerSocketChannel server) {
-        while (server.isOpen()) {
-            try (SocketChannel client = server.accept()) {
-                client.write(ByteBuffer.wrap("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
-                // Until the other side has read it and gone.
-                client.read(ByteBuffer.allocate(512));
-            } catch (IOException gone) {
-                // The client, or the server at the end of the test.
-            }
-        }
-    }
-
-    @Test
     void shouldShowWhatPrometheusScrapes() throws Exception {
         SluiceProcess.Ended ended = main("Prometheus", "--seconds", 0.5).await();
         assertThat(ended.status()).as(ended.err()).isZero();
@@ -404,10 +326,32 @@ class ExamplesIT {
     }
 
     @Test
+    void shouldServeSeveralDisksOnOneLoop() throws Exception {
+        Path second = directory.resolve("second.img");
+        SparseFile.create(second, 4 * MIB);
+        Path secondSocket = directory.resolve("second.sock");
+        try (SluiceProcess example = main("ManyDisks", image + "=" + socket, second + "=" + secondSocket).ready()) {
+            try (BlockDriver one = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults());
+                    BlockDriver other = BlockDriver.open(secondSocket.toString(), BlockDriverOptions.defaults())) {
+                assertThat(one.config().capacitySectors()).isEqualTo(8 * MIB / 512);
+                assertThat(other.config().capacitySectors()).isEqualTo(4 * MIB / 512);
+                other.disk(0).write(4096, MemorySegment.ofArray(random(4096)));
+            }
+            SluiceProcess.Ended ended = example.terminate();
+            assertThat(ended.status()).as(ended.err()).isZero();
+            assertThat(socket).doesNotExist();
+            assertThat(secondSocket).doesNotExist();
+        }
+        assertThat(Files.readAllBytes(second)).contains(random(4096));
+        oneError(main("ManyDisks", image + "=" + socket, directory.resolve("none.img") + "=" + secondSocket).await(), "none.img", "ENOENT");
+        assertThat(socket).doesNotExist();
+    }
+
+    @Test
     void shouldListTheExamples() throws Exception {
         SluiceProcess.Ended ended = SluiceProcess.run("example");
         assertThat(ended.status()).isZero();
-        assertThat(ended.out()).contains("serve-disk", "custom-stage", "copy-image", "prometheus", "inspect", "many-disks");
+        assertThat(ended.out()).contains("serve-disk", "custom-stage", "copy-image", "prometheus", "many-disks");
     }
 
     /** Failed with one line that names all of this, whatever was logged before. */

@@ -1,5 +1,6 @@
 package dev.sluice.examples;
 
+import dev.sluice.server.SluiceProcess;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystem;
@@ -22,7 +23,7 @@ enum Launcher {
         @Override
         void install(Path home, List<Path> jars) throws IOException {
             copy(SOURCES.resolve("sluice"), home.resolve("sluice"));
-            Path target = Files.createDirectories(home.resolve("examples/target"));
+            Path target = Files.createDirectories(home.resolve("target"));
             Files.createDirectories(target.resolve("lib"));
             Path options = Files.createDirectories(home.resolve(RESOURCES));
             for (String name : List.of("jvm.options", "launch.sh")) {
@@ -49,7 +50,7 @@ enum Launcher {
     };
 
     static final Path SOURCES = Path.of("..").toAbsolutePath().normalize();
-    private static final String RESOURCES = "examples/src/main/resources/dev/sluice/examples/load";
+    private static final String RESOURCES = "server/src/main/resources/dev/sluice/server";
     private static final long LIMIT_SECONDS = 120;
 
     final String script;

@@ -1,6 +1,6 @@
 package dev.sluice.examples.copy;
 
-import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.server.cli.LaunchException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

@@ -1,9 +1,9 @@
 package dev.sluice.examples.copy;
 
-import dev.sluice.examples.cli.LaunchException;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.server.cli.LaunchException;
 import java.nio.file.Path;
 
 /** Whether files of a copy can be created and written to, and if not, the errno, which exceptions of the JDK lack. <b>Failure:</b> {@link LaunchException}. */

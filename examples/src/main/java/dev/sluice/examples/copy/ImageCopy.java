@@ -3,7 +3,7 @@ package dev.sluice.examples.copy;
 import dev.sluice.device.BlockBuffer;
 import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
-import dev.sluice.examples.cli.LaunchException;
+import dev.sluice.server.cli.LaunchException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;

@@ -1,10 +1,10 @@
 package dev.sluice.examples.launcher;
 
-import dev.sluice.examples.cli.Commands;
-import dev.sluice.examples.cli.LiveText;
 import dev.sluice.examples.copy.CopyProgress;
 import dev.sluice.examples.copy.ImageCopy;
 import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.server.cli.Commands;
+import dev.sluice.server.cli.LiveText;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;

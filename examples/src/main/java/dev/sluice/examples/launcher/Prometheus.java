@@ -1,22 +1,18 @@
 package dev.sluice.examples.launcher;
 
-import dev.sluice.examples.cli.Commands;
-import dev.sluice.examples.disk.DiskHost;
-import dev.sluice.examples.disk.DiskSpec;
-import dev.sluice.examples.disk.Endpoint;
-import dev.sluice.examples.disk.LoopSpec;
-import dev.sluice.examples.disk.Observation;
-import dev.sluice.examples.disk.ServedDisk;
-import dev.sluice.examples.load.BackendProcess;
-import dev.sluice.examples.load.BackendStats;
-import dev.sluice.examples.load.Load;
-import dev.sluice.examples.load.LoadPlan;
-import dev.sluice.examples.systemd.ActivatedSockets;
+import dev.sluice.aio.uring.IoUringBackendProvider;
+import dev.sluice.aio.uring.IoUringLoop;
+import dev.sluice.aio.uring.IoUringLoopOptions;
+import dev.sluice.device.BlockDevice;
+import dev.sluice.device.BlockDeviceOptions;
 import dev.sluice.linux.LinuxPlatform;
+import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.metrics.http.MonitoringServer;
-import dev.sluice.virtio.driver.BlockDriver;
-import dev.sluice.virtio.driver.BlockDriverOptions;
-import dev.sluice.virtio.driver.QueueShape;
+import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.BlockBackend;
+import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.IoLoop;
+import dev.sluice.server.cli.Commands;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
@@ -25,19 +21,27 @@ import java.io.RandomAccessFile;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
 
-/** A served disk whose metrics Prometheus can scrape, a load on it, and an excerpt of a scrape. */
-@Command(name = "prometheus", mixinStandardHelpOptions = true, description = "Serve a disk with /metrics, put load on it, show an excerpt of a scrape.")
+/** A disk whose metrics Prometheus can scrape, a load on it, and an excerpt of a scrape. */
+@Command(name = "prometheus", mixinStandardHelpOptions = true, description = "Open a disk with /metrics, put load on it, show an excerpt of a scrape.")
 public final class Prometheus implements Callable<Integer> {
-    private static final int QUEUES = 2;
     private static final int DEPTH = 16;
     private static final int BLOCK_BYTES = 4096;
+    private static final int BLOCKS = 1 << 16;
+    private static final int READ_PERCENT = 70;
+    private static final double MAX_SECONDS = 86_400;
     private static final int SAMPLE_LINES = 16;
 
     @Option(names = "--seconds", paramLabel = "S", defaultValue = "3", description = "Length of the load (default: ${DEFAULT-VALUE}).")
@@ -54,45 +58,55 @@ public final class Prometheus implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws IOException, InterruptedException {
-        // Before anything is created that a wrong option would leave behind.
-        LoadPlan plan = new LoadPlan(QUEUES, DEPTH, 1, BLOCK_BYTES, 70, false, 0, seconds, false, false, 1);
+    public Integer call() throws IOException {
+        if (!(seconds > 0 && seconds <= MAX_SECONDS)) {
+            throw new IllegalArgumentException("--seconds " + seconds + " is not above 0 and at most " + MAX_SECONDS);
+        }
         LinuxPlatform.ensureAvailable();
-        Path directory = Files.createTempDirectory("sluice-prometheus-");
-        Path image = directory.resolve("disk.img");
-        Path socket = directory.resolve("disk.sock");
+        Path image = Files.createTempFile("sluice-prometheus-", ".img");
         try {
             try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-                file.setLength(256 << 20);
+                file.setLength((long) BLOCKS * BLOCK_BYTES);
             }
-            serve(DiskSpec.of(image, new Endpoint.SocketPath(socket)).name("example").queues(QUEUES).build(), socket, plan);
+            measure(image);
         } finally {
-            Files.deleteIfExists(image);
-            Files.deleteIfExists(directory);
+            Files.delete(image);
         }
         return 0;
     }
 
-    private void serve(DiskSpec spec, Path socket, LoadPlan plan) throws IOException, InterruptedException {
+    private void measure(Path image) throws IOException {
         PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+        SluiceMetrics metrics = new SluiceMetrics("example", 1);
+        metrics.bindTo(registry);
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
-        try (DiskHost host = DiskHost.start(LoopSpec.DEFAULT, ActivatedSockets.none());
+        try (BlockBackend backend = new IoUringBackendProvider().open(BackendOptions.of(image));
+                IoLoop loop = IoUringLoop.start("example", IoUringLoopOptions.DEFAULT);
+                BlockPipeline pipeline = BlockPipeline.builder().backend(backend).observer(metrics).build();
+                BlockDevice disk = BlockDevice.open(pipeline, List.of(loop), BlockDeviceOptions.defaults());
                 MonitoringServer http = MonitoringServer.builder().address(address).registry(registry).start()) {
-            host.observe(Observation.COUNTED);
-            ServedDisk disk = host.add(spec);
-            disk.metrics().bindTo(registry);
             URI url = URI.create("http://127.0.0.1:" + http.address().getPort() + "/metrics");
             System.out.println("scrape " + url);
-            load(socket, plan);
+            load(disk);
             sample(url);
         }
     }
 
-    private static void load(Path socket, LoadPlan plan) throws IOException, InterruptedException {
-        BlockDriverOptions options = BlockDriverOptions.defaults().withQueues(QUEUES).withShape(QueueShape.of(64, DEPTH, BLOCK_BYTES));
-        try (BlockDriver driver = BlockDriver.open(socket.toString(), options)) {
-            new Load(plan, driver, new BackendProcess(driver.backendPid()), BackendStats.NONE).run();
-        }
+    /** Reads and writes at random offsets: so many at a time, each followed by the next one until the time is over. */
+    private void load(BlockDevice disk) {
+        long end = System.nanoTime() + Duration.ofMillis((long) (seconds * 1000)).toNanos();
+        Flux.range(0, DEPTH)
+                .flatMap(_ -> {
+                    ByteBuffer block = ByteBuffer.allocateDirect(BLOCK_BYTES);
+                    return Mono.defer(() -> request(disk, block.clear())).repeat(() -> System.nanoTime() < end).then();
+                }, DEPTH)
+                .blockLast();
+    }
+
+    private static Mono<Integer> request(BlockDevice disk, ByteBuffer block) {
+        ThreadLocalRandom random = ThreadLocalRandom.current();
+        long offsetBytes = (long) random.nextInt(BLOCKS) * BLOCK_BYTES;
+        return random.nextInt(100) < READ_PERCENT ? disk.read(offsetBytes, block) : disk.write(offsetBytes, block);
     }
 
     /** Some non-zero series of one queue's reads, as Prometheus would read them. */

@@ -3,8 +3,7 @@
  * {@link dev.sluice.examples.launcher.ServeDisk} (the parts of a served disk, assembled by hand),
  * {@link dev.sluice.examples.launcher.CustomStage} with {@link dev.sluice.examples.launcher.WriteOnce},
  * {@link dev.sluice.examples.launcher.CopyImage} (a Java program's own I/O),
- * {@link dev.sluice.examples.launcher.Prometheus}, {@link dev.sluice.examples.launcher.Inspect} (the driver side),
- * {@link dev.sluice.examples.launcher.ManyDisks} (a service).
+ * {@link dev.sluice.examples.launcher.Prometheus} (metrics), {@link dev.sluice.examples.launcher.ManyDisks} (several disks on one loop).
  */
 @NullMarked
 package dev.sluice.examples.launcher;

@@ -2,7 +2,7 @@ package dev.sluice.examples.launcher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.examples.cli.Commands;
+import dev.sluice.server.cli.Commands;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;

@@ -1,0 +1,5 @@
+/** Tests of the load on files. */
+@NullMarked
+package dev.sluice.bench.device;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,4 +1,0 @@
-package dev.sluice.examples.matrix;
-
-/** One line of a table: a backend and its workload. Immutable. */
-record Row(String name, BackendSpec backend, Workload workload) {}

@@ -1,7 +1,0 @@
-package dev.sluice.examples.matrix;
-
-/** The load on a backend while it is measured. */
-sealed interface Workload permits DriverLoad, GuestFio {
-    /** The command that a person would type for it, or a description. */
-    String display();
-}

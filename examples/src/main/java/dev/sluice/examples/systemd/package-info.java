@@ -1,8 +1,0 @@
-/**
- * The protocol between a service and its manager: {@link dev.sluice.examples.systemd.ActivatedSockets} (sd_listen_fds(3)) and
- * {@link dev.sluice.examples.systemd.ServiceNotifier} (sd_notify(3)). Without a manager both do nothing.
- */
-@NullMarked
-package dev.sluice.examples.systemd;
-
-import org.jspecify.annotations.NullMarked;
