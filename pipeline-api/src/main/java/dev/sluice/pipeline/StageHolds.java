@@ -46,9 +46,13 @@ final class StageHolds {
         }
     }
 
+    /** Without effect on one that is not in the list: after the drain limit its stage and its sink end it, in either order. */
     void remove(StageCall call) {
         StageCall previous = call.previousHeld;
         StageCall next = call.nextHeld;
+        if (previous == null && first != call) {
+            return;
+        }
         if (previous != null) {
             previous.nextHeld = next;
         } else {

@@ -290,4 +290,31 @@ class StageHoldsTest {
         source.whenReleased(() -> told.add("asked again"));
         assertThat(told).containsExactly("released", "asked again");
     }
+
+    /** Of a request that fails at the limit the stage may signal before the sink completes it, and after. */
+    @Test
+    void shouldForgetARequestOnceAndNoOtherWithItWhicheverOfStageAndSinkIsLast() {
+        disk.hold();
+        submit(0);
+        submit(100);
+        submit(1);
+        submit(101);
+        submit(2);
+        source.stop(() -> {});
+        subscriber.holds().forEach(subscriber.holds()::expire);
+        ticks.tickUntilIdle();
+        assertThat(held()).containsExactly(2L, 101L, 1L, 100L, 0L);
+        Objects.requireNonNull(shown.get(100L)).complete(0);
+        ticks.tickUntilIdle();
+        assertThat(held()).containsExactly(2L, 101L, 1L, 0L);
+        disk.releaseAll();
+        ticks.tickUntilIdle();
+        assertThat(held()).as("the sink was last for 100, the stage for 101").containsExactly(2L, 1L, 0L);
+        signal(1);
+        assertThat(held()).containsExactly(2L, 0L);
+        lose(0);
+        lose(2);
+        pass(SECOND);
+        assertThat(held()).isEmpty();
+    }
 }
