@@ -163,7 +163,7 @@ final class StageCall extends WeakReference<StagedRequest> {
             return;
         }
         Attempt first = inSink;
-        if (ended) {
+        if (ended || request.incarnation() != incarnation) {
             refuse(attempt, "a stage sent a request down that has its outcome already");
         } else if (first == null) {
             inSink = attempt;
