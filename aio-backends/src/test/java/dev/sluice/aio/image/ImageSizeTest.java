@@ -58,6 +58,10 @@ class ImageSizeTest {
         })) {
             size.look();
             assertThat(size.reachesTo(SIZE)).isTrue();
+            size.resized(2 * SIZE);
+            assertThat(size.reachesTo(2 * SIZE)).as("a whole image grows with its disk").isTrue();
+            size.resized(SIZE);
+            assertThat(size.reachesTo(SIZE + 512)).isFalse();
         }
     }
 

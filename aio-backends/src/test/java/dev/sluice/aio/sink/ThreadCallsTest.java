@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
+import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
@@ -143,6 +144,19 @@ class ThreadCallsTest {
                 SinkRig rig = new SinkRig(4096)) {
             assertThat(resultOf(rig, TestIo.write(0, new byte[512]), calls -> calls.startBuffer(0, false, file.number(), block.address(), bytes, 0, rwFlags)))
                     .isEqualTo(result);
+        }
+    }
+
+    @Test
+    void shouldHandTheFlagsOfAVectorToTheKernel() throws IOException {
+        int unknown = 1 << 30;
+        try (NativeBlock block = NativeMemory.allocate(512, 512);
+                NativeBlock iovecs = NativeMemory.allocate(Iovec.SIZE, 16);
+                Fd file = LinuxFile.openOrThrow("/dev/null", LinuxFile.O_RDWR | LinuxFile.O_CLOEXEC, 0);
+                SinkRig rig = new SinkRig(4096)) {
+            Iovec.set(iovecs.address(), 0, block.address(), 512);
+            Start vector = calls -> calls.startVector(0, false, file.number(), iovecs.address(), 1, 0, unknown);
+            assertThat(resultOf(rig, TestIo.write(0, new byte[512]), vector)).isEqualTo(-Errno.EOPNOTSUPP);
         }
     }
 
