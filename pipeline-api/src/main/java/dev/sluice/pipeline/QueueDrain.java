@@ -87,9 +87,9 @@ final class QueueDrain {
     }
 
     private void list(StageCall call) {
-        // What the backend has is not its stage's to give up.
-        if (!call.inSink()) {
-            list(call.request(), "stage " + call.stage());
+        // What has its outcome keeps it, and waits for the backend alone.
+        if (!call.ended()) {
+            list(call.request(), call.inSink() ? "the backend, below stage " + call.stage() + "," : "stage " + call.stage());
             failed++;
         }
     }

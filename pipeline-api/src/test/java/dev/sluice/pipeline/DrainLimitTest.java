@@ -3,6 +3,7 @@ package dev.sluice.pipeline;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.testing.TestIo;
 import java.time.Duration;
@@ -144,7 +145,30 @@ class DrainLimitTest {
             assertThat(inBackend.result()).as("its stage has no time left").isEqualTo(-Errno.ECANCELED);
             assertThat(stopped).isTrue();
             assertThat(seen).as("so that the stage ends").containsExactly(BlockStatus.OK);
+            assertThat(rig.pipeline.failedAtDrainLimit()).as("below a stage too").isEqualTo(2);
+        }
+    }
+
+    @Test
+    void shouldListWhatFailsBelowAStageAndNotWhatHasItsOutcome() {
+        try (PipelineRig rig = new PipelineRig(builder -> builder.diskName("vm1").drainLimit(Duration.ofSeconds(LIMIT_SECONDS)).stage((request, chain) -> {
+                    Mono<BlockStatus> rest = chain.proceed(request);
+                    return request.sector() == 0 ? rest : Mono.firstWithSignal(rest, Mono.just(BlockStatus.IOERR));
+                }));
+                CapturedLog log = new CapturedLog()) {
+            rig.sink().hold();
+            TestIo waits = rig.submit(TestIo.write(0, new byte[512]));
+            TestIo givenUp = rig.submit(TestIo.write(1, new byte[512]));
+            rig.settle();
+            stop(rig);
+            pass(rig, LIMIT_SECONDS * SECOND);
+            assertThat(log.text()).contains("disk vm1, queue 0: WRITE of 512 bytes at sector 0 failed: ECANCELED (operation canceled): the backend, below stage ");
+            assertThat(log.text()).doesNotContain("at sector 1 failed: ECANCELED");
             assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(1);
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(waits.result()).isEqualTo(-Errno.ECANCELED);
+            assertThat(givenUp.result()).isEqualTo(-Errno.EIO);
         }
     }
 

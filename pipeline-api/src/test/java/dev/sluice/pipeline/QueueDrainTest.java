@@ -58,8 +58,9 @@ class QueueDrainTest {
             pass(rig, 10 * SECOND);
             pass(rig, 10 * SECOND);
             assertThat(log.lines("stopping")).hasSize(3).last().asString().contains("stopping for 30 s: 2 requests in flight, 0 of them held by stages");
-            assertThat(log.lines("has held it")).singleElement().asString().endsWith("disk vm1, queue 0: READ of 512 bytes at sector 100 failed: ECANCELED"
+            assertThat(log.lines("has held it")).hasSize(3).first().asString().endsWith("disk vm1, queue 0: READ of 512 bytes at sector 100 failed: ECANCELED"
                     + " (operation canceled): stage keeps has held it for 35000 ms; the drain limit is 30000 ms");
+            assertThat(log.lines("has held it")).last().asString().contains("sector 0 failed").contains("the backend, below stage keeps, has held it for 35000 ms");
             rig.sink().releaseAll();
             rig.settle();
             pass(rig, 10 * SECOND);
@@ -77,10 +78,10 @@ class QueueDrainTest {
             rig.settle();
             rig.source.stop(() -> {});
             pass(rig, LIMIT_SECONDS * SECOND);
-            assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(2);
+            assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(3);
             rig.pipeline.cutDrainShort();
             rig.settle();
-            assertThat(rig.pipeline.failedAtDrainLimit()).as("the limit ends once").isEqualTo(2);
+            assertThat(rig.pipeline.failedAtDrainLimit()).as("the limit ends once").isEqualTo(3);
         }
     }
 
