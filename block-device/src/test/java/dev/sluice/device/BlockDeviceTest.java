@@ -6,6 +6,7 @@ import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.pipeline.PipelineObserver;
@@ -210,12 +211,12 @@ class BlockDeviceTest {
         List<String> seen = new ArrayList<>();
         BlockStage stage = new BlockStage() {
             @Override
-            public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
                 if (request.op() == BlockOp.READ) {
                     ByteBuffer sevens = ByteBuffer.allocate((int) request.dataBytes());
                     Arrays.fill(sevens.array(), (byte) 7);
                     request.copyDataFrom(0, sevens);
-                    return Mono.just(BlockStatus.OK);
+                    return Mono.just(BlockResult.OK);
                 }
                 return chain.proceed(request);
             }

@@ -117,8 +117,8 @@ class DistIT {
                 import reactor.core.publisher.Mono;
 
                 public final class Refusing implements BlockStage {
-                    @Override public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
-                        return Mono.just(BlockStatus.IOERR);
+                    @Override public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
+                        return Mono.just(BlockResult.failed(Errno.EIO));
                     }
 
                     @Override public String name() {

@@ -30,10 +30,10 @@ public interface BlockStage {
     @FunctionalInterface
     interface Chain {
         /** Sends the request on. Subscribing does it; subscribing again after the end does it again. Any thread. */
-        Mono<BlockStatus> proceed(BlockRequest request);
+        Mono<BlockResult> proceed(BlockRequest request);
     }
 
-    Mono<BlockStatus> handle(BlockRequest request, Chain chain);
+    Mono<BlockResult> handle(BlockRequest request, Chain chain);
 
     /**
      * The operations among which this stage wants to see requests. It is never asked about others, which the description of a pipeline can therefore

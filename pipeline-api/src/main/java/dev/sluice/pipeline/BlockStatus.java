@@ -30,13 +30,4 @@ public enum BlockStatus {
         }
         return result == -Errno.EOPNOTSUPP ? UNSUPP : IOERR;
     }
-
-    /** A result that {@link #ofResult} maps to this status; for stages that answer with a status alone. */
-    public int toResult() {
-        return switch (this) {
-            case OK -> 0;
-            case IOERR -> -Errno.EIO;
-            case UNSUPP -> -Errno.EOPNOTSUPP;
-        };
-    }
 }

@@ -39,9 +39,8 @@ final class StageCall extends WeakReference<StagedRequest> {
     private volatile String stage = "";
 
     // Confined to the loop.
-    private BlockStatus outcome = BlockStatus.IOERR;
+    /** Bytes moved, or a negative errno; once it has {@link #ended}. */
     private int result;
-    private boolean resultGiven;
     private boolean ended;
     /** Failed while a stage had it, which has not signalled anything since. */
     private boolean unreleased;
@@ -91,7 +90,7 @@ final class StageCall extends WeakReference<StagedRequest> {
     }
 
     /** The end of the chain: submits on subscription, emits the sink's status. Any thread. */
-    Mono<BlockStatus> proceed(BlockRequest passedOn) {
+    Mono<BlockResult> proceed(BlockRequest passedOn) {
         if (!refersTo(passedOn)) {
             return Mono.error(new IllegalArgumentException("a stage handed on another request than the one it got"));
         }
@@ -106,20 +105,20 @@ final class StageCall extends WeakReference<StagedRequest> {
      * The sink as a stage sees it: each subscription is an attempt. A {@code Mono.create} would do, but for operators that throw errors of the JVM at whoever
      * signals: it keeps them to itself.
      */
-    private final class Rest extends Mono<BlockStatus> {
+    private final class Rest extends Mono<BlockResult> {
         @Override
-        public void subscribe(CoreSubscriber<? super BlockStatus> actual) {
+        public void subscribe(CoreSubscriber<? super BlockResult> actual) {
             actual.onSubscribe(new Attempt(actual));
         }
     }
 
     /** One subscription to the end of the chain. Submits at the first demand, for which one value is enough whatever it is. */
     private final class Attempt implements Subscription {
-        private final CoreSubscriber<? super BlockStatus> downstream;
+        private final CoreSubscriber<? super BlockResult> downstream;
         private final AtomicBoolean requested = new AtomicBoolean();
         private volatile boolean cancelled;
 
-        Attempt(CoreSubscriber<? super BlockStatus> downstream) {
+        Attempt(CoreSubscriber<? super BlockResult> downstream) {
             this.downstream = downstream;
         }
 
@@ -144,9 +143,9 @@ final class StageCall extends WeakReference<StagedRequest> {
             cancelled = true;
         }
 
-        void emit(BlockStatus status) {
+        void emit(BlockResult value) {
             if (!cancelled) {
-                downstream.onNext(status);
+                downstream.onNext(value);
             }
             if (!cancelled) {
                 downstream.onComplete();
@@ -214,7 +213,7 @@ final class StageCall extends WeakReference<StagedRequest> {
     /** Operators throw errors of the JVM at whoever signals. */
     private void emit(Attempt attempt, int value) {
         try {
-            attempt.emit(BlockStatus.ofResult(value));
+            attempt.emit(BlockResult.of(value));
         } catch (Throwable failed) {
             signalled(null, failed);
         }
@@ -222,23 +221,21 @@ final class StageCall extends WeakReference<StagedRequest> {
 
     // ---- the outcome
 
-    /** The stages' Mono has ended, with a status or an error or with neither; or a stage has thrown. */
-    void signalled(@Nullable BlockStatus status, @Nullable Throwable error) {
+    /** The stages' Mono has ended, with a result or an error or with neither; or a stage has thrown. */
+    void signalled(@Nullable BlockResult value, @Nullable Throwable error) {
         if (ended) {
             late();
             return;
         }
         if (TruncatedMemoryException.isCauseOf(error)) {
             // No fault of the stage's: the queue logs the errno.
-            result = -Errno.EFAULT;
-            resultGiven = true;
-            decide(BlockStatus.IOERR);
+            decide(-Errno.EFAULT);
             return;
         }
         StagedRequest shown = get();
-        decide(status == null ? BlockStatus.IOERR : status);
+        decide(value == null ? -Errno.EIO : resultOf(value));
         // Logged last: where memory has run out that fails as well.
-        if (status == null && queue.failures().admits()) {
+        if (value == null && queue.failures().admits()) {
             if (error == null) {
                 LOG.error("{}: stage {} gave no outcome for {}; the request fails", queue, stage, shown);
             } else {
@@ -247,15 +244,19 @@ final class StageCall extends WeakReference<StagedRequest> {
         }
     }
 
+    /** A transfer that its stages call OK has moved everything. */
+    private int resultOf(BlockResult value) {
+        boolean transfer = request.op() == BlockOp.READ || request.op() == BlockOp.WRITE;
+        return value.isOk() && transfer ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : -value.errno();
+    }
+
     /** A stage has completed the request itself. */
     void completed(int value) {
         if (ended) {
             late();
             return;
         }
-        result = value;
-        resultGiven = true;
-        decide(BlockStatus.ofResult(value));
+        decide(value);
     }
 
     /** Nobody refers to the {@link StagedRequest} any more, so that no signal can come. */
@@ -276,10 +277,8 @@ final class StageCall extends WeakReference<StagedRequest> {
         if (shown != null) {
             shown.end();
         }
-        result = -Errno.ECANCELED;
-        resultGiven = true;
         unreleased = true;
-        decide(BlockStatus.IOERR);
+        decide(-Errno.ECANCELED);
     }
 
     private void late() {
@@ -297,9 +296,9 @@ final class StageCall extends WeakReference<StagedRequest> {
         }
     }
 
-    private void decide(BlockStatus decided) {
+    private void decide(int decided) {
         ended = true;
-        outcome = decided;
+        result = decided;
         if (inSink == null) {
             finish();
         }
@@ -321,27 +320,12 @@ final class StageCall extends WeakReference<StagedRequest> {
             }
             return;
         }
-        boolean completedBySink = request.state() == BlockRequest.State.COMPLETED;
-        int value = resultOf(completedBySink);
-        if (completedBySink) {
-            request.overrideResult(value);
-            queue.finish(request, value, 0);
+        if (request.state() == BlockRequest.State.COMPLETED) {
+            request.overrideResult(result);
+            queue.finish(request, result, 0);
         } else {
             request.listener((completed, end) -> queue.finish(completed, end, 0));
-            request.complete(value);
+            request.complete(result);
         }
-    }
-
-    private int resultOf(boolean completedBySink) {
-        if (resultGiven) {
-            return result;
-        }
-        if (completedBySink && BlockStatus.ofResult(request.result()) == outcome) {
-            // What the sink said stands where the stages agree with it: it has the errno.
-            return request.result();
-        }
-        // What a stage decided without the sink; a transfer that it calls OK has moved everything.
-        boolean transferred = outcome == BlockStatus.OK && (request.op() == BlockOp.READ || request.op() == BlockOp.WRITE);
-        return transferred ? (int) Math.min(request.lengthBytes(), Integer.MAX_VALUE) : outcome.toResult();
     }
 }

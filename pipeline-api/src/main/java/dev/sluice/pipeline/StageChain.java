@@ -48,7 +48,7 @@ final class StageChain {
     }
 
     /** Calls a stage with the rest of the chain behind it; the end of that is the call's. What the stages behind throw is an error signal of it. */
-    Mono<BlockStatus> handle(int stage, BlockRequest request, StageCall call) {
+    Mono<BlockResult> handle(int stage, BlockRequest request, StageCall call) {
         call.enter(names[stage]);
         return stages[stage].handle(request, passedOn -> {
             try {

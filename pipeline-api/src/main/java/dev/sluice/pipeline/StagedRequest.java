@@ -22,7 +22,7 @@ import reactor.util.context.Context;
  * <p><b>Threading:</b> signals and {@link #complete} from any thread; they are brought to the loop. <b>Failure:</b> once the request has been completed,
  * copies of its data throw {@link IllegalStateException}.
  */
-final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockStatus> {
+final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockResult> {
     private static final Logger LOG = LoggerFactory.getLogger(StagedRequest.class);
 
     private final StageCall call;
@@ -34,7 +34,7 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockSt
     private final Object copying = new Object();
 
     private boolean over;
-    private @Nullable BlockStatus outcome;
+    private @Nullable BlockResult outcome;
     private volatile @Nullable Context context;
 
     StagedRequest(BlockRequest request, QueueSubscriber queue, SharedSink sink) {
@@ -160,8 +160,8 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockSt
     }
 
     @Override
-    public void onNext(BlockStatus status) {
-        outcome = status;
+    public void onNext(BlockResult result) {
+        outcome = result;
     }
 
     @Override
@@ -174,13 +174,13 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockSt
         signalled(outcome, null);
     }
 
-    private void signalled(@Nullable BlockStatus status, @Nullable Throwable error) {
+    private void signalled(@Nullable BlockResult result, @Nullable Throwable error) {
         if (loop().inLoop()) {
-            call.signalled(status, error);
+            call.signalled(result, error);
             return;
         }
         try {
-            loop().execute(() -> call.signalled(status, error));
+            loop().execute(() -> call.signalled(result, error));
         } catch (RejectedExecutionException ended) {
             LOG.debug("a stage has ended after the loop of its request: {}", this);
         }

@@ -46,7 +46,7 @@ class BlockStageFailureTest {
 
     private static final class Undecided implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
         }
 
@@ -79,9 +79,9 @@ class BlockStageFailureTest {
     void shouldKeepTheFirstOutcomeWhenAMonoThatIsNoneEndsTwice() {
         BlockStage wrong = (request, chain) -> new Mono<>() {
             @Override
-            public void subscribe(CoreSubscriber<? super BlockStatus> actual) {
+            public void subscribe(CoreSubscriber<? super BlockResult> actual) {
                 actual.onSubscribe(Operators.emptySubscription());
-                actual.onNext(BlockStatus.OK);
+                actual.onNext(BlockResult.OK);
                 actual.onComplete();
                 actual.onError(new IllegalStateException("a second end"));
             }

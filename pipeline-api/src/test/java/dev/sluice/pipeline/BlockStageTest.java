@@ -38,7 +38,7 @@ class BlockStageTest {
     /** A stage that sees only requests of some sectors. */
     private record Picky(long modulus, long rest, BlockStage inner) implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return inner.handle(request, chain);
         }
 
@@ -85,7 +85,7 @@ class BlockStageTest {
 
     @Test
     void shouldLetAStageAnswerItself() {
-        try (PipelineRig rig = rig((request, chain) -> Mono.just(request.sector() == 0 ? BlockStatus.OK : BlockStatus.UNSUPP))) {
+        try (PipelineRig rig = rig((request, chain) -> Mono.just(request.sector() == 0 ? BlockResult.OK : BlockResult.failed(Errno.EOPNOTSUPP)))) {
             assertThat(rig.result(TestIo.read(0, 1024))).as("an answered read has moved its bytes").isEqualTo(1024);
             assertThat(rig.result(TestIo.read(1, 512))).isEqualTo(-Errno.EOPNOTSUPP);
             assertThat(rig.result(TestIo.flush())).isZero();
@@ -109,7 +109,7 @@ class BlockStageTest {
     @Test
     void shouldAnswerWhatTheStageMadeOfTheSinksStatus() {
         try (PipelineRig rig = new PipelineRig(8, 8, SimulatedFaults.allFail(), builder -> builder.stage((request, chain) ->
-                chain.proceed(request).map(status -> status == BlockStatus.IOERR ? BlockStatus.OK : BlockStatus.UNSUPP)))) {
+                chain.proceed(request).map(result -> result.errno() == Errno.EIO ? BlockResult.OK : BlockResult.failed(Errno.EOPNOTSUPP))))) {
             assertThat(rig.result(TestIo.write(0, new byte[512]))).isEqualTo(512);
         }
     }
@@ -186,7 +186,7 @@ class BlockStageTest {
                     attempts.incrementAndGet();
                     return chain.proceed(request);
                 })
-                .flatMap(status -> status == BlockStatus.OK ? Mono.just(status) : Mono.error(new IllegalStateException("try again")))
+                .flatMap(status -> status.isOk() ? Mono.just(status) : Mono.error(new IllegalStateException("try again")))
                 .retry(100);
         try (PipelineRig rig = new PipelineRig(8, 8, new SimulatedFaults(1, 70, 0, 0, 1, false), builder -> builder.stage(retrying))) {
             List<TestIo> reads = rig.submitReads(20);
@@ -209,7 +209,7 @@ class BlockStageTest {
     void shouldAnswerOnlyWhenTheSinkHasLetGoWhereAStageGaveUp() {
         MonoSink<?>[] alarm = new MonoSink<?>[1];
         BlockStage impatient = (request, chain) -> chain.proceed(request)
-                .timeout(Mono.create(downstream -> alarm[0] = downstream), Mono.just(BlockStatus.IOERR));
+                .timeout(Mono.create(downstream -> alarm[0] = downstream), Mono.just(BlockResult.failed(Errno.EIO)));
         try (PipelineRig rig = rig(impatient)) {
             rig.sink().hold();
             TestIo write = rig.submit(TestIo.write(0, new byte[512]));
@@ -253,7 +253,7 @@ class BlockStageTest {
         BlockStage hasty = (request, chain) -> Mono.defer(() -> {
                     chain.proceed(request).subscribe().dispose();
                     cancelled.countDown();
-                    return Mono.just(BlockStatus.UNSUPP);
+                    return Mono.just(BlockResult.failed(Errno.EOPNOTSUPP));
                 }).subscribeOn(ELSEWHERE);
         try (PipelineRig rig = rig(hasty)) {
             List<TestIo> reads = List.of(rig.submit(TestIo.read(0, 512)));

@@ -57,10 +57,34 @@ class BlockVocabularyTest {
         assertThat(BlockStatus.ofResult(Integer.MIN_VALUE)).isEqualTo(BlockStatus.IOERR);
     }
 
-    @ParameterizedTest
-    @EnumSource
-    void shouldGiveAResultThatMapsBackToTheStatus(BlockStatus status) {
-        assertThat(BlockStatus.ofResult(status.toResult())).isEqualTo(status);
+    @Test
+    void shouldKeepTheErrnoOfAResult() {
+        assertThat(BlockResult.of(0)).isSameAs(BlockResult.OK);
+        assertThat(BlockResult.of(Integer.MAX_VALUE)).isSameAs(BlockResult.OK);
+        assertThat(BlockResult.OK.isOk()).isTrue();
+        assertThat(BlockResult.OK.status()).isEqualTo(BlockStatus.OK);
+        for (int errno = 1; errno < 4096; errno++) {
+            BlockResult failed = BlockResult.of(-errno);
+            assertThat(failed.errno()).isEqualTo(errno);
+            assertThat(failed.isOk()).isFalse();
+            assertThat(failed).isEqualTo(BlockResult.failed(errno));
+            assertThat(failed.status()).isEqualTo(BlockStatus.ofResult(-errno));
+        }
+        assertThat(BlockResult.of(Integer.MIN_VALUE).errno()).isEqualTo(Errno.EIO);
+        assertThat(BlockResult.failed(Errno.ENOSPC)).isSameAs(BlockResult.of(-Errno.ENOSPC)).hasToString("ENOSPC (no space left on device)");
+        assertThat(BlockResult.OK).hasToString("OK");
+        for (int none : new int[] {0, -1, 4096}) {
+            assertThatThrownBy(() -> BlockResult.failed(none)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("errno " + none);
+        }
+    }
+
+    @Test
+    void shouldTakeTheFirstFailureOfResultsThatMustAllSucceed() {
+        BlockResult noSpace = BlockResult.failed(Errno.ENOSPC);
+        assertThat(BlockResult.OK.and(BlockResult.OK)).isSameAs(BlockResult.OK);
+        assertThat(BlockResult.OK.and(noSpace)).isSameAs(noSpace);
+        assertThat(noSpace.and(BlockResult.OK)).isSameAs(noSpace);
+        assertThat(noSpace.and(BlockResult.failed(Errno.EIO))).isSameAs(noSpace);
     }
 
     @ParameterizedTest
@@ -150,7 +174,7 @@ class BlockVocabularyTest {
 
     private static final class Plain implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
         }
     }

@@ -11,11 +11,11 @@ import reactor.core.publisher.Operators;
 /** Keeps request and rest of the chain for the test; completes the request when the test says so. */
 final class ByHandStage implements BlockStage {
     final List<BlockRequest> requests = new ArrayList<>();
-    final List<Mono<BlockStatus>> rests = new ArrayList<>();
-    final List<MonoSink<BlockStatus>> outcomes = new ArrayList<>();
+    final List<Mono<BlockResult>> rests = new ArrayList<>();
+    final List<MonoSink<BlockResult>> outcomes = new ArrayList<>();
 
     @Override
-    public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+    public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
         requests.add(request);
         rests.add(chain.proceed(request));
         return Mono.create(outcomes::add);
@@ -32,13 +32,13 @@ final class ByHandStage implements BlockStage {
         return attempt;
     }
 
-    void end(PipelineRig rig, BlockStatus status) {
+    void end(PipelineRig rig, BlockResult status) {
         outcomes.getLast().success(status);
         rig.settle();
     }
 
     /** A subscriber without demand of its own. */
-    static class Attempt implements CoreSubscriber<BlockStatus> {
+    static class Attempt implements CoreSubscriber<BlockResult> {
         final List<String> signals = new ArrayList<>();
         Subscription subscription = Operators.emptySubscription();
 
@@ -48,8 +48,8 @@ final class ByHandStage implements BlockStage {
         }
 
         @Override
-        public void onNext(BlockStatus status) {
-            signals.add(status.name());
+        public void onNext(BlockResult result) {
+            signals.add(result.status().name());
         }
 
         @Override

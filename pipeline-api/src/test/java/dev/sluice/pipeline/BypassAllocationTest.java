@@ -75,7 +75,7 @@ class BypassAllocationTest {
     void shouldAllocateNothingPerRequestThatNoStageWantsToSee() {
         BlockStage writesOnly = new BlockStage() {
             @Override
-            public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
                 return Mono.error(new AssertionError("reads are not for me"));
             }
 

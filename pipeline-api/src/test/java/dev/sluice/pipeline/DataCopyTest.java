@@ -88,7 +88,7 @@ class DataCopyTest {
             request.copyDataFrom(3000, ByteBuffer.wrap(content, 3000, 2000));
             request.copyDataFrom(5000, ByteBuffer.allocateDirect(1000).put(content, 5000, 1000).flip());
             request.copyDataFrom(6000, MemorySegment.ofArray(content), 6000, BYTES - 6000);
-            return Mono.just(BlockStatus.OK);
+            return Mono.just(BlockResult.OK);
         }))) {
             TestIo read = rig.submit(TestIo.read(0, BYTES));
             rig.settle();
@@ -134,7 +134,7 @@ class DataCopyTest {
                 .operator(flux -> flux.doOnNext(asks))
                 .stage((request, chain) -> {
                     shown.add(request);
-                    Mono<BlockStatus> rest = chain.proceed(request);
+                    Mono<BlockResult> rest = chain.proceed(request);
                     asks.accept(request);
                     return rest.doOnSubscribe(subscription -> asks.accept(request)).doOnNext(status -> asks.accept(request));
                 }))) {

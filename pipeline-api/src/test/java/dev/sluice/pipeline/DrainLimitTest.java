@@ -24,10 +24,10 @@ class DrainLimitTest {
     /** Keeps every request until the test signals. */
     private static final class Keeps implements BlockStage {
         final List<BlockRequest> requests = new ArrayList<>();
-        final List<MonoSink<BlockStatus>> signals = new ArrayList<>();
+        final List<MonoSink<BlockResult>> signals = new ArrayList<>();
 
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             requests.add(request);
             return Mono.create(signals::add);
         }
@@ -84,7 +84,7 @@ class DrainLimitTest {
 
             AtomicBoolean released = released(rig);
             assertThat(released).as("two stages have it").isFalse();
-            keeps.signals.getFirst().success(BlockStatus.OK);
+            keeps.signals.getFirst().success(BlockResult.OK);
             rig.settle();
             assertThat(released).as("one stage has it").isFalse();
             keeps.signals.getLast().error(new IllegalStateException("late, and on purpose"));
@@ -117,7 +117,7 @@ class DrainLimitTest {
         try (PipelineRig rig = rig(keeps)) {
             rig.submit(TestIo.read(0, 512));
             rig.settle();
-            keeps.signals.getFirst().success(BlockStatus.OK);
+            keeps.signals.getFirst().success(BlockResult.OK);
             rig.settle();
             assertThat(stop(rig)).isTrue();
             assertThat(released(rig)).isTrue();
@@ -128,7 +128,7 @@ class DrainLimitTest {
 
     @Test
     void shouldWaitForTheBackendHoweverLongItTakes() {
-        List<BlockStatus> seen = new ArrayList<>();
+        List<BlockResult> seen = new ArrayList<>();
         try (PipelineRig rig = rig((request, chain) -> request.sector() == 0 ? chain.proceed(request).doOnNext(seen::add) : Mono.never())) {
             rig.sink().hold();
             TestIo inBackend = rig.submit(TestIo.write(0, new byte[512]));
@@ -144,7 +144,7 @@ class DrainLimitTest {
             rig.settle();
             assertThat(inBackend.result()).as("its stage has no time left").isEqualTo(-Errno.ECANCELED);
             assertThat(stopped).isTrue();
-            assertThat(seen).as("so that the stage ends").containsExactly(BlockStatus.OK);
+            assertThat(seen).as("so that the stage ends").containsExactly(BlockResult.OK);
             assertThat(rig.pipeline.failedAtDrainLimit()).as("below a stage too").isEqualTo(2);
         }
     }
@@ -152,8 +152,8 @@ class DrainLimitTest {
     @Test
     void shouldListWhatFailsBelowAStageAndNotWhatHasItsOutcome() {
         try (PipelineRig rig = new PipelineRig(builder -> builder.diskName("vm1").drainLimit(Duration.ofSeconds(LIMIT_SECONDS)).stage((request, chain) -> {
-                    Mono<BlockStatus> rest = chain.proceed(request);
-                    return request.sector() == 0 ? rest : Mono.firstWithSignal(rest, Mono.just(BlockStatus.IOERR));
+                    Mono<BlockResult> rest = chain.proceed(request);
+                    return request.sector() == 0 ? rest : Mono.firstWithSignal(rest, Mono.just(BlockResult.failed(Errno.EIO)));
                 }));
                 CapturedLog log = new CapturedLog()) {
             rig.sink().hold();
@@ -182,7 +182,7 @@ class DrainLimitTest {
             stop(rig);
             pass(rig, LIMIT_SECONDS * SECOND);
             AtomicBoolean released = released(rig);
-            keeps.signals.getFirst().success(BlockStatus.OK);
+            keeps.signals.getFirst().success(BlockResult.OK);
             rig.settle();
             assertThat(refused).singleElement().isInstanceOf(IllegalStateException.class);
             assertThat(rig.sink().submissions()).isZero();
@@ -235,7 +235,7 @@ class DrainLimitTest {
     void shouldFailARequestThatNothingRefersToAnyMore() {
         Scheduler elsewhere = Schedulers.newSingle("drain-limit-test", true);
         // A source on another thread: Reactor throws the error at the thread, and drops the signal.
-        BlockStage loses = (request, chain) -> Mono.<BlockStatus>fromCallable(() -> {
+        BlockStage loses = (request, chain) -> Mono.<BlockResult>fromCallable(() -> {
             throw new NoClassDefFoundError("on/purpose");
         }).subscribeOn(elsewhere);
         try (PipelineRig rig = rig(loses)) {

@@ -16,13 +16,13 @@ class HopStageTest {
         AtomicReference<Thread> by = new AtomicReference<>();
         try (ManualLoop loop = new ManualLoop()) {
             BlockRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ);
-            Mono<BlockStatus> outcome = hop.handle(request, lent -> Mono.fromSupplier(() -> {
+            Mono<BlockResult> outcome = hop.handle(request, lent -> Mono.fromSupplier(() -> {
                 passedOn.set(lent);
                 by.set(Thread.currentThread());
-                return BlockStatus.OK;
+                return BlockResult.OK;
             }));
             assertThat(passedOn.get()).as("before somebody subscribes").isNull();
-            assertThat(outcome.block()).isEqualTo(BlockStatus.OK);
+            assertThat(outcome.block()).isEqualTo(BlockResult.OK);
             assertThat(passedOn.get()).isSameAs(request);
             assertThat(hop.interestedIn(request)).isTrue();
         }

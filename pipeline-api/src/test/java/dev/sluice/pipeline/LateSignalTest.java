@@ -50,7 +50,7 @@ class LateSignalTest {
         try (PipelineRig rig = rig((request, chain) -> {
             if (request.sector() == 0) {
                 request.complete(512);
-                return Mono.delay(Duration.ofMillis(30), ELSEWHERE).thenReturn(BlockStatus.OK).doFinally(end -> lateEnded.set(true));
+                return Mono.delay(Duration.ofMillis(30), ELSEWHERE).thenReturn(BlockResult.OK).doFinally(end -> lateEnded.set(true));
             }
             // The object is in use again, and nothing of it has reached the disk, when the late signal comes.
             return Mono.fromRunnable(() -> {}).repeatWhen(again -> again.delayElements(Duration.ofMillis(5), ELSEWHERE).takeUntil(tick -> lateEnded.get()))
@@ -70,7 +70,7 @@ class LateSignalTest {
 
     @Test
     void shouldKeepTheNextResultWhenALateSignalIsAnError() {
-        List<MonoSink<BlockStatus>> late = new ArrayList<>();
+        List<MonoSink<BlockResult>> late = new ArrayList<>();
         try (PipelineRig rig = rig((request, chain) -> {
             if (request.sector() == 0) {
                 request.complete(-Errno.ENOSPC);
@@ -94,14 +94,14 @@ class LateSignalTest {
 
     @Test
     void shouldIgnoreALateSignalWhileTheObjectIsFree() {
-        List<MonoSink<BlockStatus>> late = new ArrayList<>();
+        List<MonoSink<BlockResult>> late = new ArrayList<>();
         try (PipelineRig rig = rig((request, chain) -> {
             request.complete(512);
             return Mono.create(late::add);
         })) {
             TestIo first = rig.submit(TestIo.write(0, ones()));
             rig.settle();
-            late.getFirst().success(BlockStatus.IOERR);
+            late.getFirst().success(BlockResult.failed(Errno.EIO));
             rig.settle();
             assertThat(first.result()).isEqualTo(512);
             assertThat(rig.loop.takeFailures()).isEmpty();

@@ -41,7 +41,7 @@ class OrderTest {
         }
 
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             Sinks.One<Boolean> gate = Sinks.one();
             kept.add(gate);
             return gate.asMono().then(chain.proceed(request));
@@ -65,12 +65,12 @@ class OrderTest {
         }
 
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             if (request.op() == BlockOp.WRITE) {
                 Sinks.One<Boolean> done = Sinks.one();
                 behind.add(done);
                 unwritten.add(done.asMono());
-                return Mono.just(BlockStatus.OK);
+                return Mono.just(BlockResult.OK);
             }
             return Mono.when(List.copyOf(unwritten)).doOnSuccess(all -> unwritten.clear()).then(chain.proceed(request));
         }

@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import dev.sluice.linux.Errno;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.pipeline.testing.SimulatedFaults;
@@ -140,10 +141,10 @@ class PipelineLeakTest {
             }
 
             @Override
-            public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
                 return switch (kind) {
                     case 0 -> chain.proceed(request);
-                    case 1 -> Mono.just(BlockStatus.OK);
+                    case 1 -> Mono.just(BlockResult.OK);
                     case 2 -> Mono.error(thrown());
                     case 3 -> Mono.empty();
                     case 4 -> throw thrown();
@@ -151,8 +152,8 @@ class PipelineLeakTest {
                     case 6 -> chain.proceed(request).publishOn(ELSEWHERE);
                     case 7 -> chain.proceed(request).repeat(2).last();
                     // Gives up at once, on another thread, while the sink may or may not have the request.
-                    case 8 -> chain.proceed(request).timeout(Mono.fromRunnable(() -> {}).subscribeOn(ELSEWHERE), Mono.just(BlockStatus.IOERR));
-                    default -> chain.proceed(request).flatMap(status -> status == BlockStatus.OK ? Mono.just(status) : Mono.error(thrown())).retry(3);
+                    case 8 -> chain.proceed(request).timeout(Mono.fromRunnable(() -> {}).subscribeOn(ELSEWHERE), Mono.just(BlockResult.failed(Errno.EIO)));
+                    default -> chain.proceed(request).flatMap(status -> status.isOk() ? Mono.just(status) : Mono.error(thrown())).retry(3);
                 };
             }
         };

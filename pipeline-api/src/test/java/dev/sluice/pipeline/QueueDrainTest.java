@@ -21,8 +21,8 @@ class QueueDrainTest {
     /** Keeps requests from sector 100 on for good. */
     private record Keeps(String name) implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
-            return request.sector() < 100 ? chain.proceed(request) : Mono.<BlockStatus>never().doOnNext(status -> request.discard());
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
+            return request.sector() < 100 ? chain.proceed(request) : Mono.<BlockResult>never().doOnNext(status -> request.discard());
         }
     }
 

@@ -153,7 +153,7 @@ class QueueSubscriberTest {
     void shouldLogOneASecondOfAStageThatThrowsWhenAsked() {
         BlockStage undecided = new BlockStage() {
             @Override
-            public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
                 return chain.proceed(request);
             }
 

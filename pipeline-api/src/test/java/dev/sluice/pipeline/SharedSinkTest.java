@@ -235,7 +235,7 @@ class SharedSinkTest {
     @Test
     void shouldFailWhatComesOrWaitsOnceThePipelineIsClosed() {
         try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder.stage((request, chain) ->
-                chain.proceed(request).flatMap(status -> status == BlockStatus.OK ? chain.proceed(request) : Mono.just(status))))) {
+                chain.proceed(request).flatMap(status -> status.isOk() ? chain.proceed(request) : Mono.just(status))))) {
             rig.sink().hold();
             List<TestIo> reads = rig.submitReads(5);
             rig.settle();

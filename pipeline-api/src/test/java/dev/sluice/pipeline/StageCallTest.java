@@ -38,7 +38,7 @@ class StageCallTest {
             rig.settle();
             assertThat(attempt.signals).containsExactly("OK", "complete");
             assertThat(rig.sink().submissions()).isEqualTo(1);
-            stage.end(rig, BlockStatus.OK);
+            stage.end(rig, BlockResult.OK);
             assertThat(read.result()).isEqualTo(512);
         }
     }
@@ -63,7 +63,7 @@ class StageCallTest {
             assertThat(shown.state()).isEqualTo(BlockRequest.State.COMPLETED);
             assertThat(shown.result()).isEqualTo(-Errno.ENOSPC);
             assertThat(shown.submittedNanos() - shown.availableNanos()).isEqualTo(700);
-            stage.end(rig, BlockStatus.OK);
+            stage.end(rig, BlockResult.OK);
         }
     }
 
@@ -84,8 +84,8 @@ class StageCallTest {
             assertThat(cancelled.signals).isEmpty();
             ByHandStage.Attempt content = new ByHandStage.Attempt() {
                 @Override
-                public void onNext(BlockStatus status) {
-                    super.onNext(status);
+                public void onNext(BlockResult result) {
+                    super.onNext(result);
                     subscription.cancel();
                 }
             };
@@ -98,7 +98,7 @@ class StageCallTest {
             never.subscription.request(1);
             rig.settle();
             assertThat(rig.sink().submissions()).isEqualTo(2);
-            stage.end(rig, BlockStatus.OK);
+            stage.end(rig, BlockResult.OK);
         }
     }
 
@@ -132,7 +132,7 @@ class StageCallTest {
             assertThat(attempts.get(4).signals).containsExactly("OK", "complete");
             assertThat(attempts.get(0).signals).isEmpty();
             assertThat(attempts.get(2).signals).isEmpty();
-            stage.end(rig, BlockStatus.OK);
+            stage.end(rig, BlockResult.OK);
         }
     }
 
@@ -147,7 +147,7 @@ class StageCallTest {
             assertThat(rig.sink().submissions()).isZero();
             rig.settle();
             assertThat(attempt.signals).containsExactly("OK", "complete");
-            stage.end(rig, BlockStatus.OK);
+            stage.end(rig, BlockResult.OK);
         }
     }
 
@@ -196,7 +196,7 @@ class StageCallTest {
         try (PipelineRig rig = rig(stage)) {
             TestIo read = rig.submit(TestIo.read(0, 512));
             rig.settle();
-            stage.end(rig, BlockStatus.UNSUPP);
+            stage.end(rig, BlockResult.failed(Errno.EOPNOTSUPP));
             ByHandStage.Attempt late = stage.attempt();
             late.subscription.request(1);
             assertThat(late.signals).singleElement().asString().contains("has its outcome already");
@@ -229,7 +229,7 @@ class StageCallTest {
                 }
 
                 @Override
-                public void onNext(BlockStatus status) {
+                public void onNext(BlockResult result) {
                     throw new NoClassDefFoundError("on purpose");
                 }
             };
@@ -259,7 +259,7 @@ class StageCallTest {
         ByHandStage.Attempt late = stage.attempt();
         BlockRequestTest.onAnotherThread(() -> {
             late.subscription.request(1);
-            stage.outcomes.getFirst().success(BlockStatus.OK);
+            stage.outcomes.getFirst().success(BlockResult.OK);
         });
         assertThat(late.signals).singleElement().asString().startsWith(RejectedExecutionException.class.getSimpleName());
     }
@@ -277,7 +277,7 @@ class StageCallTest {
             other.submit(TestIo.read(1, 512));
             rig.settle();
             List<ByHandStage.Attempt> attempts = new ArrayList<>();
-            for (Mono<BlockStatus> rest : stage.rests) {
+            for (Mono<BlockResult> rest : stage.rests) {
                 ByHandStage.Attempt attempt = new ByHandStage.Attempt();
                 rest.subscribe(attempt);
                 attempt.subscription.request(1);
@@ -288,7 +288,7 @@ class StageCallTest {
             rig.sink().releaseAll();
             rig.settle();
             assertThat(attempts).allMatch(attempt -> attempt.signals.equals(List.of("OK", "complete")));
-            stage.outcomes.forEach(outcome -> outcome.success(BlockStatus.OK));
+            stage.outcomes.forEach(outcome -> outcome.success(BlockResult.OK));
             rig.settle();
             source.stop(() -> {});
         }

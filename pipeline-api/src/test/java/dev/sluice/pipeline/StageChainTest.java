@@ -15,7 +15,7 @@ class StageChainTest {
     /** Sees some operations, and of those the requests that it is interested in. */
     private record Named(String name, Set<BlockOp> operations, boolean interested) implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
         }
 

@@ -34,11 +34,11 @@ class StageHoldsTest {
     private final TestQueue queue = new TestQueue(loop, 0, 16);
     private final QueueSource source = queue.feed(new QueueSource(loop, queue));
     private final SimulatedSink disk = (SimulatedSink) backend.openSink(loop);
-    private final Map<Long, MonoSink<BlockStatus>> signals = new LinkedHashMap<>();
+    private final Map<Long, MonoSink<BlockResult>> signals = new LinkedHashMap<>();
     private final Map<Long, BlockRequest> shown = new LinkedHashMap<>();
     private final BlockPipeline pipeline = BlockPipeline.builder().backend(backend).stage((request, chain) -> {
         shown.put(request.sector(), request);
-        Mono<BlockStatus> byHand = Mono.create(signal -> signals.put(request.sector(), signal));
+        Mono<BlockResult> byHand = Mono.create(signal -> signals.put(request.sector(), signal));
         // From sector 50 on it sends them on, from 100 on at once.
         return request.sector() >= 100 ? chain.proceed(request) : request.sector() >= 50 ? byHand.then(chain.proceed(request)) : byHand;
     }).build();
@@ -64,7 +64,7 @@ class StageHoldsTest {
 
     @AfterEach
     void close() {
-        signals.values().forEach(signal -> signal.success(BlockStatus.OK));
+        signals.values().forEach(signal -> signal.success(BlockResult.OK));
         disk.releaseAll();
         ticks.tickUntilIdle();
         queue.close();
@@ -79,7 +79,7 @@ class StageHoldsTest {
     }
 
     private void signal(long sector) {
-        Objects.requireNonNull(signals.get(sector)).success(BlockStatus.OK);
+        Objects.requireNonNull(signals.get(sector)).success(BlockResult.OK);
         ticks.tickUntilIdle();
     }
 

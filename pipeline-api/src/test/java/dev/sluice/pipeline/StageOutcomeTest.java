@@ -22,13 +22,13 @@ class StageOutcomeTest {
         assertThat(logged(through, new Decides("empty", Mono.empty()))).contains("disk simulated, queue 0: stage empty gave no outcome for READ sector 3");
         assertThat(logged(through, new Decides("broken", Mono.error(new IllegalStateException("made up")))))
                 .contains("disk simulated, queue 0: stage broken failed on READ sector 3").contains("made up");
-        assertThat(logged(through, new Decides("fine", Mono.just(BlockStatus.OK)))).doesNotContain("ERROR");
-        assertThat(logged(through, new Decides("fails", Mono.just(BlockStatus.IOERR)))).doesNotContain("ERROR").contains("EIO (input/output error)");
+        assertThat(logged(through, new Decides("fine", Mono.just(BlockResult.OK)))).doesNotContain("ERROR");
+        assertThat(logged(through, new Decides("fails", Mono.just(BlockResult.failed(Errno.EIO))))).doesNotContain("ERROR").contains("EIO (input/output error)");
     }
 
-    private record Decides(String name, Mono<BlockStatus> outcome) implements BlockStage {
+    private record Decides(String name, Mono<BlockResult> outcome) implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return outcome;
         }
     }
@@ -54,7 +54,7 @@ class StageOutcomeTest {
                 reads.add(rig.submit(TestIo.read(i, 512)));
             }
             rig.settle();
-            stage.outcomes.forEach(outcome -> outcome.success(BlockStatus.OK));
+            stage.outcomes.forEach(outcome -> outcome.success(BlockResult.OK));
             rig.settle();
             assertThat(log.lines()).isEmpty();
             stage.requests.forEach(request -> request.complete(-Errno.EPERM));
@@ -73,7 +73,7 @@ class StageOutcomeTest {
             rig.settle();
             pooled.forEach(request -> request.complete(7));
             rig.settle();
-            stage.outcomes.forEach(outcome -> outcome.success(BlockStatus.OK));
+            stage.outcomes.forEach(outcome -> outcome.success(BlockResult.OK));
             rig.settle();
             assertThat(reads).allMatch(read -> read.result() == 7 && read.answers() == 1);
             assertThat(log.lines("a request that stage by-hand had was completed by somebody else")).hasSizeBetween(1, 10);
@@ -82,7 +82,7 @@ class StageOutcomeTest {
 
     @Test
     void shouldMakeAResultOfWhatAStageDecides() {
-        try (PipelineRig rig = rig(new Decides("decides", Mono.just(BlockStatus.OK)))) {
+        try (PipelineRig rig = rig(new Decides("decides", Mono.just(BlockResult.OK)))) {
             assertThat(rig.result(TestIo.read(0, 1024))).isEqualTo(1024);
             assertThat(rig.result(TestIo.write(0, new byte[512]))).isEqualTo(512);
             assertThat(rig.result(TestIo.discard(0, 4096))).as("moves nothing").isZero();
@@ -93,8 +93,8 @@ class StageOutcomeTest {
             rig.loop.tick();
             assertThat(read.result()).as("decided on the loop, completed in the same tick").isEqualTo(512);
         }
-        for (BlockStatus decided : BlockStatus.values()) {
-            try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).map(status -> decided))) {
+        for (BlockResult decided : List.of(BlockResult.OK, BlockResult.failed(Errno.ENOSPC), BlockResult.failed(Errno.EILSEQ), BlockResult.failed(Errno.EOPNOTSUPP))) {
+            try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).map(below -> decided))) {
                 for (int errno : new int[] {0, Errno.ENOSPC, Errno.EOPNOTSUPP}) {
                     rig.sink().hold();
                     TestIo read = rig.submit(TestIo.read(0, 512));
@@ -102,8 +102,7 @@ class StageOutcomeTest {
                     rig.sink().release(rig.sink().held().getFirst(), errno);
                     rig.settle();
                     int sinks = errno == 0 ? 512 : -errno;
-                    int own = decided == BlockStatus.OK ? 512 : decided.toResult();
-                    assertThat(read.result()).as(decided + " of " + sinks).isEqualTo(BlockStatus.ofResult(sinks) == decided ? sinks : own);
+                    assertThat(read.result()).as(decided + " of " + sinks).isEqualTo(decided.isOk() ? 512 : -decided.errno());
                 }
             }
         }

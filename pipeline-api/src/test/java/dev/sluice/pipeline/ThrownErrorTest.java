@@ -65,7 +65,7 @@ class ThrownErrorTest {
         Map<String, Function<Thrower, BlockStage>> all = new LinkedHashMap<>();
         all.put("interestedIn", thrower -> new BlockStage() {
             @Override
-            public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+            public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
                 return chain.proceed(request);
             }
 

@@ -34,7 +34,7 @@ class TruncatedMemoryTest {
 
     private static final class Curious implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
         }
 

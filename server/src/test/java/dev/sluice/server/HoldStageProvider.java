@@ -3,9 +3,9 @@ package dev.sluice.server;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
-import dev.sluice.pipeline.BlockStatus;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -36,8 +36,8 @@ public final class HoldStageProvider implements BlockStageProvider {
     /** Loses the signal: Reactor throws an error of the JVM at the thread it happens on. */
     private static final class Lose implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
-            return Mono.<BlockStatus>fromCallable(() -> {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
+            return Mono.<BlockResult>fromCallable(() -> {
                 throw new NoClassDefFoundError("on/purpose");
             }).subscribeOn(Schedulers.boundedElastic());
         }
@@ -49,10 +49,10 @@ public final class HoldStageProvider implements BlockStageProvider {
     }
 
     private static final class Hold implements BlockStage {
-        private final List<MonoSink<BlockStatus>> held = new CopyOnWriteArrayList<>();
+        private final List<MonoSink<BlockResult>> held = new CopyOnWriteArrayList<>();
 
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return Mono.create(downstream -> {
                 held.add(downstream);
                 System.err.println(HOLDING + request);

@@ -2,8 +2,8 @@ package dev.sluice.simulation;
 
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
-import dev.sluice.pipeline.BlockStatus;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -30,7 +30,7 @@ final class HoldingStage implements BlockStage {
 
     private Faults faults;
 
-    private record Held(BlockRequest request, Chain chain, MonoSink<BlockStatus> outcome) {}
+    private record Held(BlockRequest request, Chain chain, MonoSink<BlockResult> outcome) {}
 
     HoldingStage(SplittableRandom random, boolean interested, Threads threads, Faults faults, Trace trace) {
         this.random = random;
@@ -57,7 +57,7 @@ final class HoldingStage implements BlockStage {
     }
 
     @Override
-    public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+    public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
         vandalize(request);
         if (Faults.happens(random, faults.hold())) {
             trace.add("the stage holds " + request.op() + " " + request.sector() + " of queue " + request.queueIndex());

@@ -1,10 +1,11 @@
 package dev.sluice.examples.launcher;
 
+import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
-import dev.sluice.pipeline.BlockStatus;
 import java.util.concurrent.atomic.AtomicLongArray;
 import reactor.core.publisher.Mono;
 
@@ -31,16 +32,16 @@ public final class WriteOnce implements BlockStage {
     }
 
     @Override
-    public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+    public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
         long first = request.offsetBytes() / blockBytes;
         long end = Math.ceilDiv(request.offsetBytes() + request.lengthBytes(), (long) blockBytes);
         long claimed = claim(first, end);
         if (claimed < end) {
             release(first, claimed);
-            return Mono.just(BlockStatus.IOERR);
+            return Mono.just(BlockResult.failed(Errno.EIO));
         }
         return chain.proceed(request).doOnNext(status -> {
-            if (status != BlockStatus.OK) {
+            if (!status.isOk()) {
                 release(first, end);
             }
         });

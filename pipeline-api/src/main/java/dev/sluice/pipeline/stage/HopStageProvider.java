@@ -2,9 +2,9 @@ package dev.sluice.pipeline.stage;
 
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
-import dev.sluice.pipeline.BlockStatus;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
@@ -24,7 +24,7 @@ public final class HopStageProvider implements BlockStageProvider {
 
     private record Hop() implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request).subscribeOn(Schedulers.single());
         }
 

@@ -2,9 +2,9 @@ package dev.sluice.pipeline.stage;
 
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
-import dev.sluice.pipeline.BlockStatus;
 import reactor.core.publisher.Mono;
 
 /** {@code --stage noop}: a stage that sees every request and passes it on. What it costs is what a stage costs at the least. */
@@ -29,7 +29,7 @@ public final class NoopStageProvider implements BlockStageProvider {
 
     private record Noop() implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
         }
 

@@ -3,9 +3,9 @@ package dev.sluice.pipeline.stage;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
-import dev.sluice.pipeline.BlockStatus;
 import java.util.Set;
 import reactor.core.publisher.Mono;
 
@@ -25,7 +25,7 @@ public final class UninterestedStageProvider implements BlockStageProvider {
 
     private record Uninterested() implements BlockStage {
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             return chain.proceed(request);
         }
 

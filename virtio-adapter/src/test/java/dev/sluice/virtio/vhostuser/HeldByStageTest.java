@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
-import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.virtio.driver.BlkRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -28,10 +28,10 @@ final class HeldByStageTest {
     /** Keeps writes. */
     private static final class Keeps implements BlockStage {
         final List<BlockRequest> requests = new CopyOnWriteArrayList<>();
-        final List<MonoSink<BlockStatus>> signals = new CopyOnWriteArrayList<>();
+        final List<MonoSink<BlockResult>> signals = new CopyOnWriteArrayList<>();
 
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             requests.add(request);
             return Mono.create(signals::add);
         }
@@ -82,7 +82,7 @@ final class HeldByStageTest {
             }
             ServerFixture.await("the end of the connection", () -> !fixture.server.state().connected());
             assertThat(mappingsOfGuestMemory()).as("the stage has not signalled").isEqualTo(mappedBefore + 1);
-            keeps.signals.getFirst().success(BlockStatus.OK);
+            keeps.signals.getFirst().success(BlockResult.OK);
             ServerFixture.await("unmapped", () -> mappingsOfGuestMemory() == mappedBefore);
             assertThat(fixture.pipeline.failedAtDrainLimit()).isEqualTo(1);
         }

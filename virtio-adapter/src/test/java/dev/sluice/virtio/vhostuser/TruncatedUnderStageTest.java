@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
-import dev.sluice.pipeline.BlockStatus;
 import dev.sluice.virtio.driver.BlkRequest;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -107,9 +107,9 @@ final class TruncatedUnderStageTest {
         }
 
         @Override
-        public Mono<BlockStatus> handle(BlockRequest request, Chain chain) {
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             lookAt(request);
-            return Mono.just(BlockStatus.OK);
+            return Mono.just(BlockResult.OK);
         }
 
         void lookAt(BlockRequest request) {
@@ -170,9 +170,9 @@ final class TruncatedUnderStageTest {
         Scheduler elsewhere = Schedulers.newSingle("truncated-under-stage", true);
         Looks looks = new Looks(look);
         try {
-            truncateUnder((request, chain) -> Mono.<BlockStatus>fromCallable(() -> {
+            truncateUnder((request, chain) -> Mono.<BlockResult>fromCallable(() -> {
                 looks.lookAt(request);
-                return BlockStatus.OK;
+                return BlockResult.OK;
             }).subscribeOn(elsewhere), looks);
         } finally {
             elsewhere.dispose();
