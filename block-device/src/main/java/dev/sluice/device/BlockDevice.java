@@ -10,6 +10,7 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.AsynchronousFileChannel;
 import java.nio.channels.NonWritableChannelException;
@@ -97,7 +98,7 @@ public final class BlockDevice implements AutoCloseable {
         BlockBackend backend = null;
         try {
             backend = started.choice().open(backendOptions);
-            return connected(new BlockDevice(new Resources(pipeline(backend, options), started.loops(), backend, true, true), options));
+            return connectedOrRefused(backend, started.loops(), options);
         } catch (Throwable failed) {
             started.loops().forEach(IoLoop::close);
             if (backend != null) {
@@ -107,9 +108,13 @@ public final class BlockDevice implements AutoCloseable {
         }
     }
 
-    /** A device on an opened backend and running loops, with one queue per loop. The caller keeps both, and closes them after the device. */
+    /**
+     * A device on an opened backend and running loops, with one queue per loop. The caller keeps both, and closes them after the device.
+     *
+     * @throws UncheckedIOException if a stage of the options cannot be created
+     */
     public static BlockDevice open(BlockBackend backend, List<? extends IoLoop> loops, BlockDeviceOptions options) {
-        return connected(new BlockDevice(new Resources(pipeline(backend, options), List.copyOf(loops), backend, true, false), options));
+        return connected(backend, List.copyOf(loops), options, false);
     }
 
     /** A device on a pipeline; the caller keeps the pipeline and the loops. Options that configure a pipeline are ignored. */
@@ -117,8 +122,24 @@ public final class BlockDevice implements AutoCloseable {
         return connected(new BlockDevice(new Resources(pipeline, List.copyOf(loops), null, false, false), options));
     }
 
-    private static BlockPipeline pipeline(BlockBackend backend, BlockDeviceOptions options) {
-        return options.pipeline().apply(BlockPipeline.builder().backend(backend)).build();
+    private static BlockDevice connectedOrRefused(BlockBackend backend, List<IoLoop> loops, BlockDeviceOptions options) throws IOException {
+        try {
+            return connected(backend, loops, options, true);
+        } catch (UncheckedIOException stageRefused) {
+            throw stageRefused.getCause();
+        }
+    }
+
+    private static BlockDevice connected(BlockBackend backend, List<IoLoop> loops, BlockDeviceOptions options, boolean ownsRest) {
+        BlockPipeline pipeline = options.pipeline().apply(BlockPipeline.builder().backend(backend).loops(loops)).build();
+        BlockDevice device;
+        try {
+            device = new BlockDevice(new Resources(pipeline, loops, backend, true, ownsRest), options);
+        } catch (Throwable failed) {
+            pipeline.close();
+            throw failed;
+        }
+        return connected(device);
     }
 
     private static BlockDevice connected(BlockDevice device) {
@@ -156,10 +177,12 @@ public final class BlockDevice implements AutoCloseable {
 
     /**
      * Changes the image's size if the backend can ({@link dev.sluice.pipeline.ResizableBackend}); fails with UNSUPP otherwise. Also unsupported for a device on
-     * a given pipeline, which does not expose its backend.
+     * a given pipeline, which does not expose its backend. Emits the device's geometry, which differs from the image's where a stage translates it.
+     *
+     * @param sizeBytes of the image
      */
     public Mono<BlockGeometry> resize(long sizeBytes) {
-        return Resize.mono(resources.backend(), sizeBytes);
+        return Resize.mono(resources.backend(), sizeBytes).map(resized -> geometry());
     }
 
     // ---- requests

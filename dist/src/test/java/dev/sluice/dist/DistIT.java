@@ -113,6 +113,7 @@ class DistIT {
         Path services = Files.createDirectories(classes.resolve("META-INF/services"));
         Files.writeString(services.resolve("dev.sluice.pipeline.BlockStageProvider"), "Refusing$Provider\n");
         Path source = Files.writeString(directory.resolve("Refusing.java"), """
+                import dev.sluice.linux.Errno;
                 import dev.sluice.pipeline.*;
                 import reactor.core.publisher.Mono;
 
@@ -130,7 +131,7 @@ class DistIT {
                             return "refusing";
                         }
 
-                        @Override public BlockStage create(String arguments, BlockGeometry geometry) {
+                        @Override public BlockStage create(String arguments, StageContext context) {
                             return new Refusing();
                         }
                     }

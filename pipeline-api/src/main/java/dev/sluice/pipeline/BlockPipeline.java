@@ -1,5 +1,6 @@
 package dev.sluice.pipeline;
 
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -8,6 +9,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
@@ -41,7 +43,8 @@ public final class BlockPipeline implements AutoCloseable {
 
     private final BlockBackend backend;
     private final List<UnaryOperator<Flux<BlockRequest>>> operators;
-    private final StageChain stages;
+    private final DiskStages stages;
+    private final List<IoLoop> knownLoops;
     private final byte[] serial;
     private final PipelineObserver observer;
     private final Shortcuts shortcuts;
@@ -51,25 +54,33 @@ public final class BlockPipeline implements AutoCloseable {
     private final Set<QueueSubscriber> connected = ConcurrentHashMap.newKeySet();
     private final AtomicLong failedAtDrainLimit = new AtomicLong();
     private volatile boolean drainCutShort;
-    private volatile boolean closed;
+    private final AtomicBoolean closed = new AtomicBoolean();
 
     private BlockPipeline(Builder builder, BlockBackend backend) {
         this.backend = backend;
         this.operators = List.copyOf(builder.operators);
-        this.stages = new StageChain(builder.stages, builder.shortcuts.bypass());
         this.serial = builder.serial.getBytes(StandardCharsets.UTF_8);
         this.observer = builder.observer;
         this.shortcuts = builder.shortcuts;
         this.diskName = builder.diskName == null ? backend.name() : builder.diskName;
         this.drainLimitNanos = builder.drainLimit.toNanos();
+        this.knownLoops = List.copyOf(builder.loops);
+        // Last: stages use the rest while they are created.
+        this.stages = new DiskStages(this, backend, builder.stages, builder.shortcuts.bypass());
     }
 
     public static Builder builder() {
         return new Builder();
     }
 
+    /** What front ends show and validate against: the backend's geometry, as the stages translate it. */
     public BlockGeometry geometry() {
-        return backend.geometry();
+        return stages.geometry();
+    }
+
+    /** What the stages publish. Any thread. */
+    public List<StageMeter> stageMeters() {
+        return stages.meters();
     }
 
     /** What has befallen the backend's image since it was opened. */
@@ -94,18 +105,34 @@ public final class BlockPipeline implements AutoCloseable {
     public void connect(QueueSource source) {
         IoLoop loop = source.loop();
         loop.assertInLoop();
-        if (closed) {
+        if (closed.get()) {
             throw new IllegalStateException("the pipeline is closed");
         }
-        SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
-        source.turnBudget(shortcuts.batch() ? QueueSource.TURN_BUDGET : 1);
-        QueueSubscriber subscriber = new QueueSubscriber(source, sink, this);
+        if (!stages.enter()) {
+            throw new IllegalStateException("the pipeline is closed");
+        }
+        QueueSubscriber subscriber;
+        try {
+            SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
+            source.turnBudget(shortcuts.batch() ? QueueSource.TURN_BUDGET : 1);
+            subscriber = new QueueSubscriber(source, sink, this);
+        } catch (Throwable refused) {
+            stages.leave();
+            throw refused;
+        }
         connected.add(subscriber);
         subscriber.subscribe();
     }
 
     void disconnected(QueueSubscriber drained) {
-        connected.remove(drained);
+        if (connected.remove(drained)) {
+            stages.leave();
+        }
+    }
+
+    /** Those given to the builder; without any, those that have a sink. */
+    List<IoLoop> loops() {
+        return knownLoops.isEmpty() ? List.copyOf(sinks.keySet()) : knownLoops;
     }
 
     /**
@@ -182,7 +209,7 @@ public final class BlockPipeline implements AutoCloseable {
     }
 
     StageChain stages() {
-        return stages;
+        return stages.chain();
     }
 
     byte[] serial() {
@@ -190,12 +217,14 @@ public final class BlockPipeline implements AutoCloseable {
     }
 
     /**
-     * Closes the sinks; each frees what it holds once nothing of it is in flight. The queues should have been stopped before: requests that still
-     * come fail. Idempotent.
+     * Closes the stages, in this call if all queues have drained, and the sinks; each frees what it holds once nothing of it is in flight. The queues should have
+     * been stopped before: requests that still come fail. Idempotent.
      */
     @Override
     public void close() {
-        closed = true;
+        if (closed.compareAndSet(false, true)) {
+            stages.close();
+        }
         sinks.forEach((loop, sink) -> {
             // Two threads may close at the same time.
             if (sinks.remove(loop, sink)) {
@@ -207,13 +236,14 @@ public final class BlockPipeline implements AutoCloseable {
     /** What requests pass through, and which operations bypass the stages and why. */
     @Override
     public String toString() {
-        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages + " -> " + backend.name() + " (" + stages.describeBypass() + ")";
+        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages() + " -> " + backend.name() + " (" + stages().describeBypass() + ")";
     }
 
     /** Assembles a pipeline. Not thread safe; used once. */
     public static final class Builder {
         private final List<UnaryOperator<Flux<BlockRequest>>> operators = new ArrayList<>();
-        private final List<BlockStage> stages = new ArrayList<>();
+        private final List<StageFactory> stages = new ArrayList<>();
+        private List<IoLoop> loops = List.of();
         private @Nullable BlockBackend backend;
         private String serial = "";
         private PipelineObserver observer = PipelineObserver.NONE;
@@ -245,9 +275,20 @@ public final class BlockPipeline implements AutoCloseable {
             return this;
         }
 
-        /** A stage, behind those added before. */
+        /** A stage, behind those added before, that needs nothing of the disk. */
         public Builder stage(BlockStage stage) {
+            return stage(context -> stage);
+        }
+
+        /** A stage, behind those added before, which is created by {@link #build} with what the disk has for it. */
+        public Builder stage(StageFactory stage) {
             stages.add(stage);
+            return this;
+        }
+
+        /** The loops that will serve the disk's queues, for stages that want to know them, or to use the disk before a queue is connected. */
+        public Builder loops(List<? extends IoLoop> loops) {
+            this.loops = List.copyOf(loops);
             return this;
         }
 
@@ -296,6 +337,11 @@ public final class BlockPipeline implements AutoCloseable {
             return this;
         }
 
+        /**
+         * Creates the stages and the pipeline.
+         *
+         * @throws UncheckedIOException if a stage cannot be created; its cause has the line for people. The stages that were created are closed
+         */
         public BlockPipeline build() {
             BlockBackend chosen = backend;
             if (chosen == null) {

@@ -55,6 +55,16 @@ public interface BlockStage {
         return true;
     }
 
+    /**
+     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, say. A stage whose offsets differ from those below is interested in every
+     * request that has one. Asked again whenever the geometry below has changed.
+     *
+     * @throws IllegalArgumentException with one line, if the stage cannot serve such a disk; only while it is being created
+     */
+    default BlockGeometry geometry(BlockGeometry below) {
+        return below;
+    }
+
     /** The name for logs and descriptions. */
     default String name() {
         return getClass().getSimpleName();

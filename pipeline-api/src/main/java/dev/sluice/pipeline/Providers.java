@@ -248,14 +248,15 @@ public final class Providers {
     }
 
     /**
-     * A stage from {@code NAME[:ARGS]}.
+     * The stage of {@code NAME[:ARGS]}, to be created with a pipeline.
      *
-     * @throws IOException where there is none of that name
+     * @throws IOException if there is none of that name, or if a provider on the class path cannot be loaded
      */
-    public static BlockStage stage(String nameAndArguments, BlockGeometry geometry) throws IOException {
+    public static StageFactory stage(String nameAndArguments) throws IOException {
         int colon = nameAndArguments.indexOf(':');
         String arguments = colon < 0 ? "" : nameAndArguments.substring(colon + 1);
-        return stageProvider(nameAndArguments).create(arguments, geometry);
+        BlockStageProvider provider = stageProvider(nameAndArguments);
+        return context -> provider.create(arguments, context);
     }
 
     /**

@@ -1,31 +1,51 @@
 package dev.sluice.pipeline;
 
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.StringJoiner;
-import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
-/** The stages of a pipeline in their order. Immutable, shared by all its queues. */
+/** The stages of a pipeline in their order. Shared by all its queues; immutable once each place has its stage. */
 final class StageChain {
-    private final BlockStage[] stages;
+    private final @Nullable BlockStage[] stages;
     private final String[] names;
     private final boolean bypass;
 
     /** For each stage a bit for each operation that it may want to see. */
     private final int[] operations;
 
-    StageChain(List<BlockStage> stages, boolean bypass) {
+    StageChain(int count, boolean bypass) {
         this.bypass = bypass;
-        this.stages = stages.toArray(BlockStage[]::new);
-        this.names = stages.stream().map(BlockStage::name).toArray(String[]::new);
-        this.operations = new int[this.stages.length];
-        for (int i = 0; i < operations.length; i++) {
-            for (BlockOp op : this.stages[i].operations()) {
-                operations[i] |= bit(op);
-            }
+        this.stages = new BlockStage[count];
+        this.names = new String[count];
+        this.operations = new int[count];
+        for (int i = 0; i < count; i++) {
+            names[i] = "stage " + i;
         }
+    }
+
+    /** From the last to the first, before any queue is connected. */
+    void put(int index, BlockStage stage) {
+        names[index] = stage.name();
+        for (BlockOp op : stage.operations()) {
+            operations[index] |= bit(op);
+        }
+        stages[index] = stage;
+    }
+
+    boolean isPresent(int index) {
+        return stages[index] != null;
+    }
+
+    BlockStage stage(int index) {
+        return Objects.requireNonNull(stages[index]);
+    }
+
+    /** The name of a stage, or of its place as long as there is none. */
+    String name(int index) {
+        return names[index];
     }
 
     @SuppressWarnings("EnumOrdinal") // bits that live and die with this object
@@ -40,7 +60,7 @@ final class StageChain {
         }
         int op = bit(request.op());
         for (int i = from; i < stages.length; i++) {
-            if ((operations[i] & op) != 0 && stages[i].interestedIn(request)) {
+            if ((operations[i] & op) != 0 && stage(i).interestedIn(request)) {
                 return i;
             }
         }
@@ -50,7 +70,7 @@ final class StageChain {
     /** Calls a stage with the rest of the chain behind it; the end of that is the call's. What the stages behind throw is an error signal of it. */
     Mono<BlockResult> handle(int stage, BlockRequest request, StageCall call) {
         call.enter(names[stage]);
-        return stages[stage].handle(request, passedOn -> {
+        return stage(stage).handle(request, passedOn -> {
             try {
                 int next = firstInterested(passedOn, stage + 1);
                 return next == -1 ? call.proceed(passedOn) : handle(next, passedOn, call);
@@ -98,7 +118,7 @@ final class StageChain {
         StringJoiner names = new StringJoiner(", ");
         for (int i = 0; i < stages.length; i++) {
             if ((operations[i] & bit(op)) != 0) {
-                names.add(stages[i].name());
+                names.add(this.names[i]);
             }
         }
         return names.toString();
@@ -106,6 +126,6 @@ final class StageChain {
 
     @Override
     public String toString() {
-        return stages.length == 0 ? "no stages" : List.of(stages).stream().map(BlockStage::name).collect(Collectors.joining(" -> "));
+        return stages.length == 0 ? "no stages" : String.join(" -> ", names);
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.pipeline.stage.HopStageProvider;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
@@ -11,7 +12,11 @@ import reactor.core.publisher.Mono;
 class HopStageTest {
     @Test
     void shouldPassARequestOnFromAnotherThread() {
-        BlockStage hop = new HopStageProvider().create("", new BlockGeometry(512, 512, 512, 0, false, false, false));
+        BlockStage[] created = new BlockStage[1];
+        try (SimulatedBackend backend = SimulatedBackend.ofSize(512)) {
+            BlockPipeline.builder().backend(backend).stage(context -> created[0] = new HopStageProvider().create("", context)).build().close();
+        }
+        BlockStage hop = created[0];
         AtomicReference<BlockRequest> passedOn = new AtomicReference<>();
         AtomicReference<Thread> by = new AtomicReference<>();
         try (ManualLoop loop = new ManualLoop()) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.linux.CapturedLog;
 import dev.sluice.pipeline.stage.HopStageProvider;
 import dev.sluice.pipeline.stage.NoopStageProvider;
+import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -14,7 +15,6 @@ import org.junit.jupiter.api.Test;
 
 /** Which providers are taken, and what is said of those that are not; {@code ProvidersChoiceTest} of the backends' module has the real ones. */
 class ProvidersTest {
-    private static final BlockGeometry DISK = new BlockGeometry(1 << 20, 512, 512, 0, false, false, false);
     private static final BackendOptions IMAGE = BackendOptions.of(Path.of("/images/disk.img"));
 
     /** In an order that is nobody's preference. */
@@ -44,7 +44,7 @@ class ProvidersTest {
                     .hasMessage("no backend 'auto' with loop 'auto' can be used; none is on the class path: add a module that has some");
             assertThatThrownBy(() -> Providers.loop("io_uring", told -> {})).isInstanceOf(IOException.class).hasMessageContaining("no loop 'io_uring'");
             assertThatThrownBy(() -> Providers.open("tape", "", IMAGE)).isInstanceOf(IOException.class).hasMessageContaining("no backend 'tape'");
-            assertThatThrownBy(() -> Providers.stage("xts:key", DISK))
+            assertThatThrownBy(() -> Providers.stage("xts:key"))
                     .isInstanceOf(IOException.class).hasMessage("there is no stage 'xts'; on the class path: none");
         }
     }
@@ -171,19 +171,31 @@ class ProvidersTest {
         }
     }
 
+    private static BlockStage created(String nameAndArguments) throws IOException {
+        StageFactory factory = Providers.stage(nameAndArguments);
+        List<BlockStage> created = new ArrayList<>();
+        try (SimulatedBackend backend = SimulatedBackend.ofSize(512)) {
+            BlockPipeline.builder().backend(backend).stage(context -> {
+                created.add(factory.create(context));
+                return created.getFirst();
+            }).build().close();
+        }
+        return created.getFirst();
+    }
+
     @Test
     void shouldMakeAStageFromNameAndArguments() throws IOException {
         try (FakeProviders _ = all()) {
-            assertThat(Providers.stage("noop", DISK).name()).isEqualTo("noop");
-            assertThat(Providers.stage("hop:", DISK).name()).isEqualTo("hop");
-            assertThatThrownBy(() -> Providers.stage("hop:a:b", DISK))
+            assertThat(created("noop").name()).isEqualTo("noop");
+            assertThat(created("hop:").name()).isEqualTo("hop");
+            assertThatThrownBy(() -> created("hop:a:b"))
                     .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("hop").hasMessageContaining("'a:b'");
             assertThat(Providers.stageProvider("hop:a:b")).isInstanceOf(HopStageProvider.class);
-            assertThatThrownBy(() -> Providers.stage(":noop", DISK))
+            assertThatThrownBy(() -> Providers.stage(":noop"))
                     .isInstanceOf(IOException.class).hasMessage("there is no stage ''; on the class path: hop, noop");
         }
         try (FakeProviders _ = new FakeProviders(List.of(), List.of(), "com.example.Gone")) {
-            assertThatThrownBy(() -> Providers.stage("noop", DISK))
+            assertThatThrownBy(() -> Providers.stage("noop"))
                     .isInstanceOf(IOException.class).hasMessageStartingWith("stage 'noop': a stage on the class path cannot be loaded: ")
                     .hasMessageContaining("com.example.Gone");
         }

@@ -7,21 +7,23 @@ import dev.sluice.pipeline.stage.HopStageProvider;
 import dev.sluice.pipeline.stage.NoopStageProvider;
 import dev.sluice.pipeline.stage.UninterestedStageProvider;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedSink;
 import dev.sluice.pipeline.testing.TestIo;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
 
 class ShortcutsTest {
-    private static BlockStage stage(BlockStageProvider provider) {
-        return provider.create("", new BlockGeometry(1 << 20, 512, 512, 0, false, true, true));
+    private static StageFactory stage(BlockStageProvider provider) {
+        return context -> provider.create("", context);
     }
 
-    private static PipelineRig rig(Shortcuts shortcuts, BlockStage... stages) {
+    private static PipelineRig rig(Shortcuts shortcuts, StageFactory... stages) {
         return new PipelineRig(builder -> {
             builder.shortcuts(shortcuts);
-            for (BlockStage stage : stages) {
+            for (StageFactory stage : stages) {
                 builder.stage(stage);
             }
         });
@@ -72,13 +74,24 @@ class ShortcutsTest {
     @Test
     void shouldRefuseArgumentsThatMeanNothing() {
         for (BlockStageProvider provider : List.of(new NoopStageProvider(), new HopStageProvider(), new UninterestedStageProvider())) {
-            assertThat(stage(provider).name()).isEqualTo(provider.name()).isNotEmpty();
-            assertThatThrownBy(() -> provider.create("x", new BlockGeometry(512, 512, 512, 0, false, false, false)))
+            assertThat(created(provider, "").name()).isEqualTo(provider.name()).isNotEmpty();
+            assertThatThrownBy(() -> created(provider, "x"))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("stage " + provider.name() + " takes no arguments; 'x' was given");
         }
         try (ManualLoop loop = new ManualLoop()) {
-            assertThat(stage(new UninterestedStageProvider()).interestedIn(new BareRequest(loop, 0, 0).parse(BlockOp.READ))).isFalse();
+            assertThat(created(new UninterestedStageProvider(), "").interestedIn(new BareRequest(loop, 0, 0).parse(BlockOp.READ))).isFalse();
         }
+    }
+
+    private static BlockStage created(BlockStageProvider provider, String arguments) {
+        List<BlockStage> created = new ArrayList<>();
+        try (SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20)) {
+            BlockPipeline.builder().backend(backend).stage(context -> {
+                created.add(provider.create(arguments, context));
+                return created.getFirst();
+            }).build().close();
+        }
+        return created.getFirst();
     }
 }

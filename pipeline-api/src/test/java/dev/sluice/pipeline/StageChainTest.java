@@ -29,13 +29,21 @@ class StageChainTest {
         return new Named(name, EnumSet.of(first, rest), true);
     }
 
+    private static StageChain chain(List<BlockStage> stages, boolean bypass) {
+        StageChain chain = new StageChain(stages.size(), bypass);
+        for (int i = stages.size() - 1; i >= 0; i--) {
+            chain.put(i, stages.get(i));
+        }
+        return chain;
+    }
+
     @Test
     void shouldFindTheFirstStageThatNamesTheOperationAndIsInterested() {
         try (ManualLoop loop = new ManualLoop()) {
             List<BlockStage> stages = List.of(
                     stage("flushes", BlockOp.FLUSH), new Named("none", EnumSet.allOf(BlockOp.class), false), stage("data", BlockOp.READ, BlockOp.WRITE));
-            StageChain chain = new StageChain(stages, true);
-            StageChain withoutBypass = new StageChain(stages, false);
+            StageChain chain = chain(stages, true);
+            StageChain withoutBypass = chain(stages, false);
             int[] never = {-1, -1, -1, -1};
             int[] data = {2, 2, 2, -1};
             int[] flush = {0, -1, -1, -1};
@@ -54,16 +62,16 @@ class StageChainTest {
 
     @Test
     void shouldDescribeItself() {
-        assertThat(new StageChain(List.of(), true)).hasToString("no stages");
-        assertThat(new StageChain(List.of(), true).describeBypass()).isEqualTo("every request bypasses: there are no stages");
-        StageChain chain = new StageChain(List.of(stage("luks", BlockOp.READ, BlockOp.WRITE), stage("mirror", BlockOp.WRITE, BlockOp.FLUSH)), true);
+        assertThat(chain(List.of(), true)).hasToString("no stages");
+        assertThat(chain(List.of(), true).describeBypass()).isEqualTo("every request bypasses: there are no stages");
+        StageChain chain = chain(List.of(stage("luks", BlockOp.READ, BlockOp.WRITE), stage("mirror", BlockOp.WRITE, BlockOp.FLUSH)), true);
         assertThat(chain).hasToString("luks -> mirror");
         assertThat(chain.describeBypass()).isEqualTo("DISCARD, WRITE_ZEROES bypass: no stage sees them; READ bypass where luks is not interested;"
                 + " WRITE bypass where luks, mirror are not interested; FLUSH bypass where mirror is not interested; GET_ID is answered by the pipeline");
-        StageChain all = new StageChain(List.of(new Named("all", EnumSet.allOf(BlockOp.class), true)), true);
+        StageChain all = chain(List.of(new Named("all", EnumSet.allOf(BlockOp.class), true)), true);
         assertThat(all.describeBypass())
                 .isEqualTo("READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES bypass where all is not interested; GET_ID is answered by the pipeline");
-        assertThat(new StageChain(List.of(stage("luks", BlockOp.READ)), false).describeBypass())
+        assertThat(chain(List.of(stage("luks", BlockOp.READ)), false).describeBypass())
                 .isEqualTo("nothing bypasses the stages: the bypass is turned off");
     }
 }

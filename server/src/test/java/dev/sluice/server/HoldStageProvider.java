@@ -1,11 +1,11 @@
 package dev.sluice.server;
 
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.StageContext;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -29,7 +29,7 @@ public final class HoldStageProvider implements BlockStageProvider {
     }
 
     @Override
-    public BlockStage create(String arguments, BlockGeometry geometry) {
+    public BlockStage create(String arguments, StageContext context) {
         return arguments.equals(LOSE) ? new Lose() : new Hold();
     }
 

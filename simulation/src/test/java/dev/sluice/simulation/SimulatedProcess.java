@@ -60,12 +60,12 @@ final class SimulatedProcess {
         pipeline = BlockPipeline.builder().backend(backend).stage(stage).observer(observer).drainLimit(drainLimit).serial(SimulatedGuest.SERIAL).build();
         SplittableRandom interrupts = random.split();
         calls = SimulatedCalls.over(loop, () -> Faults.happens(interrupts, this.faults.refuseInterrupt()), trace::violation);
-        device = new VirtioBlkDevice(backend.geometry(), QUEUES, SEG_MAX);
+        device = new VirtioBlkDevice(pipeline.geometry(), QUEUES, SEG_MAX);
         device.keepCacheModeIn(new DiskStateFile(stateFile));
     }
 
     BlockGeometry geometry() {
-        return backend.geometry();
+        return pipeline.geometry();
     }
 
     void faults(Faults chosen) {

@@ -60,7 +60,7 @@ public final class CustomStage implements Callable<Integer> {
         try (BlockBackend backend = new IoUringBackendProvider().open(BackendOptions.of(image));
                 IoLoop loop = IoUringLoop.start("write-once", IoUringLoopOptions.DEFAULT);
                 BlockPipeline pipeline = BlockPipeline.builder()
-                        .stage(new WriteOnce(backend.geometry()))
+                        .stage(context -> new WriteOnce(context.geometry()))
                         .backend(backend)
                         .observer(metrics)
                         .build();

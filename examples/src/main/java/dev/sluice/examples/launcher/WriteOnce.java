@@ -6,6 +6,7 @@ import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.StageContext;
 import java.util.concurrent.atomic.AtomicLongArray;
 import reactor.core.publisher.Mono;
 
@@ -80,11 +81,11 @@ public final class WriteOnce implements BlockStage {
         }
 
         @Override
-        public BlockStage create(String arguments, BlockGeometry geometry) {
+        public BlockStage create(String arguments, StageContext context) {
             if (!arguments.isEmpty()) {
                 throw new IllegalArgumentException("stage " + NAME + " takes no arguments, but got '" + arguments + "'");
             }
-            return new WriteOnce(geometry);
+            return new WriteOnce(context.geometry());
         }
     }
 }

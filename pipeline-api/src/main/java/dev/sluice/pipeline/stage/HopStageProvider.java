@@ -1,10 +1,10 @@
 package dev.sluice.pipeline.stage;
 
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.StageContext;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
@@ -17,7 +17,7 @@ public final class HopStageProvider implements BlockStageProvider {
     }
 
     @Override
-    public BlockStage create(String arguments, BlockGeometry geometry) {
+    public BlockStage create(String arguments, StageContext context) {
         NoopStageProvider.requireNone(name(), arguments);
         return new Hop();
     }

@@ -1,10 +1,10 @@
 package dev.sluice.pipeline.stage;
 
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.StageContext;
 import reactor.core.publisher.Mono;
 
 /** {@code --stage noop}: a stage that sees every request and passes it on. What it costs is what a stage costs at the least. */
@@ -16,7 +16,7 @@ public final class NoopStageProvider implements BlockStageProvider {
     }
 
     @Override
-    public BlockStage create(String arguments, BlockGeometry geometry) {
+    public BlockStage create(String arguments, StageContext context) {
         requireNone(name(), arguments);
         return new Noop();
     }

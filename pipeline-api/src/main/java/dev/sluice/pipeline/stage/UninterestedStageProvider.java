@@ -1,11 +1,11 @@
 package dev.sluice.pipeline.stage;
 
-import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockResult;
 import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.BlockStageProvider;
+import dev.sluice.pipeline.StageContext;
 import java.util.Set;
 import reactor.core.publisher.Mono;
 
@@ -18,7 +18,7 @@ public final class UninterestedStageProvider implements BlockStageProvider {
     }
 
     @Override
-    public BlockStage create(String arguments, BlockGeometry geometry) {
+    public BlockStage create(String arguments, StageContext context) {
         NoopStageProvider.requireNone(name(), arguments);
         return new Uninterested();
     }

@@ -14,6 +14,7 @@ import dev.sluice.server.cli.LaunchException;
 import dev.sluice.server.systemd.ActivatedSockets;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,10 +78,11 @@ public final class ServedDisk implements AutoCloseable {
         requireStateDirectory(spec);
         List<String> choice = new ArrayList<>();
         BlockBackend backend = openBackend(spec, loops.getFirst().kind(), choice);
+        BlockPipeline built = null;
         try {
             Double drainSeconds = spec.drainTimeoutSeconds();
             SluiceMetrics metrics = observation.metrics(spec);
-            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).serial(spec.serial())
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).loops(loops).serial(spec.serial())
                     .observer(observation.counted() ? metrics : PipelineObserver.NONE)
                     .shortcuts(spec.measurement().shortcuts())
                     .diskName(spec.name())
@@ -89,9 +91,9 @@ public final class ServedDisk implements AutoCloseable {
                 pipeline.operator(flux -> flux.map(request -> request));
             }
             for (String stage : spec.stages()) {
-                pipeline.stage(Providers.stage(stage, backend.geometry()));
+                pipeline.stage(Providers.stage(stage));
             }
-            BlockPipeline built = pipeline.build();
+            built = built(pipeline);
             VhostUserServer.Builder server = VhostUserServer.builder()
                     .pipeline(built)
                     .loops(loops)
@@ -106,8 +108,19 @@ public final class ServedDisk implements AutoCloseable {
             }
             return new ServedDisk(spec, loops, backend, choice, built, spec.endpoint().build(server, sockets), metrics);
         } catch (Throwable failed) {
+            if (built != null) {
+                built.close();
+            }
             backend.close();
             throw failed;
+        }
+    }
+
+    private static BlockPipeline built(BlockPipeline.Builder pipeline) throws IOException {
+        try {
+            return pipeline.build();
+        } catch (UncheckedIOException stageRefused) {
+            throw stageRefused.getCause();
         }
     }
 
@@ -177,7 +190,7 @@ public final class ServedDisk implements AutoCloseable {
 
     /** Image, size, shape and endpoint, for people. */
     public String description() {
-        BlockGeometry geometry = backend.geometry();
+        BlockGeometry geometry = pipeline.geometry();
         return LogText.escaped(spec.image().toString()) + " (" + size(geometry.sizeBytes()) + (geometry.readOnly() ? ", read-only" : "") + ", " + spec.queues()
                 + (spec.queues() == 1 ? " queue, " : " queues, ") + backend.name() + ") on " + LogText.escaped(spec.endpoint().toString());
     }
