@@ -1,11 +1,22 @@
 package dev.sluice.aio.epoll;
 
+import dev.sluice.aio.netty.ChannelHandle;
 import dev.sluice.aio.netty.NettyLoop;
+import io.netty.channel.Channel;
 import io.netty.channel.IoHandle;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.netty.channel.epoll.EpollIoHandle;
 import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.unix.DomainSocketAddress;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.util.Optional;
 
 /**
@@ -79,5 +90,30 @@ public final class EpollLoop extends NettyLoop {
 
     IoRegistration register(IoHandle entry) {
         return registerHandle(entry);
+    }
+
+    // ---- channels
+
+    @Override
+    public ServerChannel newServerChannel(SocketAddress address) {
+        return switch (address) {
+            case InetSocketAddress inet -> new EpollServerSocketChannel();
+            case DomainSocketAddress unix -> new EpollServerDomainSocketChannel();
+            default -> throw new IllegalArgumentException("no channel for " + address + ": neither a TCP nor a Unix socket address");
+        };
+    }
+
+    @Override
+    public Channel newChannel(SocketAddress address) {
+        return switch (address) {
+            case InetSocketAddress inet -> new EpollSocketChannel();
+            case DomainSocketAddress unix -> new EpollDomainSocketChannel();
+            default -> throw new IllegalArgumentException("no channel for " + address + ": neither a TCP nor a Unix socket address");
+        };
+    }
+
+    @Override
+    protected ChannelHandle channelHandle(IoHandle channel) {
+        return new EpollChannelHandle(this, (EpollIoHandle) channel);
     }
 }

@@ -148,8 +148,7 @@ public abstract class TickLoop implements IoLoop {
 
     @Override
     public final void schedule(Runnable task, long delayNanos) {
-        assertInLoop();
-        timers.add(task, clock.getAsLong() + Math.max(0, delayNanos));
+        LoopTimer _ = startTimer(task, delayNanos);
     }
 
     @Override
@@ -363,6 +362,18 @@ public abstract class TickLoop implements IoLoop {
 
     public final void remove(LoopHandle handle) {
         handles.remove(handle);
+    }
+
+    /** As {@link #schedule}, of a timer that {@link #cancelTimer} can take back. */
+    public final LoopTimer startTimer(Runnable task, long delayNanos) {
+        assertInLoop();
+        return timers.add(task, clock.getAsLong() + Math.max(0, delayNanos));
+    }
+
+    /** Has no effect on a timer that has run. */
+    public final void cancelTimer(LoopTimer timer) {
+        assertInLoop();
+        timers.remove(timer);
     }
 
     /** An operation goes to the kernel with others. */

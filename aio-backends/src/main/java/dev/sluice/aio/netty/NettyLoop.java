@@ -2,11 +2,13 @@ package dev.sluice.aio.netty;
 
 import dev.sluice.aio.loop.LoopWait;
 import dev.sluice.aio.loop.TickLoop;
+import io.netty.channel.IoEventLoop;
 import io.netty.channel.IoHandle;
 import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerContext;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
+import io.netty.util.concurrent.FastThreadLocal;
 import io.netty.util.concurrent.ThreadAwareExecutor;
 import org.jspecify.annotations.Nullable;
 
@@ -20,9 +22,15 @@ import org.jspecify.annotations.Nullable;
  * object of 16 bytes a run unless the compiler inlines its {@code processCompletionsAndHandleOverflow} and {@code CompletionQueue.process}, for which
  * the launcher passes {@code -XX:CompileCommand}.
  */
-public abstract class NettyLoop extends TickLoop {
+public abstract class NettyLoop extends TickLoop implements ChannelLoop {
+    private final Object eventLoopLock = new Object();
     private volatile @Nullable IoHandler handler;
     private @Nullable NettyWait nettyWait;
+
+    /** Guarded by {@link #eventLoopLock}, as is the following; made when it is first asked for. */
+    private @Nullable ChannelEventLoop eventLoop;
+
+    private boolean ended;
 
     protected NettyLoop(String name, boolean daemon, long pollMaxNanos) {
         super(name, daemon, pollMaxNanos);
@@ -117,10 +125,14 @@ public abstract class NettyLoop extends TickLoop {
     protected final void closeKernel() {
         // Without Netty's prepareToDestroy, which closes handles (ours have ended) and drains the ring: what is submitted behind a
         // drain goes to a worker thread, Netty's wake-up read too, and destroy frees the read's buffer before that thread is done with it.
-        running().destroy();
+        try {
+            running().destroy();
+        } finally {
+            endEventLoop();
+        }
     }
 
-    private IoHandler running() {
+    IoHandler running() {
         IoHandler current = handler;
         if (current == null) {
             throw new IllegalStateException(name() + " has not started");
@@ -134,6 +146,73 @@ public abstract class NettyLoop extends TickLoop {
             return running().register(handle);
         } catch (Exception refused) {
             throw new IllegalStateException(name() + " takes no more: " + refused.getMessage(), refused);
+        }
+    }
+
+    // ---- channels
+
+    @Override
+    public final IoEventLoop eventLoop() {
+        synchronized (eventLoopLock) {
+            if (ended) {
+                throw new IllegalStateException(name() + " has ended");
+            }
+            ChannelEventLoop current = eventLoop;
+            if (current == null) {
+                current = new ChannelEventLoop(this, new OwnThread());
+                eventLoop = current;
+            }
+            return current;
+        }
+    }
+
+    /** The handle of a channel, of the type that this loop's handler takes. */
+    protected abstract ChannelHandle channelHandle(IoHandle channel);
+
+    /** The registration that a channel gets: its handler's own, or one that counts what the channel submits. */
+    protected IoRegistration channelRegistration(IoRegistration made) {
+        return made;
+    }
+
+    /** A channel's event is about to be handled. */
+    protected void channelEvent(ChannelHandle channel) {
+        completionSeen(channel);
+    }
+
+    /** Registers a channel, which is then a handle of the loop until Netty has unregistered it. */
+    final IoRegistration registerChannel(IoHandle channel) {
+        assertInLoop();
+        ChannelHandle handle = channelHandle(channel);
+        add(handle);
+        try {
+            IoRegistration made = channelRegistration(registerHandle(handle));
+            handle.registeredAs(made);
+            return made;
+        } catch (Throwable refused) {
+            remove(handle);
+            throw refused;
+        }
+    }
+
+    /** The loop takes no more channels and closes those that it has. */
+    final void eventLoopEnding() {
+        synchronized (eventLoopLock) {
+            if (eventLoop != null) {
+                eventLoop.ending();
+            }
+        }
+    }
+
+    private void endEventLoop() {
+        ChannelEventLoop current;
+        synchronized (eventLoopLock) {
+            ended = true;
+            current = eventLoop;
+        }
+        if (current != null) {
+            current.ended();
+            // Buffers that Netty keeps for this thread.
+            FastThreadLocal.removeAll();
         }
     }
 

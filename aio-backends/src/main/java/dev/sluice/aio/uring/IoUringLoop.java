@@ -1,13 +1,24 @@
 package dev.sluice.aio.uring;
 
 import dev.sluice.aio.loop.LoopHandle;
+import dev.sluice.aio.netty.ChannelHandle;
 import dev.sluice.aio.netty.NettyLoop;
+import io.netty.channel.Channel;
+import io.netty.channel.IoHandle;
 import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerFactory;
 import io.netty.channel.IoRegistration;
+import io.netty.channel.ServerChannel;
+import io.netty.channel.unix.DomainSocketAddress;
+import io.netty.channel.uring.IoUringDomainSocketChannel;
 import io.netty.channel.uring.IoUringIoHandler;
 import io.netty.channel.uring.IoUringIoHandlerConfig;
+import io.netty.channel.uring.IoUringServerDomainSocketChannel;
+import io.netty.channel.uring.IoUringServerSocketChannel;
+import io.netty.channel.uring.IoUringSocketChannel;
 import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -100,6 +111,41 @@ public final class IoUringLoop extends NettyLoop {
     @Override
     protected void handled(int events) {
         entered(enters.entered(events));
+    }
+
+    // ---- channels
+
+    @Override
+    public ServerChannel newServerChannel(SocketAddress address) {
+        return switch (address) {
+            case InetSocketAddress inet -> new IoUringServerSocketChannel();
+            case DomainSocketAddress unix -> new IoUringServerDomainSocketChannel();
+            default -> throw new IllegalArgumentException("no channel for " + address + ": neither a TCP nor a Unix socket address");
+        };
+    }
+
+    @Override
+    public Channel newChannel(SocketAddress address) {
+        return switch (address) {
+            case InetSocketAddress inet -> new IoUringSocketChannel();
+            case DomainSocketAddress unix -> new IoUringDomainSocketChannel();
+            default -> throw new IllegalArgumentException("no channel for " + address + ": neither a TCP nor a Unix socket address");
+        };
+    }
+
+    @Override
+    protected ChannelHandle channelHandle(IoHandle channel) {
+        return new UringChannelHandle(this, channel);
+    }
+
+    @Override
+    protected IoRegistration channelRegistration(IoRegistration made) {
+        return new ChannelRegistration(this, made);
+    }
+
+    @Override
+    protected void channelEvent(ChannelHandle channel) {
+        reaped(channel);
     }
 
     // ---- for entries of the ring
