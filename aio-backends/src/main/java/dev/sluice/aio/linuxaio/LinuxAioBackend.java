@@ -1,16 +1,16 @@
 package dev.sluice.aio.linuxaio;
 
 import dev.sluice.aio.loop.TickLoop;
+import dev.sluice.aio.image.ImageBackend;
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
-import dev.sluice.aio.sink.RawBackend;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.ErrnoException;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 
-/** A raw image served through an AIO context for each loop. <b>Threading</b>, <b>Ownership:</b> as {@link RawBackend} says. */
-final class LinuxAioBackend extends RawBackend {
+/** A raw image served through an AIO context for each loop. <b>Threading</b>, <b>Ownership:</b> as {@link ImageBackend} says. */
+final class LinuxAioBackend extends ImageBackend<RawImage> {
     private final int capacity;
     private final boolean kernelSyncs;
     private final CallThreads threads;

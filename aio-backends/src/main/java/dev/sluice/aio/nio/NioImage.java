@@ -1,6 +1,7 @@
 package dev.sluice.aio.nio;
 
 import dev.sluice.aio.image.ImageSize;
+import dev.sluice.aio.image.OpenImage;
 import dev.sluice.aio.image.WritebackState;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockGeometry;
@@ -35,7 +36,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p><b>Threading:</b> any. <b>Failure:</b> {@link #open} says in one line what failed on which path and what to do.
  */
-final class NioImage implements AutoCloseable {
+final class NioImage implements OpenImage {
     private static final Logger LOG = LoggerFactory.getLogger(NioImage.class);
     private static final int SECTOR_BYTES = BlockRequest.SECTOR_BYTES;
 
@@ -163,7 +164,8 @@ final class NioImage implements AutoCloseable {
         return new BlockGeometry(sizeBytes, SECTOR_BYTES, Integer.highestOneBit(physicalBytes), 0, readOnly, false, !readOnly);
     }
 
-    BlockGeometry geometry() {
+    @Override
+    public BlockGeometry geometry() {
         return geometry;
     }
 
@@ -178,13 +180,13 @@ final class NioImage implements AutoCloseable {
         return bypassing != null && ((address | offsetBytes | lengthBytes) & (directAlignment - 1)) == 0 ? bypassing : buffered;
     }
 
-    /** Whether syncs have failed; the same for all sinks. */
-    WritebackState writeback() {
+    @Override
+    public WritebackState writeback() {
         return writeback;
     }
 
-    /** Where the image ends now. */
-    ImageSize size() {
+    @Override
+    public ImageSize size() {
         return size;
     }
 
@@ -198,7 +200,8 @@ final class NioImage implements AutoCloseable {
         buffered.force(false);
     }
 
-    synchronized void resize(long sizeBytes) throws IOException {
+    @Override
+    public synchronized void resize(long sizeBytes) throws IOException {
         BlockGeometry before = geometry;
         if (!Files.isRegularFile(path)) {
             followDevice(sizeBytes);

@@ -1,6 +1,7 @@
 package dev.sluice.aio.raw;
 
 import dev.sluice.aio.image.ImageSize;
+import dev.sluice.aio.image.OpenImage;
 import dev.sluice.aio.image.WritebackState;
 import dev.sluice.aio.nio.OpenImages;
 import dev.sluice.linux.Errno;
@@ -34,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * descriptors and the lock are this object's. <b>Failure:</b> {@link #open} says in one line which call failed on which path, the errno and
  * what to do. <b>Allocation:</b> set-up only.
  */
-public final class RawImage implements AutoCloseable {
+public final class RawImage implements OpenImage {
     private static final Logger LOG = LoggerFactory.getLogger(RawImage.class);
 
     private final String path;
@@ -156,6 +157,7 @@ public final class RawImage implements AutoCloseable {
         return path;
     }
 
+    @Override
     public BlockGeometry geometry() {
         return geometry;
     }
@@ -167,6 +169,7 @@ public final class RawImage implements AutoCloseable {
      * @param sizeBytes a positive multiple of 512
      * @throws IOException where the file was opened for reading, the file system refuses, or the device has another size
      */
+    @Override
     public synchronized void resize(long sizeBytes) throws IOException {
         if (LinuxFile.status(main.number()).type() == FileStatus.Type.BLOCK_DEVICE) {
             followDevice(sizeBytes);
@@ -239,12 +242,12 @@ public final class RawImage implements AutoCloseable {
         return inMemory;
     }
 
-    /** Whether syncs have failed; the same for all sinks. */
+    @Override
     public WritebackState writeback() {
         return writeback;
     }
 
-    /** Where the image ends now. */
+    @Override
     public ImageSize size() {
         return size;
     }

@@ -2,7 +2,7 @@
  * What all sinks on raw images have in common: slots and batches, one request's way through the kernel, bounce buffers, refusals. Knows no
  * kernel interface; a kind of sink starts calls and hands in their results.
  *
- * <p>Reading order: {@link dev.sluice.aio.sink.RawBackend}, {@link dev.sluice.aio.sink.RawSink} (slots and batches), {@code SinkOperation} (one
+ * <p>Reading order: {@link dev.sluice.aio.sink.RawSink} (slots and batches), {@code SinkOperation} (one
  * request's way through the kernel), {@code IovecCursor}, {@code BouncePool}, {@code Refusals}.
  */
 @NullMarked

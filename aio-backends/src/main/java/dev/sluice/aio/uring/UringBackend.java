@@ -1,14 +1,14 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.aio.image.ImageBackend;
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.aio.sink.CompletionSeam;
-import dev.sluice.aio.sink.RawBackend;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 
-/** A raw image served through the rings of its loops. <b>Threading</b>, <b>Ownership:</b> as {@link RawBackend} says. */
-final class UringBackend extends RawBackend {
+/** A raw image served through the rings of its loops. <b>Threading</b>, <b>Ownership:</b> as {@link ImageBackend} says. */
+final class UringBackend extends ImageBackend<RawImage> {
     private final int sinkCapacity;
     private final CallThreads threads;
     private final CompletionSeam seam;

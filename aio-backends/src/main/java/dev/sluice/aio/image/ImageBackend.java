@@ -1,6 +1,5 @@
-package dev.sluice.aio.sink;
+package dev.sluice.aio.image;
 
-import dev.sluice.aio.raw.RawImage;
 import dev.sluice.pipeline.BackendHealth;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
@@ -13,16 +12,18 @@ import java.io.IOException;
  * A raw image, served through sinks of one kind.
  *
  * <p><b>Threading:</b> as {@link BlockBackend} says. <b>Ownership:</b> the image's, which it closes once it has itself been closed and the last
- * of its sinks has: a sink with requests in the kernel closes late, and its descriptors must not be given to other files before.
+ * of its sinks has: a sink with requests in flight closes late, and its descriptors must not be given to other files before.
+ *
+ * @param <I> the kind of image
  */
-public abstract class RawBackend implements ResizableBackend {
+public abstract class ImageBackend<I extends OpenImage> implements ResizableBackend {
     private final String name;
-    private final RawImage image;
+    private final I image;
 
     private int openSinks;
     private boolean closed;
 
-    protected RawBackend(String name, RawImage image) {
+    protected ImageBackend(String name, I image) {
         this.name = name;
         this.image = image;
     }
@@ -56,7 +57,7 @@ public abstract class RawBackend implements ResizableBackend {
         image.resize(sizeBytes);
     }
 
-    protected final RawImage image() {
+    protected final I image() {
         return image;
     }
 
