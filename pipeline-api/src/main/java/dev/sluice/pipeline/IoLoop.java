@@ -121,11 +121,24 @@ public interface IoLoop extends Executor, AutoCloseable {
 
     /**
      * Announces that other threads will bring so many more tasks with {@link #execute} for requests that are in flight; negative once they have run. A loop that
-     * is closing takes and awaits them, for a limited time. Loop thread only.
+     * is closing takes and awaits them: {@link #close} returns after a limited time, but the loop does not end before the last of them has run, so that none is lost. Loop thread only.
      */
     default void expectTasks(int more) {}
 
-    /** Ends the loop after the tasks already in the mailbox, and waits for its thread. From the loop itself it does not wait. Idempotent. */
+    /**
+     * Has a task run on the loop's thread when it begins to close, before it awaits what it {@linkplain #expectTasks expects}: for a sink that has requests of which no other thread knows yet. Loop thread only.
+     *
+     * @return what ends the interest when it is closed
+     * @throws IllegalStateException if the loop is closing
+     */
+    default Watch onClose(Runnable task) {
+        return () -> {};
+    }
+
+    /**
+     * Ends the loop after the tasks already in the mailbox, and waits for its thread, but for no more than a limited time for {@linkplain #expectTasks tasks of other threads}. From the loop itself it does not wait.
+     * Idempotent.
+     */
     @Override
     void close();
 }

@@ -5,6 +5,7 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
@@ -58,6 +59,8 @@ public abstract class TickLoop implements IoLoop {
     private final LoopWait wait;
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
+    /** Closers need not wait any longer. */
+    private final CountDownLatch closersReleased = new CountDownLatch(1);
 
     private long tickNanos;
     private long enteredNanos;
@@ -65,6 +68,8 @@ public abstract class TickLoop implements IoLoop {
     private int failedEnters;
     private boolean closing;
     private long closeLimitNanos;
+    /** The loop outlives {@link #close}, as other threads have not brought what is expected of them. */
+    private volatile boolean lingering;
 
     /**
      * A loop that has not started.
@@ -179,6 +184,14 @@ public abstract class TickLoop implements IoLoop {
     }
 
     @Override
+    public final Watch onClose(Runnable task) {
+        assertInLoop();
+        CloseHook hook = new CloseHook(this, task);
+        add(hook);
+        return hook;
+    }
+
+    @Override
     public final long tickNanos() {
         return tickNanos;
     }
@@ -207,9 +220,12 @@ public abstract class TickLoop implements IoLoop {
 
     private void joinThread() {
         boolean interrupted = false;
-        while (thread.isAlive()) {
+        while (thread.isAlive() && !lingering) {
             try {
-                thread.join();
+                closersReleased.await();
+                if (!lingering) {
+                    thread.join();
+                }
             } catch (InterruptedException e) {
                 interrupted = true;
             }
@@ -227,6 +243,7 @@ public abstract class TickLoop implements IoLoop {
         } catch (Throwable refused) {
             mailbox.close();
             started.completeExceptionally(refused);
+            closersReleased.countDown();
             return;
         }
         counts.begun(clock.getAsLong());
@@ -335,11 +352,24 @@ public abstract class TickLoop implements IoLoop {
         if (expectedTasks == 0 && !handles.anyBusy()) {
             return true;
         }
-        boolean late = clock.getAsLong() - closeLimitNanos >= 0;
-        if (late) {
-            LOG.error("{}: requests did not come back from the kernel in {} s; ending without them", name, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+        if (clock.getAsLong() - closeLimitNanos < 0) {
+            return false;
         }
-        return late;
+        if (expectedTasks > 0) {
+            linger();
+            return false;
+        }
+        LOG.error("{}: requests did not come back from the kernel in {} s; ending without them", name, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+        return true;
+    }
+
+    /** Another thread works on the memory of a request: only the loop can complete it, once that thread has finished. */
+    private void linger() {
+        if (!lingering) {
+            lingering = true;
+            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", name, expectedTasks, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+            closersReleased.countDown();
+        }
     }
 
     private void end() {
@@ -348,6 +378,7 @@ public abstract class TickLoop implements IoLoop {
         hooks.runAll(this);
         runGuarded("closing the loop", this::closeKernel);
         counts.tickEnded();
+        closersReleased.countDown();
     }
 
     // ---- for handles on this loop

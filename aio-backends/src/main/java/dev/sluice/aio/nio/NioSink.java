@@ -41,9 +41,11 @@ final class NioSink implements BlockSink {
     private int freeCount;
     private int refusals;
     private boolean flushScheduled;
+    private final IoLoop.Watch loopCloses;
     private boolean closing;
     private boolean closed;
 
+    @SuppressWarnings("this-escape") // The loop calls back later.
     NioSink(IoLoop loop, NioImage image, int capacity, CallThreads threads, CallSeam seam, Runnable onClosed) {
         this.loop = loop;
         this.threads = threads;
@@ -54,6 +56,8 @@ final class NioSink implements BlockSink {
             free[i] = new NioOperation(this, image, seam);
         }
         this.freeCount = capacity;
+        // What waits for a thread is completed before the loop ends.
+        this.loopCloses = loop.onClose(this::close);
     }
 
     @Override
@@ -214,6 +218,7 @@ final class NioSink implements BlockSink {
     private void closeIfIdle() {
         if (closing && !closed && inFlight() == 0) {
             closed = true;
+            loopCloses.close();
             onClosed.run();
         }
     }

@@ -3,9 +3,12 @@ package dev.sluice.aio.nio;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.PriorityQueue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import org.slf4j.Logger;
@@ -41,6 +44,9 @@ final class ThreadLoop implements IoLoop {
     private final PriorityQueue<Timer> timers = new PriorityQueue<>(BY_TIME);
     private final ArrayDeque<Turn> turns = new ArrayDeque<>();
     private final ArrayDeque<TickEndHook> hooks = new ArrayDeque<>();
+    private final List<Runnable> closeHooks = new ArrayList<>();
+    /** Closers need not wait any longer. */
+    private final CountDownLatch closersReleased = new CountDownLatch(1);
 
     /** Whether the thread is parked or about to be. It raises this, then looks at the mailbox; a poster fills the mailbox, then looks at this. */
     private volatile boolean waiting;
@@ -54,6 +60,9 @@ final class ThreadLoop implements IoLoop {
     private volatile long ticks;
     private volatile long tasks;
     private volatile long busyNanos;
+    /** The loop outlives {@link #close}, as other threads have not brought what is expected of them. */
+    private volatile boolean lingering;
+    private boolean closeHooksRan;
     private long timersMade;
     private long tickNanos = System.nanoTime();
 
@@ -70,29 +79,39 @@ final class ThreadLoop implements IoLoop {
     // ---- the loop's thread
 
     private void run() {
-        while (!closing || !mailbox.isEmpty() || !turns.isEmpty() || mustAwaitTasks()) {
+        while (!closing || !closeHooksRan || !mailbox.isEmpty() || !turns.isEmpty() || mustAwaitTasks()) {
             park();
             tick();
+            runCloseHooks();
         }
         ended = true;
         // Pairs with execute: whoever has seen the loop alive has filled the mailbox before this looks.
         tick();
+        closersReleased.countDown();
+    }
+
+    private void runCloseHooks() {
+        if (closing && !closeHooksRan) {
+            closeHooksRan = true;
+            List.copyOf(closeHooks).forEach(this::guarded);
+        }
     }
 
     private boolean mustAwaitTasks() {
         if (expectedTasks == 0) {
             return false;
         }
-        boolean late = System.nanoTime() - closeLimitNanos >= 0;
-        if (late) {
-            LOG.error("{}: {} requests did not come back from their threads in {} s; ending without them", name(), expectedTasks, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+        if (System.nanoTime() - closeLimitNanos >= 0 && !lingering) {
+            lingering = true;
+            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", name(), expectedTasks, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+            closersReleased.countDown();
         }
-        return !late;
+        return true;
     }
 
     private void park() {
         waiting = true;
-        if (mailbox.isEmpty() && turns.isEmpty() && (!closing || expectedTasks > 0)) {
+        if (mailbox.isEmpty() && turns.isEmpty() && (!closing || (closeHooksRan && expectedTasks > 0))) {
             Timer first = timers.peek();
             if (closing) {
                 LockSupport.parkNanos(this, CLOSING_PAUSE_NANOS);
@@ -225,14 +244,27 @@ final class ThreadLoop implements IoLoop {
     }
 
     @Override
+    public Watch onClose(Runnable task) {
+        assertInLoop();
+        if (closeHooksRan) {
+            throw new IllegalStateException(name() + " is closing");
+        }
+        closeHooks.add(task);
+        return () -> closeHooks.remove(task);
+    }
+
+    @Override
     public void close() {
         closeLimitNanos = System.nanoTime() + CLOSE_LIMIT_NANOS;
         closing = true;
         LockSupport.unpark(thread);
         boolean interrupted = false;
-        while (!inLoop() && thread.isAlive()) {
+        while (!inLoop() && thread.isAlive() && !lingering) {
             try {
-                thread.join();
+                closersReleased.await();
+                if (!lingering) {
+                    thread.join();
+                }
             } catch (InterruptedException e) {
                 interrupted = true;
             }

@@ -298,6 +298,52 @@ public abstract class IoLoopContract {
         }
     }
 
+    /** A sink whose requests complete on other threads keeps its loop until the last of them has. */
+    @Test
+    void shouldAwaitTheTasksThatOtherThreadsOweItWhenClosed() throws InterruptedException {
+        onLoop(() -> loop.expectTasks(2));
+        Thread closer = Thread.ofPlatform().start(loop::close);
+        while (closer.getState() != Thread.State.WAITING) {
+            TimeUnit.MILLISECONDS.sleep(1);
+        }
+        AtomicInteger ran = new AtomicInteger();
+        for (int i = 0; i < 2; i++) {
+            assertThat(closer.isAlive()).isTrue();
+            onLoop(() -> {
+                loop.expectTasks(-1);
+                ran.incrementAndGet();
+            });
+        }
+        closer.join();
+        assertThat(ran).hasValue(2);
+        assertThatThrownBy(() -> loop.execute(() -> {})).isInstanceOf(RejectedExecutionException.class);
+    }
+
+    @Test
+    void shouldRunWhatIsToRunWhenItClosesBeforeItAwaitsOthers() throws InterruptedException {
+        List<String> order = new ArrayList<>();
+        CompletableFuture<Boolean> expecting = new CompletableFuture<>();
+        onLoop(() -> {
+            loop.onClose(() -> {
+                order.add(loop.inLoop() ? "hook" : "hook elsewhere");
+                loop.expectTasks(1);
+                expecting.complete(true);
+            });
+            loop.onClose(() -> {
+                throw new IllegalStateException("a close hook that fails for the test");
+            });
+            loop.onClose(() -> order.add("ended hook")).close();
+        });
+        Thread closer = Thread.ofPlatform().start(loop::close);
+        await(expecting);
+        onLoop(() -> {
+            assertThatThrownBy(() -> loop.onClose(() -> {})).isInstanceOf(IllegalStateException.class).hasMessage("loop-under-test is closing");
+            loop.expectTasks(-1);
+        });
+        closer.join();
+        assertThat(order).containsExactly("hook");
+    }
+
     @Test
     void shouldEndWithoutWaitingForItselfWhenClosedFromWithin() {
         CompletableFuture<Boolean> returned = new CompletableFuture<>();
