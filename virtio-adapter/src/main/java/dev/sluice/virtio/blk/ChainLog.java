@@ -18,12 +18,12 @@ final class ChainLog {
         this.queueIndex = queueIndex;
     }
 
-    void malformed(int head, String rule, long nowNanos) {
+    void malformed(int chainId, String rule, long nowNanos) {
         if (logged && nowNanos - lastNanos < INTERVAL_NANOS) {
             suppressed++;
             return;
         }
-        LOG.warn("queue {}: request of head {} is malformed: {}; it fails ({} more since the last such line)", queueIndex, head, rule, suppressed);
+        LOG.warn("queue {}: request of head {} is malformed: {}; it fails ({} more since the last such line)", queueIndex, chainId, rule, suppressed);
         logged = true;
         lastNanos = nowNanos;
         suppressed = 0;

@@ -10,23 +10,22 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.RequestQueue;
 import dev.sluice.pipeline.Shortcuts;
-import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.DescriptorChain;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.IovecSlab;
-import dev.sluice.virtio.queue.SplitRing;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One virtqueue of the block device, from the available ring to the used ring.
+ * One virtqueue of the block device, from chains that become available to chains that are used.
  *
  * <p>Guest memory is touched in four places: {@link #poll}, {@link #enableKicks}, {@link #disableKicks} and {@link #publish}. Each of them ends with
  * {@link NativeMemory#surfaceFault}, so that a peer that truncates the memory breaks this queue there and nothing elsewhere. An answer in between is only
- * noted: status bytes, used elements and the index are written together, once a tick.
+ * noted: status bytes and completions of chains are written together, once a tick.
  *
  * <p><b>Threading:</b> confined to its loop. <b>Ownership:</b> owns its requests and their iovecs; the memory and the eventfds are lent until
  * {@link #close}. <b>Failure:</b> a ring that lies throws {@link BrokenQueueException} out of {@link #poll}, then and ever after; what is out
@@ -55,19 +54,17 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final IoLoop loop;
     private final int index;
     private final VirtioBlkDevice device;
-    private final SplitRing ring;
+    private final DeviceRing ring;
     private final DescriptorChain chain;
     private final IovecSlab slab;
     /** All requests, by slot. */
     private @Nullable VirtioBlkRequest[] requests = new VirtioBlkRequest[0];
 
     private int requestCount;
-    /** Those that no head has, the one that was used last on top. */
+    /** Those that no chain has, the one that was used last on top. */
     private @Nullable VirtioBlkRequest[] free = requests;
 
     private int freeCount;
-    /** A bit for each head that has one. */
-    private final long[] headsOut;
 
     private final NativeBlock scratch;
     private final CallBatch calls;
@@ -105,7 +102,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             IoLoop loop,
             int index,
             VirtioBlkDevice device,
-            SplitRing ring,
+            DeviceRing ring,
             GuestMemory memory,
             CallBatch calls,
             PipelineObserver observer,
@@ -117,7 +114,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             IoLoop loop,
             int index,
             VirtioBlkDevice device,
-            SplitRing ring,
+            DeviceRing ring,
             GuestMemory memory,
             CallBatch calls,
             PipelineObserver observer,
@@ -130,9 +127,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.calls = calls;
         this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
-        this.chain = new DescriptorChain(ring, memory, VirtioBlkDevice.MAX_SEGMENTS);
+        this.chain = new DescriptorChain(memory, VirtioBlkDevice.MAX_SEGMENTS);
         this.chainLog = new ChainLog(index);
-        this.headsOut = new long[(ring.size() + Long.SIZE - 1) / Long.SIZE];
         // What is native does not leave with the garbage.
         this.scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
         try {
@@ -150,9 +146,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     public void start(Runnable wake) {
         loop.assertInLoop();
         this.wake = wake;
-        chain.indirectAllowed(device.accepted(VirtioFeatures.INDIRECT_DESC));
         try {
-            int _ = ring.start();
+            ring.start();
             NativeMemory.surfaceFault();
             payOwedCall();
         } catch (InternalError fault) {
@@ -228,8 +223,9 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         return callOwed;
     }
 
-    public int lastAvail() {
-        return ring.lastAvail();
+    /** See {@link DeviceRing#position}. */
+    public int position() {
+        return ring.position();
     }
 
     /** True once the ring has been found broken. Any thread. */
@@ -318,27 +314,21 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             descriptorsRead = 0;
         }
         while (descriptorsRead < DESCRIPTORS_PER_TICK) {
-            int head = ring.nextHead();
-            if (head == SplitRing.NONE) {
+            if (!ring.fetch(chain)) {
                 return null;
-            }
-            if ((headsOut[head >> 6] & 1L << head) != 0) {
-                throw new BrokenQueueException(index, "VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
             }
             VirtioBlkRequest request = nextFree();
             unproven = request;
-            chain.walk(head);
             descriptorsRead += 1 + chain.descriptorsRead();
             VirtioBlkRequest.Outcome outcome = request.parse(chain, device);
             if (outcome == VirtioBlkRequest.Outcome.NO_ROOM) {
-                // Backpressure: the head stays where it is until a request gives its iovecs back.
+                // Backpressure: the chain stays where it is until a request gives its iovecs back.
                 waitingForIovecs = true;
                 return null;
             }
-            ring.headTaken();
+            ring.take();
             freeCount--;
-            headsOut[head >> 6] |= 1L << head;
-            request.head(head);
+            request.chainId(chain.id());
             if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
                 return request;
             }
@@ -353,7 +343,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private void tellAnswered(VirtioBlkRequest request) {
         String rule = request.brokenRule();
         if (rule != null) {
-            chainLog.malformed(request.head(), rule, loop.tickNanos());
+            chainLog.malformed(request.chainId(), rule, loop.tickNanos());
             observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
             return;
         }
@@ -389,7 +379,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         free[freeCount++] = made;
     }
 
-    /** Without a pool: a request is made anew for each head. */
+    /** Without a pool: a request is made for each chain. */
     private VirtioBlkRequest replacementOf(VirtioBlkRequest used) {
         used.retire();
         return VirtioBlkRequest.unpooled(this, slab, used.slot());
@@ -501,9 +491,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         try {
             for (int i = 0; i < count; i++) {
                 VirtioBlkRequest request = Objects.requireNonNull(ended[i]);
-                int head = request.head();
-                ring.addUsed(head, request.writeAnswer());
-                headsOut[head >> 6] &= ~(1L << head);
+                ring.complete(request.chainId(), request.writeAnswer());
                 free[freeCount++] = request;
             }
             call = ring.publish();

@@ -18,7 +18,7 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request of the queue's pool, lent to a head: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
+ * A request of the queue's pool, lent to a chain: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
  *
  * <pre>
  * header   the first 16 readable bytes, however split
@@ -52,8 +52,8 @@ public final class VirtioBlkRequest extends BlockRequest {
     private final @Nullable Arena ownIovecs;
     private final long inlineIovecs;
 
-    /** Whose it is between being taken from the available ring and shown in the used ring. */
-    private int head;
+    /** Whose it is from being taken to being published. */
+    private int chainId;
     private int largeBlock = NO_LARGE_BLOCK;
 
     // Where the answer goes and what it is.
@@ -95,12 +95,12 @@ public final class VirtioBlkRequest extends BlockRequest {
         }
     }
 
-    int head() {
-        return head;
+    int chainId() {
+        return chainId;
     }
 
-    void head(int head) {
-        this.head = head;
+    void chainId(int chainId) {
+        this.chainId = chainId;
     }
 
     /** The rule that the chain broke, or null; for {@link Outcome#ANSWERED}. */
@@ -120,14 +120,14 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     // ---- the way in
 
-    /** Makes this request of a chain that was walked. */
+    /** Makes this request of a chain that was fetched. */
     Outcome parse(DescriptorChain chain, VirtioBlkDevice device) {
         brokenRule = chain.brokenRule();
         answeredOp = null;
         statusMemory = null;
         writtenBytes = 0;
         // VIRTIO 1.3 §5.2.6: the final status byte is written by the device. Where it cannot be found, the head is completed with length 0.
-        if (chain.lostTheWay()) {
+        if (chain.unterminated()) {
             return Outcome.ANSWERED;
         }
         if (chain.writableBytes() == 0) {

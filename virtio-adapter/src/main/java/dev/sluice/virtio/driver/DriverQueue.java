@@ -36,7 +36,7 @@ public final class DriverQueue implements AutoCloseable {
     private final RequestSlots slots;
     private final ChainBuilder chains;
     private final QueueEvents events;
-    private final int[] slotOfHead;
+    private final int[] slotOfChain;
 
     private long kicks;
     private long calls;
@@ -48,7 +48,7 @@ public final class DriverQueue implements AutoCloseable {
         this.slots = new RequestSlots(region, shape);
         this.chains = new ChainBuilder(ring, slots, (features & VirtioFeatures.INDIRECT_DESC) != 0);
         this.events = events;
-        this.slotOfHead = new int[shape.queueSize()];
+        this.slotOfChain = new int[shape.queueSize()];
         reset();
     }
 
@@ -72,7 +72,7 @@ public final class DriverQueue implements AutoCloseable {
     public void reset() {
         ring.reset();
         slots.freeAll();
-        Arrays.fill(slotOfHead, FREE);
+        Arrays.fill(slotOfChain, FREE);
     }
 
     /**
@@ -87,7 +87,7 @@ public final class DriverQueue implements AutoCloseable {
         checkDataBytes(dataBytes);
         int slot = begin();
         if (slot != FULL) {
-            slotOfHead[chains.build(slot, type, sector, slots.dataAddress(slot), dataBytes)] = slot;
+            slotOfChain[chains.build(slot, type, sector, slots.dataAddress(slot), dataBytes)] = slot;
         }
         return slot;
     }
@@ -96,7 +96,7 @@ public final class DriverQueue implements AutoCloseable {
     public int submit(int type, long sector, long dataGuestAddress, int dataBytes) {
         int slot = begin();
         if (slot != FULL) {
-            slotOfHead[chains.build(slot, type, sector, dataGuestAddress, dataBytes)] = slot;
+            slotOfChain[chains.build(slot, type, sector, dataGuestAddress, dataBytes)] = slot;
         }
         return slot;
     }
@@ -108,7 +108,7 @@ public final class DriverQueue implements AutoCloseable {
         if (slot != FULL) {
             VirtioBlkDiscardSegment.set(memory(), slots.data(slot), sector, sectors, flags);
             long data = slots.dataAddress(slot);
-            slotOfHead[chains.build(slot, type, 0, data, VirtioBlkDiscardSegment.SIZE)] = slot;
+            slotOfChain[chains.build(slot, type, 0, data, VirtioBlkDiscardSegment.SIZE)] = slot;
         }
         return slot;
     }
@@ -125,7 +125,7 @@ public final class DriverQueue implements AutoCloseable {
             return FULL;
         }
         int slot = slots.take();
-        slotOfHead[chains.buildFramed(slot, type, sector, dataBytes, chain)] = slot;
+        slotOfChain[chains.buildFramed(slot, type, sector, dataBytes, chain)] = slot;
         return slot;
     }
 
@@ -157,9 +157,9 @@ public final class DriverQueue implements AutoCloseable {
         int ready = ring.usedElements();
         for (int i = 0; i < ready; i++) {
             int writtenBytes = ring.usedLength();
-            int head = ring.takeUsed();
-            int slot = slotOfHead[head];
-            slotOfHead[head] = FREE;
+            int chain = ring.takeUsed();
+            int slot = slotOfChain[chain];
+            slotOfChain[chain] = FREE;
             // VIRTIO 1.3 §2.7.8: len is the bytes written into the device-writable part of the chain.
             if (Integer.compareUnsigned(writtenBytes, slots.writableBytes(slot)) > 0) {
                 throw new BackendViolationException("queue " + index + ", slot " + slot + ": the device says it wrote "
@@ -259,9 +259,16 @@ public final class DriverQueue implements AutoCloseable {
         return shape;
     }
 
-    /** The ring underneath: its addresses, and raw access for hostile tests. */
+    /** The ring underneath. */
     public DriverRing ring() {
         return ring;
+    }
+
+    /** The same with its indexes and raw access to its entries: for tests of devices against hostile drivers. */
+    public SplitDriverRing splitRing() {
+        return switch (ring) {
+            case SplitDriverRing split -> split;
+        };
     }
 
     /** The eventfd that the driver signals. */

@@ -1,301 +1,100 @@
 package dev.sluice.virtio.driver;
 
-import dev.sluice.virtio.layout.VirtqAvail;
-import dev.sluice.virtio.layout.VirtqDesc;
-import dev.sluice.virtio.layout.VirtqUsed;
-import java.lang.foreign.MemorySegment;
-import java.lang.invoke.VarHandle;
-import java.util.Arrays;
-
 /**
- * A split virtqueue from the driver's side: descriptors, avail ring, used ring, and when to notify. It knows nothing of
- * block requests.
- *
- * <p>What the driver has to remember (free descriptors, indexes, chains) is in private memory: the device can write to
- * the rings, so nothing is read back from them but the used ring. Methods called {@code raw} write what they are told,
- * for tests of devices against hostile drivers.
+ * What a driver needs of a virtqueue, whatever the format of its ring: descriptors are linked to chains, chains are offered and published, and come back used. It
+ * knows nothing of block requests, and shares nothing but the layouts of memory with the device's side of a ring.
  *
  * <p><b>Threading</b>: one thread at a time. <b>Ownership</b>: its memory belongs to the {@link MemoryRegion}.
- * <b>Failure</b>: {@link BackendViolationException} where the used ring is no possible one. <b>Allocation</b>: at creation
- * only. VIRTIO 1.3 §2.7.
+ * <b>Failure</b>: {@link BackendViolationException} if the device's part of the ring is not a possible one. <b>Allocation</b>: at creation
+ * only. VIRTIO 1.3 §2.6.
  */
-public final class DriverRing {
-    private static final int NONE = -1;
-
-    private final MemoryRegion region;
-    private final MemorySegment memory;
-    private final int size;
-    private final int mask;
-    private final boolean eventIdx;
-    private final long descBase;
-    private final long availBase;
-    private final long usedBase;
-
-    /** Of a free descriptor the next free one; of one in a chain the next of its chain. */
-    private final int[] next;
-    /** Descriptors of the chain that starts at a head the device has, 0 for others. */
-    private final int[] chainLength;
-
-    private int firstFree;
-    private int freeDescriptors;
-    private int outstandingChains;
-    private int availIdx;
-    private int publishedIdx;
-    private int usedIdx;
-
-    private DriverRing(MemoryRegion region, int size, boolean eventIdx) {
-        this.region = region;
-        this.memory = region.memory();
-        this.size = size;
-        this.mask = size - 1;
-        this.eventIdx = eventIdx;
-        this.descBase = region.allocate((long) VirtqDesc.SIZE * size, 4096);
-        this.availBase = region.allocate(VirtqAvail.sizeBytes(size, true), 64);
-        this.usedBase = region.allocate(VirtqUsed.sizeBytes(size, true), 4096);
-        this.next = new int[size];
-        this.chainLength = new int[size];
-        reset();
-    }
-
+public sealed interface DriverRing permits SplitDriverRing {
     /** A ring of {@code size} descriptors, a power of two, in memory of the region. */
-    public static DriverRing create(MemoryRegion region, int size, boolean eventIdx) {
-        return new DriverRing(region, size, eventIdx);
+    static DriverRing create(MemoryRegion region, int size, boolean eventIdx) {
+        return SplitDriverRing.create(region, size, eventIdx);
     }
 
+    /** Memory that a ring takes, alignment included. */
     static long memoryBytes(int size) {
-        return 3 * 4096L + (long) VirtqDesc.SIZE * size + VirtqAvail.sizeBytes(size, true) + VirtqUsed.sizeBytes(size, true);
+        return SplitDriverRing.memoryBytes(size);
     }
 
-    /** Empties the ring, as after a device reset: indexes at zero, all descriptors free, no calls wanted. */
-    public void reset() {
-        region.memory().asSlice(descBase, (long) VirtqDesc.SIZE * size).fill((byte) 0);
-        region.memory().asSlice(availBase, VirtqAvail.sizeBytes(size, eventIdx)).fill((byte) 0);
-        // VIRTIO 1.3 §2.7.10: the driver initialises flags in the used ring to 0.
-        region.memory().asSlice(usedBase, VirtqUsed.sizeBytes(size, eventIdx)).fill((byte) 0);
-        for (int i = 0; i < size; i++) {
-            next[i] = i + 1 < size ? i + 1 : NONE;
-        }
-        Arrays.fill(chainLength, 0);
-        firstFree = 0;
-        freeDescriptors = size;
-        outstandingChains = 0;
-        startAt(0);
-    }
+    /** Empties the ring, as after a device reset: position zero, all descriptors free, no interrupts wanted. */
+    void reset();
 
-    /**
-     * Moves all indexes of an empty ring to {@code idx}, as after many requests; the device is told with SET_VRING_BASE.
-     */
-    public void startAt(int idx) {
-        if (outstandingChains != 0 || availIdx != publishedIdx) {
-            throw new IllegalStateException("the ring is not empty");
-        }
-        availIdx = idx & 0xFFFF;
-        publishedIdx = availIdx;
-        usedIdx = availIdx;
-        VirtqAvail.idxRelease(memory, availBase, availIdx);
-        VirtqUsed.idxRelease(memory, usedBase, availIdx);
-        // Far from any index the device will write soon; zero would ask for a call with the first request.
-        disarmCall();
-        if (eventIdx) {
-            VirtqUsed.availEvent(memory, usedBase, size, availIdx);
-        }
-    }
+    /** Moves an empty ring to a position, as after many requests; the device is given the same with SET_VRING_BASE. */
+    void startAt(int position);
+
+    // ---- chains that are offered
 
     /** Descriptors that no chain uses. */
-    int freeDescriptors() {
-        return freeDescriptors;
-    }
+    int freeDescriptors();
 
-    /** Takes a descriptor for the next piece of the chain being built. The caller has looked at {@link #freeDescriptors()}. */
-    int takeDescriptor() {
-        int taken = firstFree;
-        firstFree = next[taken];
-        freeDescriptors--;
-        return taken;
-    }
+    /**
+     * Appends a descriptor to the chain being built. The caller has looked at {@link #freeDescriptors()}.
+     *
+     * @param flags {@code VirtqDesc.F_*}; F_NEXT if another one follows
+     */
+    void link(long guestAddress, int length, int flags);
 
-    /** The descriptor that {@link #takeDescriptor()} will give next. */
-    int upcomingDescriptor() {
-        return firstFree;
-    }
+    /** Writes an entry of an indirect table at an offset in the memory of the region; {@code flags} as in {@link #link}. */
+    void writeTableEntry(long tableOffset, int index, long guestAddress, int length, int flags);
 
-    void writeDescriptor(int index, long guestAddress, int length, int flags, int nextIndex) {
-        VirtqDesc.set(memory, descBase + (long) VirtqDesc.SIZE * index, guestAddress, length, flags, nextIndex);
-    }
-
-    /** Puts a finished chain of {@code descriptors} taken one after another into the avail ring; not published yet. */
-    void offer(int head, int descriptors) {
-        chainLength[head] = descriptors;
-        VirtqAvail.ring(memory, availBase, availIdx & mask, head);
-        availIdx = (availIdx + 1) & 0xFFFF;
-        outstandingChains++;
-    }
+    /** Ends the chain being built and makes it the next one; not published yet. Returns the identifier that it will be used under. */
+    int offer();
 
     /** Chains offered and not used yet, unpublished ones included. */
-    public int outstandingChains() {
-        return outstandingChains;
-    }
+    int outstandingChains();
 
     /** Makes what was offered visible to the device. Returns whether the device wants a kick. */
-    boolean publish() {
-        int old = publishedIdx;
-        int now = availIdx;
-        if (old == now) {
-            return false;
-        }
-        // VIRTIO 1.3 §2.7.13.3: release; pairs with the device's acquire of idx, so that it sees entries and descriptors.
-        VirtqAvail.idxRelease(memory, availBase, now);
-        publishedIdx = now;
-        // VIRTIO 1.3 §2.7.13.4: full fence between the store of idx and the load of the suppression field; pairs with the
-        // device's between its store of avail_event (or flags) and its last look at idx.
-        VarHandle.fullFence();
-        if (eventIdx) {
-            return VirtqUsed.needsEvent(VirtqUsed.availEvent(memory, usedBase, size), now, old);
-        }
-        return (VirtqUsed.flags(memory, usedBase) & VirtqUsed.F_NO_NOTIFY) == 0;
-    }
+    boolean publish();
+
+    // ---- chains that are used
 
     /**
      * Used elements that wait to be taken.
      *
-     * @throws BackendViolationException where the index moved by more than there are chains out
+     * @throws BackendViolationException if there are more of them than chains in flight
      */
-    int usedElements() {
-        // Acquire; pairs with the device's release of idx, so that elements, data and status bytes are visible.
-        int ready = (VirtqUsed.idxAcquire(memory, usedBase) - usedIdx) & 0xFFFF;
-        if (ready > outstandingChains) {
-            throw new BackendViolationException("used.idx moved by " + ready + " from " + usedIdx + " while "
-                    + outstandingChains + " chains were out");
-        }
-        return ready;
-    }
+    int usedElements();
 
-    /** True where the device has used something; judges nothing. */
-    boolean hasUsed() {
-        return VirtqUsed.idxAcquire(memory, usedBase) != usedIdx;
-    }
+    /** True if the device has used something; validates nothing. */
+    boolean hasUsed();
 
     /** Bytes written, of the element that {@link #takeUsed()} will take. */
-    int usedLength() {
-        return VirtqUsed.elementLen(memory, usedBase, usedIdx & mask);
-    }
+    int usedLength();
 
     /**
-     * Takes the next used element, frees the descriptors of its chain and returns its head.
+     * Takes the next used element, frees the descriptors of its chain and returns its identifier.
      *
-     * @throws BackendViolationException where the device does not have such a chain: a wrong id, or one used twice
+     * @throws BackendViolationException if the device does not have such a chain: a wrong identifier, or one used twice
      */
-    int takeUsed() {
-        int head = VirtqUsed.elementId(memory, usedBase, usedIdx & mask);
-        if (head < 0 || head >= size || chainLength[head] == 0) {
-            throw new BackendViolationException("used element " + usedIdx + " has id " + Integer.toUnsignedString(head)
-                    + (Integer.compareUnsigned(head, size) < 0
-                            ? ": that chain is not out, or was used before"
-                            : ": the queue has " + size + " descriptors"));
-        }
-        usedIdx = (usedIdx + 1) & 0xFFFF;
-        int length = chainLength[head];
-        int tail = head;
-        for (int i = 1; i < length; i++) {
-            tail = next[tail];
-        }
-        next[tail] = firstFree;
-        firstFree = head;
-        freeDescriptors += length;
-        chainLength[head] = 0;
-        outstandingChains--;
-        return head;
-    }
+    int takeUsed();
 
     /**
-     * Asks for a call when {@code completions} more elements are used, and looks again.
+     * Asks for an interrupt when {@code completions} more elements are used, and looks again.
      *
-     * @return true where something is used already and nobody needs to sleep
+     * @return true if they are used already and nobody needs to sleep
      */
-    boolean armCall(int completions) {
-        if (eventIdx) {
-            VirtqAvail.usedEvent(memory, availBase, size, usedIdx + completions - 1);
-        } else {
-            VirtqAvail.flags(memory, availBase, 0);
-        }
-        // VIRTIO 1.3 §2.7.14: full fence between the store of used_event (or flags) and the last look at used.idx; pairs
-        // with the device's between its store of used.idx and its load of used_event (or flags).
-        VarHandle.fullFence();
-        return ((VirtqUsed.idxAcquire(memory, usedBase) - usedIdx) & 0xFFFF) >= completions;
-    }
+    boolean armCall(int completions);
 
-    /** Asks for no calls. The device may still make one. */
-    void disarmCall() {
-        if (eventIdx) {
-            // An index just passed: the device would come to it after 65,535 more elements.
-            VirtqAvail.usedEvent(memory, availBase, size, usedIdx - 1);
-        } else {
-            VirtqAvail.flags(memory, availBase, VirtqAvail.F_NO_INTERRUPT);
-        }
-    }
+    /** Asks for no interrupts. The device may still make one. */
+    void disarmCall();
+
+    // ---- where it lies
 
     /** Descriptors in the ring. */
-    public int size() {
-        return size;
-    }
+    int size();
 
-    /** Where the rings lie. */
-    public MemoryRegion region() {
-        return region;
-    }
+    /** Where the parts of the ring lie. */
+    MemoryRegion region();
 
-    /** Offset of the descriptor table in the memory of the region. */
-    public long descOffset() {
-        return descBase;
-    }
+    /** Offset of the descriptor area in the memory of the region: "descriptor" of SET_VRING_ADDR. */
+    long descOffset();
 
-    /** Offset of the avail ring in the memory of the region. */
-    public long availOffset() {
-        return availBase;
-    }
+    /** Offset of the driver area in the memory of the region: "available" of SET_VRING_ADDR. */
+    long availOffset();
 
-    /** Offset of the used ring in the memory of the region. */
-    public long usedOffset() {
-        return usedBase;
-    }
-
-    /** The index that the next chain gets. */
-    public int availIdx() {
-        return availIdx;
-    }
-
-    /** The index of the next element that will be taken from the used ring. */
-    public int usedIdx() {
-        return usedIdx;
-    }
-
-    /** Writes any descriptor, outside all book-keeping. */
-    public void rawDescriptor(int index, long guestAddress, long length, int flags, int nextIndex) {
-        VirtqDesc.set(memory, descBase + (long) VirtqDesc.SIZE * index, guestAddress, length, flags, nextIndex);
-    }
-
-    /** Writes any entry of the avail ring, outside all book-keeping. */
-    public void rawAvailEntry(int position, int head) {
-        VirtqAvail.ring(memory, availBase, position, head);
-    }
-
-    /** Writes {@code avail.idx} with release, outside all book-keeping. */
-    public void rawAvailIdx(int idx) {
-        VirtqAvail.idxRelease(memory, availBase, idx);
-    }
-
-    /** Reads {@code used.idx} with acquire. */
-    public int rawUsedIdx() {
-        return VirtqUsed.idxAcquire(memory, usedBase);
-    }
-
-    /** Reads the id of a used element. */
-    public int rawUsedId(int position) {
-        return VirtqUsed.elementId(memory, usedBase, position);
-    }
-
-    /** Reads the length of a used element. */
-    public int rawUsedLength(int position) {
-        return VirtqUsed.elementLen(memory, usedBase, position);
-    }
+    /** Offset of the device area in the memory of the region: "used" of SET_VRING_ADDR. */
+    long usedOffset();
 }

@@ -108,11 +108,6 @@ final class RequestSlots {
         writableBytes[slot] = deviceWritableBytes;
     }
 
-    void writeTableDescriptor(int slot, int index, long address, int length, int flags) {
-        int next = (flags & VirtqDesc.F_NEXT) == 0 ? 0 : index + 1;
-        VirtqDesc.set(memory, table(slot) + (long) VirtqDesc.SIZE * index, address, length, flags, next);
-    }
-
     int status(int slot) {
         return memory.get(ValueLayout.JAVA_BYTE, statusOffset[slot]) & 0xFF;
     }
@@ -147,7 +142,8 @@ final class RequestSlots {
         return controlBase + (long) controlStride * slot;
     }
 
-    private long table(int slot) {
+    /** Offset of the indirect table in the region. */
+    long table(int slot) {
         return control(slot) + VirtioBlkRequestHeader.SIZE;
     }
 }

@@ -2,34 +2,29 @@ package dev.sluice.virtio.queue;
 
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BrokenQueueException;
+import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqDesc;
 import dev.sluice.virtio.layout.VirtqUsed;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The three areas of a split virtqueue as its device sees them: takes heads, gives used elements, suppresses notifications both ways.
- *
- * <p><b>Threading:</b> the loop that owns the queue. <b>Ownership:</b> views of guest memory, whose mapping outlives the ring.
- * <b>Failure:</b> {@link BrokenQueueException} for what no correct driver does; {@code InternalError} where the memory has been truncated, which
- * in compiled code is certain only after {@link NativeMemory#surfaceFault}: the caller sees to it.
- * <b>Allocation:</b> none. Source: VIRTIO 1.3 §2.7.
+ * The three areas of a split virtqueue as its device sees them. A chain is known by its head, the index of its first descriptor; the position is the index of the next
+ * entry of the available ring. All else is as {@link DeviceRing} says. Source: VIRTIO 1.3 §2.7.
  */
-public final class SplitRing {
-    /** Largest ring (VIRTIO 1.3 §2.7: "The maximum Queue Size value is 32768"). */
-    public static final int MAX_SIZE = 32768;
-
-    /** {@link #nextHead}: the driver has made nothing available. */
-    public static final int NONE = -1;
+final class SplitRing implements DeviceRing {
+    /** No head: the driver has made nothing available. */
+    private static final int NONE = -1;
 
     private static final int INDEX_MASK = 0xFFFF;
 
     private final int queueIndex;
     private final int size;
     private final int mask;
-    private final MemorySegment descriptors;
     private final MemorySegment avail;
     private final MemorySegment used;
+    private final SplitChains chains;
+    private final InFlightChains inFlight;
 
     /** Without it the words behind the rings are not ours: the driver may keep data of its own there, or nothing at all. */
     private final boolean eventIdx;
@@ -43,36 +38,34 @@ public final class SplitRing {
     private int nextUsed;
     /** The used index that the driver has been shown. */
     private int publishedUsed;
-    /** False until the first call has been considered: that one is made in any case. */
-    private boolean callConsidered;
+    /** False until the first interrupt has been considered: that one is made in any case. */
+    private boolean interruptConsidered;
     private boolean kicksDisabled;
+    /** The head of the chain that was fetched last, until it is taken. */
+    private int fetched = NONE;
 
-    private SplitRing(int queueIndex, int size, boolean eventIdx, MemorySegment descriptors, MemorySegment avail, MemorySegment used) {
+    private SplitRing(int queueIndex, int size, boolean eventIdx, SplitChains chains, MemorySegment avail, MemorySegment used) {
         this.queueIndex = queueIndex;
         this.size = size;
         this.mask = size - 1;
         this.eventIdx = eventIdx;
-        this.descriptors = descriptors;
+        this.chains = chains;
+        this.inFlight = new InFlightChains(size);
         this.avail = avail;
         this.used = used;
     }
 
-    /**
-     * Finds the areas in memory. Touches none of it.
-     *
-     * @param lastAvail index of the first head to take
-     * @param eventIdx whether VIRTIO_F_EVENT_IDX was negotiated; without it the rings end before their event words
-     * @throws IllegalArgumentException where an area is not aligned or does not lie in one region; the message says which
-     */
-    public static SplitRing locate(GuestMemory memory, RingAddresses addresses, int queueIndex, int size, int lastAvail, boolean eventIdx) {
+    static SplitRing locate(GuestMemory memory, RingAddresses addresses, int queueIndex, int size, int lastAvail, long features) {
         if (size < 1 || size > MAX_SIZE || Integer.bitCount(size) != 1) {
             throw new IllegalArgumentException("ring size " + size + " is not a power of two from 1 to " + MAX_SIZE);
         }
+        boolean eventIdx = (features & VirtioFeatures.EVENT_IDX) != 0;
+        MemorySegment descriptors = area(memory, "descriptor table", addresses.descriptors(), (long) VirtqDesc.SIZE * size, VirtqDesc.ALIGNMENT);
         SplitRing ring = new SplitRing(
                 queueIndex,
                 size,
                 eventIdx,
-                area(memory, "descriptor table", addresses.descriptors(), (long) VirtqDesc.SIZE * size, VirtqDesc.ALIGNMENT),
+                new SplitChains(descriptors, size, (features & VirtioFeatures.INDIRECT_DESC) != 0),
                 area(memory, "available ring", addresses.avail(), VirtqAvail.sizeBytes(size, eventIdx), VirtqAvail.ALIGNMENT),
                 area(memory, "used ring", addresses.used(), VirtqUsed.sizeBytes(size, eventIdx), VirtqUsed.ALIGNMENT));
         ring.lastAvail = lastAvail & INDEX_MASK;
@@ -92,12 +85,19 @@ public final class SplitRing {
         return found;
     }
 
-    /**
-     * Goes on where the used ring says that a device has stopped, and settles who is told of what. Once, before anything else.
-     *
-     * @return the used index found
-     */
-    public int start() {
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public int position() {
+        return lastAvail;
+    }
+
+    /** Continues where the used ring says that a device has stopped. */
+    @Override
+    public void start() {
         nextUsed = VirtqUsed.idxAcquire(used, 0);
         publishedUsed = nextUsed;
         // VIRTIO 1.3 §2.7.10.1: with EVENT_IDX the device sets flags to 0; without it 0 asks for kicks.
@@ -105,29 +105,25 @@ public final class SplitRing {
         if (eventIdx) {
             VirtqUsed.availEvent(used, 0, size, lastAvail);
         }
-        return nextUsed;
     }
 
-    public int size() {
-        return size;
+    // ---- chains that become available
+
+    @Override
+    public boolean fetch(DescriptorChain chain) {
+        int head = nextHead();
+        if (head == NONE) {
+            return false;
+        }
+        if (inFlight.contains(head)) {
+            throw broken("VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is in flight");
+        }
+        chains.read(head, chain);
+        fetched = head;
+        return true;
     }
 
-    public int lastAvail() {
-        return lastAvail;
-    }
-
-    MemorySegment descriptors() {
-        return descriptors;
-    }
-
-    // ---- the way in
-
-    /**
-     * The next head, which stays next until {@link #headTaken}; {@link #NONE} where there is none.
-     *
-     * @throws BrokenQueueException where the driver's index or entry is impossible
-     */
-    public int nextHead() {
+    private int nextHead() {
         if (lastAvail == seenAvail) {
             // Acquire: pairs with the driver's barrier before its store of idx (VIRTIO 1.3 §2.7.13.3).
             int idx = VirtqAvail.idxAcquire(avail, 0);
@@ -147,20 +143,22 @@ public final class SplitRing {
         return head;
     }
 
-    /** Whether there is a head, or something else that {@link #nextHead} has to see. */
+    @Override
+    public void take() {
+        assert fetched != NONE : "a chain is taken that was not fetched";
+        inFlight.taken(fetched);
+        fetched = NONE;
+        lastAvail = (lastAvail + 1) & INDEX_MASK;
+    }
+
+    @Override
     public boolean hasNext() {
         return lastAvail != seenAvail || VirtqAvail.idxAcquire(avail, 0) != lastAvail;
     }
 
-    public void headTaken() {
-        lastAvail = (lastAvail + 1) & INDEX_MASK;
-    }
+    // ---- kicks
 
-    /**
-     * Asks for a kick with the next head.
-     *
-     * @return true where a head has become available meanwhile
-     */
+    @Override
     public boolean enableKicks() {
         if (eventIdx) {
             askForKickAt(lastAvail);
@@ -179,6 +177,7 @@ public final class SplitRing {
         VirtqUsed.availEvent(used, 0, size, availEvent);
     }
 
+    @Override
     public void disableKicks() {
         if (eventIdx) {
             // The driver kicks only when it passes avail_event: that may stay where it is, unless the next head would pass it.
@@ -191,33 +190,32 @@ public final class SplitRing {
         }
     }
 
-    // ---- the way out
+    // ---- chains that are used
 
-    /** Writes a used element behind those already written. The driver sees it after {@link #publish}. */
-    public void addUsed(int head, int writtenBytes) {
+    /** Writes a used element behind those already written. */
+    @Override
+    public void complete(int head, int writtenBytes) {
         VirtqUsed.element(used, 0, nextUsed & mask, head, writtenBytes);
         nextUsed = (nextUsed + 1) & INDEX_MASK;
+        inFlight.completed(head);
     }
 
-    /**
-     * Shows the driver what was added.
-     *
-     * @return true where it wants a call for that
-     */
+    @Override
     public boolean publish() {
         int old = publishedUsed;
         int now = nextUsed;
         // Release: pairs with the driver's acquire of used idx; data, status bytes and elements come before it.
         VirtqUsed.idxRelease(used, 0, now);
         publishedUsed = now;
+        inFlight.published();
         // Pairs with the driver's fence between its store of used_event or flags and its load of used idx (VIRTIO 1.3 §2.7.14).
         NativeMemory.fullFence();
         if (!eventIdx) {
             return (VirtqAvail.flags(avail, 0) & VirtqAvail.F_NO_INTERRUPT) == 0;
         }
         int event = VirtqAvail.usedEvent(avail, 0, size);
-        boolean first = !callConsidered;
-        callConsidered = true;
+        boolean first = !interruptConsidered;
+        interruptConsidered = true;
         return first || VirtqUsed.needsEvent(event, now, old);
     }
 

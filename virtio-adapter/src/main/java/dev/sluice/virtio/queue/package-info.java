@@ -1,11 +1,12 @@
 /**
- * The device side of split virtqueues: guest memory, rings, descriptor chains. Knows no block device.
+ * The device side of virtqueues: guest memory, rings, descriptor chains. Knows no block device.
  *
  * <p>Reading order: {@link dev.sluice.virtio.queue.GuestMemory} and its {@link dev.sluice.virtio.queue.MemoryRegion}s,
- * {@link dev.sluice.virtio.queue.SplitRing} (the three areas and their indexes), {@link dev.sluice.virtio.queue.DescriptorChain} (one
- * request's buffers, copied once and judged), {@link dev.sluice.virtio.queue.IovecSlab}, {@link dev.sluice.virtio.queue.CallBatch}.
+ * {@link dev.sluice.virtio.queue.DeviceRing} (what a device needs of a ring) and {@link dev.sluice.virtio.queue.DescriptorChain} (one request's buffers, copied once
+ * and validated), {@code SplitRing} with {@code SplitChains} (one format of both), {@code InFlightChains}; {@link dev.sluice.virtio.queue.IovecSlab},
+ * {@link dev.sluice.virtio.queue.CallBatch}.
  *
- * <p>The guest is hostile. Guest memory is touched through bounds-checked views only; each field is read once and judged on the copy.
+ * <p>The guest is hostile. Guest memory is touched through bounds-checked views only; each field is read once and validated on the copy.
  */
 @NullMarked
 package dev.sluice.virtio.queue;

@@ -169,7 +169,7 @@ final class RunningRing {
         }
         observer.queueEvent(QueueEvent.STOPPED);
         if (failure == null) {
-            stopped.complete(queue.lastAvail());
+            stopped.complete(queue.position());
         } else {
             stopped.completeExceptionally(failure);
         }

@@ -15,7 +15,7 @@ import dev.sluice.virtio.blk.DiskStateFile;
 import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;
-import dev.sluice.virtio.queue.SplitRing;
+import dev.sluice.virtio.queue.DeviceRing;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -506,7 +506,7 @@ public final class VhostUserServer implements AutoCloseable {
             }
             requireRange("number of queues", numQueues, 1, MAX_QUEUES);
             requireRange("seg_max", segMax, 1, MAX_SEG_MAX);
-            requireRange("queue size", queueSize, 2, SplitRing.MAX_SIZE);
+            requireRange("queue size", queueSize, 2, DeviceRing.MAX_SIZE);
             if (Integer.bitCount(queueSize) != 1) {
                 throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
             }

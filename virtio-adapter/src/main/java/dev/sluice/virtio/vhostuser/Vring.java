@@ -8,11 +8,10 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.blk.VirtioBlkQueue;
-import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.RingAddresses;
-import dev.sluice.virtio.queue.SplitRing;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -207,7 +206,7 @@ final class Vring {
             throw ProtocolViolation.refused("queue " + index + " is kicked before its " + (size == 0 ? "size (SET_VRING_NUM)" : "addresses (SET_VRING_ADDR)"));
         }
         try {
-            SplitRing ring = SplitRing.locate(memory, where, index, size, base, device.accepted(VirtioFeatures.EVENT_IDX));
+            DeviceRing ring = DeviceRing.locate(memory, where, index, size, base, device.accepted());
             VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer(), pipeline.shortcuts());
             if (callOwed) {
                 queue.callMayBeOwed();

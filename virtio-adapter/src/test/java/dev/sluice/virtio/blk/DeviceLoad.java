@@ -21,7 +21,7 @@ import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
-import dev.sluice.virtio.queue.SplitRing;
+import dev.sluice.virtio.queue.DeviceRing;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.List;
@@ -118,7 +118,7 @@ final class DeviceLoad implements CompletionHandler {
                     region.userAddress() + driver.ring().availOffset(),
                     region.userAddress() + driver.ring().usedOffset());
             VirtioBlkQueue queue = new VirtioBlkQueue(
-                    loop, 0, device, SplitRing.locate(map, addresses, 0, 256, 0, device.accepted(VirtioFeatures.EVENT_IDX)), map, calls, PipelineObserver.NONE, Shortcuts.ALL);
+                    loop, 0, device, DeviceRing.locate(map, addresses, 0, 256, 0, device.accepted()), map, calls, PipelineObserver.NONE, Shortcuts.ALL);
             QueueSource source = new QueueSource(loop, queue);
             queue.eventFds(driver.callFd(), VirtioBlkQueue.NO_FD);
             queue.start(source::kicked);

@@ -586,12 +586,12 @@ final class HostileChainTest {
         guest.publish();
         guest.source.kicked();
         guest.loop.tick();
-        int takenInFirstTick = guest.queue.lastAvail();
+        int takenInFirstTick = guest.queue.position();
         assertThat(takenInFirstTick).isBetween(1, SIZE - 1);
         guest.tick();
         assertThat(guest.takeUsed()).hasSize(SIZE);
         assertThat(guest.peek(status)).isEqualTo(OK);
         assertThat(guest.queue.inFlight()).isZero();
-        assertThat(guest.queue.lastAvail()).isEqualTo(SIZE);
+        assertThat(guest.queue.position()).isEqualTo(SIZE);
     }
 }

@@ -18,13 +18,14 @@ import dev.sluice.virtio.driver.DriverMemory;
 import dev.sluice.virtio.driver.DriverQueue;
 import dev.sluice.virtio.driver.DriverRing;
 import dev.sluice.virtio.driver.QueueShape;
+import dev.sluice.virtio.driver.SplitDriverRing;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
-import dev.sluice.virtio.queue.SplitRing;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.vhostuser.RecordedEvents;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -42,7 +43,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * A driver and a device in threads of their own, on different CPUs, that continue only when they are notified: what the full fences of {@link SplitRing} and
+ * A driver and a device in threads of their own, on different CPUs, that continue only when they are notified: what the full fences of {@link DeviceRing} and
  * the second look after {@code enableKicks} are for.
  *
  * <p>A lost notification is found by the state of the ring, not by waiting: both threads sleep, no eventfd is signalled, and there is a request that the device has
@@ -150,7 +151,7 @@ final class LostNotificationTest {
                 new BlockGeometry(DISK_BYTES, 512, 512, 0, false, true, true), SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE);
         private final BlockPipeline pipeline = BlockPipeline.builder().backend(backend).serial("peers").build();
         private final VirtioBlkDevice device;
-        private final SplitRing ring;
+        private final DeviceRing ring;
         private final GuestMemory guestMemory;
         final Sleeper driverSleeper;
         final Sleeper deviceSleeper;
@@ -170,7 +171,7 @@ final class LostNotificationTest {
             DriverRing areas = driver.ring();
             RingAddresses addresses = new RingAddresses(
                     region.userAddress() + areas.descOffset(), region.userAddress() + areas.availOffset(), region.userAddress() + areas.usedOffset());
-            ring = SplitRing.locate(guestMemory, addresses, 0, QUEUE_SIZE, FIRST_INDEX, eventIdx);
+            ring = DeviceRing.locate(guestMemory, addresses, 0, QUEUE_SIZE, FIRST_INDEX, features);
             driverSleeper = new Sleeper(driver.callFd());
             deviceSleeper = new Sleeper(driver.kickFd());
         }
@@ -240,9 +241,9 @@ final class LostNotificationTest {
             if (!Sleeper.asleep(devicePhase) || !Sleeper.asleep(driverPhase) || deviceSleeper.signalled() || driverSleeper.signalled()) {
                 return null;
             }
-            DriverRing areas = driver.ring();
+            SplitDriverRing areas = driver.splitRing();
             int availIdx = VirtqAvail.idxAcquire(driver.memory(), areas.availOffset());
-            int taken = ring.lastAvail();
+            int taken = ring.position();
             int usedIdx = areas.rawUsedIdx();
             int seen = areas.usedIdx();
             if (deviceSleeper.phase != devicePhase || driverSleeper.phase != driverPhase) {

@@ -25,7 +25,7 @@ import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
 import dev.sluice.virtio.queue.SimulatedAio;
-import dev.sluice.virtio.queue.SplitRing;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.vhostuser.RecordedEvents;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -157,8 +157,8 @@ final class QueueUnderTest implements AutoCloseable {
         VirtqAvail.idxRelease(low, AVAIL, avail);
         VirtqUsed.idxRelease(low, USED, avail);
         memory = new GuestMemory(List.of(new MemoryRegion(BORDER, USER + 0x1000_0000L, high), new MemoryRegion(GUEST, USER, low)));
-        SplitRing ring = SplitRing.locate(
-                memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), setup.index, size, avail, device.accepted(VirtioFeatures.EVENT_IDX));
+        DeviceRing ring = DeviceRing.locate(
+                memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), setup.index, size, avail, device.accepted());
         queue = new VirtioBlkQueue(setup.queueLoop.apply(loop), setup.index, device, ring, memory, calls, events, setup.shortcuts, setup.largeRequests);
         source = new QueueSource(loop, queue);
         if (connected) {

@@ -104,7 +104,7 @@ final class VirtioBlkQueueEndTest extends BareQueue {
         assertThat(usedAfterTick()).hasSize(1);
         offer(head, head);
         BlockRequest again = polled();
-        assertThat(failureOf()).hasMessage("queue 0: VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is out");
+        assertThat(failureOf()).hasMessage("queue 0: VIRTIO 1.3 §2.7.13: head " + head + " was made available while it is in flight");
         again.complete(512);
     }
 

@@ -31,12 +31,12 @@ final class VirtioBlkQueueLimitsTest extends BareQueue {
         }
         guest.publish();
         assertThat(queue.poll()).isNull();
-        assertThat(queue.lastAvail()).isEqualTo(64);
+        assertThat(queue.position()).isEqualTo(64);
         assertThat(queue.poll()).as("others come first").isNull();
-        assertThat(queue.lastAvail()).isEqualTo(64);
+        assertThat(queue.position()).isEqualTo(64);
         assertThat(queue.available()).isTrue();
         assertThat(queue.poll()).isNull();
-        assertThat(queue.lastAvail()).isEqualTo(66);
+        assertThat(queue.position()).isEqualTo(66);
         assertThat(queue.available()).isFalse();
         assertThat(guest.events.malformed).hasValue(66);
         assertThat(usedAfterTick()).hasSize(66).allMatch(used -> used.bytes() == 0);
@@ -55,7 +55,7 @@ final class VirtioBlkQueueLimitsTest extends BareQueue {
         // 32 loops of 128 steps, each with its head.
         for (int turn = 1; turn <= 4; turn++) {
             assertThat(queue.poll()).isNull();
-            assertThat(queue.lastAvail()).isEqualTo(32 * turn);
+            assertThat(queue.position()).isEqualTo(32 * turn);
             assertThat(wakes).isEqualTo(turn - 1);
             assertThat(queue.enableKicks()).isFalse();
             assertThat(wakes).isEqualTo(turn);
@@ -99,7 +99,7 @@ final class VirtioBlkQueueLimitsTest extends BareQueue {
         queue.disableKicks();
         List<BlockRequest> out = List.of(polled(), polled(), polled());
         assertThat(queue.poll()).isNull();
-        assertThat(queue.lastAvail()).isEqualTo(3);
+        assertThat(queue.position()).isEqualTo(3);
         assertThat(queue.available()).isFalse();
         assertThat(queue.enableKicks()).isFalse();
         assertThat(usedFlags()).isEqualTo(VirtqUsed.F_NO_NOTIFY);
@@ -124,7 +124,7 @@ final class VirtioBlkQueueLimitsTest extends BareQueue {
         BlockRequest small = polled();
         List<BlockRequest> out = List.of(polled(), polled());
         assertThat(queue.poll()).isNull();
-        assertThat(queue.lastAvail()).isEqualTo(3);
+        assertThat(queue.position()).isEqualTo(3);
         small.complete(512);
         out.get(1).complete(9 * 512);
         assertThat(wakes).as("neither has what it waits for").isZero();

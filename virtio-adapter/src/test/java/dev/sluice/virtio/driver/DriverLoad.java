@@ -130,7 +130,7 @@ final class DriverLoad implements CompletionHandler {
         long features = DeviceSession.SUPPORTED_FEATURES & ~without;
         try (DriverMemory memory = DriverMemory.ofOneRegion(shape.memoryBytes());
                 DriverQueue queue = DriverQueue.create(0, shape, features, memory.regions().getFirst())) {
-            IdleDevice device = new IdleDevice(queue.ring());
+            IdleDevice device = new IdleDevice(queue.splitRing());
             for (int second = 0; second < seconds; second++) {
                 DriverLoad load = new DriverLoad(1 << 19);
                 long start = System.nanoTime();

@@ -29,7 +29,7 @@ final class DriverQueueTest {
                 f.device.runAll();
                 assertThat(f.poll()).isEqualTo(1);
             }
-            assertThat(f.queue.ring().availIdx()).isEqualTo((65_530 + 70_000) & 0xFFFF);
+            assertThat(f.queue.splitRing().availIdx()).isEqualTo((65_530 + 70_000) & 0xFFFF);
             assertThat(f.completions).hasSize(70_000).allMatch(c -> c.status() == BlkRequest.S_OK);
             assertThat(f.queue.inFlight()).isZero();
         }
@@ -101,7 +101,7 @@ final class DriverQueueTest {
             int event = (start + random.nextInt(-20, 20)) & 0xFFFF;
             int batch = random.nextInt(1, 17);
             try (QueueFixture f = QueueFixture.create(SMALL, true, true, start)) {
-                DriverRing ring = f.queue.ring();
+                SplitDriverRing ring = f.queue.splitRing();
                 VirtqUsed.availEvent(f.queue.memory(), ring.usedOffset(), ring.size(), event);
                 VirtqUsed.flags(f.queue.memory(), ring.usedOffset(), VirtqUsed.F_NO_NOTIFY);
                 for (int i = 0; i < batch; i++) {
@@ -119,7 +119,7 @@ final class DriverQueueTest {
     @Test
     void shouldKickUnlessNoNotifyWhenEventIdxIsOff() throws IOException {
         try (QueueFixture f = QueueFixture.create(SMALL, true, false, 0)) {
-            DriverRing ring = f.queue.ring();
+            SplitDriverRing ring = f.queue.splitRing();
             VirtqUsed.availEvent(f.queue.memory(), ring.usedOffset(), ring.size(), 500);
             int _ = f.queue.submit(BlkRequest.T_FLUSH, 0, 0);
             assertThat(f.queue.publish()).isTrue();
@@ -217,7 +217,7 @@ final class DriverQueueTest {
             boolean _ = f.queue.publish();
             f.queue.reset();
             assertThat(f.queue.inFlight()).isZero();
-            assertThat(f.queue.ring().availIdx()).isZero();
+            assertThat(f.queue.splitRing().availIdx()).isZero();
             assertThat(f.queue.ring().freeDescriptors()).isEqualTo(16);
             assertThat(f.poll()).isZero();
         }

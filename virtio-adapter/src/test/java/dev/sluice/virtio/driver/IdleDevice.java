@@ -6,11 +6,11 @@ import java.lang.foreign.MemorySegment;
 
 /** Uses whatever is available without looking at it, writing no status. */
 final class IdleDevice {
-    private final DriverRing ring;
+    private final SplitDriverRing ring;
     private final MemorySegment memory;
     private int idx;
 
-    IdleDevice(DriverRing ring) {
+    IdleDevice(SplitDriverRing ring) {
         this.ring = ring;
         this.memory = ring.region().memory();
         this.idx = ring.availIdx();

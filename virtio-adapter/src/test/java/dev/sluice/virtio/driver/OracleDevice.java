@@ -26,7 +26,7 @@ final class OracleDevice {
 
     private final DriverQueue queue;
     private final DriverMemory guest;
-    private final DriverRing ring;
+    private final SplitDriverRing ring;
     private final MemorySegment memory;
     private final boolean eventIdx;
     private final byte[] disk;
@@ -38,7 +38,7 @@ final class OracleDevice {
     OracleDevice(DriverQueue queue, DriverMemory guest, boolean eventIdx, int diskBytes) {
         this.queue = queue;
         this.guest = guest;
-        this.ring = queue.ring();
+        this.ring = queue.splitRing();
         this.memory = ring.region().memory();
         this.eventIdx = eventIdx;
         this.disk = new byte[diskBytes];
@@ -74,7 +74,7 @@ final class OracleDevice {
         } else {
             VirtqUsed.flags(memory, ring.usedOffset(), 0);
         }
-        // Pairs with the fence in DriverRing.publish.
+        // Pairs with the fence in SplitDriverRing.publish.
         VarHandle.fullFence();
         return VirtqAvail.idxAcquire(memory, ring.availOffset()) != availIdx;
     }
@@ -161,7 +161,7 @@ final class OracleDevice {
     boolean publish() {
         int old = VirtqUsed.idxAcquire(memory, ring.usedOffset());
         VirtqUsed.idxRelease(memory, ring.usedOffset(), usedIdx);
-        // Pairs with the fence in DriverRing.armCall.
+        // Pairs with the fence in SplitDriverRing.armCall.
         VarHandle.fullFence();
         boolean call = eventIdx
                 ? passes(old, usedIdx, VirtqAvail.usedEvent(memory, ring.availOffset(), ring.size()))

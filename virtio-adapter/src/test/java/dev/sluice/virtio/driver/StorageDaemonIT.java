@@ -138,7 +138,7 @@ final class StorageDaemonIT {
             new Random(2).nextBytes(written);
             disk.write(0, MemorySegment.ofArray(written));
             driver.reset();
-            assertThat(driver.queue(1).ring().availIdx()).isZero();
+            assertThat(driver.queue(1).splitRing().availIdx()).isZero();
             assertThat(read(disk, 0, 4096)).isEqualTo(written);
         }
     }

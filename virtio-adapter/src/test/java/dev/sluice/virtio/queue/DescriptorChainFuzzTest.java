@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.virtio.layout.VirtqAvail;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -40,16 +39,15 @@ final class DescriptorChainFuzzTest {
             GuestMemory memory = new GuestMemory(List.of(
                     new MemoryRegion(0, 0, NativeMemory.view(block.address(), MEMORY_BYTES + RINGS_BYTES)),
                     new MemoryRegion(-MEMORY_BYTES, -MEMORY_BYTES, NativeMemory.view(block.address(), MEMORY_BYTES))));
-            RingAddresses rings = new RingAddresses(0, MEMORY_BYTES, MEMORY_BYTES + (VirtqAvail.sizeBytes(size, false) + 3 & ~3L));
-            DescriptorChain chain = new DescriptorChain(SplitRing.locate(memory, rings, 0, size, 0, false), memory, DATA_BUFFERS);
-            chain.indirectAllowed((input[1] & 1) != 0);
-            chain.walk(head);
+            DescriptorChain chain = new DescriptorChain(memory, DATA_BUFFERS);
+            SplitChains chains = new SplitChains(NativeMemory.view(block.address(), 16L * size), size, (input[1] & 1) != 0);
+            chains.read(head, chain);
             requireSound(chain, size);
             assertThat(block.segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)).as("a walk writes nothing").isEqualTo(before);
 
             String rule = chain.brokenRule();
             int count = chain.count();
-            chain.walk(head);
+            chains.read(head, chain);
             assertThat(chain.brokenRule()).as("nothing is left of the walk before").isEqualTo(rule);
             assertThat(chain.count()).isEqualTo(count);
             requireSound(chain, size);
@@ -60,7 +58,7 @@ final class DescriptorChainFuzzTest {
         assertThat(chain.descriptorsRead()).isBetween(1, size + LONGEST_TABLE);
         assertThat(chain.count()).isBetween(0, KEPT);
         assertThat(chain.readableCount()).isBetween(0, chain.count());
-        if (chain.lostTheWay()) {
+        if (chain.unterminated()) {
             assertThat(chain.brokenRule()).as("lost the way").isNotNull();
         }
         long readable = 0;

@@ -33,18 +33,16 @@ final class DescriptorChainTest {
     private final NativeBlock block = NativeMemory.allocate(BYTES, 4096);
     private final MemoryRegion region = new MemoryRegion(0, 0, NativeMemory.view(block.address(), BYTES));
     private final GuestMemory memory = new GuestMemory(List.of(region));
-    private final DescriptorChain chain = chain(SIZE);
+    private final DescriptorChain chain = new DescriptorChain(memory, DATA_BUFFERS);
+    private final SplitChains chains = chains(SIZE, true);
 
     @AfterEach
     void free() {
         block.close();
     }
 
-    private DescriptorChain chain(int size) {
-        SplitRing ring = SplitRing.locate(memory, new RingAddresses(0, 0x3_0000, 0x3_8000), 0, size, 0, false);
-        DescriptorChain made = new DescriptorChain(ring, memory, DATA_BUFFERS);
-        made.indirectAllowed(true);
-        return made;
+    private SplitChains chains(int size, boolean indirectAllowed) {
+        return new SplitChains(NativeMemory.view(block.address(), 16L * size), size, indirectAllowed);
     }
 
     private void entry(long table, int index, long address, long length, int flags, int next) {
@@ -53,14 +51,14 @@ final class DescriptorChainTest {
 
     private void requireSound(int count, int read) {
         assertThat(chain.brokenRule()).isNull();
-        assertThat(chain.lostTheWay()).isFalse();
+        assertThat(chain.unterminated()).isFalse();
         assertThat(chain.count()).isEqualTo(count);
         assertThat(chain.descriptorsRead()).isEqualTo(read);
     }
 
     private void requireLost(String rule) {
         assertThat(chain.brokenRule()).isEqualTo(rule);
-        assertThat(chain.lostTheWay()).isTrue();
+        assertThat(chain.unterminated()).isTrue();
     }
 
     @Test
@@ -71,7 +69,8 @@ final class DescriptorChainTest {
         entry(0, 7, 0x4000, 0x200, WRITE | NEXT, 8);
         entry(0, 8, 0x5000, 0, WRITE | NEXT, 9);
         entry(0, 9, 0x6000, 0xFFFF_FFFFL, WRITE, 1);
-        chain.walk(5);
+        chains.read(5, chain);
+        assertThat(chain.id()).isEqualTo(5);
         requireSound(4, 6);
         assertThat(chain.readableCount()).isEqualTo(2);
         assertThat(chain.readableBytes()).isEqualTo(0x90);
@@ -94,11 +93,11 @@ final class DescriptorChainTest {
             entry(0, i, 0x1000, 1, i == 0 ? WRITE | NEXT : NEXT, i + 1);
         }
         entry(0, KEPT + 1, 0x1000, 16, INDIRECT | NEXT, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         assertThat(chain.tooManyBuffers()).isTrue();
         requireLost(READABLE_BEHIND);
         entry(0, 3, 0x1000, 0, 0, 0);
-        chain.walk(3);
+        chains.read(3, chain);
         requireSound(0, 1);
         assertThat(chain.readableCount()).isZero();
         assertThat(chain.readableBytes()).isZero();
@@ -110,23 +109,23 @@ final class DescriptorChainTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 8, 32})
     void shouldFollowAChainOfTheWholeTableAndNoLonger(int size) {
-        DescriptorChain small = chain(size);
+        SplitChains small = chains(size, true);
         for (int i = 0; i < size; i++) {
             entry(0, i, 0x1000, i == size - 1 ? 1 : 0, i == size - 1 ? WRITE : NEXT, i + 1);
         }
-        small.walk(0);
-        assertThat(small.brokenRule()).isNull();
-        assertThat(small.descriptorsRead()).isEqualTo(size);
-        assertThat(small.writableBytes()).isEqualTo(1);
+        small.read(0, chain);
+        assertThat(chain.brokenRule()).isNull();
+        assertThat(chain.descriptorsRead()).isEqualTo(size);
+        assertThat(chain.writableBytes()).isEqualTo(1);
         entry(0, size - 1, 0x1000, 1, WRITE | NEXT, 0);
-        small.walk(0);
-        assertThat(small.brokenRule()).isEqualTo(LOOP);
-        assertThat(small.lostTheWay()).isTrue();
-        assertThat(small.descriptorsRead()).isEqualTo(size);
+        small.read(0, chain);
+        assertThat(chain.brokenRule()).isEqualTo(LOOP);
+        assertThat(chain.unterminated()).isTrue();
+        assertThat(chain.descriptorsRead()).isEqualTo(size);
         entry(0, size - 1, 0x1000, 1, NEXT, size);
-        small.walk(size - 1);
-        assertThat(small.brokenRule()).isEqualTo(BEYOND);
-        assertThat(small.lostTheWay()).isTrue();
+        small.read(size - 1, chain);
+        assertThat(chain.brokenRule()).isEqualTo(BEYOND);
+        assertThat(chain.unterminated()).isTrue();
     }
 
     /** Longer than the ring, as Linux makes them: up to 4096 entries are followed, whatever the length of the table. */
@@ -137,7 +136,7 @@ final class DescriptorChainTest {
             entry(TABLE, i, 0x1000, 1, i == length - 1 ? WRITE : NEXT, i + 1);
         }
         entry(0, 4, TABLE, 16L * tableEntries, INDIRECT | WRITE, 0);
-        chain.walk(4);
+        chains.read(4, chain);
         if (followed) {
             assertThat(chain.brokenRule()).isNull();
             assertThat(chain.writableBytes()).isEqualTo(1);
@@ -154,16 +153,16 @@ final class DescriptorChainTest {
         entry(0, 0, TABLE, 48, INDIRECT, 0);
         entry(TABLE, 0, 0x1000, 16, NEXT, 2);
         entry(TABLE, 2, 0x2000, 1, WRITE, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         requireSound(2, 3);
         assertThat(chain.address(0)).isEqualTo(0x1000);
         assertThat(chain.address(1)).isEqualTo(0x2000);
         entry(TABLE, 0, 0x1000, 16, NEXT, 3);
-        chain.walk(0);
+        chains.read(0, chain);
         requireLost(BEYOND);
         entry(TABLE, 0, 0x1000, 16, NEXT, 1);
         entry(TABLE, 1, 0x1000, 16, NEXT, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         requireLost(LOOP);
         assertThat(chain.descriptorsRead()).isEqualTo(4);
     }
@@ -174,7 +173,7 @@ final class DescriptorChainTest {
         entry(0, 2, TABLE, 32, INDIRECT, 0);
         entry(TABLE, 0, 0x2000, 512, WRITE | NEXT, 1);
         entry(TABLE, 1, 0x3000, 1, WRITE, 0);
-        chain.walk(1);
+        chains.read(1, chain);
         requireSound(3, 4);
         assertThat(chain.readableCount()).isEqualTo(1);
         assertThat(chain.lastWritableByte()).isEqualTo(0x3000);
@@ -192,7 +191,7 @@ final class DescriptorChainTest {
             entry(TABLE + at, 1, 0x5678, 1, WRITE, 0);
         }
         entry(0, 0, guest + at, 32, INDIRECT, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         if (found) {
             requireSound(2, 3);
             assertThat(chain.address(0)).isEqualTo(0x1234);
@@ -208,21 +207,20 @@ final class DescriptorChainTest {
         entry(TABLE, 0, 0x1000, 1, WRITE, 0);
         for (long length : new long[] {0, 1, 15, 17, 31}) {
             entry(0, 0, TABLE, length, INDIRECT, 0);
-            chain.walk(0);
+            chains.read(0, chain);
             requireLost("VIRTIO 1.3 §2.7.5.3: length of an indirect table is zero or not a multiple of 16");
         }
         entry(0, 0, TABLE, 16, INDIRECT | NEXT, 1);
-        chain.walk(0);
+        chains.read(0, chain);
         requireLost("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor that has a next one");
         entry(0, 0, TABLE + 16, 16, INDIRECT, 0);
         entry(TABLE + 16, 0, TABLE, 16, INDIRECT, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         requireLost("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor within an indirect table");
         entry(0, 0, TABLE, 16, INDIRECT, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         requireSound(1, 2);
-        chain.indirectAllowed(false);
-        chain.walk(0);
+        chains(SIZE, false).read(0, chain);
         requireLost("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor without VIRTIO_F_INDIRECT_DESC");
     }
 
@@ -237,7 +235,7 @@ final class DescriptorChainTest {
             entry(0, index, 0x1000 + i, 1, NEXT, index + 1);
         }
         entry(0, index, 0x2000, 4, WRITE, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         requireSound(Math.min(buffers, KEPT), buffers + empty);
         assertThat(chain.tooManyBuffers()).isEqualTo(tooMany);
         assertThat(chain.readableCount()).isEqualTo(Math.min(buffers - 1, KEPT));
@@ -255,13 +253,13 @@ final class DescriptorChainTest {
         entry(0, 2, 0x3000, 16, NEXT, 3);
         entry(0, 3, -1, 2, NEXT, 4);
         entry(0, 4, 0x4000, 1, WRITE, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         assertThat(chain.brokenRule()).isEqualTo(READABLE_BEHIND);
-        assertThat(chain.lostTheWay()).isFalse();
+        assertThat(chain.unterminated()).isFalse();
         assertThat(chain.lastWritableByte()).isEqualTo(0x4000);
-        chain.walk(3);
+        chains.read(3, chain);
         assertThat(chain.brokenRule()).isEqualTo(WRAPS);
-        assertThat(chain.lostTheWay()).isFalse();
+        assertThat(chain.unterminated()).isFalse();
         assertThat(chain.lastWritableByte()).isEqualTo(0x4000);
     }
 
@@ -271,7 +269,7 @@ final class DescriptorChainTest {
     })
     void shouldAcceptBuffersUpToTheEndOfTheAddressSpace(long address, long length, boolean accepted) {
         entry(0, 0, address, length, WRITE, 0);
-        chain.walk(0);
+        chains.read(0, chain);
         assertThat(chain.brokenRule()).isEqualTo(accepted ? null : WRAPS);
         assertThat(chain.lastWritableByte()).isEqualTo(address + length - 1);
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BrokenQueueException;
+import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqUsed;
 import java.lang.foreign.ValueLayout;
@@ -23,6 +24,7 @@ final class SplitRingTest {
     private static final long AVAIL = 0x80000;
     private static final long USED = 0xA0000;
     private static final long BYTES = 0x100000;
+    private static final int NONE = -1;
     private static final long PATTERN = 0xA5A5_5A5A_C3C3_3C3CL;
 
     private final NativeBlock block = NativeMemory.allocate(BYTES, 4096);
@@ -33,8 +35,29 @@ final class SplitRingTest {
         block.close();
     }
 
-    private SplitRing ring(int size, int base, boolean eventIdx) {
-        return SplitRing.locate(memory, new RingAddresses(0, AVAIL, USED), 0, size, base, eventIdx);
+    private final DescriptorChain chain = new DescriptorChain(memory, 1);
+
+    private DeviceRing ring(int size, int base, boolean eventIdx) {
+        return DeviceRing.locate(memory, new RingAddresses(0, AVAIL, USED), 0, size, base, features(eventIdx));
+    }
+
+    private static long features(boolean eventIdx) {
+        return eventIdx ? VirtioFeatures.EVENT_IDX : 0;
+    }
+
+    private void offer(int position, int size, int head) {
+        VirtqAvail.ring(block.segment(), AVAIL, position & (size - 1), head);
+    }
+
+    /** The head of the next chain, or {@link #NONE}. */
+    private int next(DeviceRing ring) {
+        return ring.fetch(chain) ? chain.id() : NONE;
+    }
+
+    private int take(DeviceRing ring) {
+        int head = next(ring);
+        ring.take();
+        return head;
     }
 
     /** Steps of a driver and a device in random order, far beyond the wrap-around of the 16-bit indexes. */
@@ -45,10 +68,14 @@ final class SplitRingTest {
         long start = 0xFFF0L + random.nextInt(16);
         VirtqAvail.idxRelease(block.segment(), AVAIL, (int) start & 0xFFFF);
         VirtqUsed.idxRelease(block.segment(), USED, (int) start & 0xFFFF);
-        SplitRing ring = ring(size, (int) start, eventIdx);
-        int _ = ring.start();
+        DeviceRing ring = ring(size, (int) start, eventIdx);
+        ring.start();
         ArrayDeque<Integer> offered = new ArrayDeque<>();
         ArrayDeque<Integer> taken = new ArrayDeque<>();
+        ArrayDeque<Integer> free = new ArrayDeque<>();
+        for (int head = 0; head < size; head++) {
+            free.add(head);
+        }
         long availIdx = start;
         long usedIdx = start;
         long callAfter = start;
@@ -61,27 +88,29 @@ final class SplitRingTest {
                 case 0 -> {
                     int room = size - offered.size() - taken.size();
                     for (int i = random.nextInt(Math.min(room, 300) + 1); i > 0; i--) {
-                        int head = random.nextInt(size);
-                        VirtqAvail.ring(block.segment(), AVAIL, (int) (availIdx++ % size), head);
+                        int head = random.nextBoolean() ? free.removeFirst() : free.removeLast();
+                        offer((int) (availIdx++ % size), size, head);
                         offered.add(head);
                     }
                     VirtqAvail.idxRelease(block.segment(), AVAIL, (int) availIdx & 0xFFFF);
                 }
                 case 1, 2 -> {
                     for (int i = random.nextInt(50); i > 0; i--) {
-                        int head = ring.nextHead();
-                        assertThat(head).as(where).isEqualTo(offered.isEmpty() ? SplitRing.NONE : offered.peek());
-                        if (head == SplitRing.NONE) {
+                        int head = next(ring);
+                        assertThat(head).as(where).isEqualTo(offered.isEmpty() ? NONE : offered.peek());
+                        if (head == NONE) {
                             break;
                         }
-                        ring.headTaken();
+                        ring.take();
                         taken.add(offered.remove());
                     }
                 }
                 case 3 -> {
                     long before = usedIdx;
                     for (int i = random.nextInt(taken.size() + 1); i > 0; i--) {
-                        ring.addUsed(taken.remove(), 7);
+                        int head = taken.remove();
+                        ring.complete(head, 7);
+                        free.add(head);
                         usedIdx++;
                     }
                     if (before == usedIdx) {
@@ -128,10 +157,10 @@ final class SplitRingTest {
         for (int size : new int[] {0, 3, -1, 65536, Integer.MIN_VALUE}) {
             assertThatThrownBy(() -> ring(size, 0, true)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("size");
         }
-        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(BYTES - 16, AVAIL, USED), 0, 2, 0, true))
+        assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(BYTES - 16, AVAIL, USED), 0, 2, 0, features(true)))
                 .hasMessageContaining("descriptor table");
-        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0, true)).hasMessageContaining("available ring");
-        assertThatThrownBy(() -> SplitRing.locate(memory, new RingAddresses(0, AVAIL, -4), 0, 2, 0, true)).hasMessageContaining("used ring");
+        assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0, features(true))).hasMessageContaining("available ring");
+        assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(0, AVAIL, -4), 0, 2, 0, features(true))).hasMessageContaining("used ring");
     }
 
     private static long availBytes(int size) {
@@ -150,16 +179,15 @@ final class SplitRingTest {
         long behindUsed = USED + usedBytes(size);
         block.segment().set(ValueLayout.JAVA_LONG_UNALIGNED, behindAvail, PATTERN);
         block.segment().set(ValueLayout.JAVA_LONG_UNALIGNED, behindUsed, PATTERN);
-        SplitRing ring = ring(size, 0, false);
-        int _ = ring.start();
+        DeviceRing ring = ring(size, 0, false);
+        ring.start();
         for (int i = 0; i < 3 * size; i++) {
             VirtqAvail.ring(block.segment(), AVAIL, i % size, 0);
             VirtqAvail.idxRelease(block.segment(), AVAIL, i + 1);
             ring.disableKicks();
-            assertThat(ring.nextHead()).isZero();
-            ring.headTaken();
+            assertThat(take(ring)).isZero();
             assertThat(ring.enableKicks()).isFalse();
-            ring.addUsed(0, 1);
+            ring.complete(0, 1);
             // used_event, if it were read, would want none.
             assertThat(ring.publish()).isTrue();
         }
@@ -173,12 +201,13 @@ final class SplitRingTest {
         RingAddresses availAtEnd = new RingAddresses(0, BYTES - availBytes(size), USED);
         RingAddresses usedAtEnd = new RingAddresses(0, AVAIL, BYTES - usedBytes(size));
         for (RingAddresses atEnd : List.of(availAtEnd, usedAtEnd)) {
-            SplitRing ring = SplitRing.locate(memory, atEnd, 0, size, 0, false);
-            assertThat(ring.start()).isZero();
-            ring.addUsed(size - 1, 1);
+            DeviceRing ring = DeviceRing.locate(memory, atEnd, 0, size, 0, features(false));
+            VirtqAvail.idxRelease(block.segment(), atEnd.avail(), 1);
+            ring.start();
+            ring.complete(take(ring), 1);
             assertThat(ring.publish()).isTrue();
             assertThat(ring.enableKicks()).isFalse();
-            assertThatThrownBy(() -> SplitRing.locate(memory, atEnd, 0, size, 0, true)).hasMessageContaining("is not in one memory region");
+            assertThatThrownBy(() -> DeviceRing.locate(memory, atEnd, 0, size, 0, features(true))).hasMessageContaining("is not in one memory region");
         }
     }
 
@@ -189,37 +218,36 @@ final class SplitRingTest {
         VirtqUsed.flags(block.segment(), USED, VirtqUsed.F_NO_NOTIFY);
         VirtqUsed.availEvent(block.segment(), USED, 16, 77);
         VirtqUsed.idxRelease(block.segment(), USED, 5);
-        SplitRing ring = ring(16, 9, eventIdx);
-        assertThat(ring.start()).isEqualTo(5);
+        DeviceRing ring = ring(16, 9, eventIdx);
+        ring.start();
         assertThat(VirtqUsed.flags(block.segment(), USED)).isZero();
         assertThat(VirtqUsed.availEvent(block.segment(), USED, 16)).isEqualTo(eventIdx ? 9 : 77);
     }
 
     @Test
     void shouldServeARingThatTheDriverHasFilledAndNoFuller() {
-        SplitRing ring = ring(16, 9, true);
-        int _ = ring.start();
+        DeviceRing ring = ring(16, 9, true);
+        ring.start();
         for (int i = 0; i < 16; i++) {
-            VirtqAvail.ring(block.segment(), AVAIL, (9 + i) % 16, 15);
+            offer(9 + i, 16, 15 - i);
         }
         VirtqAvail.idxRelease(block.segment(), AVAIL, 9 + 16);
         assertThat(ring.hasNext()).isTrue();
         for (int i = 0; i < 16; i++) {
-            assertThat(ring.nextHead()).isEqualTo(15);
-            ring.headTaken();
+            assertThat(take(ring)).isEqualTo(15 - i);
         }
         assertThat(ring.hasNext()).isFalse();
         VirtqAvail.idxRelease(block.segment(), AVAIL, 9 + 16 + 17);
-        assertThatThrownBy(ring::nextHead).isInstanceOf(BrokenQueueException.class).hasMessageContaining("more than the ring's 16");
+        assertThatThrownBy(() -> next(ring)).isInstanceOf(BrokenQueueException.class).hasMessageContaining("more than the ring's 16");
     }
 
     @Test
     void shouldBreakWhenAHeadIsTheFirstBeyondTheRing() {
-        SplitRing ring = ring(16, 0, true);
-        int _ = ring.start();
+        DeviceRing ring = ring(16, 0, true);
+        ring.start();
         VirtqAvail.ring(block.segment(), AVAIL, 0, 16);
         VirtqAvail.idxRelease(block.segment(), AVAIL, 1);
-        assertThatThrownBy(ring::nextHead).isInstanceOf(BrokenQueueException.class).hasMessageContaining("head 16 is beyond the ring's 16");
+        assertThatThrownBy(() -> next(ring)).isInstanceOf(BrokenQueueException.class).hasMessageContaining("head 16 is beyond the ring's 16");
     }
 
     /** A ring in memory that a process has mapped at an odd address is refused, not accessed. */
@@ -228,14 +256,14 @@ final class SplitRingTest {
         RingAddresses rings = new RingAddresses(0, 0x1000, 0x2000);
         for (int off : new int[] {1, 2, 4, 8}) {
             GuestMemory odd = new GuestMemory(List.of(new MemoryRegion(0, 0, NativeMemory.view(block.address() + off, 0x3000))));
-            assertThatThrownBy(() -> SplitRing.locate(odd, rings, 0, 2, 0, false))
+            assertThatThrownBy(() -> DeviceRing.locate(odd, rings, 0, 2, 0, features(false)))
                     .hasMessage("descriptor table at 0x0 is mapped where it is not aligned to 16");
         }
         GuestMemory apart = new GuestMemory(List.of(
                 new MemoryRegion(0, 0, NativeMemory.view(block.address(), 0x1000)),
                 new MemoryRegion(0x1000, 0x1000, NativeMemory.view(block.address() + 0x1000, 0x1000)),
                 new MemoryRegion(0x2000, 0x2000, NativeMemory.view(block.address() + 0x2002, 0x1000))));
-        assertThatThrownBy(() -> SplitRing.locate(apart, rings, 0, 2, 0, false)).hasMessage("used ring at 0x2000 is mapped where it is not aligned to 4");
+        assertThatThrownBy(() -> DeviceRing.locate(apart, rings, 0, 2, 0, features(false))).hasMessage("used ring at 0x2000 is mapped where it is not aligned to 4");
     }
 
     /** VIRTIO 1.3 §2.7.10.1: flags are 0 with EVENT_IDX, and ask for kicks without. */
@@ -247,22 +275,25 @@ final class SplitRingTest {
         VirtqUsed.availEvent(block.segment(), USED, 8, 0x5A5A);
         VirtqAvail.idxRelease(block.segment(), AVAIL, 0x1235);
         VirtqAvail.ring(block.segment(), AVAIL, 0x1234 % 8, 6);
-        SplitRing ring = ring(8, 0xABC1_1234, eventIdx);
+        DeviceRing ring = ring(8, 0xABC1_1234, eventIdx);
         assertThat(ring.size()).isEqualTo(8);
-        assertThat(ring.lastAvail()).isEqualTo(0x1234);
-        assertThat(ring.start()).isEqualTo(0xFFFE);
+        assertThat(ring.position()).isEqualTo(0x1234);
+        ring.start();
         assertThat(VirtqUsed.flags(block.segment(), USED)).isZero();
         assertThat(VirtqUsed.availEvent(block.segment(), USED, 8)).isEqualTo(eventIdx ? 0x1234 : 0x5A5A);
         assertThat(ring.hasNext()).isTrue();
-        assertThat(ring.nextHead()).isEqualTo(6);
-        assertThat(ring.nextHead()).as("stays next").isEqualTo(6);
+        assertThat(next(ring)).isEqualTo(6);
+        assertThat(next(ring)).as("stays next").isEqualTo(6);
         assertThat(ring.hasNext()).isTrue();
-        ring.headTaken();
-        assertThat(ring.lastAvail()).isEqualTo(0x1235);
+        ring.take();
+        assertThat(ring.position()).isEqualTo(0x1235);
         assertThat(ring.hasNext()).isFalse();
-        assertThat(ring.nextHead()).isEqualTo(SplitRing.NONE);
-        ring.addUsed(6, 0x7FFF_F001);
-        ring.addUsed(3, 1);
+        assertThat(next(ring)).isEqualTo(NONE);
+        offer(0x1235, 8, 3);
+        VirtqAvail.idxRelease(block.segment(), AVAIL, 0x1236);
+        assertThat(take(ring)).isEqualTo(3);
+        ring.complete(6, 0x7FFF_F001);
+        ring.complete(3, 1);
         assertThat(VirtqUsed.idxAcquire(block.segment(), USED)).as("not before it is published").isEqualTo(0xFFFE);
         assertThat(ring.publish()).isTrue();
         assertThat(VirtqUsed.idxAcquire(block.segment(), USED)).isZero();
@@ -276,12 +307,12 @@ final class SplitRingTest {
     @CsvSource({"0, 8, -1", "0xFFFC, 4, -1", "0xFFFC, 5, 9", "0, 9, 9", "100, 99, 0xFFFF", "0, 0xFFFF, 0xFFFF"})
     void shouldBreakWhenTheAvailableIndexJumps(String last, String idx, String pending) {
         VirtqAvail.idxRelease(block.segment(), AVAIL, Integer.decode(idx));
-        SplitRing ring = SplitRing.locate(memory, new RingAddresses(0, AVAIL, USED), 5, 8, Integer.decode(last), true);
+        DeviceRing ring = DeviceRing.locate(memory, new RingAddresses(0, AVAIL, USED), 5, 8, Integer.decode(last), features(true));
         if (Integer.decode(pending) < 0) {
-            assertThat(ring.nextHead()).isZero();
+            assertThat(next(ring)).isZero();
         } else {
             assertThat(ring.hasNext()).as("something to see").isTrue();
-            assertThatThrownBy(ring::nextHead)
+            assertThatThrownBy(() -> next(ring))
                     .isInstanceOf(BrokenQueueException.class)
                     .hasMessageContaining("VIRTIO 1.3 §2.7.6: avail idx went from " + Integer.decode(last) + " to " + Integer.decode(idx))
                     .hasMessageContaining("more than the ring's 8")
@@ -292,36 +323,38 @@ final class SplitRingTest {
     /** The index is read once for what it makes available, and validated once: a store to it takes the cache line each time. */
     @Test
     void shouldTakeWhatItHasSeenBeforeItReadsTheIndexAgain() {
-        SplitRing ring = ring(8, 0, true);
+        DeviceRing ring = ring(8, 0, true);
+        for (int i = 0; i < 3; i++) {
+            offer(i, 8, i);
+        }
         VirtqAvail.idxRelease(block.segment(), AVAIL, 3);
-        assertThat(ring.nextHead()).isZero();
-        ring.headTaken();
+        assertThat(take(ring)).isZero();
+        int head = 1;
         for (int idx : new int[] {1, 100}) {
             VirtqAvail.idxRelease(block.segment(), AVAIL, idx);
             assertThat(ring.hasNext()).isTrue();
-            assertThat(ring.nextHead()).isZero();
-            ring.headTaken();
+            assertThat(take(ring)).isEqualTo(head++);
         }
-        assertThatThrownBy(ring::nextHead).isInstanceOf(BrokenQueueException.class);
+        assertThatThrownBy(() -> next(ring)).isInstanceOf(BrokenQueueException.class);
     }
 
     @Test
     void shouldBreakWhenAHeadIsBeyondTheRing() {
-        SplitRing ring = ring(8, 0, true);
+        DeviceRing ring = ring(8, 0, true);
         VirtqAvail.idxRelease(block.segment(), AVAIL, 1);
         for (int head : new int[] {8, 9, 0x7FFF, 0x8000, 0xFFFF}) {
             VirtqAvail.ring(block.segment(), AVAIL, 0, head);
-            assertThatThrownBy(ring::nextHead).isInstanceOf(BrokenQueueException.class).hasMessageContaining("head " + head + " is beyond the ring's 8");
+            assertThatThrownBy(() -> next(ring)).isInstanceOf(BrokenQueueException.class).hasMessageContaining("head " + head + " is beyond the ring's 8");
         }
         VirtqAvail.ring(block.segment(), AVAIL, 0, 7);
-        assertThat(ring.nextHead()).isEqualTo(7);
+        assertThat(next(ring)).isEqualTo(7);
     }
 
     /** A store to the used ring's flags takes the cache line from the driver: there is one where they change, and none else. */
     @Test
     void shouldSwitchKicksByFlagsWhenEventIdxWasNotNegotiated() {
-        SplitRing ring = ring(8, 0, false);
-        assertThat(ring.start()).isZero();
+        DeviceRing ring = ring(8, 0, false);
+        ring.start();
         for (int i = 0; i < 3; i++) {
             ring.disableKicks();
             assertThat(VirtqUsed.flags(block.segment(), USED)).isEqualTo(VirtqUsed.F_NO_NOTIFY);
@@ -341,24 +374,52 @@ final class SplitRingTest {
     /** VIRTIO 1.3 §2.7.10: the driver kicks when it passes avail_event. That is moved out of the way only where the next head would pass it. */
     @Test
     void shouldSwitchKicksByAvailEventWhenEventIdxWasNegotiated() {
-        SplitRing ring = ring(8, 0, true);
-        assertThat(ring.start()).isZero();
+        DeviceRing ring = ring(8, 0, true);
+        ring.start();
         assertThat(ring.enableKicks()).isFalse();
         assertThat(availEvent()).isZero();
         ring.disableKicks();
         assertThat(availEvent()).isEqualTo(0xFFFF);
         assertThat(ring.enableKicks()).isFalse();
+        for (int i = 0; i < 3; i++) {
+            offer(i, 8, i);
+        }
         VirtqAvail.idxRelease(block.segment(), AVAIL, 3);
-        assertThat(ring.nextHead()).isZero();
-        ring.headTaken();
-        ring.headTaken();
+        assertThat(take(ring)).isZero();
+        assertThat(take(ring)).isEqualTo(1);
         ring.disableKicks();
         assertThat(availEvent()).as("behind: may stay").isZero();
         assertThat(ring.enableKicks()).isTrue();
         assertThat(availEvent()).isEqualTo(2);
-        ring.headTaken();
+        assertThat(take(ring)).isEqualTo(2);
         assertThat(ring.enableKicks()).isFalse();
         assertThat(VirtqUsed.flags(block.segment(), USED)).isZero();
+    }
+
+    /** Chain 0 becomes available, the ring's n-th, and is used. */
+    private void complete(DeviceRing ring, int n) {
+        VirtqAvail.idxRelease(block.segment(), AVAIL, n + 1);
+        assertThat(take(ring)).isZero();
+        ring.complete(0, 1);
+    }
+
+    /** VIRTIO 1.3 §2.7.13. A chain is the device's from being taken to being published, and stays available until it is taken. */
+    @Test
+    void shouldBreakWhenAChainIsMadeAvailableBeforeItWasShownAsUsed() {
+        DeviceRing ring = ring(8, 0, true);
+        ring.start();
+        offer(0, 8, 5);
+        offer(1, 8, 5);
+        VirtqAvail.idxRelease(block.segment(), AVAIL, 2);
+        assertThat(next(ring)).isEqualTo(5);
+        assertThat(take(ring)).as("stays next").isEqualTo(5);
+        String twice = "VIRTIO 1.3 §2.7.13: head 5 was made available while it is in flight";
+        assertThatThrownBy(() -> next(ring)).isInstanceOf(BrokenQueueException.class).hasMessageContaining(twice);
+        ring.complete(5, 1);
+        assertThatThrownBy(() -> next(ring)).isInstanceOf(BrokenQueueException.class).hasMessageContaining(twice);
+        assertThat(ring.position()).isEqualTo(1);
+        boolean _ = ring.publish();
+        assertThat(take(ring)).isEqualTo(5);
     }
 
     private int availEvent() {
@@ -368,19 +429,20 @@ final class SplitRingTest {
     /** VIRTIO 1.3 §2.7.7. */
     @Test
     void shouldWantACallForTheFirstPublicationAndThenWhereUsedEventIsPassed() {
-        SplitRing ring = ring(8, 0, true);
-        assertThat(ring.start()).isZero();
+        DeviceRing ring = ring(8, 0, true);
+        ring.start();
         VirtqAvail.usedEvent(block.segment(), AVAIL, 8, 2);
         boolean[] wanted = {true, false, true, false};
-        for (boolean call : wanted) {
-            ring.addUsed(0, 1);
+        for (int i = 0; i < wanted.length; i++) {
+            boolean call = wanted[i];
+            complete(ring, i);
             assertThat(ring.publish()).isEqualTo(call);
         }
-        SplitRing without = ring(8, 0, false);
-        int _ = without.start();
+        DeviceRing without = ring(8, 0, false);
+        without.start();
         for (int flags : new int[] {0, 1, 2, 3}) {
             VirtqAvail.flags(block.segment(), AVAIL, flags);
-            without.addUsed(0, 1);
+            complete(without, flags);
             assertThat(without.publish()).isEqualTo((flags & VirtqAvail.F_NO_INTERRUPT) == 0);
         }
     }

@@ -462,7 +462,7 @@ final class HostileFrontEndTest {
     }
 
     private void breakQueue(RawFrontEnd front) throws Exception {
-        front.queue.ring().rawAvailIdx(0x4000);
+        front.queue.splitRing().rawAvailIdx(0x4000);
         front.queue.kick();
         ServerFixture.await("the queue is broken", () -> fixture.server.state().rings().getFirst().broken());
     }
@@ -554,7 +554,7 @@ final class HostileFrontEndTest {
                 fixture.loops.getFirst().run(() -> {});
                 front.frontend.setFeatures(RawFrontEnd.FEATURES);
             }
-            assertThat(front.queue.ring().rawUsedIdx()).isZero();
+            assertThat(front.queue.splitRing().rawUsedIdx()).isZero();
             front.frontend.setVringEnable(0, true);
             assertThat(front.queue.await(Patience.millis(20_000))).isTrue();
         }

@@ -62,7 +62,7 @@ final class NeighbourTest {
                     front.queue.kick();
                 }
                 case 1 -> {
-                    front.queue.ring().rawAvailIdx(random.nextInt(0x10000));
+                    front.queue.splitRing().rawAvailIdx(random.nextInt(0x10000));
                     front.queue.kick();
                 }
                 case 2 -> {
@@ -72,10 +72,10 @@ final class NeighbourTest {
                 default -> {
                     // A chain as long as the ring, all of it offered at once: the most work that a kick can ask for.
                     for (int i = 0; i < RawFrontEnd.SHAPE.queueSize(); i++) {
-                        front.queue.ring().rawDescriptor(i, front.region.guestAddress(), 16, 1, (i + 1) % RawFrontEnd.SHAPE.queueSize());
-                        front.queue.ring().rawAvailEntry(i, i);
+                        front.queue.splitRing().rawDescriptor(i, front.region.guestAddress(), 16, 1, (i + 1) % RawFrontEnd.SHAPE.queueSize());
+                        front.queue.splitRing().rawAvailEntry(i, i);
                     }
-                    front.queue.ring().rawAvailIdx(RawFrontEnd.SHAPE.queueSize());
+                    front.queue.splitRing().rawAvailIdx(RawFrontEnd.SHAPE.queueSize());
                     front.queue.kick();
                 }
             }

@@ -51,7 +51,7 @@ final class OwedCallTest {
             assertThat(front.queue.submit(BlkRequest.T_FLUSH, 0, 0)).isNotNegative();
             boolean _ = front.queue.armCall(1);
             boolean _ = front.queue.publish();
-            ServerFixture.await("completion", () -> front.queue.ring().rawUsedIdx() == 1);
+            ServerFixture.await("completion", () -> front.queue.splitRing().rawUsedIdx() == 1);
             front.frontend.setVringCall(0, front.queue.callFd());
             assertCalled(front);
             assertNotCalled(fixture, front);
@@ -99,10 +99,10 @@ final class OwedCallTest {
             front.frontend.setVringCall(0, masked.number());
             front.queue.drainCalls();
             for (int i = 0; i < 3; i++) {
-                int done = front.queue.ring().rawUsedIdx();
+                int done = front.queue.splitRing().rawUsedIdx();
                 assertThat(front.queue.submit(BlkRequest.T_FLUSH, 0, 0)).isNotNegative();
                 boolean _ = front.queue.publish();
-                ServerFixture.await("completion", () -> front.queue.ring().rawUsedIdx() == done + 1);
+                ServerFixture.await("completion", () -> front.queue.splitRing().rawUsedIdx() == done + 1);
                 assertThat(front.queue.poll((slot, status, written) -> {})).isEqualTo(1);
             }
             assertNotCalled(fixture, front);

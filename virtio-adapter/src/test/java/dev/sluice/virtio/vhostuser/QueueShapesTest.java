@@ -7,7 +7,7 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
 import dev.sluice.virtio.driver.QueueShape;
-import dev.sluice.virtio.queue.SplitRing;
+import dev.sluice.virtio.queue.DeviceRing;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
@@ -50,15 +50,15 @@ class QueueShapesTest {
     void shouldTakeMemoryForThoseHeadsOnlyThatADriverUses() throws IOException {
         int queues = 16;
         com.sun.management.ThreadMXBean threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-        try (ServerFixture fixture = ServerFixture.start(queues, 1, builder -> builder.queueSize(SplitRing.MAX_SIZE))) {
+        try (ServerFixture fixture = ServerFixture.start(queues, 1, builder -> builder.queueSize(DeviceRing.MAX_SIZE))) {
             long before = threads.getTotalThreadAllocatedBytes();
-            try (BlockDriver driver = fixture.open(ServerFixture.options(queues).withShape(QueueShape.of(SplitRing.MAX_SIZE, 1, BLOCK_BYTES)))) {
+            try (BlockDriver driver = fixture.open(ServerFixture.options(queues).withShape(QueueShape.of(DeviceRing.MAX_SIZE, 1, BLOCK_BYTES)))) {
                 for (int queue = 0; queue < queues; queue++) {
                     writeAndRead(driver, queue);
                 }
             }
             // An index a head in a few arrays, on both sides; a request a head would be 150 bytes more.
-            assertThat(threads.getTotalThreadAllocatedBytes() - before).isLessThan((long) queues * SplitRing.MAX_SIZE * 64);
+            assertThat(threads.getTotalThreadAllocatedBytes() - before).isLessThan((long) queues * DeviceRing.MAX_SIZE * 64);
         }
     }
 

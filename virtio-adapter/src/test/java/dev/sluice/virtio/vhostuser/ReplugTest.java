@@ -93,7 +93,7 @@ final class ReplugTest {
             assertThat(front.frontend.queueNum()).isEqualTo(1);
             assertThat(fixture.server.state().rings().getFirst().state()).isEqualTo(RingState.DISABLED);
             front.frontend.setVringEnable(0, true);
-            ServerFixture.await("completion", () -> front.queue.ring().rawUsedIdx() == 1);
+            ServerFixture.await("completion", () -> front.queue.splitRing().rawUsedIdx() == 1);
             assertThat(EventFd.drain(front.queue.callFd())).as("the call of the session before").isNegative();
         }
     }
@@ -117,10 +117,10 @@ final class ReplugTest {
             });
             // It waits for the backend.
             assertThat(owner.join(Duration.ofMillis(200))).isFalse();
-            assertThat(front.queue.ring().rawUsedIdx()).isZero();
+            assertThat(front.queue.splitRing().rawUsedIdx()).isZero();
             fixture.loops.getFirst().run(() -> fixture.sink(0).releaseAll());
             owner.join();
-            assertThat(front.queue.ring().rawUsedIdx()).isEqualTo(1);
+            assertThat(front.queue.splitRing().rawUsedIdx()).isEqualTo(1);
             plugIn(front);
             assertThat(front.reads()).isTrue();
         }

@@ -172,7 +172,7 @@ final class ServerLifeTest {
             assertThat(front.reads()).isTrue();
             assertThat(fixture.server.state().needsReset()).isFalse();
             assertThat(fixture.server.state().protocolFeatures()).isEqualTo(RawFrontEnd.PROTOCOL_FEATURES);
-            front.queue.ring().rawAvailIdx(0x4000);
+            front.queue.splitRing().rawAvailIdx(0x4000);
             front.queue.kick();
             ServerFixture.await("the queue is broken", () -> fixture.server.state().needsReset());
             assertThat(fixture.server.state().rings()).containsExactly(

@@ -108,7 +108,7 @@ abstract class VringOnThisThread {
     }
 
     void breakIt(int kick) {
-        device.queue.ring().rawAvailIdx(0x4000);
+        device.queue.splitRing().rawAvailIdx(0x4000);
         device.loop.fire(kick);
         assertThat(snapshot().broken()).isTrue();
     }

@@ -52,7 +52,7 @@ final class VringStopTest extends VringOnThisThread {
         assertThat(stopping).isNotDone();
         assertThat(device.loop.watches(kick)).as("takes nothing new").isFalse();
         int[] publishedBefore = {-1};
-        CompletableFuture<Void> looked = stopping.thenAccept(base -> publishedBefore[0] = device.queue.ring().rawUsedIdx());
+        CompletableFuture<Void> looked = stopping.thenAccept(base -> publishedBefore[0] = device.queue.splitRing().rawUsedIdx());
         device.loop.execute(() -> device.sink().releaseAll());
         assertThat(looked).isDone();
         assertThat(publishedBefore[0]).isEqualTo(2);

@@ -1,0 +1,48 @@
+package dev.sluice.virtio.queue;
+
+import java.util.Arrays;
+
+/**
+ * The record of what is in flight in a ring: which chains were taken and not yet shown to the driver as used. It rejects a chain that is made available twice.
+ *
+ * <p>{@link #taken} is called before the ring's position moves, {@link #completed} before the driver can see the completion, {@link #published} after it can: in this order a record
+ * that outlives the process names every chain that has to be served again, and none that was completed.
+ *
+ * <p><b>Threading:</b> the ring's loop. <b>Allocation:</b> an array for as many chains as were ever completed between two publications.
+ */
+final class InFlightChains {
+    /** A bit for each identifier. */
+    private final long[] inFlight;
+    /** Completed since the last publication. */
+    private int[] completed = new int[16];
+
+    private int completedCount;
+
+    InFlightChains(int ringSize) {
+        this.inFlight = new long[(ringSize + Long.SIZE - 1) / Long.SIZE];
+    }
+
+    boolean contains(int chainId) {
+        return (inFlight[chainId >> 6] & 1L << chainId) != 0;
+    }
+
+    void taken(int chainId) {
+        inFlight[chainId >> 6] |= 1L << chainId;
+    }
+
+    void completed(int chainId) {
+        assert contains(chainId) : "chain " + chainId + " is completed and not in flight";
+        if (completedCount == completed.length) {
+            completed = Arrays.copyOf(completed, 2 * completedCount);
+        }
+        completed[completedCount++] = chainId;
+    }
+
+    void published() {
+        for (int i = 0; i < completedCount; i++) {
+            int chainId = completed[i];
+            inFlight[chainId >> 6] &= ~(1L << chainId);
+        }
+        completedCount = 0;
+    }
+}
