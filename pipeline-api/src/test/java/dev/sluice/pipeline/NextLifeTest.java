@@ -38,11 +38,11 @@ class NextLifeTest {
             TestIo second = rig.submit(TestIo.read(1, 512));
             rig.settle();
             assertThat(stage.requests).hasSize(2);
-            stage.outcomes.getFirst().success(BlockStatus.OK);
+            stage.outcomes.getFirst().success(BlockResult.OK);
             rig.settle();
             assertThat(second.answered()).isFalse();
             assertThat(log.lines("was completed by somebody else")).hasSize(1);
-            stage.outcomes.getLast().success(BlockStatus.OK);
+            stage.outcomes.getLast().success(BlockResult.OK);
             rig.settle();
             assertThat(second.result()).isEqualTo(512);
             assertThat(first.answers()).isEqualTo(1);
@@ -61,7 +61,7 @@ class NextLifeTest {
             rig.settle();
             assertThat(rig.sink().submissions()).isZero();
             assertThat(late.signals).singleElement().asString().contains("IllegalStateException");
-            stage.outcomes.forEach(outcome -> outcome.success(BlockStatus.OK));
+            stage.outcomes.forEach(outcome -> outcome.success(BlockResult.OK));
             rig.settle();
             assertThat(second.result()).isEqualTo(512);
         }
