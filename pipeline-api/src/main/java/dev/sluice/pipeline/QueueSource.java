@@ -12,7 +12,7 @@ import reactor.core.publisher.Operators;
 /**
  * A {@link RequestQueue} as a {@code Flux}: emits up to demand; what is not demanded stays in the ring.
  *
- * <p>It ends with {@code onComplete} when the queue is {@linkplain #stop stopped} and with a {@link BrokenQueueException} when the
+ * <p>While it is {@linkplain #pause paused} it emits nothing, whatever the demand. It ends with {@code onComplete} when the queue is {@linkplain #stop stopped} and with a {@link BrokenQueueException} when the
  * other side broke the ring. One subscriber at a time; after a cancellation another may come.
  *
  * <p><b>Threading:</b> signals are emitted on the queue's loop. {@code subscribe}, {@code request} and {@code cancel} may be called from any
@@ -34,9 +34,11 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private boolean turnRequested;
     /** The loop looks at the ring, so that kicks are needed only while it sleeps. */
     private boolean lookedAt;
+    private boolean paused;
     private boolean stopped;
     private @Nullable BrokenQueueException failure;
     private @Nullable Runnable whenDrained;
+    private @Nullable Runnable whenIdle;
     private BlockRequest.CompletionListener untaken = (request, result) -> settle(request);
 
     /** The request objects that have ever been emitted, by slot: the queue's pool, as far as it has been seen. */
@@ -93,6 +95,27 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     }
 
     /**
+     * Takes no further requests until {@link #resume}: what the other side submits stays in the ring. Requests in flight continue. Runs {@code whenIdle} on the
+     * loop once none is, possibly inside this call. A second call replaces the first one's callback.
+     */
+    public void pause(Runnable whenIdle) {
+        loop.assertInLoop();
+        paused = true;
+        this.whenIdle = whenIdle;
+        notifyWhenIdle();
+    }
+
+    /** Takes requests again. A callback of {@link #pause} that has not run never does. */
+    public void resume() {
+        loop.assertInLoop();
+        paused = false;
+        whenIdle = null;
+        if (!ended()) {
+            requestTurn();
+        }
+    }
+
+    /**
      * Ends the Flux with {@code onComplete}; requests that are out go on. Runs {@code whenDrained} on the loop once none is, possibly inside
      * this call. A second call replaces the first one's callback.
      */
@@ -124,6 +147,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     /** The last step of every request: gives the answer to the other side. */
     void settle(BlockRequest request) {
         request.release();
+        notifyWhenIdle();
         tellWhenDrained();
     }
 
@@ -196,6 +220,14 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     /** The subscriber has thrown; see {@link Listener#operatorsFailed}. */
     boolean operatorsFailed(Throwable thrown) {
         return listener.operatorsFailed(thrown);
+    }
+
+    private void notifyWhenIdle() {
+        Runnable notified = whenIdle;
+        if (notified != null && queue.inFlight() == 0) {
+            whenIdle = null;
+            notified.run();
+        }
     }
 
     private void tellWhenDrained() {
@@ -273,8 +305,11 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         }
     }
 
-    /** The next request, or null with kicks enabled or a loop that looks by itself. */
+    /** The next request, or null with kicks enabled, or a loop that looks by itself, or while it is paused. */
     @Nullable BlockRequest pollOrEnableKicks() {
+        if (paused) {
+            return null;
+        }
         try {
             while (true) {
                 BlockRequest request = queue.poll();
@@ -304,7 +339,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean look() {
             try {
-                return leavesFor(ended() || queue.available());
+                return leavesFor(ended() || !paused && queue.available());
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
@@ -314,7 +349,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean beforeSleep() {
             try {
-                return leavesFor(ended() || queue.enableKicks());
+                return leavesFor(ended() || !paused && queue.enableKicks());
             } catch (Throwable failed) {
                 dropped();
                 throw failed;

@@ -69,6 +69,26 @@ class LookedAtTest {
         ticks.close();
     }
 
+    @Test
+    void shouldHaveNothingToLookAtWhileTheQueueIsPaused() {
+        QueueSource source = ring.feed(new QueueSource(loop, ring));
+        Recorder subscriber = new Recorder();
+        source.subscribe(subscriber);
+        subscriber.request(100);
+        ticks.tickUntilIdle();
+        IoLoop.Polled polled = looked.getLast();
+        source.pause(() -> {});
+        ring.submit(TestIo.flush());
+        assertThat(polled.look()).as("work for a loop that spins").isFalse();
+        assertThat(polled.beforeSleep()).as("work for a loop that is about to sleep").isFalse();
+        source.resume();
+        ticks.tickUntilIdle();
+        assertThat(subscriber.requests).hasSize(1);
+        subscriber.completeAll();
+        ticks.tickUntilIdle();
+        ticks.close();
+    }
+
     private void shouldGoOnWhen(String method, Consumer<IoLoop.Polled> visit) {
         looked.clear();
         QueueSource source = ring.feed(new QueueSource(loop, sometimesFailing()));
