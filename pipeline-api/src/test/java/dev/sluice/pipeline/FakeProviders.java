@@ -217,4 +217,37 @@ final class FakeProviders implements AutoCloseable {
             super("io_uring", 30);
         }
     }
+
+    abstract static class Stage implements BlockStageProvider {
+        private final String name;
+
+        Stage(String name) {
+            this.name = name;
+        }
+
+        @Override
+        public String name() {
+            return name;
+        }
+
+        @Override
+        public BlockStage create(String arguments, StageContext context) {
+            if (!arguments.isEmpty()) {
+                throw new IllegalArgumentException("stage " + name + " takes no arguments; '" + arguments + "' was given");
+            }
+            return new PassingStage(name, true);
+        }
+    }
+
+    public static final class NoopStage extends Stage {
+        public NoopStage() {
+            super("noop");
+        }
+    }
+
+    public static final class HopStage extends Stage {
+        public HopStage() {
+            super("hop");
+        }
+    }
 }

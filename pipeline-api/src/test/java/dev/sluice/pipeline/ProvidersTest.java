@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.CapturedLog;
-import dev.sluice.pipeline.stage.HopStageProvider;
-import dev.sluice.pipeline.stage.NoopStageProvider;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -22,7 +20,7 @@ class ProvidersTest {
         FakeProviders providers = new FakeProviders(
                 List.of(FakeProviders.Tape.class, FakeProviders.Nio.class, FakeProviders.Uring.class, FakeProviders.LinuxAio.class),
                 List.of(FakeProviders.ThreadLoop.class, FakeProviders.UringLoop.class, FakeProviders.EpollLoop.class),
-                NoopStageProvider.class.getName(), HopStageProvider.class.getName());
+                FakeProviders.NoopStage.class.getName(), FakeProviders.HopStage.class.getName());
         FakeProviders.LOOPS.put("io_uring", List.of("io_uring"));
         FakeProviders.LOOPS.put("linux-aio", List.of("epoll", "io_uring"));
         return providers;
@@ -190,7 +188,7 @@ class ProvidersTest {
             assertThat(created("hop:").name()).isEqualTo("hop");
             assertThatThrownBy(() -> created("hop:a:b"))
                     .isInstanceOf(IllegalArgumentException.class).hasMessageContaining("hop").hasMessageContaining("'a:b'");
-            assertThat(Providers.stageProvider("hop:a:b")).isInstanceOf(HopStageProvider.class);
+            assertThat(Providers.stageProvider("hop:a:b")).isInstanceOf(FakeProviders.HopStage.class);
             assertThatThrownBy(() -> Providers.stage(":noop"))
                     .isInstanceOf(IOException.class).hasMessage("there is no stage ''; on the class path: hop, noop");
         }

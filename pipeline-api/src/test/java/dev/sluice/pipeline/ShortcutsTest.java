@@ -1,25 +1,13 @@
 package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.pipeline.stage.HopStageProvider;
-import dev.sluice.pipeline.stage.NoopStageProvider;
-import dev.sluice.pipeline.stage.UninterestedStageProvider;
-import dev.sluice.pipeline.testing.ManualLoop;
-import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedSink;
 import dev.sluice.pipeline.testing.TestIo;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.ServiceLoader;
 import org.junit.jupiter.api.Test;
 
 class ShortcutsTest {
-    private static StageFactory stage(BlockStageProvider provider) {
-        return context -> provider.create("", context);
-    }
-
     private static PipelineRig rig(Shortcuts shortcuts, StageFactory... stages) {
         return new PipelineRig(builder -> {
             builder.shortcuts(shortcuts);
@@ -31,11 +19,11 @@ class ShortcutsTest {
 
     @Test
     void shouldBypassAStageThatIsNotInterestedAndNoOther() {
-        try (PipelineRig rig = rig(Shortcuts.ALL, stage(new UninterestedStageProvider()))) {
+        try (PipelineRig rig = rig(Shortcuts.ALL, context -> PassingStage.UNINTERESTED)) {
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
             assertThat(rig.seen.getFirst().flags()).isEqualTo(PipelineObserver.BYPASSED);
         }
-        try (PipelineRig rig = rig(Shortcuts.ALL, stage(new NoopStageProvider()))) {
+        try (PipelineRig rig = rig(Shortcuts.ALL, context -> PassingStage.INTERESTED)) {
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
             assertThat(rig.seen.getFirst().flags()).isZero();
         }
@@ -44,7 +32,7 @@ class ShortcutsTest {
     @Test
     void shouldSendEverythingThroughAMonoWithoutBypass() {
         Shortcuts noBypass = Shortcuts.ALL.withBypass(false);
-        try (PipelineRig rig = rig(noBypass, stage(new UninterestedStageProvider()));
+        try (PipelineRig rig = rig(noBypass, context -> PassingStage.UNINTERESTED);
                 PipelineRig bare = rig(noBypass)) {
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
             assertThat(rig.seen.getFirst().flags()).isZero();
@@ -64,34 +52,5 @@ class ShortcutsTest {
             assertThat(reads).allMatch(read -> read.result() == 512);
             assertThat(rig.sink().flushes()).isEqualTo(5);
         }
-    }
-
-    @Test
-    void shouldFindTheStagesByName() {
-        assertThat(ServiceLoader.load(BlockStageProvider.class)).extracting(BlockStageProvider::name).contains("noop", "uninterested");
-    }
-
-    @Test
-    void shouldRefuseArgumentsThatMeanNothing() {
-        for (BlockStageProvider provider : List.of(new NoopStageProvider(), new HopStageProvider(), new UninterestedStageProvider())) {
-            assertThat(created(provider, "").name()).isEqualTo(provider.name()).isNotEmpty();
-            assertThatThrownBy(() -> created(provider, "x"))
-                    .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessage("stage " + provider.name() + " takes no arguments; 'x' was given");
-        }
-        try (ManualLoop loop = new ManualLoop()) {
-            assertThat(created(new UninterestedStageProvider(), "").interestedIn(new BareRequest(loop, 0, 0).parse(BlockOp.READ))).isFalse();
-        }
-    }
-
-    private static BlockStage created(BlockStageProvider provider, String arguments) {
-        List<BlockStage> created = new ArrayList<>();
-        try (SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20)) {
-            BlockPipeline.builder().backend(backend).stage(context -> {
-                created.add(provider.create(arguments, context));
-                return created.getFirst();
-            }).build().close();
-        }
-        return created.getFirst();
     }
 }

@@ -67,7 +67,7 @@ class MonitoringIT {
     void shouldTellWhatIsServedToWhomAndWhatWasDone() throws Exception {
         int port = PrometheusServer.freePort();
         try (SluiceProcess serve = SluiceProcess.serve(
-                "--socket-path", socket, "--blk-file", image, "--num-queues", 2, "--stage", "noop", "--metrics", "127.0.0.1:" + port)) {
+                "--socket-path", socket, "--blk-file", image, "--num-queues", 2, "--stage", PassingStageProvider.NAME, "--metrics", "127.0.0.1:" + port)) {
             assertThat(get(port, "/healthz").statusCode()).isEqualTo(200);
             assertThat(get(port, "/readyz").statusCode()).isEqualTo(200);
             assertThat(device(port).get("frontEnd").isNull()).isTrue();

@@ -1,4 +1,4 @@
-package dev.sluice.pipeline.stage;
+package dev.sluice.bench.stage;
 
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockResult;

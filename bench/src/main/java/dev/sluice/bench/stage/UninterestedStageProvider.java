@@ -1,4 +1,4 @@
-package dev.sluice.pipeline.stage;
+package dev.sluice.bench.stage;
 
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
