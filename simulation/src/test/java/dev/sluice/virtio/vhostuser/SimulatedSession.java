@@ -27,9 +27,9 @@ public final class SimulatedSession implements AutoCloseable {
         this.socket = socket;
         this.wake = Fd.adopt(EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK));
         MappingQuarantine quarantine = new MappingQuarantine(new AtomicLong());
-        List<Vring> rings = new ArrayList<>();
+        List<Virtqueue> rings = new ArrayList<>();
         for (int i = 0; i < device.numQueues(); i++) {
-            rings.add(new Vring(i, loop, calls, device, pipeline, queueSize, quarantine));
+            rings.add(new Virtqueue(i, loop, calls, device, pipeline, queueSize, quarantine));
         }
         this.session = new VhostUserSession(device, new MessageStream(socket, wake.number(), PARTIAL_MESSAGE_NANOS), rings, false, new ConnectionLog("simulated"), quarantine);
     }

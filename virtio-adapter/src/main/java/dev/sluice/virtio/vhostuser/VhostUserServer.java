@@ -368,15 +368,15 @@ public final class VhostUserServer implements AutoCloseable {
 
     private VhostUserSession session(UnixSocket connection, int wakeFd) {
         MappingQuarantine quarantine = new MappingQuarantine(quarantinedBytes);
-        List<Vring> rings = new ArrayList<>(settings.numQueues);
+        List<Virtqueue> queues = new ArrayList<>(settings.numQueues);
         for (int i = 0; i < settings.numQueues; i++) {
             IoLoop loop = settings.loops.get(settings.loopOfQueue.getOrDefault(i, i % settings.loops.size()));
             CallBatch batch = Objects.requireNonNull(calls.get(loop));
-            rings.add(new Vring(i, loop, batch, device, pipeline, settings.queueSize, quarantine));
+            queues.add(new Virtqueue(i, loop, batch, device, pipeline, settings.queueSize, quarantine));
         }
         MessageStream stream = new MessageStream(connection, wakeFd, settings.partialMessageTimeout.toNanos());
         try {
-            return new VhostUserSession(device, stream, rings, settings.allowFileMemory, log, quarantine);
+            return new VhostUserSession(device, stream, queues, settings.allowFileMemory, log, quarantine);
         } catch (Throwable failed) {
             stream.close();
             throw failed;

@@ -49,7 +49,7 @@ final class VhostUserSession implements AutoCloseable {
 
     private final VirtioBlkDevice device;
     private final MessageStream stream;
-    private final List<Vring> rings;
+    private final List<Virtqueue> queues;
     private final MemoryTable memory;
     private final ConnectionLog log;
     private long protocolFeatures;
@@ -59,11 +59,11 @@ final class VhostUserSession implements AutoCloseable {
     private boolean featuresCurrent;
     private int refusals;
 
-    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Vring> rings, boolean allowFileMemory, ConnectionLog log, MappingQuarantine quarantine) {
+    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Virtqueue> queues, boolean allowFileMemory, ConnectionLog log, MappingQuarantine quarantine) {
         this.log = log;
         this.device = device;
         this.stream = stream;
-        this.rings = rings;
+        this.queues = queues;
         this.memory = new MemoryTable(allowFileMemory, quarantine);
     }
 
@@ -74,7 +74,7 @@ final class VhostUserSession implements AutoCloseable {
 
     /** The rings as they are between two messages; each tells when asked whether it has broken since. */
     List<Supplier<VhostUserServer.RingSnapshot>> ringSnapshots() {
-        return rings.stream().map(Vring::snapshot).toList();
+        return queues.stream().map(Virtqueue::snapshot).toList();
     }
 
     /**
@@ -119,16 +119,16 @@ final class VhostUserSession implements AutoCloseable {
             case SetProtocolFeatures(long features) -> setProtocolFeatures(features);
             case SetOwner() -> beginAgain();
             // vhost-user, "RESET_OWNER": deprecated; of the two readings the one that disables all rings.
-            case ResetOwner() -> rings.forEach(ring -> ring.enable(false));
+            case ResetOwner() -> queues.forEach(queue -> queue.enable(false));
             case GetQueueNum() -> stream.replyWith(device.numQueues());
             case GetMaxMemSlots() -> stream.replyWith(MemoryTable.MAX_SLOTS);
             case SetMemTable table -> setMemTable(table);
             case AddMemReg(FrontEndMessage.Region region) -> addMemReg(region);
             case RemMemReg(FrontEndMessage.Region region) -> changeMemory(memory.remove(region));
-            case SetVringNum(int index, int size) -> ring(index).size(size);
-            case SetVringBase(int index, int base) -> ring(index).base(base);
-            case SetVringAddr(int index, long descriptors, long used, long avail) -> ring(index).addresses(descriptors, avail, used);
-            case SetVringEnable(int index, int enable) -> setEnabled(ring(index), enable);
+            case SetVringNum(int index, int size) -> queue(index).size(size);
+            case SetVringBase(int index, int base) -> queue(index).position(base);
+            case SetVringAddr(int index, long descriptors, long used, long avail) -> queue(index).addresses(descriptors, avail, used);
+            case SetVringEnable(int index, int enable) -> setEnabled(queue(index), enable);
             case SetVringFd fd -> setVringFd(fd);
             case GetVringBase(int index) -> getVringBase(index);
             case GetConfig config -> getConfig(config);
@@ -141,8 +141,8 @@ final class VhostUserSession implements AutoCloseable {
      * in again, and brings the same memory without having removed it. What it sends before SET_OWNER stays: the protocol features.
      */
     private void beginAgain() {
-        stop(rings);
-        rings.forEach(Vring::reset);
+        stop(queues);
+        queues.forEach(Virtqueue::reset);
         memory.close();
         device.reset();
         features = 0;
@@ -166,12 +166,12 @@ final class VhostUserSession implements AutoCloseable {
         featuresCurrent = true;
         // vhost-user, "Ring states": without VHOST_USER_F_PROTOCOL_FEATURES a ring starts enabled, and is never told so.
         if ((wanted & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
-            rings.forEach(ring -> ring.enable(true));
+            queues.forEach(queue -> queue.enable(true));
         }
     }
 
     private boolean anyStarted() {
-        return rings.stream().anyMatch(ring -> ring.state().started());
+        return queues.stream().anyMatch(queue -> queue.ringState().started());
     }
 
     private void setProtocolFeatures(long features) throws ProtocolViolation {
@@ -200,13 +200,13 @@ final class VhostUserSession implements AutoCloseable {
             MemoryTable.Change change = memory.add(region, file);
             // Nothing that a ring uses goes away, so they run on. The table owns the mapping before they know it: it outlives them whatever happens.
             memory.finish(change);
-            rings.forEach(ring -> ring.memory(change.memory()));
+            queues.forEach(queue -> queue.memory(change.memory()));
         }
     }
 
     /** Another map under running rings: they are drained, the old mappings go, they start again where they were. */
     private void changeMemory(MemoryTable.Change change) throws ProtocolViolation {
-        List<Vring> started = rings.stream().filter(ring -> ring.state().started()).toList();
+        List<Virtqueue> started = queues.stream().filter(queue -> queue.ringState().started()).toList();
         try {
             stop(started);
         } catch (Throwable failed) {
@@ -214,9 +214,9 @@ final class VhostUserSession implements AutoCloseable {
             throw failed;
         }
         memory.finish(change);
-        for (Vring ring : started) {
+        for (Virtqueue queue : started) {
             try {
-                ring.restart(memory.memory());
+                queue.start(queue.state(), memory.memory());
             } catch (ProtocolViolation lost) {
                 throw ProtocolViolation.fatal("memory changed under a running ring: " + lost.rule());
             }
@@ -224,12 +224,12 @@ final class VhostUserSession implements AutoCloseable {
     }
 
     /** Waits for every ring, also where one of them fails: the others may have requests out. */
-    private static void stop(List<Vring> rings) {
-        List<CompletableFuture<Integer>> stopping = rings.stream().map(VhostUserSession::beginStop).toList();
+    private static void stop(List<Virtqueue> queues) {
+        List<CompletableFuture<Integer>> stopping = queues.stream().map(VhostUserSession::beginStop).toList();
         RuntimeException first = null;
-        for (int i = 0; i < rings.size(); i++) {
+        for (int i = 0; i < queues.size(); i++) {
             try {
-                rings.get(i).endStop(stopping.get(i));
+                queues.get(i).endStop(stopping.get(i));
             } catch (Throwable failed) {
                 if (first == null) {
                     first = failed instanceof RuntimeException known ? known : new IllegalStateException("a queue cannot be stopped", failed);
@@ -241,9 +241,9 @@ final class VhostUserSession implements AutoCloseable {
         }
     }
 
-    private static CompletableFuture<Integer> beginStop(Vring ring) {
+    private static CompletableFuture<Integer> beginStop(Virtqueue queue) {
         try {
-            return ring.beginStop();
+            return queue.beginStop();
         } catch (Throwable loopHasEnded) {
             return CompletableFuture.failedFuture(loopHasEnded);
         }
@@ -251,31 +251,31 @@ final class VhostUserSession implements AutoCloseable {
 
     // ---- rings
 
-    private Vring ring(int index) throws ProtocolViolation {
-        if (index < 0 || index >= rings.size()) {
-            throw ProtocolViolation.refused("request " + stream.request() + " names queue " + Integer.toUnsignedString(index) + "; there are " + rings.size());
+    private Virtqueue queue(int index) throws ProtocolViolation {
+        if (index < 0 || index >= queues.size()) {
+            throw ProtocolViolation.refused("request " + stream.request() + " names queue " + Integer.toUnsignedString(index) + "; there are " + queues.size());
         }
-        return rings.get(index);
+        return queues.get(index);
     }
 
-    private static void setEnabled(Vring ring, int enable) throws ProtocolViolation {
+    private static void setEnabled(Virtqueue queue, int enable) throws ProtocolViolation {
         if (enable != 0 && enable != 1) {
             throw ProtocolViolation.refused("SET_VRING_ENABLE with " + Integer.toUnsignedString(enable) + ", not 0 or 1");
         }
-        ring.enable(enable == 1);
+        queue.enable(enable == 1);
     }
 
     private void setVringFd(SetVringFd message) throws ProtocolViolation {
-        Vring ring = ring(message.index());
+        Virtqueue queue = queue(message.index());
         switch (message.purpose()) {
-            case KICK -> ring.kick(message.hasFd() ? stream.fds().take(0) : null, memory.memory());
-            case CALL -> ring.call(message.hasFd() ? stream.fds().take(0) : null);
-            case ERR -> ring.err(message.hasFd() ? stream.fds().take(0) : null);
+            case KICK -> queue.kick(message.hasFd() ? stream.fds().take(0) : null, memory.memory());
+            case CALL -> queue.call(message.hasFd() ? stream.fds().take(0) : null);
+            case ERR -> queue.err(message.hasFd() ? stream.fds().take(0) : null);
         }
     }
 
     private void getVringBase(int index) throws IOException, ProtocolViolation {
-        int base = ring(index).stop();
+        int base = queue(index).stop().position();
         featuresCurrent &= anyStarted();
         VhostUser.u32(stream.replyPayload(), 0, index);
         VhostUser.u32(stream.replyPayload(), 4, base);
@@ -331,8 +331,8 @@ final class VhostUserSession implements AutoCloseable {
         // In the reverse order, each whatever becomes of the others.
         try (stream;
                 memory;
-                AutoCloseableFds _ = () -> rings.forEach(Vring::closeFds)) {
-            stop(rings);
+                AutoCloseableFds _ = () -> queues.forEach(Virtqueue::closeFds)) {
+            stop(queues);
         }
     }
 }

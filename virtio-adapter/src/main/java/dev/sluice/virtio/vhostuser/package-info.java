@@ -4,10 +4,11 @@
  *
  * <p>Reading order: {@link dev.sluice.virtio.vhostuser.VhostUserServer} (a socket and its connections, one after another),
  * {@code VhostUserSession} (one connection, message by message), {@code FrontEndMessage} and {@code MessageStream} (the messages and the bytes),
- * {@code Vring}, {@code RingState} and {@code RunningRing} (a ring as the control thread and as its loop see it), {@code MemoryTable}.
+ * {@code Virtqueue} with its {@code VirtqueueState}, {@code RingState}, {@code VirtqueueEventFds} and {@code KickWatch} (a queue from its set-up to its stop, and the value that it
+ * stops with), {@code MemoryTable}.
  *
  * <p>One control thread per device speaks with the front end. Loops are told what to do through {@code IoLoop.execute}, and answer. The
- * front end is hostile: every message is decoded and judged before anything is changed, and whatever a connection has brought
+ * front end is hostile: every message is decoded and validated before anything is changed, and whatever a connection has brought
  * is freed when it ends.
  */
 @NullMarked

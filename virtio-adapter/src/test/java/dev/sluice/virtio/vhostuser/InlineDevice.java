@@ -52,8 +52,8 @@ final class InlineDevice implements AutoCloseable {
         queue = DriverQueue.create(0, shape, features, region);
     }
 
-    Vring vring(int index) {
-        return new Vring(index, loop, calls, device, pipeline, MAX_SIZE, quarantine);
+    Virtqueue virtqueue(int index) {
+        return new Virtqueue(index, loop, calls, device, pipeline, MAX_SIZE, quarantine);
     }
 
     /** The driver's memory, without another mapping. */

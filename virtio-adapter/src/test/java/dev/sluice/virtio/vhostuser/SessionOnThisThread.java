@@ -40,7 +40,7 @@ abstract class SessionOnThisThread {
     final UnixSocket.Pair sockets = UnixSocket.pair();
     final VhostUserConnection front = new VhostUserConnection(sockets.first(), NO_WAIT);
     final Fd wake = InlineDevice.eventFd();
-    final List<Vring> rings = IntStream.range(0, QUEUES).mapToObj(device::vring).toList();
+    final List<Virtqueue> rings = IntStream.range(0, QUEUES).mapToObj(device::virtqueue).toList();
     final MessageStream stream = new MessageStream(sockets.second(), wake.number(), Duration.ofSeconds(20).toNanos());
     final VhostUserSession session = new VhostUserSession(
             device.device, stream, rings, false, new ConnectionLog("disk.sock"), device.quarantine);

@@ -97,9 +97,9 @@ final class VhostUserSessionFuzzTest {
             assertThat(sockets.first().shutdown(UnixSocket.SHUT_WR)).isZero();
             assertThat(LinuxFile.setNonBlocking(sockets.second().fd().number(), true)).isZero();
             MappingQuarantine quarantine = new MappingQuarantine(quarantined);
-            List<Vring> rings = new ArrayList<>();
+            List<Virtqueue> rings = new ArrayList<>();
             for (int i = 0; i < QUEUES; i++) {
-                rings.add(new Vring(i, loop, calls, device, pipeline, QUEUE_SIZE, quarantine));
+                rings.add(new Virtqueue(i, loop, calls, device, pipeline, QUEUE_SIZE, quarantine));
             }
             MessageStream stream = new MessageStream(sockets.second(), wake.number(), PATIENCE_NANOS);
             int messages = 0;
@@ -111,7 +111,7 @@ final class VhostUserSessionFuzzTest {
                 assertThat(ended.rule()).isNotBlank();
             }
             assertThat(messages).isLessThanOrEqualTo(sent / VhostUser.HEADER_SIZE);
-            assertThat(rings).extracting(Vring::state).containsOnly(RingState.STOPPED);
+            assertThat(rings).extracting(Virtqueue::ringState).containsOnly(RingState.STOPPED);
         }
     }
 

@@ -158,12 +158,12 @@ final class VhostUserSessionTest extends SessionOnThisThread {
         }
         // Polled.
         boolean _ = device.offerFlush();
-        device.loop.advanceNanos(RunningRing.POLL_INTERVAL_NANOS);
+        device.loop.advanceNanos(KickWatch.POLL_INTERVAL_NANOS);
         assertThat(device.completed()).isEqualTo(1);
         assertThat(EventFd.drain(device.queue.callFd())).isNegative();
         tell(VhostUser.SET_VRING_ERR, longs(0), device.queue.errFd());
         device.queue.splitRing().rawAvailIdx(0x4000);
-        device.loop.advanceNanos(RunningRing.POLL_INTERVAL_NANOS);
+        device.loop.advanceNanos(KickWatch.POLL_INTERVAL_NANOS);
         assertThat(device.queue.errSignalled()).isTrue();
         assertThat(session.ringSnapshots().getFirst().get().broken()).isTrue();
     }

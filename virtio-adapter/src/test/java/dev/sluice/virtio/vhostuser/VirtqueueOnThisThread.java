@@ -18,13 +18,13 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 
 /** A ring on a loop that is the test's thread; all descriptors that it was given have to be closed in the end. */
-abstract class VringOnThisThread {
+abstract class VirtqueueOnThisThread {
     final InlineDevice device = new InlineDevice(VirtioFeatures.VERSION_1);
     final GuestMemory memory = device.memory();
-    final Vring ring = device.vring(0);
+    final Virtqueue ring = device.virtqueue(0);
     final List<Integer> opened = new ArrayList<>();
 
-    VringOnThisThread() throws IOException {}
+    VirtqueueOnThisThread() throws IOException {}
 
     @BeforeEach
     void accept() {
@@ -33,7 +33,7 @@ abstract class VringOnThisThread {
 
     @AfterEach
     void stopAndClose() {
-        if (ring.state().started()) {
+        if (ring.ringState().started()) {
             int _ = stop();
         }
         ring.closeFds();
@@ -63,7 +63,7 @@ abstract class VringOnThisThread {
         setAddresses(ring);
     }
 
-    void setAddresses(Vring of) throws ProtocolViolation {
+    void setAddresses(Virtqueue of) throws ProtocolViolation {
         DriverRing driver = device.queue.ring();
         of.addresses(device.user(driver.descOffset()), device.user(driver.availOffset()), device.user(driver.usedOffset()));
     }
@@ -96,7 +96,7 @@ abstract class VringOnThisThread {
         CompletableFuture<Integer> stopping = ring.beginStop();
         assertThat(stopping).isDone();
         ring.endStop(stopping);
-        return ring.stop();
+        return ring.stop().position();
     }
 
     VhostUserServer.RingSnapshot snapshot() {

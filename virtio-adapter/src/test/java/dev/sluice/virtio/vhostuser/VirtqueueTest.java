@@ -15,10 +15,10 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** A ring from its set-up to its kicks. vhost-user, "Ring states". */
-final class VringTest extends VringOnThisThread {
-    private static final long INTERVAL_NANOS = RunningRing.POLL_INTERVAL_NANOS;
+final class VirtqueueTest extends VirtqueueOnThisThread {
+    private static final long INTERVAL_NANOS = KickWatch.POLL_INTERVAL_NANOS;
 
-    VringTest() throws IOException {}
+    VirtqueueTest() throws IOException {}
 
     // ---- set-up
 
@@ -38,11 +38,11 @@ final class VringTest extends VringOnThisThread {
     @Test
     void shouldTakeBasesOfASplitRing() throws Exception {
         for (int base : new int[] {0, 7, 0xFFFF}) {
-            ring.base(base);
+            ring.position(base);
             assertThat(stop()).isEqualTo(base);
         }
         for (int base : new int[] {-1, 0x10000}) {
-            assertThat(refusal(() -> ring.base(base))).endsWith(Integer.toUnsignedString(base) + " is not an index of a split ring");
+            assertThat(refusal(() -> ring.position(base))).endsWith(Integer.toUnsignedString(base) + " is not an index of a split ring");
         }
         assertThat(stop()).isEqualTo(0xFFFF);
     }
@@ -59,15 +59,15 @@ final class VringTest extends VringOnThisThread {
         assertThat(first.isOpen()).isFalse();
         ring.size(InlineDevice.QUEUE_SIZE);
         assertThat(refusal(() -> ring.kick(eventFd(), memory))).isEqualTo("queue 0 is kicked before its addresses (SET_VRING_ADDR)");
-        Vring sizeless = device.vring(1);
+        Virtqueue sizeless = device.virtqueue(1);
         sizeless.addresses(0x1000, 0x2000, 0x3000);
         assertThat(refusal(() -> sizeless.kick(eventFd(), memory))).isEqualTo("queue 1 is kicked before its size (SET_VRING_NUM)");
         ring.addresses(0x1000, 0x2000, 0x3000);
         assertThat(refusal(() -> ring.kick(eventFd(), memory))).startsWith("queue 0 cannot start: ");
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
         setAddresses();
         ring.kick(eventFd(), memory);
-        assertThat(ring.state()).isEqualTo(RingState.DISABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.DISABLED);
     }
 
     @Test
@@ -107,7 +107,7 @@ final class VringTest extends VringOnThisThread {
     void shouldRefuseChangesWhileItIsStarted() throws Exception {
         int _ = start();
         assertThat(refusal(() -> ring.size(32))).isEqualTo("SET_VRING_NUM of queue 0 while it is ENABLED");
-        assertThat(refusal(() -> ring.base(0))).isEqualTo("SET_VRING_BASE of queue 0 while it is ENABLED");
+        assertThat(refusal(() -> ring.position(0))).isEqualTo("SET_VRING_BASE of queue 0 while it is ENABLED");
         long descriptors = device.user(device.queue.ring().descOffset());
         assertThat(refusal(() -> ring.addresses(descriptors, descriptors, descriptors)))
                 .isEqualTo("SET_VRING_ADDR of queue 0: addresses change while it is ENABLED");
@@ -115,7 +115,7 @@ final class VringTest extends VringOnThisThread {
         ring.size(InlineDevice.QUEUE_SIZE);
         setAddresses();
         int base = stop();
-        ring.base(base);
+        ring.position(base);
         ring.size(32);
     }
 
@@ -125,7 +125,7 @@ final class VringTest extends VringOnThisThread {
     void shouldServeFromItsStartOnWhateverWasOfferedBefore() throws Exception {
         assertThat(device.offerFlush()).isTrue();
         int kick = start();
-        assertThat(ring.state()).isEqualTo(RingState.ENABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.ENABLED);
         assertThat(device.completed()).isEqualTo(1);
         assertThat(device.events.started).hasValue(1);
         assertThat(device.events.kicks).hasValue(0);
@@ -141,16 +141,16 @@ final class VringTest extends VringOnThisThread {
         setUp();
         Fd kick = eventFd();
         ring.kick(kick, memory);
-        assertThat(ring.state()).isEqualTo(RingState.DISABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.DISABLED);
         boolean _ = device.offerFlush();
         device.loop.fire(kick.number());
         assertThat(device.completed()).isZero();
         ring.enable(true);
-        assertThat(ring.state()).isEqualTo(RingState.ENABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.ENABLED);
         assertThat(device.completed()).isEqualTo(1);
         ring.enable(false);
         ring.enable(false);
-        assertThat(ring.state()).isEqualTo(RingState.DISABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.DISABLED);
         boolean _ = device.offerFlush();
         device.loop.fire(kick.number());
         assertThat(device.completed()).isZero();

@@ -8,8 +8,8 @@ import java.io.IOException;
 import org.junit.jupiter.api.Test;
 
 /** When a ring calls its driver, and through what. */
-final class VringCallTest extends VringOnThisThread {
-    VringCallTest() throws IOException {}
+final class VirtqueueCallTest extends VirtqueueOnThisThread {
+    VirtqueueCallTest() throws IOException {}
 
     @Test
     void shouldCallOnceWhenItStartsAndThenForWhatItHasCompleted() throws Exception {
@@ -61,9 +61,9 @@ final class VringCallTest extends VringOnThisThread {
         serveOne(kick);
         assertThat(drained(call)).isEqualTo(2);
         ring.endStop(ring.beginStop());
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
-        ring.restart(memory);
-        assertThat(ring.state()).isEqualTo(RingState.ENABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
+        ring.start(ring.state(), memory);
+        assertThat(ring.ringState()).isEqualTo(RingState.ENABLED);
         assertThat(drained(call)).isEqualTo(-Errno.EAGAIN);
         serveOne(kick);
         assertThat(stop()).isEqualTo(2);

@@ -18,8 +18,8 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 
 /** How a ring stops, also on a loop that fails, and what is left of it. */
-final class VringStopTest extends VringOnThisThread {
-    VringStopTest() throws IOException {}
+final class VirtqueueStopTest extends VirtqueueOnThisThread {
+    VirtqueueStopTest() throws IOException {}
 
     // ---- the end
 
@@ -33,12 +33,12 @@ final class VringStopTest extends VringOnThisThread {
         ring.endStop(ring.beginStop());
         assertThat(snapshot()).isEqualTo(new VhostUserServer.RingSnapshot(0, RingState.STOPPED, InlineDevice.QUEUE_SIZE, "inline-loop", true));
         // That takes its driver a reset.
-        ring.restart(memory);
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
+        ring.start(ring.state(), memory);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
         device.queue.reset();
         ring.kick(eventFd(), memory);
         assertThat(snapshot().broken()).isFalse();
-        assertThat(ring.state()).isEqualTo(RingState.ENABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.ENABLED);
     }
 
     @Test
@@ -78,16 +78,16 @@ final class VringStopTest extends VringOnThisThread {
     private void assertRestartsLeakNothing(ThrowingCallable restart) throws Exception {
         int rings = 16;
         long before = NativeBytes.used();
-        List<Vring> others = new ArrayList<>();
+        List<Virtqueue> others = new ArrayList<>();
         for (int i = 0; i < rings; i++) {
-            Vring other = device.vring(1);
+            Virtqueue other = device.virtqueue(1);
             other.size(InlineDevice.QUEUE_SIZE);
             setAddresses(other);
             other.kick(null, memory);
             others.add(other);
         }
         long ringBytes = (NativeBytes.used() - before) / rings;
-        others.forEach(Vring::stop);
+        others.forEach(Virtqueue::stop);
         assertThat(ringBytes).isGreaterThan(32 << 10);
         before = NativeBytes.used();
         for (int i = 0; i < 10 * rings; i++) {
@@ -106,7 +106,7 @@ final class VringStopTest extends VringOnThisThread {
         assertThat(device.events.malformed).as("no descriptor is in memory that does not exist").hasValue(1);
         int _ = stop();
         ring.memory(memory);
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
     }
 
     @Test
@@ -114,13 +114,13 @@ final class VringStopTest extends VringOnThisThread {
         Fd call = eventFd();
         ring.call(call);
         ring.err(eventFd());
-        ring.base(3);
+        ring.position(3);
         int kick = start();
         breakIt(kick);
         int _ = stop();
         ring.reset();
         assertThat(snapshot()).isEqualTo(new VhostUserServer.RingSnapshot(0, RingState.STOPPED, 0, "inline-loop", false));
-        assertThat(opened).noneMatch(VringOnThisThread::open);
+        assertThat(opened).noneMatch(VirtqueueOnThisThread::open);
         assertThat(stop()).as("base").isZero();
         assertThat(refusal(() -> ring.kick(null, memory))).contains("before its size");
         ring.size(InlineDevice.QUEUE_SIZE);
@@ -130,7 +130,7 @@ final class VringStopTest extends VringOnThisThread {
         Fd again = eventFd();
         ring.call(again);
         ring.kick(eventFd(), memory);
-        assertThat(ring.state()).as("enabled before the reset").isEqualTo(RingState.DISABLED);
+        assertThat(ring.ringState()).as("enabled before the reset").isEqualTo(RingState.DISABLED);
         assertThat(drained(again)).isEqualTo(1);
     }
 
@@ -163,14 +163,14 @@ final class VringStopTest extends VringOnThisThread {
             assertThatThrownBy(() -> ring.call(eventFd())).isInstanceOf(RejectedExecutionException.class);
             assertThatThrownBy(() -> ring.err(eventFd())).isInstanceOf(RejectedExecutionException.class);
         }
-        assertThat(opened).allMatch(VringOnThisThread::open);
+        assertThat(opened).allMatch(VirtqueueOnThisThread::open);
         assertThat(open(kick)).isTrue();
         assertThatThrownBy(ring::stop).isInstanceOf(RejectedExecutionException.class);
         CompletableFuture<Integer> lost = CompletableFuture.failedFuture(new RejectedExecutionException());
         assertThatThrownBy(() -> ring.endStop(lost)).hasMessage("queue 0 cannot be stopped");
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
         ring.closeFds();
-        assertThat(opened).noneMatch(VringOnThisThread::open);
+        assertThat(opened).noneMatch(VirtqueueOnThisThread::open);
     }
 
     @Test
@@ -186,12 +186,12 @@ final class VringStopTest extends VringOnThisThread {
         device.loop.failNextWatch(failure);
         Fd kick = eventFd();
         assertThatThrownBy(() -> ring.kick(kick, memory)).isSameAs(failure);
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
         assertThat(device.events.started).hasValue(started);
         assertThat(device.loop.watches(kick.number())).isFalse();
         ring.kick(eventFd(), memory);
         assertThat(kick.isOpen()).isFalse();
-        assertThat(ring.state()).isEqualTo(RingState.ENABLED);
+        assertThat(ring.ringState()).isEqualTo(RingState.ENABLED);
     }
 
     @Test
@@ -208,7 +208,7 @@ final class VringStopTest extends VringOnThisThread {
         assertThat(stopping).isCompletedExceptionally();
         assertThat(device.completed()).isEqualTo(1);
         assertThatThrownBy(() -> ring.endStop(stopping)).hasMessage("queue 0 cannot be stopped").hasCause(failure);
-        assertThat(ring.state()).isEqualTo(RingState.STOPPED);
+        assertThat(ring.ringState()).isEqualTo(RingState.STOPPED);
         assertThat(device.events.stopped).hasValue(1);
     }
 
@@ -246,7 +246,7 @@ final class VringStopTest extends VringOnThisThread {
 
     @Test
     void shouldGoFromAStateToAnotherOne() {
-        RingState state = ring.state();
+        RingState state = ring.ringState();
         assertThat(state.to(RingState.ENABLED)).isEqualTo(RingState.ENABLED);
         assertThatThrownBy(() -> state.to(RingState.STOPPED)).isInstanceOf(IllegalStateException.class).hasMessageContaining("STOPPED cannot become STOPPED");
     }
