@@ -22,7 +22,7 @@ class PrometheusTest {
         } finally {
             System.setOut(out);
         }
-        assertThat(told.toString()).startsWith("sluice: error: seconds 0.0 ").hasLineCount(1);
+        assertThat(told.toString()).startsWith("sluice: error: --seconds 0.0 ").hasLineCount(1);
         assertThat(said.size()).isZero();
     }
 }
