@@ -3,6 +3,7 @@ package dev.sluice.server.disk;
 import dev.sluice.linux.Fd;
 import dev.sluice.server.systemd.ActivatedSockets;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
+import dev.sluice.virtio.vhostuser.VhostUserServerBuilder;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -39,7 +40,7 @@ public sealed interface Endpoint {
      * @throws IOException if the service manager has passed no such socket
      * @throws IllegalArgumentException if a setting of the server is out of range; the message names the value and its bounds
      */
-    default VhostUserServer build(VhostUserServer.Builder server, ActivatedSockets sockets) throws IOException {
+    default VhostUserServer build(VhostUserServerBuilder server, ActivatedSockets sockets) throws IOException {
         return switch (this) {
             case SocketPath(Path path) -> server.socketPath(path).build();
             case Descriptor(int number) -> server.fd(number).build();

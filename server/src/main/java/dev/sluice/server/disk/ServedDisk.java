@@ -13,6 +13,7 @@ import dev.sluice.pipeline.Providers;
 import dev.sluice.server.cli.LaunchException;
 import dev.sluice.server.systemd.ActivatedSockets;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
+import dev.sluice.virtio.vhostuser.VhostUserServerBuilder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -94,7 +95,7 @@ public final class ServedDisk implements AutoCloseable {
                 pipeline.stage(Providers.stage(stage));
             }
             built = built(pipeline);
-            VhostUserServer.Builder server = VhostUserServer.builder()
+            VhostUserServerBuilder server = VhostUserServer.builder()
                     .pipeline(built)
                     .loops(loops)
                     .loopOfQueue(spec.loopOfQueue())
@@ -137,7 +138,7 @@ public final class ServedDisk implements AutoCloseable {
         for (String stage : spec.stages()) {
             Providers.stageProvider(stage);
         }
-        VhostUserServer.Builder.requireLoops(spec.loopOfQueue(), spec.queues(), loops.size());
+        VhostUserServerBuilder.requireLoops(spec.loopOfQueue(), spec.queues(), loops.size());
         if (spec.endpoint() instanceof Endpoint.SocketPath(Path path)
                 && path.toString().getBytes(StandardCharsets.UTF_8).length > UnixSocket.MAX_PATH_BYTES) {
             throw new IOException("socket " + path + ": a socket path has at most " + UnixSocket.MAX_PATH_BYTES + " bytes");

@@ -77,7 +77,7 @@ class QueueShapesTest {
     @Test
     void shouldRefuseAMapThatNamesWhatIsNotThere() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(1)) {
-            VhostUserServer.Builder other = VhostUserServer.builder()
+            VhostUserServerBuilder other = VhostUserServer.builder()
                     .socketPath(fixture.directory.resolve("other"))
                     .pipeline(fixture.pipeline)
                     .loops(List.<IoLoop>copyOf(fixture.loops))

@@ -94,7 +94,7 @@ final class ServerFailureTest {
     @Test
     void shouldCloseTheDescriptorThatItWasGivenWhenItServesNobody() throws Exception {
         try (ServerFixture fixture = ServerFixture.start(1)) {
-            VhostUserServer.Builder builder = VhostUserServer.builder().pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
+            VhostUserServerBuilder builder = VhostUserServer.builder().pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
 
             int listening = UnixSocket.listenAt(directory.resolve("s").toString(), 1).fd().release();
             VhostUserServer neverStarted = builder.fd(listening).build();
@@ -110,7 +110,7 @@ final class ServerFailureTest {
     void shouldLeaveADescriptorAloneThatIsNoSocket() throws Exception {
         try (ServerFixture fixture = ServerFixture.start(1);
                 Fd file = LinuxFile.openOrThrow(directory.toString(), LinuxFile.O_RDONLY, 0)) {
-            VhostUserServer.Builder builder = VhostUserServer.builder().fd(file.number()).pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
+            VhostUserServerBuilder builder = VhostUserServer.builder().fd(file.number()).pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
 
             VhostUserServer neverConnected = builder.build();
             assertThatThrownBy(neverConnected::start).isInstanceOf(IOException.class).hasMessageContaining("AF_UNIX");

@@ -55,7 +55,7 @@ public final class ServerFixture implements AutoCloseable {
     }
 
     interface Customizer {
-        VhostUserServer.Builder apply(VhostUserServer.Builder builder);
+        VhostUserServerBuilder apply(VhostUserServerBuilder builder);
     }
 
     static ServerFixture start(int queues) throws IOException {

@@ -44,7 +44,7 @@ final class ServerLifeTest {
         fixture.close();
     }
 
-    private VhostUserServer.Builder settings() {
+    private VhostUserServerBuilder settings() {
         return VhostUserServer.builder().pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
     }
 
@@ -60,7 +60,7 @@ final class ServerLifeTest {
 
     @Test
     void shouldNameTheSettingThatIsOutOfBounds() {
-        Map<String, UnaryOperator<VhostUserServer.Builder>> refused = Map.of(
+        Map<String, UnaryOperator<VhostUserServerBuilder>> refused = Map.of(
                 "number of queues 0 is not within 1 to 256", builder -> builder.numQueues(0),
                 "number of queues 257 is not within 1 to 256", builder -> builder.numQueues(257),
                 "seg_max 0 is not within 1 to 1022", builder -> builder.segMax(0),
@@ -74,7 +74,7 @@ final class ServerLifeTest {
         refused.forEach((message, setting) -> assertThatThrownBy(() -> setting.apply(settings().socketPath(socket())).build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(message));
-        List<UnaryOperator<VhostUserServer.Builder>> taken = List.of(
+        List<UnaryOperator<VhostUserServerBuilder>> taken = List.of(
                 builder -> builder.numQueues(1).segMax(1).queueSize(2),
                 builder -> builder.numQueues(256).segMax(1022).queueSize(32_768),
                 builder -> builder.loopOfQueue(Map.of(0, 0)));

@@ -293,7 +293,7 @@ final class ServerSocketTest {
     @Test
     void shouldNameTheValueAndItsBoundsWhenASettingIsImpossible() throws IOException {
         try (ServerFixture fixture = ServerFixture.start(1)) {
-            VhostUserServer.Builder builder =
+            VhostUserServerBuilder builder =
                     VhostUserServer.builder().socketPath(directory.resolve("s")).pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
             assertThatThrownBy(() -> builder.numQueues(257).build()).hasMessageContaining("257").hasMessageContaining("256");
             assertThatThrownBy(() -> builder.numQueues(1).queueSize(100).build()).hasMessageContaining("100");
