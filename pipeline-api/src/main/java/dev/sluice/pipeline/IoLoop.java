@@ -30,19 +30,18 @@ public interface IoLoop extends Executor, AutoCloseable {
         void run();
     }
 
-    /** Something that a loop can look at while it spins, in place of being woken for it. */
-    interface Polled {
-        /** Looks for work, cheaply, and asks for a turn where there is some. True where it need not be looked at any more. */
-        boolean look();
+    /** A ring or something else that a loop which busy-polls visits, in place of being notified. */
+    interface Poller {
+        /** Looks for work, cheaply, and asks for a turn if there is some. True if the loop is to visit it no more. */
+        boolean poll();
 
         /**
-         * The loop is about to sleep: asks for a notification of the next work. True where there is some already, and a turn was asked for; then it need
-         * not be looked at any more and the loop does not sleep.
+         * The loop is about to sleep: asks the other side for a notification of the next work. True if there is some already, for which a turn was asked; then the loop does not sleep and is to visit it no more.
          */
-        boolean beforeSleep();
+        boolean armNotifications();
 
-        /** The loop has slept and spins now: no notification is needed until {@link #beforeSleep} asks for one again. */
-        void beforeSpin();
+        /** The loop has slept and polls again: no notification is needed until {@link #armNotifications} asks for one. */
+        void disarmNotifications();
     }
 
     /** Interest in a file descriptor. Closing it (loop thread only) ends the interest; the descriptor stays its owner's. */
@@ -102,12 +101,18 @@ public interface IoLoop extends Executor, AutoCloseable {
     Watch onReadable(int fd, Runnable onReadable);
 
     /**
-     * Takes on something to look at in every tick from the next one on, until it says that it need not be. The caller sees to it that it is not there
-     * already.
-     *
-     * @return false where this loop never spins: then it is not looked at, and asks for its notifications itself
+     * Whether this loop ever spins before it sleeps: then it takes {@linkplain #addPoller pollers}. A capability that any kind of loop can have; constant. Any thread.
      */
-    default boolean lookAt(Polled polled) {
+    default boolean busyPolls() {
+        return false;
+    }
+
+    /**
+     * Has something visited in every tick from the next one on, until it says that it need not be. The caller sees to it that it is not there already. Loop thread only.
+     *
+     * @return whether the loop {@linkplain #busyPolls busy-polls}; otherwise it visits nothing, and the caller asks for notifications itself
+     */
+    default boolean addPoller(Poller poller) {
         return false;
     }
 

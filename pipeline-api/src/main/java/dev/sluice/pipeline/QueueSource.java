@@ -27,7 +27,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final IoLoop loop;
     private final RequestQueue queue;
     private final IoLoop.Turn turn = this::takeTurn;
-    private final IoLoop.Polled ring = new Ring();
+    private final IoLoop.Poller ring = new Ring();
     private final AtomicReference<@Nullable RingSubscription> subscription = new AtomicReference<>();
 
     private int turnBudget = TURN_BUDGET;
@@ -319,7 +319,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
                     remember(request);
                     return request;
                 }
-                if (lookedAt || loop.lookAt(ring)) {
+                if (lookedAt || loop.addPoller(ring)) {
                     lookedAt = true;
                     return null;
                 }
@@ -335,9 +335,9 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     }
 
     /** How a loop that spins sees the queue. */
-    private final class Ring implements IoLoop.Polled {
+    private final class Ring implements IoLoop.Poller {
         @Override
-        public boolean look() {
+        public boolean poll() {
             try {
                 return leavesFor(ended() || !paused && queue.available());
             } catch (Throwable failed) {
@@ -347,7 +347,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         }
 
         @Override
-        public boolean beforeSleep() {
+        public boolean armNotifications() {
             try {
                 return leavesFor(ended() || !paused && queue.enableKicks());
             } catch (Throwable failed) {
@@ -357,7 +357,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         }
 
         @Override
-        public void beforeSpin() {
+        public void disarmNotifications() {
             try {
                 queue.disableKicks();
             } catch (Throwable failed) {

@@ -209,7 +209,8 @@ class BlockVocabularyTest {
     void shouldOfferNothingThatAnImplementationDoesNotHave() throws IOException {
         try (ManualLoop loop = new ManualLoop(); SimulatedBackend backend = SimulatedBackend.ofSize(512)) {
             assertThat(loop.kind()).isEmpty();
-            assertThat(loop.lookAt(new Polled())).isFalse();
+            assertThat(loop.busyPolls()).isFalse();
+            assertThat(loop.addPoller(new Poller())).isFalse();
             BlockSink sink = backend.openSink(loop);
             assertThat(sink.registerBuffers(4096, 4096)).isFalse();
             sink.unregisterBuffers(4096);
@@ -228,19 +229,19 @@ class BlockVocabularyTest {
         assertThat(new PlainBackends().loops()).isEmpty();
     }
 
-    private static final class Polled implements IoLoop.Polled {
+    private static final class Poller implements IoLoop.Poller {
         @Override
-        public boolean look() {
+        public boolean poll() {
             return true;
         }
 
         @Override
-        public boolean beforeSleep() {
+        public boolean armNotifications() {
             return true;
         }
 
         @Override
-        public void beforeSpin() {}
+        public void disarmNotifications() {}
     }
 
     private static final class PlainLoops implements IoLoopProvider {

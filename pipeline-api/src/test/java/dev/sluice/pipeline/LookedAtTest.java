@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 /** A queue that a loop looks at is not forgotten where that look throws, after which the loop looks no more. */
 class LookedAtTest {
     private final ManualLoop ticks = new ManualLoop();
-    private final List<IoLoop.Polled> looked = new ArrayList<>();
+    private final List<IoLoop.Poller> looked = new ArrayList<>();
     private final IoLoop loop = spinning();
     private final TestQueue ring = new TestQueue(loop, 0, 16);
     private @Nullable String failing;
@@ -25,8 +25,8 @@ class LookedAtTest {
     /** A loop that looks at what it is given, as one with {@code --poll-max-ns}. */
     private IoLoop spinning() {
         return proxy(IoLoop.class, ticks, (method, arguments) -> {
-            if (method.equals("lookAt")) {
-                looked.add((IoLoop.Polled) arguments[0]);
+            if (method.equals("addPoller")) {
+                looked.add((IoLoop.Poller) arguments[0]);
                 return true;
             }
             return null;
@@ -63,9 +63,9 @@ class LookedAtTest {
 
     @Test
     void shouldBeLookedAtAgainWhenALookHasThrown() {
-        shouldGoOnWhen("available", IoLoop.Polled::look);
-        shouldGoOnWhen("enableKicks", IoLoop.Polled::beforeSleep);
-        shouldGoOnWhen("disableKicks", IoLoop.Polled::beforeSpin);
+        shouldGoOnWhen("available", IoLoop.Poller::poll);
+        shouldGoOnWhen("enableKicks", IoLoop.Poller::armNotifications);
+        shouldGoOnWhen("disableKicks", IoLoop.Poller::disarmNotifications);
         ticks.close();
     }
 
@@ -76,11 +76,11 @@ class LookedAtTest {
         source.subscribe(subscriber);
         subscriber.request(100);
         ticks.tickUntilIdle();
-        IoLoop.Polled polled = looked.getLast();
+        IoLoop.Poller poller = looked.getLast();
         source.pause(() -> {});
         ring.submit(TestIo.flush());
-        assertThat(polled.look()).as("work for a loop that spins").isFalse();
-        assertThat(polled.beforeSleep()).as("work for a loop that is about to sleep").isFalse();
+        assertThat(poller.poll()).as("work for a loop that spins").isFalse();
+        assertThat(poller.armNotifications()).as("work for a loop that is about to sleep").isFalse();
         source.resume();
         ticks.tickUntilIdle();
         assertThat(subscriber.requests).hasSize(1);
@@ -89,7 +89,7 @@ class LookedAtTest {
         ticks.close();
     }
 
-    private void shouldGoOnWhen(String method, Consumer<IoLoop.Polled> visit) {
+    private void shouldGoOnWhen(String method, Consumer<IoLoop.Poller> visit) {
         looked.clear();
         QueueSource source = ring.feed(new QueueSource(loop, sometimesFailing()));
         Recorder subscriber = new Recorder();
@@ -106,7 +106,7 @@ class LookedAtTest {
         ticks.tickUntilIdle();
         assertThat(looked).as(method).hasSize(2);
         ring.submit(TestIo.flush());
-        assertThat(looked.getLast().look()).isTrue();
+        assertThat(looked.getLast().poll()).isTrue();
         ticks.tickUntilIdle();
         assertThat(subscriber.requests).as(method).hasSize(1);
         subscriber.completeAll();
@@ -127,10 +127,10 @@ class LookedAtTest {
     @Test
     void shouldStayWithTheLoopWhileThereIsNothing() {
         QueueSource source = lookedAtSource(new Recorder());
-        assertThat(looked.getFirst().look()).isFalse();
-        assertThat(looked.getFirst().beforeSleep()).isFalse();
+        assertThat(looked.getFirst().poll()).isFalse();
+        assertThat(looked.getFirst().armNotifications()).isFalse();
         assertThat(ring.kicksEnabled()).as("the loop sleeps").isTrue();
-        looked.getFirst().beforeSpin();
+        looked.getFirst().disarmNotifications();
         assertThat(ring.kicksEnabled()).as("the loop looks by itself").isFalse();
         source.kicked();
         ticks.tickUntilIdle();
@@ -144,9 +144,9 @@ class LookedAtTest {
         Recorder subscriber = new Recorder();
         QueueSource source = lookedAtSource(subscriber);
         for (int round = 1; round <= 2; round++) {
-            looked.getLast().beforeSpin();
+            looked.getLast().disarmNotifications();
             ring.submit(TestIo.flush());
-            assertThat(looked.getLast().look()).isTrue();
+            assertThat(looked.getLast().poll()).isTrue();
             ticks.tickUntilIdle();
             assertThat(subscriber.requests).hasSize(round);
             assertThat(looked).as("the turn puts it back").hasSize(1 + round);
@@ -161,9 +161,9 @@ class LookedAtTest {
     void shouldGetATurnAndNoKickWhenARequestComesBeforeTheLoopSleeps() {
         Recorder subscriber = new Recorder();
         QueueSource source = lookedAtSource(subscriber);
-        looked.getFirst().beforeSpin();
+        looked.getFirst().disarmNotifications();
         ring.submit(TestIo.flush());
-        assertThat(looked.getFirst().beforeSleep()).isTrue();
+        assertThat(looked.getFirst().armNotifications()).isTrue();
         assertThat(ring.kicksEnabled()).as("the loop does not sleep").isFalse();
         ticks.tickUntilIdle();
         assertThat(subscriber.requests).hasSize(1);
@@ -178,8 +178,8 @@ class LookedAtTest {
         QueueSource source = lookedAtSource(new Recorder());
         source.stop(() -> {});
         boolean kicks = ring.kicksEnabled();
-        assertThat(looked.getFirst().look()).isTrue();
-        assertThat(looked.getFirst().beforeSleep()).isTrue();
+        assertThat(looked.getFirst().poll()).isTrue();
+        assertThat(looked.getFirst().armNotifications()).isTrue();
         assertThat(ring.kicksEnabled()).as("the ring is left alone").isEqualTo(kicks);
         assertThat(ticks.tickUntilIdle()).as("nothing to do").isZero();
         ticks.close();

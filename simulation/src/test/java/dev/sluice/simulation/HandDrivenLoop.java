@@ -30,9 +30,9 @@ final class HandDrivenLoop extends TickLoop {
 
     /** A queue asks whether the loop will look at its ring, which it does between its last look and asking for kicks. */
     @Override
-    public boolean lookAt(Polled polled) {
+    public boolean addPoller(Poller poller) {
         beforeArming.run();
-        return super.lookAt(polled);
+        return super.addPoller(poller);
     }
 
     /** The next watch cannot be had. */

@@ -16,6 +16,7 @@ public final class LoopWait {
     private final LoopHandles handles;
     private final TickLoop loop;
     private final LongSupplier clock;
+    private final boolean busyPolls;
     private boolean waited;
     private boolean hadLeave;
     private long leftNanos;
@@ -24,6 +25,7 @@ public final class LoopWait {
         this.loop = loop;
         this.clock = clock;
         this.window = window;
+        this.busyPolls = window.enabled();
         this.polls = polls;
         this.handles = handles;
         this.turns = turns;
@@ -36,13 +38,13 @@ public final class LoopWait {
         if (!turns.isEmpty() || timerIsDue(clock.getAsLong())) {
             return false;
         }
-        if (window.enabled()) {
+        if (busyPolls) {
             if (window.spins(clock.getAsLong(), handles.anyAwaitsKernel())) {
-                polls.beforeSpin(loop);
+                polls.disarmNotifications(loop);
                 Thread.onSpinWait();
                 return false;
             }
-            if (polls.beforeSleep(loop) || !turns.isEmpty()) {
+            if (polls.armNotifications(loop) || !turns.isEmpty()) {
                 return false;
             }
         }
@@ -72,7 +74,7 @@ public final class LoopWait {
         mailbox.awake();
         hadLeave = waited;
         waited = false;
-        if (hadLeave && window.enabled()) {
+        if (hadLeave && busyPolls) {
             window.slept(clock.getAsLong());
         }
     }

@@ -1,51 +1,51 @@
 package dev.sluice.aio.loop;
 
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.pipeline.IoLoop.Polled;
+import dev.sluice.pipeline.IoLoop.Poller;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a loop looks at in every tick: rings whose other sides have been told that they need not kick.
+ * What a loop that busy-polls visits in every tick: rings whose other sides need not kick.
  *
- * <p><b>Threading:</b> the loop's thread. <b>Failure:</b> what throws is not looked at any more. <b>Allocation:</b> none once the array has grown to the
+ * <p><b>Threading:</b> the loop's thread. <b>Failure:</b> what throws is not visited any more. <b>Allocation:</b> none once the array has grown to the
  * number of queues.
  */
 final class PollList {
-    /** What {@link Polled} offers. */
+    /** What {@link Poller} offers. */
     private enum Visit {
-        LOOK,
-        BEFORE_SLEEP,
-        BEFORE_SPIN
+        POLL,
+        ARM,
+        DISARM
     }
 
-    private @Nullable Polled[] all = new Polled[16];
+    private @Nullable Poller[] all = new Poller[16];
     private int count;
     /** Whether those in the list have asked for notifications. */
     private boolean notified;
 
-    void add(Polled polled) {
+    void add(Poller poller) {
         if (count == all.length) {
             all = Arrays.copyOf(all, count * 2);
         }
-        all[count++] = polled;
+        all[count++] = poller;
     }
 
-    void look(TickLoop loop) {
-        visit(loop, Visit.LOOK);
+    void poll(TickLoop loop) {
+        visit(loop, Visit.POLL);
     }
 
-    /** True where one of them has work already. */
-    boolean beforeSleep(TickLoop loop) {
+    /** True if one of them has work already. */
+    boolean armNotifications(TickLoop loop) {
         notified = true;
-        return visit(loop, Visit.BEFORE_SLEEP);
+        return visit(loop, Visit.ARM);
     }
 
-    /** Those that were asked before a sleep. */
-    void beforeSpin(TickLoop loop) {
+    /** If they were armed for a sleep. */
+    void disarmNotifications(TickLoop loop) {
         if (notified) {
             notified = false;
-            visit(loop, Visit.BEFORE_SPIN);
+            visit(loop, Visit.DISARM);
         }
     }
 
@@ -54,22 +54,22 @@ final class PollList {
         int kept = 0;
         int before = count;
         for (int i = 0; i < before; i++) {
-            Polled polled = all[i];
-            if (polled == null) {
+            Poller poller = all[i];
+            if (poller == null) {
                 continue;
             }
             boolean done = true;
             try {
-                done = visit(polled, visit);
+                done = visit(poller, visit);
                 // A fault in shared memory is thrown late (see NativeMemory): here, where it is this one's.
                 NativeMemory.surfaceFault();
             } catch (Throwable failure) {
-                loop.failed("looking at a queue", failure);
+                loop.failed("polling a queue", failure);
             }
             if (done) {
                 work = true;
             } else {
-                all[kept++] = polled;
+                all[kept++] = poller;
             }
         }
         // What was added meanwhile.
@@ -81,13 +81,13 @@ final class PollList {
         return work;
     }
 
-    /** True where it need not be looked at any more. */
-    private static boolean visit(Polled polled, Visit visit) {
+    /** True if it is not to be visited any more. */
+    private static boolean visit(Poller poller, Visit visit) {
         return switch (visit) {
-            case LOOK -> polled.look();
-            case BEFORE_SLEEP -> polled.beforeSleep();
-            case BEFORE_SPIN -> {
-                polled.beforeSpin();
+            case POLL -> poller.poll();
+            case ARM -> poller.armNotifications();
+            case DISARM -> {
+                poller.disarmNotifications();
                 yield false;
             }
         };

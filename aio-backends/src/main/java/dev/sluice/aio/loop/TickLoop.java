@@ -25,7 +25,7 @@ import reactor.core.scheduler.Schedulers;
  *   <li>completions, noted while the kernel's queues are walked, acted on afterwards ({@link LoopHandle})
  *   <li>tasks of other threads
  *   <li>timers that are due
- *   <li>looks at what is {@linkplain #lookAt looked at}, where the loop spins
+ *   <li>{@linkplain #addPoller pollers}, if the loop busy-polls
  *   <li>turns, each once
  *   <li>tick-end hooks, until none is left
  * </ol>
@@ -55,6 +55,8 @@ public abstract class TickLoop implements IoLoop {
     private final TickEndHooks hooks = new TickEndHooks();
     private final LoopHandles handles = new LoopHandles();
     private final PollList polls = new PollList();
+    /** The window's, which is the same for all of the loop's life. */
+    private final boolean busyPolls;
     private final PollWindow window;
     private final LoopWait wait;
     private final LoopCounts counts;
@@ -93,6 +95,7 @@ public abstract class TickLoop implements IoLoop {
         this.enteredNanos = tickNanos;
         this.mailbox = new Mailbox(name, this::wakeUp);
         this.window = new PollWindow(pollMaxNanos);
+        this.busyPolls = window.enabled();
         this.wait = new LoopWait(this, clock, turns, timers, mailbox, window, polls, handles);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
@@ -169,12 +172,17 @@ public abstract class TickLoop implements IoLoop {
     }
 
     @Override
-    public boolean lookAt(Polled polled) {
+    public final boolean busyPolls() {
+        return busyPolls;
+    }
+
+    @Override
+    public boolean addPoller(Poller poller) {
         assertInLoop();
-        if (!window.enabled()) {
+        if (!busyPolls) {
             return false;
         }
-        polls.add(polled);
+        polls.add(poller);
         return true;
     }
 
@@ -281,9 +289,11 @@ public abstract class TickLoop implements IoLoop {
         if (!timers.isEmpty()) {
             timers.runDue(this, tickNanos);
         }
-        polls.look(this);
-        if (worked || tasks > 0 || !turns.isEmpty()) {
-            window.worked(tickNanos);
+        if (busyPolls) {
+            polls.poll(this);
+            if (worked || tasks > 0 || !turns.isEmpty()) {
+                window.worked(tickNanos);
+            }
         }
         turns.runAll(this);
         hooks.runAll(this);
@@ -313,22 +323,22 @@ public abstract class TickLoop implements IoLoop {
         if (closing || submissionsWait() || handles.anyAwaitsKernel()) {
             return false;
         }
-        return turns.isEmpty() ? spin() : clock.getAsLong() - enteredNanos < LONGEST_STAY_NANOS;
+        return turns.isEmpty() ? busyPolls && spin() : clock.getAsLong() - enteredNanos < LONGEST_STAY_NANOS;
     }
 
     /** Looks again and again at queues and mailbox alone. True where there is something to do for which the kernel need not be entered. */
     private boolean spin() {
         while (turns.isEmpty()) {
             long now = clock.getAsLong();
-            if (!window.enabled() || !window.spins(now, false) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
+            if (!window.spins(now, false) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
                 return false;
             }
             if (!mailbox.isEmpty()) {
                 return true;
             }
-            polls.beforeSpin(this);
+            polls.disarmNotifications(this);
             Thread.onSpinWait();
-            polls.look(this);
+            polls.poll(this);
         }
         return true;
     }

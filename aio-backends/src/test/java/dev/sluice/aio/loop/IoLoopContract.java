@@ -256,6 +256,32 @@ public abstract class IoLoopContract {
         assertThat(inLoop).isTrue();
     }
 
+    /** A loop that says that it busy-polls visits pollers; any other refuses them, so that they ask for notifications. */
+    @Test
+    void shouldVisitPollersIfItSaysThatItBusyPolls() {
+        CompletableFuture<Boolean> visited = new CompletableFuture<>();
+        onLoop(() -> {
+            boolean taken = loop.addPoller(new IoLoop.Poller() {
+                @Override
+                public boolean poll() {
+                    return visited.complete(loop.inLoop());
+                }
+
+                @Override
+                public boolean armNotifications() {
+                    return false;
+                }
+
+                @Override
+                public void disarmNotifications() {}
+            });
+            assertThat(taken).isEqualTo(loop.busyPolls());
+        });
+        if (loop.busyPolls()) {
+            assertThat(await(visited)).isTrue();
+        }
+    }
+
     @Test
     void shouldRefuseLoopMethodsWhenCalledElsewhere() {
         assertThatThrownBy(() -> loop.requestTurn(() -> false)).isInstanceOf(IllegalStateException.class).hasMessageContaining("loop-under-test");

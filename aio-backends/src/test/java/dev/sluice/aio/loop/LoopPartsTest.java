@@ -184,7 +184,7 @@ class LoopPartsTest {
 
     // ---- queues to look at
 
-    private final class Queue implements IoLoop.Polled {
+    private final class Queue implements IoLoop.Poller {
         private final String name;
         private boolean found;
         private boolean fails;
@@ -194,7 +194,7 @@ class LoopPartsTest {
         }
 
         @Override
-        public boolean look() {
+        public boolean poll() {
             order.add("look " + name);
             if (fails) {
                 throw new IllegalStateException("made up");
@@ -203,13 +203,13 @@ class LoopPartsTest {
         }
 
         @Override
-        public boolean beforeSleep() {
+        public boolean armNotifications() {
             order.add("sleep " + name);
             return found;
         }
 
         @Override
-        public void beforeSpin() {
+        public void disarmNotifications() {
             order.add("spin " + name);
         }
     }
@@ -222,31 +222,31 @@ class LoopPartsTest {
             queues.add(new Queue("" + i));
             polls.add(queues.get(i));
         }
-        polls.look(loop);
+        polls.poll(loop);
         assertThat(order).isEqualTo(numbered("look"));
         queues.get(3).found = true;
-        polls.look(loop);
+        polls.poll(loop);
         order.clear();
-        polls.look(loop);
+        polls.poll(loop);
         assertThat(order).hasSize(MANY - 1).doesNotContain("look 3");
         queues.get(5).fails = true;
-        polls.look(loop);
+        polls.poll(loop);
         order.clear();
-        polls.look(loop);
+        polls.poll(loop);
         assertThat(order).as("what throws is not looked at any more").hasSize(MANY - 2).doesNotContain("look 5");
         queues.get(7).found = true;
         order.clear();
-        assertThat(polls.beforeSleep(loop)).isTrue();
+        assertThat(polls.armNotifications(loop)).isTrue();
         queues.get(7).found = false;
-        assertThat(polls.beforeSleep(loop)).isFalse();
+        assertThat(polls.armNotifications(loop)).isFalse();
         order.clear();
-        polls.beforeSpin(loop);
+        polls.disarmNotifications(loop);
         assertThat(order).contains("spin 0", "spin 63").doesNotContain("spin 3", "spin 7");
         order.clear();
-        polls.beforeSpin(loop);
+        polls.disarmNotifications(loop);
         assertThat(order).as("until the next sleep").isEmpty();
-        boolean _ = polls.beforeSleep(loop);
-        polls.beforeSpin(loop);
+        boolean _ = polls.armNotifications(loop);
+        polls.disarmNotifications(loop);
         assertThat(order).contains("spin 0");
     }
 
@@ -257,26 +257,26 @@ class LoopPartsTest {
         late.found = true;
         Queue first = new Queue("first");
         first.found = true;
-        polls.add(new IoLoop.Polled() {
+        polls.add(new IoLoop.Poller() {
             @Override
-            public boolean look() {
+            public boolean poll() {
                 polls.add(late);
                 return false;
             }
 
             @Override
-            public boolean beforeSleep() {
+            public boolean armNotifications() {
                 return false;
             }
 
             @Override
-            public void beforeSpin() {}
+            public void disarmNotifications() {}
         });
         polls.add(first);
-        polls.look(loop);
+        polls.poll(loop);
         assertThat(order).containsExactly("look first");
         order.clear();
-        assertThat(polls.beforeSleep(loop)).isTrue();
+        assertThat(polls.armNotifications(loop)).isTrue();
         assertThat(order).containsExactly("sleep late");
     }
 

@@ -61,7 +61,7 @@ class TickLoopTest {
     }
 
     /** Work that a spinning loop looks for. */
-    private final class Ring implements IoLoop.Polled {
+    private final class Ring implements IoLoop.Poller {
         private final HandDrivenLoop loop;
         private final IoLoop.Turn turn;
         private int looks;
@@ -76,13 +76,13 @@ class TickLoopTest {
         }
 
         @Override
-        public boolean look() {
+        public boolean poll() {
             order.add("look");
             return found(++looks >= findsAtLook);
         }
 
         @Override
-        public boolean beforeSleep() {
+        public boolean armNotifications() {
             sleeps++;
             return found(findsBeforeSleep);
         }
@@ -95,7 +95,7 @@ class TickLoopTest {
         }
 
         @Override
-        public void beforeSpin() {
+        public void disarmNotifications() {
             spins++;
         }
     }
@@ -124,7 +124,7 @@ class TickLoopTest {
             loop.atTickEnd(() -> order.add("hook of hook"));
         });
         loop.requestTurn(turn("turn", false));
-        assertThat(loop.lookAt(new Ring(loop, turn("never", false)))).isTrue();
+        assertThat(loop.addPoller(new Ring(loop, turn("never", false)))).isTrue();
         loop.schedule(() -> order.add("timer"), 0);
         loop.schedule(() -> order.add("late timer"), 1);
         loop.schedule(() -> order.add("early timer"), -5);
@@ -315,7 +315,7 @@ class TickLoopTest {
     @Test
     void shouldLookAtNothingIfItDoesNotSpin() {
         HandDrivenLoop loop = new HandDrivenLoop();
-        assertThat(loop.lookAt(new Ring(loop, turn("turn", false)))).isFalse();
+        assertThat(loop.addPoller(new Ring(loop, turn("turn", false)))).isFalse();
         loop.ticks(2);
         assertThat(order).isEmpty();
     }
@@ -329,7 +329,7 @@ class TickLoopTest {
         loop.nanosPerReading(100);
         Ring ring = new Ring(loop, turn("turn", false));
         ring.findsAtLook = 20;
-        assertThat(loop.lookAt(ring)).isTrue();
+        assertThat(loop.addPoller(ring)).isTrue();
         loop.ticks(1);
         assertThat(ring.looks).isEqualTo(20);
         assertThat(order).endsWith("turn");
@@ -344,7 +344,7 @@ class TickLoopTest {
     private HandDrivenLoop aboutToSpin() {
         HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
         loop.submissionsWait(false);
-        assertThat(loop.lookAt(new Ring(loop, turn("turn", false)))).isTrue();
+        assertThat(loop.addPoller(new Ring(loop, turn("turn", false)))).isTrue();
         loop.nanosPerReading(100);
         return loop;
     }
@@ -379,7 +379,7 @@ class TickLoopTest {
     void shouldAskForNotificationsBeforeItSleepsAndForNoneWhenItSpinsAgain() {
         HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
         Ring ring = new Ring(loop, turn("turn", false));
-        assertThat(loop.lookAt(ring)).isTrue();
+        assertThat(loop.addPoller(ring)).isTrue();
         loop.nanosPerReading(100);
         for (int i = 0; i < 2000 && ring.sleeps == 0; i++) {
             loop.ticks(1);
@@ -404,7 +404,7 @@ class TickLoopTest {
         HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
         Ring ring = new Ring(loop, turn("turn", false));
         ring.findsBeforeSleep = true;
-        assertThat(loop.lookAt(ring)).isTrue();
+        assertThat(loop.addPoller(ring)).isTrue();
         loop.nanosPerReading(1000);
         for (int i = 0; i < 100 && ring.sleeps == 0; i++) {
             loop.ticks(1);
@@ -485,7 +485,7 @@ class TickLoopTest {
                 () -> loop.schedule(() -> {}, 0),
                 () -> loop.requestTurn(() -> false),
                 () -> loop.atTickEnd(() -> {}),
-                () -> loop.lookAt(new Ring(loop, () -> false)));
+                () -> loop.addPoller(new Ring(loop, () -> false)));
         for (Runnable method : methods) {
             assertThatThrownBy(() -> CompletableFuture.runAsync(method).join())
                     .isInstanceOf(CompletionException.class)
