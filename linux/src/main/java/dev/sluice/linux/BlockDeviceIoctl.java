@@ -1,21 +1,17 @@
 package dev.sluice.linux;
 
 /**
- * Properties and operations of a block device through ioctl(2).
+ * Properties of a block device through ioctl(2).
  *
- * <p><b>Threading</b>: any thread; {@link #discard} and {@link #zeroOut} block until the device has done it.
- * <b>Ownership</b>: the descriptor stays the caller's. <b>Failure</b>: a negative errno, -ENOTTY for a file that is not
- * a block device. <b>Allocation</b>: none. Source: {@code linux/fs.h}, blkdiscard(8). There is no ioctl for the limits
+ * <p><b>Threading</b>: any thread. <b>Ownership</b>: the descriptor stays the caller's. <b>Failure</b>: a negative errno, -ENOTTY for a file that is not
+ * a block device. <b>Allocation</b>: none. Source: {@code linux/fs.h}. There is no ioctl for the limits
  * of discard; they are in {@code /sys/dev/block/MAJOR:MINOR/queue/discard_*}.
  */
 public final class BlockDeviceIoctl {
     private static final int BLKROGET = 0x125e;
     private static final int BLKSSZGET = 0x1268;
-    private static final int BLKDISCARD = 0x1277;
-    private static final int BLKIOMIN = 0x1278;
     private static final int BLKIOOPT = 0x1279;
     private static final int BLKPBSZGET = 0x127b;
-    private static final int BLKZEROOUT = 0x127f;
     private static final long BLKGETSIZE64 = 0x80081272L;
 
     private BlockDeviceIoctl() {}
@@ -37,11 +33,6 @@ public final class BlockDeviceIoctl {
         return query(fd, BLKPBSZGET);
     }
 
-    /** BLKIOMIN: the preferred smallest request in bytes. */
-    public static int minimumIoBytes(int fd) {
-        return query(fd, BLKIOMIN);
-    }
-
     /** BLKIOOPT: the preferred request in bytes, 0 if there is none. */
     public static int optimalIoBytes(int fd) {
         return query(fd, BLKIOOPT);
@@ -52,27 +43,10 @@ public final class BlockDeviceIoctl {
         return query(fd, BLKROGET);
     }
 
-    /** BLKDISCARD: the range's content becomes undefined. Returns 0 or a negative errno. */
-    public static int discard(int fd, long offset, long length) {
-        return range(fd, BLKDISCARD, offset, length);
-    }
-
-    /** BLKZEROOUT: the range reads as zeroes. Returns 0 or a negative errno. */
-    public static int zeroOut(int fd, long offset, long length) {
-        return range(fd, BLKZEROOUT, offset, length);
-    }
-
     private static int query(int fd, long request) {
         long words = Libc.ThreadScratch.current().words().address();
         NativeMemory.putLong(words, 0);
         int result = LinuxFile.ioctl(fd, request, words);
         return result < 0 ? result : NativeMemory.getInt(words);
-    }
-
-    private static int range(int fd, long request, long offset, long length) {
-        long words = Libc.ThreadScratch.current().words().address();
-        NativeMemory.putLong(words, offset);
-        NativeMemory.putLong(words + 8, length);
-        return LinuxFile.ioctl(fd, request, words);
     }
 }

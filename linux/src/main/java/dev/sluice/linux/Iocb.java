@@ -41,9 +41,7 @@ public final class Iocb {
 
     public static final short IOCB_CMD_PREAD = 0;
     public static final short IOCB_CMD_PWRITE = 1;
-    public static final short IOCB_CMD_FSYNC = 2;
     public static final short IOCB_CMD_FDSYNC = 3;
-    public static final short IOCB_CMD_POLL = 5;
     public static final short IOCB_CMD_PREADV = 7;
     public static final short IOCB_CMD_PWRITEV = 8;
 
@@ -67,11 +65,6 @@ public final class Iocb {
     /** Fills an FDSYNC; every other field becomes zero. */
     public static void setDataSync(long iocb, int fd, long data) {
         set(iocb, IOCB_CMD_FDSYNC, fd, 0, 0, 0, data);
-    }
-
-    /** Fills a POLL of POLL_ events, one shot; every other field becomes zero. */
-    public static void setPoll(long iocb, int fd, int events, long data) {
-        set(iocb, IOCB_CMD_POLL, fd, events, 0, 0, data);
     }
 
     private static void set(long iocb, short opcode, int fd, long buffer, long bytes, long offset, long data) {

@@ -7,7 +7,7 @@
  * <p>Reading order: {@link dev.sluice.linux.LinuxPlatform}, {@code Libc} (how a call is made),
  * {@link dev.sluice.linux.NativeMemory}, {@link dev.sluice.linux.Fd}, {@link dev.sluice.linux.Mapping},
  * {@link dev.sluice.linux.LinuxFile}, then {@link dev.sluice.linux.EventFd}, {@link dev.sluice.linux.PollSet},
- * {@link dev.sluice.linux.Epoll}, {@link dev.sluice.linux.UnixSocket} and {@link dev.sluice.linux.LinuxAio} as needed.
+ * {@link dev.sluice.linux.UnixSocket} and {@link dev.sluice.linux.LinuxAio} as needed.
  * Classes documented as "layout only" hold the offsets of one C structure, each checked by {@code LayoutTest}.
  */
 @NullMarked

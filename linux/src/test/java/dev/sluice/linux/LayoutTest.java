@@ -31,18 +31,6 @@ class LayoutTest {
     }
 
     @Test
-    void shouldMatchStructEpollEvent() {
-        StructLayout event =
-                LinuxPlatform.AARCH64
-                        ? MemoryLayout.structLayout(
-                                JAVA_INT.withName("events"), MemoryLayout.paddingLayout(4), JAVA_LONG.withName("data"))
-                        : MemoryLayout.structLayout(JAVA_INT.withName("events"), JAVA_LONG.withByteAlignment(4).withName("data"));
-        assertThat(EpollEvent.SIZE).isEqualTo((int) event.byteSize());
-        assertOffset(event, "events", EpollEvent.EVENTS_OFFSET);
-        assertOffset(event, "data", EpollEvent.DATA_OFFSET);
-    }
-
-    @Test
     void shouldMatchStructFlock() {
         StructLayout flock =
                 MemoryLayout.structLayout(

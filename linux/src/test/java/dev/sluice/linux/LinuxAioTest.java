@@ -82,19 +82,6 @@ class LinuxAioTest {
     }
 
     @Test
-    void shouldCompleteAPollWhenTheEventFdIsSignalled() {
-        try (Fd kick = Fd.adopt(EventFd.create(0, EventFd.EFD_CLOEXEC))) {
-            Iocb.setPoll(iocbs, kick.number(), Poll.POLLIN, 5);
-            assertThat(LinuxAio.submit(context, 1, pointers)).isEqualTo(1);
-            assertThat(LinuxAio.getEvents(context, 0, 8, events, LinuxAio.NO_WAIT)).isZero();
-            assertThat(EventFd.signal(kick.number())).isZero();
-            assertThat(LinuxAio.getEvents(context, 1, 8, events, LinuxAio.WAIT_FOREVER)).isEqualTo(1);
-            assertThat(IoEvent.data(events)).isEqualTo(5);
-            assertThat(IoEvent.result(events) & Poll.POLLIN).isNotZero();
-        }
-    }
-
-    @Test
     void shouldTakeTheFirstOnesOnlyWhenALaterIocbIsBad() {
         try (Fd file = Fd.adopt(Memfd.create("aio", Memfd.MFD_CLOEXEC))) {
             Iovec.set(iovecs, 0, data, 512);

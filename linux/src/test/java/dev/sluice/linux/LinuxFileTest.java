@@ -195,7 +195,6 @@ class LinuxFileTest {
                     assertThat(BlockDeviceIoctl.logicalBlockBytes(number)).isEqualTo((int) sysfs(disk, "queue/logical_block_size"));
                     assertThat(BlockDeviceIoctl.physicalBlockBytes(number))
                             .isEqualTo((int) sysfs(disk, "queue/physical_block_size"));
-                    assertThat(BlockDeviceIoctl.minimumIoBytes(number)).isEqualTo((int) sysfs(disk, "queue/minimum_io_size"));
                     assertThat(BlockDeviceIoctl.optimalIoBytes(number)).isEqualTo((int) sysfs(disk, "queue/optimal_io_size"));
                     assertThat(BlockDeviceIoctl.readOnly(number)).isEqualTo((int) sysfs(disk, "ro"));
                     assertThat(device.isOpen()).isTrue();
@@ -216,7 +215,6 @@ class LinuxFileTest {
         try (Fd file = newFile()) {
             assertThat(BlockDeviceIoctl.sizeBytes(file.number())).isEqualTo(-Errno.ENOTTY);
             assertThat(BlockDeviceIoctl.readOnly(file.number())).isEqualTo(-Errno.ENOTTY);
-            assertThat(BlockDeviceIoctl.discard(file.number(), 0, 512)).isEqualTo(-Errno.ENOTTY);
         }
     }
 }

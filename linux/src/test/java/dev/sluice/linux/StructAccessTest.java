@@ -71,9 +71,6 @@ class StructAccessTest {
         spoil();
         Iocb.setDataSync(base, 9, 7);
         iocb(3, 9, 0, 0, 0, 0, 7);
-        spoil();
-        Iocb.setPoll(base, 10, Poll.POLLIN | Poll.POLLHUP, 8);
-        iocb(5, 10, 0x11, 0, 0, 0, 8);
         Iocb.setResultFd(base, 12);
         assertThat(intAt(Iocb.FLAGS_OFFSET)).isEqualTo(Iocb.IOCB_FLAG_RESFD);
         assertThat(intAt(Iocb.RESULT_FD_OFFSET)).isEqualTo(12);
@@ -126,13 +123,5 @@ class StructAccessTest {
         }
         memory.setAtIndex(ValueLayout.JAVA_INT, 5, 77);
         assertThat(AioRing.isUsable(base)).as("compatible features").isTrue();
-    }
-
-    @Test
-    void shouldSetAndReadAnEpollEvent() {
-        EpollEvent.set(base, 0x2011, 0x1_2345_6789L);
-        assertThat(intAt(EpollEvent.EVENTS_OFFSET)).isEqualTo(0x2011).isEqualTo(EpollEvent.events(base));
-        assertThat(longAt(EpollEvent.DATA_OFFSET)).isEqualTo(0x1_2345_6789L).isEqualTo(EpollEvent.data(base));
-        untouchedFrom(EpollEvent.SIZE);
     }
 }

@@ -47,8 +47,4 @@ public record IoUringLoopOptions(int submissionEntries, int completionEntries, b
     public IoUringLoopOptions withPollMaxNanos(long pollMaxNanos) {
         return new IoUringLoopOptions(submissionEntries, completionEntries, daemon, pollMaxNanos);
     }
-
-    public IoUringLoopOptions withEntries(int submissionEntries, int completionEntries) {
-        return new IoUringLoopOptions(submissionEntries, completionEntries, daemon, pollMaxNanos);
-    }
 }
