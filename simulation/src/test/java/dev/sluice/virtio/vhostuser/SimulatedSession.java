@@ -5,6 +5,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;
 import java.io.IOException;
@@ -29,7 +30,7 @@ public final class SimulatedSession implements AutoCloseable {
         MappingQuarantine quarantine = new MappingQuarantine(new AtomicLong());
         List<Virtqueue> rings = new ArrayList<>();
         for (int i = 0; i < device.numQueues(); i++) {
-            rings.add(new Virtqueue(i, loop, calls, device, pipeline, queueSize, quarantine));
+            rings.add(new Virtqueue(i, loop, calls, device, pipeline, new QueueGroup(), queueSize, quarantine));
         }
         this.session = new VhostUserSession(device, new MessageStream(socket, wake.number(), PARTIAL_MESSAGE_NANOS), rings, false, new ConnectionLog("simulated"), quarantine);
     }

@@ -5,6 +5,7 @@ import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;
@@ -39,6 +40,7 @@ final class ConnectionServer implements AutoCloseable {
     /** Guest memory of connections that have ended, which stages still have requests in. */
     private final AtomicLong quarantinedBytes = new AtomicLong();
     private final Map<IoLoop, CallBatch> calls = new LinkedHashMap<>();
+    private final QueueGroup queues = new QueueGroup();
     private volatile @Nullable Connection connection;
 
     ConnectionServer(VhostUserServerBuilder settings, BlockPipeline pipeline, VirtioBlkDevice device, String address, ConnectionLog log) {
@@ -63,6 +65,11 @@ final class ConnectionServer implements AutoCloseable {
     public void close() {
         calls.forEach((loop, batch) -> OnLoop.run(loop, batch::close));
         calls.clear();
+    }
+
+    /** The queues that run, of whatever connection. Any thread. */
+    QueueGroup queues() {
+        return queues;
     }
 
     /** What the device and its front end are up to. */
@@ -131,7 +138,7 @@ final class ConnectionServer implements AutoCloseable {
         for (int i = 0; i < settings.numQueues; i++) {
             IoLoop loop = settings.loops.get(settings.loopOfQueue.getOrDefault(i, i % settings.loops.size()));
             CallBatch batch = Objects.requireNonNull(calls.get(loop));
-            queues.add(new Virtqueue(i, loop, batch, device, pipeline, settings.queueSize, quarantine));
+            queues.add(new Virtqueue(i, loop, batch, device, pipeline, this.queues, settings.queueSize, quarantine));
         }
         MessageStream stream = new MessageStream(socket, wakeFd, settings.partialMessageTimeout.toNanos());
         try {

@@ -6,6 +6,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.FrontEnd;
 import dev.sluice.pipeline.LogText;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.blk.DiskStateFile;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -34,7 +36,7 @@ import org.slf4j.LoggerFactory;
  * its behalf, ends at most its connection. {@link #awaitEnd} throws where serving itself has failed.
  * <b>Allocation:</b> none per request. Source: QEMU {@code docs/interop/vhost-user.rst}.
  */
-public final class VhostUserServer implements AutoCloseable {
+public final class VhostUserServer implements FrontEnd {
     /** Queues that a kick, call or err message can name. */
     public static final int MAX_QUEUES = 256;
 
@@ -119,11 +121,8 @@ public final class VhostUserServer implements AutoCloseable {
 
     // ---- life
 
-    /**
-     * Opens the socket and begins to serve. Returns when front ends can connect.
-     *
-     * @throws IOException in one line: what failed and what to do; also where the server was closed before
-     */
+    /** Opens the socket and begins to serve. */
+    @Override
     public synchronized void start() throws IOException {
         if (closing) {
             throw new IOException(address + ": the server was closed before it was started: build another one");
@@ -198,11 +197,23 @@ public final class VhostUserServer implements AutoCloseable {
         return connections.state();
     }
 
-    /**
-     * Waits until the server serves no more: it was closed, or the one connection that it inherited has ended.
-     *
-     * @throws IOException where it has ended for another reason, which it names
-     */
+    /** {@inheritDoc} The driver of a paused device sees that its requests take long, and nothing else. */
+    @Override
+    public CompletableFuture<Void> pause() {
+        return connections.queues().pause();
+    }
+
+    @Override
+    public void resume() {
+        connections.queues().resume();
+    }
+
+    @Override
+    public Description describe() {
+        return new Description("vhost-user-blk", address, state().connected() ? 1 : 0, connections.queues().isPaused());
+    }
+
+    @Override
     public void awaitEnd() throws InterruptedException, IOException {
         ended.await();
         Throwable why = failure;

@@ -4,6 +4,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
+import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.pipeline.QueueSource;
 import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
@@ -36,6 +37,7 @@ final class Virtqueue {
     private final CallBatch calls;
     private final VirtioBlkDevice device;
     private final BlockPipeline pipeline;
+    private final QueueGroup group;
     private final GuardedObserver observer;
     private final int maxSize;
     private final MappingQuarantine quarantine;
@@ -45,12 +47,22 @@ final class Virtqueue {
     private RingState ringState = RingState.STOPPED;
     private @Nullable Running running;
 
-    Virtqueue(int index, IoLoop loop, CallBatch calls, VirtioBlkDevice device, BlockPipeline pipeline, int maxSize, MappingQuarantine quarantine) {
+    /** @param group the queues of the front end that run, which are paused together */
+    Virtqueue(
+            int index,
+            IoLoop loop,
+            CallBatch calls,
+            VirtioBlkDevice device,
+            BlockPipeline pipeline,
+            QueueGroup group,
+            int maxSize,
+            MappingQuarantine quarantine) {
         this.index = index;
         this.loop = loop;
         this.calls = calls;
         this.device = device;
         this.pipeline = pipeline;
+        this.group = group;
         this.observer = new GuardedObserver(pipeline.observer(), index);
         this.maxSize = maxSize;
         this.quarantine = quarantine;
@@ -257,12 +269,14 @@ final class Virtqueue {
         try {
             queue.eventFds(eventFds.call(), eventFds.err());
             pipeline.connect(source);
+            group.join(source);
             queue.start(source::kicked);
             started.kicks().listen(eventFds.kick());
             queue.enabled(enabled);
             source.kicked();
         } catch (Throwable failed) {
             // Turns come after this task, so nothing is in flight and the queue is freed here.
+            group.leave(source);
             started.kicks().close();
             queue.eventFds(VirtioBlkQueue.NO_FD, VirtioBlkQueue.NO_FD);
             source.stop(queue::close);
@@ -298,6 +312,7 @@ final class Virtqueue {
 
     private void drained(Running ending, CompletableFuture<Integer> stopped, @Nullable Throwable before) {
         VirtioBlkQueue queue = ending.queue();
+        group.leave(ending.source());
         Throwable failure = before;
         try {
             try {

@@ -4,6 +4,7 @@ import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.SimulatedSink;
@@ -53,7 +54,7 @@ final class InlineDevice implements AutoCloseable {
     }
 
     Virtqueue virtqueue(int index) {
-        return new Virtqueue(index, loop, calls, device, pipeline, MAX_SIZE, quarantine);
+        return new Virtqueue(index, loop, calls, device, pipeline, new QueueGroup(), MAX_SIZE, quarantine);
     }
 
     /** The driver's memory, without another mapping. */

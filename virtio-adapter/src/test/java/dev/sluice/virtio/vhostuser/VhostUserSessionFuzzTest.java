@@ -14,6 +14,7 @@ import dev.sluice.linux.Patience;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
@@ -99,7 +100,7 @@ final class VhostUserSessionFuzzTest {
             MappingQuarantine quarantine = new MappingQuarantine(quarantined);
             List<Virtqueue> rings = new ArrayList<>();
             for (int i = 0; i < QUEUES; i++) {
-                rings.add(new Virtqueue(i, loop, calls, device, pipeline, QUEUE_SIZE, quarantine));
+                rings.add(new Virtqueue(i, loop, calls, device, pipeline, new QueueGroup(), QUEUE_SIZE, quarantine));
             }
             MessageStream stream = new MessageStream(sockets.second(), wake.number(), PATIENCE_NANOS);
             int messages = 0;
