@@ -15,7 +15,7 @@ import dev.sluice.server.disk.LostSignals;
 import dev.sluice.server.disk.Monitoring;
 import dev.sluice.server.disk.MonitoringOptions;
 import dev.sluice.server.disk.Observation;
-import dev.sluice.server.disk.ServedDisk;
+import dev.sluice.server.disk.Disk;
 import dev.sluice.server.disk.ServingStatus;
 import dev.sluice.server.systemd.ActivatedSockets;
 import dev.sluice.server.systemd.ServiceNotifier;
@@ -171,13 +171,13 @@ public final class ServeCommand implements Callable<Integer>, Subcommand {
     }
 
     private static void serve(DiskHost host, DiskSpec wanted, ServiceNotifier manager, String also) throws IOException, InterruptedException {
-        ServedDisk served = host.add(wanted);
+        Disk served = host.add(wanted);
         // At once: a reader of the first line can rely on the second.
         System.out.print("ready: " + served.description() + "\n" + also);
         System.out.flush();
         manager.ready(ServingStatus.of(host, true));
         host.started();
-        served.server().awaitEnd();
+        served.awaitEnd();
     }
 
     private static void stop(DiskHost host, ServiceReporter reporter) {

@@ -109,7 +109,7 @@ public final class MonitoringServer implements AutoCloseable {
         long interval = settings.pageInterval.toNanos();
         PrometheusMeterRegistry registry = settings.registry;
         if (registry != null) {
-            routes.put("/metrics", metrics(registry, settings.beforeScrape, interval));
+            routes.put("/metrics", metrics(registry, interval));
         }
         put("/healthz", interval, () -> verdict(settings.health));
         put("/readyz", interval, () -> verdict(settings.readiness));
@@ -180,20 +180,19 @@ public final class MonitoringServer implements AutoCloseable {
 
     // ---- what is served
 
-    private static Route metrics(PrometheusMeterRegistry registry, Runnable before, long interval) {
+    private static Route metrics(PrometheusMeterRegistry registry, long interval) {
         ExpositionFormats formats = ExpositionFormats.init();
-        Shared<Response> asText = scrape(registry, before, formats.getPrometheusTextFormatWriter(), interval);
-        Shared<Response> asOpenMetrics = scrape(registry, before, formats.getOpenMetricsTextFormatWriter(), interval);
+        Shared<Response> asText = scrape(registry, formats.getPrometheusTextFormatWriter(), interval);
+        Shared<Response> asOpenMetrics = scrape(registry, formats.getOpenMetricsTextFormatWriter(), interval);
         return request -> switch (ExpositionFormat.of(request.getOrDefault("Accept", List.of()))) {
             case TEXT -> asText.value();
             case OPEN_METRICS -> asOpenMetrics.value();
         };
     }
 
-    private static Shared<Response> scrape(PrometheusMeterRegistry registry, Runnable before, ExpositionFormatWriter format, long interval) {
+    private static Shared<Response> scrape(PrometheusMeterRegistry registry, ExpositionFormatWriter format, long interval) {
         return new Shared<>(
                 () -> {
-                    before.run();
                     ByteArrayOutputStream page = new ByteArrayOutputStream(1 << 16);
                     registry.scrape(page, format.getContentType());
                     return new Response(200, format.getContentType(), page.toByteArray());
@@ -250,7 +249,6 @@ public final class MonitoringServer implements AutoCloseable {
     public static final class Builder {
         private InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
         private @Nullable PrometheusMeterRegistry registry;
-        private Runnable beforeScrape = () -> {};
         private Supplier<Optional<String>> health = Optional::empty;
         private Supplier<Optional<String>> readiness = Optional::empty;
         private final Map<String, Supplier<byte[]>> json = new HashMap<>();
@@ -267,12 +265,6 @@ public final class MonitoringServer implements AutoCloseable {
         /** The registry of {@code /metrics}; without one there is no such page. */
         public Builder registry(PrometheusMeterRegistry registry) {
             this.registry = registry;
-            return this;
-        }
-
-        /** Runs before each scrape, to bring the registry up to date. */
-        public Builder beforeScrape(Runnable beforeScrape) {
-            this.beforeScrape = beforeScrape;
             return this;
         }
 

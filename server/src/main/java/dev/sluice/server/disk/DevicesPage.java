@@ -13,10 +13,10 @@ import java.util.function.Supplier;
 
 /** The page {@code /devices}: the disks, their front ends and their totals. Any thread. */
 final class DevicesPage implements Supplier<byte[]> {
-    private final Supplier<List<ServedDisk>> disks;
+    private final Supplier<List<Disk>> disks;
     private final ObjectMapper json = new ObjectMapper();
 
-    DevicesPage(Supplier<List<ServedDisk>> disks) {
+    DevicesPage(Supplier<List<Disk>> disks) {
         this.disks = disks;
     }
 
@@ -32,9 +32,9 @@ final class DevicesPage implements Supplier<byte[]> {
         }
     }
 
-    private static void describe(ServedDisk disk, ObjectNode into) {
+    private static void describe(Disk disk, ObjectNode into) {
         DiskSpec spec = disk.spec();
-        State state = disk.server().state();
+        State state = disk.deviceState();
         BlockGeometry geometry = disk.pipeline().geometry();
         into.put("name", spec.name())
                 .put("image", spec.image().toString())

@@ -46,7 +46,7 @@ public final class DiskConfigServer {
         synchronized (this) {
             host.addAll(wanted);
             StringBuilder text = new StringBuilder("ready: " + disks(wanted.size()) + " of " + file);
-            for (ServedDisk disk : host.disks()) {
+            for (Disk disk : host.disks()) {
                 text.append("\n  ").append(disk.spec().name()).append(": ").append(disk.description());
             }
             say(also.isEmpty() ? text.toString() : text + "\n" + also.stripTrailing());
@@ -58,7 +58,7 @@ public final class DiskConfigServer {
 
     synchronized void reload() {
         manager.reloading();
-        List<ServedDisk> before = host.disks();
+        List<Disk> before = host.disks();
         try {
             DiskHost.Changes changes = host.change(DiskConfig.read(file));
             changes.failed().values().forEach(failed -> Commands.report(failed, err));

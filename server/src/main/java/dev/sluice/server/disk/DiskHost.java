@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,7 +36,8 @@ public final class DiskHost implements AutoCloseable {
 
     private final ActivatedSockets sockets;
     /** Replaced as a whole, so that readers need no monitor. */
-    private volatile List<ServedDisk> disks = List.of();
+    private volatile List<Disk> disks = List.of();
+    private final List<DiskListener> listeners = new CopyOnWriteArrayList<>();
     private @Nullable StatsFile stats;
     private Observation observation = Observation.NONE;
     private volatile Duration drainTimeout = BlockPipeline.DEFAULT_DRAIN_LIMIT;
@@ -67,8 +69,8 @@ public final class DiskHost implements AutoCloseable {
      * @throws IOException if its image or its endpoint cannot be opened, or if there is no such backend or stage
      * @throws LaunchException if there is another disk of its name
      */
-    public synchronized ServedDisk add(DiskSpec spec) throws IOException {
-        ServedDisk disk = open(spec);
+    public synchronized Disk add(DiskSpec spec) throws IOException {
+        Disk disk = open(spec);
         serve(disk);
         return disk;
     }
@@ -81,15 +83,15 @@ public final class DiskHost implements AutoCloseable {
      * @throws LaunchException if a disk cannot be served; the message names it
      */
     public synchronized void addAll(List<DiskSpec> specs) throws IOException {
-        List<ServedDisk> opened = new ArrayList<>();
+        List<Disk> opened = new ArrayList<>();
         String name = "";
         try {
             for (DiskSpec spec : specs) {
                 name = spec.name();
                 opened.add(open(spec));
             }
-            for (ServedDisk disk : opened) {
-                name = disk.spec().name();
+            for (Disk disk : opened) {
+                name = disk.name();
                 serveUntilItEnds(disk);
             }
         } catch (Throwable failed) {
@@ -101,17 +103,17 @@ public final class DiskHost implements AutoCloseable {
         }
     }
 
-    private ServedDisk open(DiskSpec spec) throws IOException {
+    private Disk open(DiskSpec spec) throws IOException {
         if (closed) {
             throw new IOException(spec.name() + ": the process is terminating");
         }
-        if (disks.stream().anyMatch(disk -> disk.spec().name().equals(spec.name()))) {
+        if (disks.stream().anyMatch(disk -> disk.name().equals(spec.name()))) {
             throw new LaunchException("there are two disks named " + spec.name() + ": give each a name of its own");
         }
-        return ServedDisk.open(spec, loops, sockets, observation, drainTimeout);
+        return Disk.open(spec, loops, sockets, observation, drainTimeout);
     }
 
-    private void serve(ServedDisk disk) throws IOException {
+    private void serve(Disk disk) throws IOException {
         try {
             disk.start();
         } catch (Throwable failed) {
@@ -120,16 +122,17 @@ public final class DiskHost implements AutoCloseable {
         }
         choice.forEach(LOG::warn);
         choice.clear();
-        List<ServedDisk> more = new ArrayList<>(disks);
+        List<Disk> more = new ArrayList<>(disks);
         more.add(disk);
         disks = List.copyOf(more);
+        listeners.forEach(listener -> listener.diskAdded(disk));
     }
 
-    private void serveUntilItEnds(ServedDisk disk) throws IOException {
+    private void serveUntilItEnds(Disk disk) throws IOException {
         serve(disk);
         try {
             // A platform thread, started now: a virtual one needs a free carrier when the server terminates, and that server waits for it.
-            Thread.ofPlatform().daemon().name("sluice-end-of " + disk.spec().name()).start(() -> removeAtEnd(disk));
+            Thread.ofPlatform().daemon().name("sluice-end-of " + disk.name()).start(() -> removeAtEnd(disk));
         } catch (OutOfMemoryError refused) {
             remove(disk);
             throw new IOException("cannot start a thread for the disk (" + refused.getMessage() + "): raise the limit on tasks (TasksMax=, pids.max, ulimit"
@@ -153,11 +156,11 @@ public final class DiskHost implements AutoCloseable {
             }
         }
         Changes changes = new Changes(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>());
-        for (ServedDisk disk : disks) {
+        for (Disk disk : disks) {
             if (wanted.contains(disk.spec())) {
-                changes.unchanged.add(disk.spec().name());
+                changes.unchanged.add(disk.name());
             } else {
-                changes.removed.add(disk.spec().name());
+                changes.removed.add(disk.name());
                 remove(disk);
             }
         }
@@ -176,24 +179,26 @@ public final class DiskHost implements AutoCloseable {
 
     private void check(DiskSpec spec) throws IOException {
         try {
-            ServedDisk.check(spec, loops);
+            Disk.check(spec, loops);
         } catch (IOException | IllegalArgumentException wrong) {
             throw new IOException("disk " + spec.name() + ": " + wrong.getMessage(), wrong);
         }
     }
 
-    private void remove(ServedDisk disk) {
+    private void remove(Disk disk) {
         disk.close();
-        List<ServedDisk> fewer = new ArrayList<>(disks);
-        fewer.remove(disk);
-        disks = List.copyOf(fewer);
+        List<Disk> fewer = new ArrayList<>(disks);
+        if (fewer.remove(disk)) {
+            disks = List.copyOf(fewer);
+            listeners.forEach(listener -> listener.diskRemoved(disk));
+        }
     }
 
-    private void removeAtEnd(ServedDisk disk) {
+    private void removeAtEnd(Disk disk) {
         try {
-            disk.server().awaitEnd();
+            disk.awaitEnd();
         } catch (IOException failed) {
-            LOG.error("disk {}: no longer served: {}", disk.spec().name(), failed.getMessage());
+            LOG.error("disk {}: no longer served: {}", disk.name(), failed.getMessage());
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
             return;
@@ -203,6 +208,17 @@ public final class DiskHost implements AutoCloseable {
                 remove(disk);
             }
         }
+    }
+
+    /** Notifies a listener of the disks that there are, and of all changes from now on. */
+    synchronized void listen(DiskListener listener) {
+        listeners.add(listener);
+        disks.forEach(listener::diskAdded);
+    }
+
+    /** Ends what {@link #listen} began. Does not wait for a change in progress. */
+    void unlisten(DiskListener listener) {
+        listeners.remove(listener);
     }
 
     /** Sets the observations of disks added from now on; the default is none. */
@@ -218,7 +234,7 @@ public final class DiskHost implements AutoCloseable {
     /** The longest drain timeout of the disks: after it, {@link #close} only waits for the kernel. */
     public Duration longestDrainTimeout() {
         Duration longest = drainTimeout;
-        for (ServedDisk disk : disks) {
+        for (Disk disk : disks) {
             Double seconds = disk.spec().drainTimeoutSeconds();
             if (seconds != null && DiskSpec.drainTimeout(seconds).compareTo(longest) > 0) {
                 longest = DiskSpec.drainTimeout(seconds);
@@ -229,7 +245,7 @@ public final class DiskHost implements AutoCloseable {
 
     /** {@link #close}, in progress or later, no longer waits for requests that stages hold: they fail. Does not block. */
     public void cutDrainShort() {
-        disks.forEach(ServedDisk::cutDrainShort);
+        disks.forEach(Disk::cutDrainShort);
     }
 
     /** Requests that {@link #close} failed because a stage held them too long. */
@@ -256,12 +272,12 @@ public final class DiskHost implements AutoCloseable {
     }
 
     /** The current disks, in the order in which they were added. */
-    public List<ServedDisk> disks() {
+    public List<Disk> disks() {
         return disks;
     }
 
     private List<SluiceMetrics> metrics() {
-        return disks.stream().map(ServedDisk::metrics).toList();
+        return disks.stream().map(Disk::metrics).toList();
     }
 
     /** Drains and closes the disks, all at once, then stops the loops. Idempotent: a second caller waits for the first. */
@@ -269,9 +285,9 @@ public final class DiskHost implements AutoCloseable {
     @SuppressWarnings("NonAtomicVolatileUpdate") // under the monitor
     public synchronized void close() {
         closed = true;
-        List<ServedDisk> closing = disks;
+        List<Disk> closing = disks;
         closeAll(closing);
-        for (ServedDisk disk : closing) {
+        for (Disk disk : closing) {
             failedAtDrainLimit += disk.failedAtDrainLimit();
         }
         if (stats != null) {
@@ -282,9 +298,9 @@ public final class DiskHost implements AutoCloseable {
     }
 
     /** Each may take as long as its drain timeout, so concurrently; one after the other if no threads can be started. */
-    private static void closeAll(List<ServedDisk> closing) {
+    private static void closeAll(List<Disk> closing) {
         List<CompletableFuture<Void>> ends = new ArrayList<>();
-        for (ServedDisk disk : closing) {
+        for (Disk disk : closing) {
             CompletableFuture<Void> end = new CompletableFuture<>();
             ends.add(end);
             if (ends.size() == closing.size() || !closeOnThread(disk, end)) {
@@ -299,16 +315,16 @@ public final class DiskHost implements AutoCloseable {
     }
 
     /** False at a limit of tasks: then nothing has happened. */
-    private static boolean closeOnThread(ServedDisk disk, CompletableFuture<Void> end) {
+    private static boolean closeOnThread(Disk disk, CompletableFuture<Void> end) {
         try {
-            Thread.ofPlatform().name("sluice-close " + disk.spec().name()).start(() -> close(disk, end));
+            Thread.ofPlatform().name("sluice-close " + disk.name()).start(() -> close(disk, end));
             return true;
         } catch (OutOfMemoryError noThread) {
             return false;
         }
     }
 
-    private static void close(ServedDisk disk, CompletableFuture<Void> end) {
+    private static void close(Disk disk, CompletableFuture<Void> end) {
         try {
             disk.close();
             end.complete(null);

@@ -12,25 +12,22 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * The disks of a process over HTTP: {@code /metrics}, {@code /healthz} (every loop responds), {@code /readyz} (a disk is served) and {@code /devices}.
- * Added and removed disks are noticed on the next request.
+ * The host notifies it of added and removed disks.
  *
  * <p><b>Threading:</b> any thread. <b>Ownership:</b> the host stays the caller's, who closes it after this.
  */
-public final class Monitoring implements AutoCloseable {
+public final class Monitoring implements DiskListener, AutoCloseable {
     private static final Duration LOOP_PATIENCE = Duration.ofSeconds(2);
 
     private final DiskHost host;
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     /** Kept, because Micrometer refers to it weakly. */
-    private final Map<ServedDisk, PipelineMetrics> shown = new HashMap<>();
+    private final Map<Disk, PipelineMetrics> shown = new HashMap<>();
     private final InetAddress asked;
     private final MonitoringServer server;
 
@@ -41,11 +38,11 @@ public final class Monitoring implements AutoCloseable {
         this.server = MonitoringServer.builder()
                 .address(address)
                 .registry(registry)
-                .beforeScrape(this::follow)
                 .health(new LoopHealth(host.loops(), LOOP_PATIENCE))
                 .readiness(this::readiness)
                 .json("/devices", new DevicesPage(host::disks))
                 .start();
+        host.listen(this);
     }
 
     /**
@@ -67,30 +64,26 @@ public final class Monitoring implements AutoCloseable {
         return host.disks().isEmpty() ? Optional.of("no disk is served") : Optional.empty();
     }
 
-    /** Shows exactly the current disks. */
-    private synchronized void follow() {
-        List<ServedDisk> disks = host.disks();
-        Set<ServedDisk> gone = new HashSet<>(shown.keySet());
-        disks.forEach(gone::remove);
-        for (ServedDisk disk : gone) {
-            disk.metrics().unbindFrom(registry);
-            PipelineMetrics pipeline = shown.remove(disk);
-            if (pipeline != null) {
-                pipeline.unbindFrom(registry);
-            }
-        }
-        for (ServedDisk disk : disks) {
-            if (!shown.containsKey(disk)) {
-                PipelineMetrics pipeline = new PipelineMetrics(disk.spec().name(), disk.backendName(), disk.pipeline(), host.loops());
-                disk.metrics().bindTo(registry);
-                pipeline.bindTo(registry);
-                shown.put(disk, pipeline);
-            }
+    @Override
+    public synchronized void diskAdded(Disk disk) {
+        PipelineMetrics pipeline = new PipelineMetrics(disk.name(), disk.backendName(), disk.pipeline(), host.loops());
+        disk.metrics().bindTo(registry);
+        pipeline.bindTo(registry);
+        shown.put(disk, pipeline);
+    }
+
+    @Override
+    public synchronized void diskRemoved(Disk disk) {
+        disk.metrics().unbindFrom(registry);
+        PipelineMetrics pipeline = shown.remove(disk);
+        if (pipeline != null) {
+            pipeline.unbindFrom(registry);
         }
     }
 
     @Override
     public void close() {
+        host.unlisten(this);
         server.close();
         registry.close();
     }

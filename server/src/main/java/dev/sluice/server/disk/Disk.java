@@ -6,6 +6,7 @@ import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.FrontEnd;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LogText;
 import dev.sluice.pipeline.PipelineObserver;
@@ -30,14 +31,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A disk that matches its description, on given loops.
+ * A disk that matches its description, on given loops: a backend, a pipeline and the front ends that bring requests.
  *
  * <p><b>Threading:</b> any thread but a loop's. <b>Ownership:</b> the image, the pipeline and the server are this object's; the loops are the caller's,
  * may serve other disks as well, and outlive it. <b>Failure:</b> {@link #open} and {@link #start} throw an exception with one line that contains the
  * remedy, and leave nothing behind once {@link #close} was called.
  */
-public final class ServedDisk implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(ServedDisk.class);
+public final class Disk implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Disk.class);
     private static final int NULL_SINK_CAPACITY = 4096;
 
     private final DiskSpec spec;
@@ -49,7 +50,7 @@ public final class ServedDisk implements AutoCloseable {
     private final VhostUserServer server;
     private final SluiceMetrics metrics;
 
-    private ServedDisk(
+    private Disk(
             DiskSpec spec,
             List<IoLoop> loops,
             BlockBackend backend,
@@ -74,7 +75,7 @@ public final class ServedDisk implements AutoCloseable {
      * @param drainTimeout how long to wait for requests that stages hold, unless the description sets it
      * @throws IOException if the image cannot be opened, or if there is no such backend or stage, or it does not work here
      */
-    public static ServedDisk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation, Duration drainTimeout)
+    public static Disk open(DiskSpec spec, List<IoLoop> loops, ActivatedSockets sockets, Observation observation, Duration drainTimeout)
             throws IOException {
         requireStateDirectory(spec);
         List<String> choice = new ArrayList<>();
@@ -107,7 +108,7 @@ public final class ServedDisk implements AutoCloseable {
             if (spec.stateFile() != null) {
                 server.stateFile(spec.stateFile());
             }
-            return new ServedDisk(spec, loops, backend, choice, built, spec.endpoint().build(server, sockets), metrics);
+            return new Disk(spec, loops, backend, choice, built, spec.endpoint().build(server, sockets), metrics);
         } catch (Throwable failed) {
             if (built != null) {
                 built.close();
@@ -167,12 +168,41 @@ public final class ServedDisk implements AutoCloseable {
         choice.forEach(line -> LOG.info("{}", LogText.escaped(line)));
     }
 
+    /**
+     * Takes no further requests until {@link #resume}: guests wait and are not reset.
+     *
+     * @return completes when nothing is in flight; cancelled if it is resumed before
+     */
+    public CompletableFuture<Void> pause() {
+        return CompletableFuture.allOf(frontEnds().stream().map(FrontEnd::pause).toArray(CompletableFuture<?>[]::new));
+    }
+
+    /** Takes requests again. */
+    public void resume() {
+        frontEnds().forEach(FrontEnd::resume);
+    }
+
+    /** What brings requests. */
+    public List<FrontEnd> frontEnds() {
+        return List.of(server);
+    }
+
+    /** Waits until nothing is served any more, as {@link FrontEnd#awaitEnd} does. */
+    public void awaitEnd() throws InterruptedException, IOException {
+        server.awaitEnd();
+    }
+
+    public String name() {
+        return spec.name();
+    }
+
     public DiskSpec spec() {
         return spec;
     }
 
-    public VhostUserServer server() {
-        return server;
+    /** The vhost-user-blk device and who drives it. */
+    VhostUserServer.State deviceState() {
+        return server.state();
     }
 
     public BlockPipeline pipeline() {
@@ -216,7 +246,7 @@ public final class ServedDisk implements AutoCloseable {
     public synchronized void close() {
         server.close();
         pipeline.close();
-        loops.forEach(ServedDisk::settle);
+        loops.forEach(Disk::settle);
         backend.close();
     }
 
