@@ -66,7 +66,14 @@ public final class BlockPipeline implements AutoCloseable {
         this.drainLimitNanos = builder.drainLimit.toNanos();
         this.knownLoops = List.copyOf(builder.loops);
         // Last: stages use the rest while they are created.
-        this.stages = new DiskStages(this, backend, builder.stages, builder.shortcuts.bypass());
+        try {
+            this.stages = new DiskStages(this, backend, builder.stages, builder.shortcuts.bypass());
+        } catch (Throwable refused) {
+            // Stages that were created may have used the disk already.
+            closed.set(true);
+            closeSinks();
+            throw refused;
+        }
     }
 
     public static Builder builder() {
@@ -113,7 +120,7 @@ public final class BlockPipeline implements AutoCloseable {
         }
         QueueSubscriber subscriber;
         try {
-            SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
+            SharedSink sink = sink(loop);
             source.turnBudget(shortcuts.batch() ? QueueSource.TURN_BUDGET : 1);
             subscriber = new QueueSubscriber(source, sink, this);
         } catch (Throwable refused) {
@@ -122,6 +129,17 @@ public final class BlockPipeline implements AutoCloseable {
         }
         connected.add(subscriber);
         subscriber.subscribe();
+    }
+
+    /** The sink of a loop, on that loop's thread; opened when it is needed first. */
+    SharedSink sink(IoLoop loop) {
+        SharedSink sink = sinks.computeIfAbsent(loop, key -> new SharedSink(key, backend.openSink(key)));
+        // Pairs with close, which sets the flag and then looks at the sinks.
+        if (closed.get() && sinks.remove(loop, sink)) {
+            sink.close();
+            throw new IllegalStateException("the pipeline is closed");
+        }
+        return sink;
     }
 
     void disconnected(QueueSubscriber drained) {
@@ -208,8 +226,8 @@ public final class BlockPipeline implements AutoCloseable {
         return Exceptions.isJvmFatal(thrown) || TruncatedMemoryException.isCauseOf(thrown);
     }
 
-    StageChain stages() {
-        return stages.chain();
+    DiskStages disk() {
+        return stages;
     }
 
     byte[] serial() {
@@ -225,6 +243,10 @@ public final class BlockPipeline implements AutoCloseable {
         if (closed.compareAndSet(false, true)) {
             stages.close();
         }
+        closeSinks();
+    }
+
+    private void closeSinks() {
         sinks.forEach((loop, sink) -> {
             // Two threads may close at the same time.
             if (sinks.remove(loop, sink)) {
@@ -236,7 +258,7 @@ public final class BlockPipeline implements AutoCloseable {
     /** What requests pass through, and which operations bypass the stages and why. */
     @Override
     public String toString() {
-        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages() + " -> " + backend.name() + " (" + stages().describeBypass() + ")";
+        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages.chain() + " -> " + backend.name() + " (" + stages.chain().describeBypass() + ")";
     }
 
     /** Assembles a pipeline. Not thread safe; used once. */

@@ -5,6 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import reactor.util.context.Context;
+import reactor.util.context.ContextView;
 
 /**
  * One block request: pooled, mutable, lent by its {@link RequestQueue} from {@code poll} to {@link #complete}.
@@ -275,6 +277,11 @@ public abstract class BlockRequest {
      * yet. Called after data was copied.
      */
     protected void surfaceFault() {}
+
+    /** The Reactor context of whoever made the request and subscribes to its result; stages find it in theirs. */
+    protected ContextView context() {
+        return Context.empty();
+    }
 
     // ---- for the queue that owns the request
 

@@ -26,11 +26,23 @@ import reactor.core.publisher.Mono;
 @FunctionalInterface
 public interface BlockStage {
 
-    /** The rest of the chain: the stages behind, then the sink. */
-    @FunctionalInterface
-    interface Chain {
+    /** The rest of the chain: the stages behind, then the sink. For one request. */
+    interface Chain extends SubRequests {
         /** Sends the request on. Subscribing does it; subscribing again after the end does it again. Any thread. */
         Mono<BlockResult> proceed(BlockRequest request);
+
+        /**
+         * Sends the request on with a buffer in place of its data: a READ reads into the buffer, a WRITE writes what is in it. What has no data is sent on as it is.
+         *
+         * @param buffer of at least as many bytes as the request has
+         */
+        default Mono<BlockResult> proceed(BlockRequest request, StageBuffer buffer) {
+            return switch (request.op()) {
+                case READ -> read(request.offsetBytes(), buffer, 0, request.lengthBytes());
+                case WRITE -> write(request.offsetBytes(), buffer, 0, request.lengthBytes());
+                case FLUSH, GET_ID, DISCARD, WRITE_ZEROES -> proceed(request);
+            };
+        }
     }
 
     Mono<BlockResult> handle(BlockRequest request, Chain chain);

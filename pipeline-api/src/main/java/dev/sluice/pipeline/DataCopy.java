@@ -15,9 +15,16 @@ import java.util.Objects;
  * <p><b>Threading:</b> any that may use the request. <b>Failure:</b> {@link TruncatedMemoryException}. <b>Allocation:</b> none.
  */
 final class DataCopy {
+    static final int IOVEC_BYTES = Iovec.SIZE;
+
     private static final long MAX_CALL_BYTES = 1 << 30;
 
     private DataCopy() {}
+
+    /** Makes an iovec of one range. */
+    static void setIovec(long iovec, long address, long bytes) {
+        Iovec.set(iovec, 0, address, bytes);
+    }
 
     static long address(long iovecs, int index) {
         return Iovec.base(iovecs, index);

@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -33,7 +36,9 @@ final class DiskStages {
     private final int count;
     private final StageChain chain;
     private final @Nullable StageContext[] contexts;
+    private final Map<IoLoop, StageLoop> loops = new ConcurrentHashMap<>();
     private volatile @Nullable Levels levels;
+    private volatile boolean closed;
 
     /** Who uses the stages: the pipeline until it is closed, each connected queue. */
     private final AtomicInteger users = new AtomicInteger(1);
@@ -54,10 +59,10 @@ final class DiskStages {
                 shownBy(i);
             }
         } catch (IOException refused) {
-            closeAll();
+            close();
             throw new UncheckedIOException(refused.getMessage(), refused);
         } catch (Throwable refused) {
-            closeAll();
+            close();
             throw refused;
         }
     }
@@ -111,6 +116,29 @@ final class DiskStages {
         return made.get(made.size() - 1 - (count - stage));
     }
 
+    // ---- loops
+
+    /** What the stages have on a loop, on that loop's thread. */
+    StageLoop on(IoLoop loop, SharedSink sink) {
+        return loops.computeIfAbsent(loop, key -> new StageLoop(key, this, sink, count));
+    }
+
+    /** The scope of what they do on a loop by themselves, on that loop's thread. */
+    StageScope background(IoLoop loop) {
+        StageLoop known = loops.get(loop);
+        return (known == null ? on(loop, pipeline.sink(loop)) : known).background();
+    }
+
+    /** Whether nothing new may begin in the background. */
+    boolean isClosed() {
+        return closed;
+    }
+
+    /** In the background: who closes the stages waits for it. */
+    void subRequestStarted() {
+        users.incrementAndGet();
+    }
+
     // ---- the end
 
     /** Begins to use the stages; false if the pipeline has been closed. */
@@ -140,6 +168,14 @@ final class DiskStages {
 
     /** The pipeline has been closed. Once. */
     void close() {
+        closed = true;
+        loops.forEach((loop, onLoop) -> {
+            try {
+                loop.execute(onLoop::close);
+            } catch (RejectedExecutionException loopHasEnded) {
+                onLoop.close();
+            }
+        });
         if (users.decrementAndGet() == 0) {
             closeAll();
         }

@@ -82,13 +82,13 @@ final class QueueDrain {
         }
         pipeline.failedAtDrainLimit(failed);
         operatorsHadRequests = untaken > 0;
-        holds.forEach(holds::expire);
+        queue.scope().expire();
         queue.operatorsExpired();
     }
 
     private void list(StageCall call) {
         // What has its outcome keeps it, and waits for the backend alone.
-        if (!call.ended()) {
+        if (!call.ended() && !call.isSubRequest()) {
             list(call.request(), call.inSink() ? "the backend, below stage " + call.stage() + "," : "stage " + call.stage());
             failed++;
         }
@@ -111,7 +111,7 @@ final class QueueDrain {
             return;
         }
         int[] held = {0};
-        holds.forEach(call -> held[0] += call.inSink() || call.ended() ? 0 : 1);
+        holds.forEach(call -> held[0] += call.isBelow() || call.ended() || call.isSubRequest() ? 0 : 1);
         LOG.warn("{}: stopping for {} s: {} requests in flight, {} of them held by stages; waiting for the backend to complete the others",
                 queue, TimeUnit.NANOSECONDS.toSeconds(loop.tickNanos() - begunNanos), source.queue().inFlight(), held[0]);
         loop.schedule(tell, LOG_INTERVAL_NANOS);

@@ -18,11 +18,14 @@ import reactor.core.CoreSubscriber;
  *
  * <p>Loop thread only, but for the signals of a {@code Passage}.
  */
-final class QueueSubscriber implements BlockRequest.CompletionListener {
+final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionListener {
     private static final Logger LOG = LoggerFactory.getLogger(QueueSubscriber.class);
 
     /** Operators that end sooner and without a request would end again and again, and keep the loop busy with it. */
     private static final long BROKEN_WITHIN_NANOS = 1_000_000_000L;
+
+    /** In flight together for one stage; else two for each request of the window. */
+    private static final int MAX_SUB_REQUESTS = 256;
 
     private final QueueSource source;
     private final IoLoop loop;
@@ -30,11 +33,11 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
     private final BlockPipeline pipeline;
     private final StageChain stages;
     private final PipelineObserver observer;
-    private final FailureLog failures = new FailureLog(LOG);
+    private final FailureLog failures;
     private final FailureLog ioErrors = new FailureLog(LOG);
     private final boolean observed;
     private final int window;
-    private final StageHolds holds;
+    private final StageScope scope;
     private final QueueDrain drain;
     private final CompletionRun run;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
@@ -50,23 +53,21 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         this.loop = source.loop();
         this.sink = sink;
         this.pipeline = pipeline;
-        this.stages = pipeline.stages();
+        DiskStages disk = pipeline.disk();
+        this.stages = disk.chain();
         this.observer = pipeline.observer();
         this.observed = observer != PipelineObserver.NONE;
         this.run = new CompletionRun(observer, source.queue().index());
-        this.holds = new StageHolds(loop);
-        this.drain = new QueueDrain(this, source, holds, pipeline);
         this.window = Math.min(source.queue().size(), sink.capacity());
+        int index = source.queue().index();
+        this.scope = new StageScope(loop, index, sink, disk, disk.on(loop, sink).buffers(), Math.min(MAX_SUB_REQUESTS, 2 * window), LOG, this);
+        this.failures = scope.failures();
+        this.drain = new QueueDrain(this, source, scope.holds(), pipeline);
     }
 
-    /** Of the queue's stages too. */
-    FailureLog failures() {
-        return failures;
-    }
-
-    /** What its stages have. */
-    StageHolds holds() {
-        return holds;
+    @Override
+    public StageScope scope() {
+        return scope;
     }
 
     IoLoop loop() {
@@ -262,21 +263,22 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
             return;
         }
         if (stage >= 0) {
-            new StagedRequest(request, this, sink).run(stages, stage);
+            new StagedRequest(request, this).run(stages, stage);
         } else if (stages.bypass()) {
             sink.submit(request);
         } else {
-            new StagedRequest(request, this, sink).runWithoutStages();
+            new StagedRequest(request, this).runWithoutStages();
         }
     }
 
     /** The request has its result: the queue gets the answer, the source room for one more. */
     @Override
     public void requestCompleted(BlockRequest request, int result) {
-        finish(request, result, PipelineObserver.BYPASSED);
+        completed(request, result, PipelineObserver.BYPASSED);
     }
 
-    void finish(BlockRequest request, int result, int flags) {
+    @Override
+    public void completed(BlockRequest request, int result, int flags) {
         outstanding--;
         if (BlockStatus.ofResult(result) == BlockStatus.IOERR && ioErrors.admits()) {
             LOG.warn("{}: {} of {} bytes at sector {} failed: {}; the answer is IOERR",
@@ -344,6 +346,7 @@ final class QueueSubscriber implements BlockRequest.CompletionListener {
         @Override
         public void drained() {
             drain.end();
+            scope.close();
             pipeline.disconnected(QueueSubscriber.this);
             // Not later: another loop may tell of the queue then.
             endRun();

@@ -33,8 +33,8 @@ final class StageCall extends WeakReference<StagedRequest> {
     /** The life of the pooled request that this is about. */
     private final int incarnation;
 
-    private final QueueSubscriber queue;
-    private final SharedSink sink;
+    private final RequestOwner owner;
+    private final StageScope scope;
     /** Names the stage that got the request last. */
     private volatile String stage = "";
 
@@ -46,6 +46,8 @@ final class StageCall extends WeakReference<StagedRequest> {
     private boolean unreleased;
 
     private @Nullable Attempt inSink;
+    /** In flight for it. */
+    private int subRequests;
     private @Nullable Attempt next;
 
     /** Neighbours in the list of {@link StageHolds}. */
@@ -53,16 +55,16 @@ final class StageCall extends WeakReference<StagedRequest> {
 
     @Nullable StageCall nextHeld;
 
-    StageCall(StagedRequest shown, BlockRequest request, QueueSubscriber queue, SharedSink sink) {
-        super(shown, queue.holds().lost());
+    StageCall(StagedRequest shown, BlockRequest request, RequestOwner owner) {
+        super(shown, owner.scope().holds().lost());
         this.request = request;
         this.incarnation = request.incarnation();
-        this.queue = queue;
-        this.sink = sink;
+        this.owner = owner;
+        this.scope = owner.scope();
     }
 
     void begin() {
-        queue.holds().add(this);
+        scope.holds().add(this);
     }
 
     /** A stage gets the request now. Any thread. */
@@ -82,6 +84,19 @@ final class StageCall extends WeakReference<StagedRequest> {
 
     boolean inSink() {
         return inSink != null;
+    }
+
+    /** Whether the chain below has the request, or sub-requests for it. */
+    boolean isBelow() {
+        return inSink != null || subRequests > 0;
+    }
+
+    boolean isSubRequest() {
+        return request instanceof SubRequest;
+    }
+
+    StageScope scope() {
+        return scope;
     }
 
     /** Whether there is an outcome; the request may wait for its sink yet. */
@@ -171,7 +186,7 @@ final class StageCall extends WeakReference<StagedRequest> {
             if (shown != null) {
                 shown.mirror(BlockRequest.State.SUBMITTED, 0, request.loop().tickNanos());
             }
-            sink.submit(request);
+            scope.sink().submit(request);
         } else if (first.cancelled && (next == null || next.cancelled)) {
             next = attempt;
         } else {
@@ -189,13 +204,13 @@ final class StageCall extends WeakReference<StagedRequest> {
 
     private void sinkCompleted(Attempt attempt, int value) {
         inSink = null;
-        sink.completed();
+        scope.sink().completed();
         StagedRequest shown = get();
         if (shown != null) {
             shown.mirror(BlockRequest.State.COMPLETED, value, request.submittedNanos());
         }
         if (ended) {
-            finish();
+            finishWhenBack();
             if (!unreleased) {
                 return;
             }
@@ -219,7 +234,27 @@ final class StageCall extends WeakReference<StagedRequest> {
         }
     }
 
+    void subRequestStarted() {
+        subRequests++;
+    }
+
+    void subRequestCompleted() {
+        subRequests--;
+        if (ended) {
+            finishWhenBack();
+        }
+    }
+
     // ---- the outcome
+
+    /** What an operator has thrown at a signal, on any thread. */
+    void signalledAnywhere(Throwable thrown) {
+        if (request.loop().inLoop()) {
+            signalled(null, thrown);
+        } else {
+            request.loop().execute(() -> signalled(null, thrown));
+        }
+    }
 
     /** The stages' Mono has ended, with a result or an error or with neither; or a stage has thrown. */
     void signalled(@Nullable BlockResult value, @Nullable Throwable error) {
@@ -235,11 +270,11 @@ final class StageCall extends WeakReference<StagedRequest> {
         StagedRequest shown = get();
         decide(value == null ? -Errno.EIO : resultOf(value));
         // Logged last: where memory has run out that fails as well.
-        if (value == null && queue.failures().admits()) {
+        if (value == null && scope.failures().admits()) {
             if (error == null) {
-                LOG.error("{}: stage {} gave no outcome for {}; the request fails", queue, stage, shown);
+                LOG.error("{}: stage {} gave no outcome for {}; the request fails", owner, stage, shown);
             } else {
-                LOG.error("{}: stage {} failed on {}; the request fails", queue, stage, shown, error);
+                LOG.error("{}: stage {} failed on {}; the request fails", owner, stage, shown, error);
             }
         }
     }
@@ -261,6 +296,7 @@ final class StageCall extends WeakReference<StagedRequest> {
 
     /** Nobody refers to the {@link StagedRequest} any more, so that no signal can come. */
     void unreachable() {
+        scope.reclaim(this);
         if (ended) {
             release();
         } else {
@@ -284,22 +320,27 @@ final class StageCall extends WeakReference<StagedRequest> {
     private void late() {
         if (unreleased) {
             release();
-        } else if (queue.failures().admits()) {
-            LOG.error("{}: stage {} gave a second outcome for a request; the first one stands", queue, stage);
+        } else if (scope.failures().admits()) {
+            LOG.error("{}: stage {} gave a second outcome for a request; the first one stands", owner, stage);
         }
     }
 
     private void release() {
         if (unreleased) {
             unreleased = false;
-            queue.holds().released(this);
+            scope.holds().released(this);
         }
     }
 
     private void decide(int decided) {
         ended = true;
         result = decided;
-        if (inSink == null) {
+        finishWhenBack();
+    }
+
+    /** The completion waits for the kernel. */
+    private void finishWhenBack() {
+        if (inSink == null && subRequests == 0) {
             finish();
         }
     }
@@ -311,20 +352,20 @@ final class StageCall extends WeakReference<StagedRequest> {
         }
         if (!unreleased) {
             clear();
-            queue.holds().remove(this);
+            scope.holds().remove(this);
         }
         if (request.incarnation() != incarnation) {
             // An operator that has kept the pooled request, say.
-            if (queue.failures().admits()) {
-                LOG.error("{}: a request that stage {} had was completed by somebody else", queue, stage);
+            if (scope.failures().admits()) {
+                LOG.error("{}: a request that stage {} had was completed by somebody else", owner, stage);
             }
             return;
         }
         if (request.state() == BlockRequest.State.COMPLETED) {
             request.overrideResult(result);
-            queue.finish(request, result, 0);
+            owner.completed(request, result, 0);
         } else {
-            request.listener((completed, end) -> queue.finish(completed, end, 0));
+            request.listener((completed, end) -> owner.completed(completed, end, 0));
             request.complete(result);
         }
     }

@@ -70,14 +70,7 @@ final class StageChain {
     /** Calls a stage with the rest of the chain behind it; the end of that is the call's. What the stages behind throw is an error signal of it. */
     Mono<BlockResult> handle(int stage, BlockRequest request, StageCall call) {
         call.enter(names[stage]);
-        return stage(stage).handle(request, passedOn -> {
-            try {
-                int next = firstInterested(passedOn, stage + 1);
-                return next == -1 ? call.proceed(passedOn) : handle(next, passedOn, call);
-            } catch (Throwable failed) {
-                return Mono.error(failed);
-            }
-        });
+        return stage(stage).handle(request, new RestOfChain(this, stage, call));
     }
 
     /** True where a request that no stage wants to see skips the Monos; see {@link Shortcuts}. */

@@ -57,6 +57,16 @@ public final class StageContext {
     }
 
     /**
+     * Sub-requests with no request at hand, on a loop: to read a header while the stage is created, to synchronize a mirror. Each call makes another one, which can use one
+     * buffer at a time. Buffers and sub-requests are apart from those of requests. ESHUTDOWN once the disk is being closed, which waits for what is in flight.
+     *
+     * @param loop any that the backend can work on, such as one of {@link #loops}
+     */
+    public SubRequests background(IoLoop loop) {
+        return new BackgroundRequests(disk, loop, index);
+    }
+
+    /**
      * Threads for work that blocks, such as a key derivation or a call to another service: {@link #BLOCKING_THREADS} threads, made when they are needed, with
      * {@link #BLOCKING_TASKS} waiting tasks each. What is scheduled beyond that is rejected, which fails the request. Disposed after the close hooks.
      */

@@ -2,6 +2,8 @@ package dev.sluice.pipeline;
 
 import java.lang.ref.Reference;
 import java.lang.ref.ReferenceQueue;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -65,13 +67,13 @@ final class StageHolds {
         call.nextHeld = null;
     }
 
-    /** Each of them; it may be removed meanwhile. */
+    /** Each of them as they are now; any of them may be removed meanwhile. Allocates. */
     void forEach(Consumer<StageCall> each) {
-        for (StageCall call = first; call != null; ) {
-            StageCall next = call.nextHeld;
-            each.accept(call);
-            call = next;
+        List<StageCall> all = new ArrayList<>();
+        for (StageCall call = first; call != null; call = call.nextHeld) {
+            all.add(call);
         }
+        all.forEach(each);
     }
 
     /** The drain limit: the request fails under its stage. */

@@ -11,6 +11,7 @@ import reactor.core.CoreSubscriber;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
 import reactor.util.context.Context;
+import reactor.util.context.ContextView;
 
 /**
  * What stages see of a request: one life of the pooled object, made for that life and never used again. Whatever a stage keeps or signals late
@@ -35,9 +36,10 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
 
     private boolean over;
     private @Nullable BlockResult outcome;
-    private volatile @Nullable Context context;
+    private final ContextView context;
+    private volatile @Nullable Context contextOfStages;
 
-    StagedRequest(BlockRequest request, QueueSubscriber queue, SharedSink sink) {
+    StagedRequest(BlockRequest request, RequestOwner owner) {
         super(request.loop(), request.queueIndex(), request.slot());
         this.iovecs = new long[2 * request.iovecCount()];
         for (int i = 0; i < request.iovecCount(); i++) {
@@ -45,7 +47,8 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
             iovecs[2 * i + 1] = request.dataLength(i);
         }
         show(request);
-        this.call = new StageCall(this, request, queue, sink);
+        this.context = request.context();
+        this.call = new StageCall(this, request, owner);
     }
 
     /** On the loop, once. */
@@ -134,12 +137,12 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
     // ---- the outcome of the Mono
 
     /**
-     * Asked by operators that have failed, before they throw an error of the JVM (NoClassDefFoundError, StackOverflowError) up the stack of whatever
+     * The context of whoever made the request. Asked by operators that have failed, before they throw an error of the JVM (NoClassDefFoundError, StackOverflowError) up the stack of whatever
      * thread they are on, where it is lost: so that those that support {@code onErrorContinue} hand it over here instead. Made then, as hardly any is asked.
      */
     @Override
     public Context currentContext() {
-        Context made = context;
+        Context made = contextOfStages;
         if (made == null) {
             Context[] found = {Context.empty()};
             Mono.deferContextual(view -> {
@@ -147,9 +150,10 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
                         return Mono.empty();
                     })
                     .onErrorContinue(Exceptions::isJvmFatal, (error, value) -> onError(error))
+                    .contextWrite(context)
                     .subscribe();
             made = found[0];
-            context = made;
+            contextOfStages = made;
         }
         return made;
     }

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Loop thread only. No allocation once the lines have grown to the most that their queues can have out.
  */
 final class WaitingLine {
-    /** By queue index. */
+    /** By queue index, from {@link StageScope#BACKGROUND} on. */
     private @Nullable ArrayDeque<BlockRequest>[] lines = lines(8);
     /** Queues with somebody waiting, in the order of their turns: a circle of {@code waitingQueues} from {@code first} on. */
     private int[] turns = new int[8];
@@ -38,13 +38,14 @@ final class WaitingLine {
     }
 
     private ArrayDeque<BlockRequest> line(int queue) {
-        if (queue >= lines.length) {
-            lines = Arrays.copyOf(lines, queue + 1);
+        int place = queue - StageScope.BACKGROUND;
+        if (place >= lines.length) {
+            lines = Arrays.copyOf(lines, place + 1);
         }
-        ArrayDeque<BlockRequest> line = lines[queue];
+        ArrayDeque<BlockRequest> line = lines[place];
         if (line == null) {
             line = new ArrayDeque<>();
-            lines[queue] = line;
+            lines[place] = line;
         }
         return line;
     }

@@ -85,13 +85,13 @@ class StageHoldsTest {
 
     private List<Long> held() {
         List<Long> sectors = new ArrayList<>();
-        subscriber.holds().forEach(call -> sectors.add(call.request().sector()));
+        subscriber.scope().holds().forEach(call -> sectors.add(call.request().sector()));
         return sectors;
     }
 
     /** As the garbage collector does with the calls whose requests nothing refers to. */
     private void lose(long sector) {
-        subscriber.holds().forEach(call -> {
+        subscriber.scope().holds().forEach(call -> {
             if (call.request().sector() == sector) {
                 call.enqueue();
             }
@@ -168,7 +168,7 @@ class StageHoldsTest {
         submit(1);
         AtomicBoolean released = new AtomicBoolean();
         source.stop(() -> {});
-        subscriber.holds().forEach(subscriber.holds()::expire);
+        subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
         ticks.tickUntilIdle();
         assertThat(queue.inFlight()).isZero();
         source.whenReleased(() -> released.set(true));
@@ -219,7 +219,7 @@ class StageHoldsTest {
         TestIo read = submit(0);
         lose(0);
         source.stop(() -> {});
-        subscriber.holds().forEach(subscriber.holds()::expire);
+        subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
         assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
     }
 
@@ -230,7 +230,7 @@ class StageHoldsTest {
         BlockRequest request = Objects.requireNonNull(shown.get(100L));
         request.copyDataTo(0, new byte[512], 0, 512);
         source.stop(() -> {});
-        subscriber.holds().forEach(subscriber.holds()::expire);
+        subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
         assertThat(read.answered()).isFalse();
         assertThatThrownBy(() -> request.copyDataTo(0, new byte[512], 0, 512)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
         assertThatThrownBy(() -> request.copyDataFrom(0, new byte[512], 0, 512)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
@@ -247,12 +247,12 @@ class StageHoldsTest {
             TestIo read = bare.submit(TestIo.read(8, 512));
             ticks.tickUntilIdle();
             List<Long> sectors = new ArrayList<>();
-            end.holds().forEach(call -> sectors.add(call.request().sector()));
+            end.scope().holds().forEach(call -> sectors.add(call.request().sector()));
             assertThat(sectors).containsExactly(8L);
             disk.releaseAll();
             ticks.tickUntilIdle();
             assertThat(read.result()).isEqualTo(512);
-            end.holds().forEach(call -> sectors.add(call.request().sector()));
+            end.scope().holds().forEach(call -> sectors.add(call.request().sector()));
             assertThat(sectors).hasSize(1);
         }
     }
@@ -262,7 +262,7 @@ class StageHoldsTest {
         submit(0);
         submit(1);
         source.stop(() -> {});
-        subscriber.holds().forEach(subscriber.holds()::expire);
+        subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
         try (CapturedLog log = new CapturedLog()) {
             signal(0);
             signal(1);
@@ -278,7 +278,7 @@ class StageHoldsTest {
     void shouldTellOnceWhenEverythingIsReleased() {
         submit(0);
         source.stop(() -> {});
-        subscriber.holds().forEach(subscriber.holds()::expire);
+        subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
         List<String> told = new ArrayList<>();
         source.whenReleased(() -> told.add("released"));
         assertThat(told).isEmpty();
@@ -301,7 +301,7 @@ class StageHoldsTest {
         submit(101);
         submit(2);
         source.stop(() -> {});
-        subscriber.holds().forEach(subscriber.holds()::expire);
+        subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
         ticks.tickUntilIdle();
         assertThat(held()).containsExactly(2L, 101L, 1L, 100L, 0L);
         Objects.requireNonNull(shown.get(100L)).complete(0);
