@@ -104,6 +104,14 @@ class StructAccessTest {
     }
 
     @Test
+    void shouldReadResultsOfAnEventThatAreErrnosOrLong() {
+        for (long result : new long[] {-Errno.EIO, 0, Integer.MAX_VALUE, 1L << 40}) {
+            memory.set(ValueLayout.JAVA_LONG, IoEvent.RESULT_OFFSET, result);
+            assertThat(IoEvent.result(base)).isEqualTo(result);
+        }
+    }
+
+    @Test
     void shouldReadAndAdvanceAnAioRing() {
         int[] header = {11, 12, 13, 14, AioRing.MAGIC, 1, 0, 32};
         for (int i = 0; i < header.length; i++) {

@@ -40,4 +40,25 @@ class DemandWindowTest {
             }
         }
     }
+
+    @Test
+    void shouldTakeAsManyAsEverWhenOtherOperatorsFollowManyRequests() {
+        try (PipelineRig rig = rig()) {
+            for (int round = 0; round < 3; round++) {
+                rig.sink().releaseAll();
+                for (int i = 0; i < 2 * SLOTS; i++) {
+                    assertThat(rig.result(TestIo.read(i, 512))).isEqualTo(512);
+                }
+                ends.getLast().success();
+                rig.settle();
+                rig.sink().hold();
+                List<TestIo> reads = rig.submitReads(2 * SLOTS);
+                rig.settle();
+                assertThat(rig.queue.inFlight()).as("what has completed takes no room, round %d", round).isEqualTo(SLOTS);
+                rig.sink().releaseAll();
+                rig.settle();
+                assertThat(reads).allMatch(read -> read.result() == 512);
+            }
+        }
+    }
 }

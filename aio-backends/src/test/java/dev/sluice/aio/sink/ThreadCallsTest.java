@@ -12,6 +12,7 @@ import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.testing.TestIo;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -160,6 +161,32 @@ class ThreadCallsTest {
         }
     }
 
+    @Test
+    void shouldReachPlacesBeyond4GiB() throws IOException {
+        long offset = (4L << 30) + 8192;
+        byte[] content = bytes(16384);
+        try (SinkRig rig = rig(SinkRig.buffered());
+                RandomAccessFile file = new RandomAccessFile(rig.path.toFile(), "r")) {
+            rig.image.resize(5L << 30);
+            for (int length : new int[] {4096, 16384}) {
+                byte[] written = Arrays.copyOf(content, length);
+                assertThat(result(rig, TestIo.write(offset / 512, written))).isEqualTo(length);
+                byte[] found = new byte[length];
+                file.seek(offset);
+                file.readFully(found);
+                assertThat(found).isEqualTo(written);
+                TestIo read = TestIo.read(offset / 512, length);
+                assertThat(result(rig, read)).isEqualTo(length);
+                assertThat(read.data()).isEqualTo(written);
+            }
+            assertThat(result(rig, TestIo.writeZeroes(offset / 512, 16384))).isZero();
+            byte[] found = new byte[16384];
+            file.seek(offset);
+            file.readFully(found);
+            assertThat(found).containsOnly(0);
+        }
+    }
+
     /** The clock of a machine may be negative. */
     @Test
     void shouldAskForAThreadAtOnceWhateverTheClockShows() throws IOException {
@@ -214,6 +241,7 @@ class ThreadCallsTest {
                 assertThat(calls.startSync(0, rig.image.fd())).isFalse();
                 before++;
             }
+            assertThat(asked).as("no pause is longer than 128 ms").isEqualTo(before);
             assertThat(calls.inFlight()).isZero();
             assertThat(rig.loop.counters().submissions()).isZero();
             rig.loop.advance(128 * MILLIS);
