@@ -14,6 +14,7 @@ import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.DescriptorChain;
 import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.queue.GuestMemory;
+import dev.sluice.virtio.queue.GuestWrites;
 import dev.sluice.virtio.queue.IovecSlab;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -57,6 +58,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final DeviceRing ring;
     private final DescriptorChain chain;
     private final IovecSlab slab;
+    private final GuestWrites writes;
     /** All requests, by slot. */
     private @Nullable VirtioBlkRequest[] requests = new VirtioBlkRequest[0];
 
@@ -125,6 +127,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.device = device;
         this.ring = ring;
         this.calls = calls;
+        this.writes = memory.writes();
         this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
         this.chain = new DescriptorChain(memory, VirtioBlkDevice.MAX_SEGMENTS);
@@ -260,6 +263,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
 
     IoLoop loop() {
         return loop;
+    }
+
+    /** Where the requests report what was stored into guest memory for them. */
+    GuestWrites writes() {
+        return writes;
     }
 
     /** Sixteen bytes of our own, to gather in what a guest has split. */

@@ -386,7 +386,12 @@ public final class VirtioBlkRequest extends BlockRequest {
     @Override
     protected void answer(int result) {
         status = BlockStatus.ofResult(result).wireValue();
-        boolean dataWritten = result >= 0 && (op() == BlockOp.READ || op() == BlockOp.GET_ID);
+        boolean writesData = op() == BlockOp.READ || op() == BlockOp.GET_ID;
+        if (writesData) {
+            // Whatever the result: a part may have been stored before it failed.
+            queue.writes().dataWritten(iovecsAddress(), iovecCount());
+        }
+        boolean dataWritten = result >= 0 && writesData;
         // VIRTIO 1.3 §2.7.8: len is what was written to the chain, the status byte included.
         writtenBytes = (dataWritten ? (int) lengthBytes() : 0) + STATUS_BYTES;
         releaseIovecs();
@@ -413,6 +418,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         MemorySegment memory = statusMemory;
         if (memory != null) {
             memory.set(ValueLayout.JAVA_BYTE, statusOffset, status);
+            queue.writes().written(memory.address() + statusOffset, STATUS_BYTES);
             statusMemory = null;
         }
         return writtenBytes;

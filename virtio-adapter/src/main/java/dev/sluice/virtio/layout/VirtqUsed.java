@@ -49,28 +49,33 @@ public final class VirtqUsed {
         SharedMemory.u16Release(memory, base + IDX, idx);
     }
 
+    /** Where an element lies in the ring, or, at {@code queueSize}, {@code avail_event}. */
+    public static long elementOffset(int slot) {
+        return RING + (long) ELEMENT_SIZE * slot;
+    }
+
     /** Head index of an element: 32 bits on the wire, all of them returned. */
     public static int elementId(MemorySegment memory, long base, int slot) {
-        return SharedMemory.u32(memory, base + RING + (long) ELEMENT_SIZE * slot);
+        return SharedMemory.u32(memory, base + elementOffset(slot));
     }
 
     public static int elementLen(MemorySegment memory, long base, int slot) {
-        return SharedMemory.u32(memory, base + RING + (long) ELEMENT_SIZE * slot + 4);
+        return SharedMemory.u32(memory, base + elementOffset(slot) + 4);
     }
 
     public static void element(MemorySegment memory, long base, int slot, int headIndex, int writtenBytes) {
-        long element = base + RING + (long) ELEMENT_SIZE * slot;
+        long element = base + elementOffset(slot);
         SharedMemory.u32(memory, element, headIndex);
         SharedMemory.u32(memory, element + 4, writtenBytes);
     }
 
     /** The available index after which the device wants a kick. */
     public static int availEvent(MemorySegment memory, long base, int queueSize) {
-        return SharedMemory.u16(memory, base + RING + (long) ELEMENT_SIZE * queueSize);
+        return SharedMemory.u16(memory, base + elementOffset(queueSize));
     }
 
     public static void availEvent(MemorySegment memory, long base, int queueSize, int event) {
-        SharedMemory.u16(memory, base + RING + (long) ELEMENT_SIZE * queueSize, event);
+        SharedMemory.u16(memory, base + elementOffset(queueSize), event);
     }
 
     /**

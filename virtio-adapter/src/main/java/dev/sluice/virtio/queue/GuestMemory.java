@@ -16,13 +16,21 @@ public final class GuestMemory {
     public static final GuestMemory NONE = new GuestMemory(List.of());
 
     private final MemoryRegion[] regions;
+    private final GuestWrites writes;
+
+    /** Makes a map whose writes nobody wants to know of; as {@link #GuestMemory(List, GuestWrites)}. */
+    public GuestMemory(List<MemoryRegion> regions) {
+        this(regions, GuestWrites.UNRECORDED);
+    }
 
     /**
      * Makes a map.
      *
-     * @throws IllegalArgumentException where two regions overlap, in guest physical or in front-end addresses
+     * @param writes where all that is stored into this memory is reported; the same for each map that replaces another one
+     * @throws IllegalArgumentException if two regions overlap, in guest physical or in front-end addresses
      */
-    public GuestMemory(List<MemoryRegion> regions) {
+    public GuestMemory(List<MemoryRegion> regions, GuestWrites writes) {
+        this.writes = writes;
         this.regions = regions.toArray(MemoryRegion[]::new);
         for (int i = 0; i < this.regions.length; i++) {
             for (int j = 0; j < i; j++) {
@@ -36,6 +44,11 @@ public final class GuestMemory {
 
     public List<MemoryRegion> regions() {
         return List.of(regions);
+    }
+
+    /** Where whoever stores into this memory reports it. */
+    public GuestWrites writes() {
+        return writes;
     }
 
     /** The region that holds a guest physical address, or null. */

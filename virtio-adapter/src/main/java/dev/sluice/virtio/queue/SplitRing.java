@@ -25,6 +25,7 @@ final class SplitRing implements DeviceRing {
     private final MemorySegment used;
     private final SplitChains chains;
     private final InFlightChains inFlight;
+    private final GuestWrites writes;
 
     /** Without it the words behind the rings are not ours: the driver may keep data of its own there, or nothing at all. */
     private final boolean eventIdx;
@@ -44,7 +45,7 @@ final class SplitRing implements DeviceRing {
     /** The head of the chain that was fetched last, until it is taken. */
     private int fetched = NONE;
 
-    private SplitRing(int queueIndex, int size, boolean eventIdx, SplitChains chains, MemorySegment avail, MemorySegment used) {
+    private SplitRing(int queueIndex, int size, boolean eventIdx, SplitChains chains, MemorySegment avail, MemorySegment used, GuestWrites writes) {
         this.queueIndex = queueIndex;
         this.size = size;
         this.mask = size - 1;
@@ -53,6 +54,7 @@ final class SplitRing implements DeviceRing {
         this.inFlight = new InFlightChains(size);
         this.avail = avail;
         this.used = used;
+        this.writes = writes;
     }
 
     static SplitRing locate(GuestMemory memory, RingAddresses addresses, int queueIndex, int size, int lastAvail, long features) {
@@ -67,7 +69,8 @@ final class SplitRing implements DeviceRing {
                 eventIdx,
                 new SplitChains(descriptors, size, (features & VirtioFeatures.INDIRECT_DESC) != 0),
                 area(memory, "available ring", addresses.avail(), VirtqAvail.sizeBytes(size, eventIdx), VirtqAvail.ALIGNMENT),
-                area(memory, "used ring", addresses.used(), VirtqUsed.sizeBytes(size, eventIdx), VirtqUsed.ALIGNMENT));
+                area(memory, "used ring", addresses.used(), VirtqUsed.sizeBytes(size, eventIdx), VirtqUsed.ALIGNMENT),
+                memory.writes());
         ring.lastAvail = lastAvail & INDEX_MASK;
         ring.seenAvail = ring.lastAvail;
         return ring;
@@ -101,9 +104,9 @@ final class SplitRing implements DeviceRing {
         nextUsed = VirtqUsed.idxAcquire(used, 0);
         publishedUsed = nextUsed;
         // VIRTIO 1.3 §2.7.10.1: with EVENT_IDX the device sets flags to 0; without it 0 asks for kicks.
-        VirtqUsed.flags(used, 0, 0);
+        writeFlags(0);
         if (eventIdx) {
-            VirtqUsed.availEvent(used, 0, size, lastAvail);
+            writeAvailEvent(lastAvail);
         }
     }
 
@@ -163,7 +166,7 @@ final class SplitRing implements DeviceRing {
         if (eventIdx) {
             askForKickAt(lastAvail);
         } else if (kicksDisabled) {
-            VirtqUsed.flags(used, 0, 0);
+            writeFlags(0);
             kicksDisabled = false;
         }
         // Pairs with the driver's fence between its store of avail idx and its load of avail_event or flags (VIRTIO 1.3 §2.7.13.4.1):
@@ -174,7 +177,7 @@ final class SplitRing implements DeviceRing {
 
     private void askForKickAt(int index) {
         availEvent = index & INDEX_MASK;
-        VirtqUsed.availEvent(used, 0, size, availEvent);
+        writeAvailEvent(availEvent);
     }
 
     @Override
@@ -185,9 +188,19 @@ final class SplitRing implements DeviceRing {
                 askForKickAt(lastAvail - 1);
             }
         } else if (!kicksDisabled) {
-            VirtqUsed.flags(used, 0, VirtqUsed.F_NO_NOTIFY);
+            writeFlags(VirtqUsed.F_NO_NOTIFY);
             kicksDisabled = true;
         }
+    }
+
+    private void writeFlags(int flags) {
+        VirtqUsed.flags(used, 0, flags);
+        writes.written(used.address() + VirtqUsed.FLAGS, Short.BYTES);
+    }
+
+    private void writeAvailEvent(int index) {
+        VirtqUsed.availEvent(used, 0, size, index);
+        writes.written(used.address() + VirtqUsed.elementOffset(size), Short.BYTES);
     }
 
     // ---- chains that are used
@@ -195,7 +208,9 @@ final class SplitRing implements DeviceRing {
     /** Writes a used element behind those already written. */
     @Override
     public void complete(int head, int writtenBytes) {
-        VirtqUsed.element(used, 0, nextUsed & mask, head, writtenBytes);
+        int slot = nextUsed & mask;
+        VirtqUsed.element(used, 0, slot, head, writtenBytes);
+        writes.written(used.address() + VirtqUsed.elementOffset(slot), VirtqUsed.ELEMENT_SIZE);
         nextUsed = (nextUsed + 1) & INDEX_MASK;
         inFlight.completed(head);
     }
@@ -206,6 +221,7 @@ final class SplitRing implements DeviceRing {
         int now = nextUsed;
         // Release: pairs with the driver's acquire of used idx; data, status bytes and elements come before it.
         VirtqUsed.idxRelease(used, 0, now);
+        writes.written(used.address() + VirtqUsed.IDX, Short.BYTES);
         publishedUsed = now;
         inFlight.published();
         // Pairs with the driver's fence between its store of used_event or flags and its load of used idx (VIRTIO 1.3 §2.7.14).

@@ -22,6 +22,7 @@ import dev.sluice.virtio.layout.VirtqDesc;
 import dev.sluice.virtio.layout.VirtqUsed;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.GuestMemory;
+import dev.sluice.virtio.queue.GuestWrites;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
 import dev.sluice.virtio.queue.SimulatedAio;
@@ -103,6 +104,8 @@ final class QueueUnderTest implements AutoCloseable {
         int index;
         int size = SIZE;
         int largeRequests = LARGE_REQUESTS;
+        /** Who hears of what is stored into guest memory. */
+        GuestWrites writes = GuestWrites.UNRECORDED;
         /** Whether a pipeline serves the queue; else the test polls it, having enabled it. */
         boolean connected = true;
         /** Around the loop, for the queue alone. */
@@ -156,7 +159,7 @@ final class QueueUnderTest implements AutoCloseable {
         seenUsed = avail;
         VirtqAvail.idxRelease(low, AVAIL, avail);
         VirtqUsed.idxRelease(low, USED, avail);
-        memory = new GuestMemory(List.of(new MemoryRegion(BORDER, USER + 0x1000_0000L, high), new MemoryRegion(GUEST, USER, low)));
+        memory = new GuestMemory(List.of(new MemoryRegion(BORDER, USER + 0x1000_0000L, high), new MemoryRegion(GUEST, USER, low)), setup.writes);
         DeviceRing ring = DeviceRing.locate(
                 memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), setup.index, size, avail, device.accepted());
         queue = new VirtioBlkQueue(setup.queueLoop.apply(loop), setup.index, device, ring, memory, calls, events, setup.shortcuts, setup.largeRequests);
