@@ -6,6 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import org.jspecify.annotations.Nullable;
+import reactor.util.context.Context;
+import reactor.util.context.ContextView;
 
 /**
  * One call of a program: its arguments and its state.
@@ -126,6 +128,11 @@ abstract class DeviceIo {
     /** Whether any of its memory overlaps {@code memory}. */
     boolean uses(MemorySegment memory) {
         return false;
+    }
+
+    /** The Reactor context of whoever waits for it; stages see it. */
+    ContextView context() {
+        return Context.empty();
     }
 
     /** Whether a WRITE_ZEROES may deallocate the range. */

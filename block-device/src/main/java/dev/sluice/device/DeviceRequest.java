@@ -3,6 +3,7 @@ package dev.sluice.device;
 import dev.sluice.pipeline.BlockRequest;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import reactor.util.context.ContextView;
 
 /** A request of a {@link DeviceQueue}: pooled, with its share of the queue's iovecs. The contracts of {@link BlockRequest} apply. */
 final class DeviceRequest extends BlockRequest {
@@ -23,6 +24,11 @@ final class DeviceRequest extends BlockRequest {
         parsed(taken.op(), taken.offsetBytes() / SECTOR_BYTES, taken.lengthBytes(), count == 0 ? 0 : iovecs, count);
         durable(writeThrough && taken.op().modifies());
         mayUnmap(taken.mayUnmap());
+    }
+
+    @Override
+    protected ContextView context() {
+        return Objects.requireNonNull(io, "a request without a call").context();
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.reactivestreams.Subscription;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Operators;
+import reactor.util.context.ContextView;
 
 /**
  * A range as pooled buffers, in order, with a bounded read-ahead. Cold: each subscription reads it again.
@@ -64,6 +65,11 @@ final class RangeRead extends Flux<BlockBuffer> {
             super(BlockOp.READ, offsetBytes, lengthBytes);
             this.reading = reading;
             this.buffer = buffer;
+        }
+
+        @Override
+        ContextView context() {
+            return reading.actual.currentContext();
         }
 
         boolean arrived() {

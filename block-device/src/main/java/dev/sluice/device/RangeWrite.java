@@ -15,6 +15,7 @@ import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Operators;
 import reactor.util.context.Context;
+import reactor.util.context.ContextView;
 
 /**
  * Consecutive buffers written with bounded concurrency. Cold: each subscription subscribes to the source.
@@ -58,6 +59,11 @@ final class RangeWrite extends Mono<Long> {
             super(BlockOp.WRITE, offsetBytes, 0);
             this.writing = writing;
             this.buffer = buffer;
+        }
+
+        @Override
+        ContextView context() {
+            return writing.currentContext();
         }
 
         @Override

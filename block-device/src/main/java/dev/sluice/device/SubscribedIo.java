@@ -4,6 +4,7 @@ import dev.sluice.pipeline.BlockOp;
 import org.reactivestreams.Subscription;
 import reactor.core.CoreSubscriber;
 import reactor.core.publisher.Operators;
+import reactor.util.context.ContextView;
 
 /**
  * A call with a subscriber of its own: the first demand starts it, its completion signals the value.
@@ -29,6 +30,11 @@ abstract class SubscribedIo<T> extends DeviceIo implements Subscription {
      * @throws BlockIoException for operations that this device does not support
      */
     abstract void prepare() throws BlockIoException;
+
+    @Override
+    final ContextView context() {
+        return actual.currentContext();
+    }
 
     /** Signals success to the subscriber. */
     abstract void succeeded();
