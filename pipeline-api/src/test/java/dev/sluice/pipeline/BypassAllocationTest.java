@@ -87,6 +87,14 @@ class BypassAllocationTest {
         assertThat(bytesPerRequest("a stage that is not interested", builder -> builder.stage(writesOnly).stage(writesOnly))).isLessThan(1);
     }
 
+    /** The budget that {@link BlockStage} states. */
+    @Test
+    void shouldStayWithinTheBudgetOfAStageWithABufferAndASubRequest() {
+        assertThat(bytesPerRequest("a stage that passes on", builder -> builder.stage((request, chain) -> chain.proceed(request)))).isLessThan(450);
+        assertThat(bytesPerRequest("a sub-request with a buffer", builder ->
+                builder.stage((request, chain) -> chain.useBuffer(512, buffer -> chain.proceed(request, buffer))))).isLessThan(650);
+    }
+
     @Test
     void shouldAllocateNothingPerRequestInPlainOperators() {
         assertThat(bytesPerRequest("filter and map", builder -> builder.operator(flux -> flux.filter(request -> request.lengthBytes() > 0).map(request -> request))))
