@@ -2,6 +2,7 @@ package dev.sluice.aio.linuxaio;
 
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.sink.RawSink;
 import dev.sluice.aio.sink.ThreadCalls;
@@ -25,9 +26,6 @@ import dev.sluice.pipeline.IoLoop;
  * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure:</b> as {@link RawSink} says. <b>Allocation:</b> none per request, but for those on other threads.
  */
 final class LinuxAioSink extends RawSink implements AioContext.Ends {
-    private static final long FIRST_PAUSE_NANOS = 1_000_000;
-    private static final int MOST_DOUBLINGS = 7;
-
     private final TickLoop loop;
     private final RawImage image;
     private final AioContext context;
@@ -40,8 +38,8 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
     /** The kernel takes no more until something has changed. */
     private boolean full;
     private boolean pausing;
-    private int pauses;
-    private int failedReaps;
+    private final Backoff submitBackoff = new Backoff();
+    private final Backoff reapBackoff = new Backoff();
 
     private LinuxAioSink(LinuxAioBackend backend, TickLoop loop, AioContext context, Fd completions, CompletionSeam seam, Runnable onClosed) {
         super(loop, backend.rawImage(), backend.capacity(), seam, onClosed);
@@ -140,13 +138,13 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         loop.entered(Math.abs(entered));
         full = entered < 0;
         if (!full) {
-            pauses = 0;
+            submitBackoff.reset();
             return;
         }
         refusedForNow();
         if (context.inKernel() == 0 && !pausing) {
             pausing = true;
-            loop.schedule(this::pauseOver, FIRST_PAUSE_NANOS << Math.min(pauses++, MOST_DOUBLINGS));
+            loop.schedule(this::pauseOver, submitBackoff.nextPauseNanos());
         }
     }
 
@@ -183,10 +181,10 @@ final class LinuxAioSink extends RawSink implements AioContext.Ends {
         }
         if (reaped < 0) {
             loop.failed("io_getevents", new ErrnoException("io_getevents", "of " + image, reaped, "tried again"));
-            loop.schedule(this::reap, FIRST_PAUSE_NANOS << Math.min(failedReaps++, MOST_DOUBLINGS));
+            loop.schedule(this::reap, reapBackoff.nextPauseNanos());
             return;
         }
-        failedReaps = 0;
+        reapBackoff.reset();
         loop.completionsSeen(reaped);
         if (reaped > 0 && full) {
             full = false;

@@ -5,14 +5,11 @@ import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
@@ -35,14 +32,11 @@ import reactor.core.scheduler.Schedulers;
  * before. <b>Failure:</b> once started nothing ends the loop but {@link #close}. <b>Allocation:</b> none of its own per tick in steady state.
  */
 public abstract class TickLoop implements IoLoop {
-    private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
     private static final int MAX_TASKS_PER_TICK = 4096;
     private static final long ENTER_FAILED_PAUSE_NANOS = 1_000_000;
     private static final int MOST_DOUBLINGS = 7;
     /** How long a kick may go unheard while the loop is busy with what needs no system call. */
     private static final long LONGEST_STAY_NANOS = 100_000;
-    /** How long a closing loop waits for its requests in the kernel. A disk that hangs for longer doesn't keep the process. */
-    private static final long CLOSE_LIMIT_NANOS = 10_000_000_000L;
 
     private final String name;
     private final LongSupplier clock;
@@ -61,17 +55,11 @@ public abstract class TickLoop implements IoLoop {
     private final LoopWait wait;
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
-    /** Closers need not wait any longer. */
-    private final CountDownLatch closersReleased = new CountDownLatch(1);
+    private final LoopClosing closing;
 
     private long tickNanos;
     private long enteredNanos;
-    private int expectedTasks;
     private int failedEnters;
-    private boolean closing;
-    private long closeLimitNanos;
-    /** The loop outlives {@link #close}, as other threads have not brought what is expected of them. */
-    private volatile boolean lingering;
 
     /**
      * A loop that has not started.
@@ -100,6 +88,7 @@ public abstract class TickLoop implements IoLoop {
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
         this.thread = thread.apply(this);
+        this.closing = new LoopClosing(name, this.thread, clock);
         this.counts = new LoopCounts(this.thread.threadId());
     }
 
@@ -188,7 +177,7 @@ public abstract class TickLoop implements IoLoop {
 
     @Override
     public final void expectTasks(int more) {
-        expectedTasks += more;
+        closing.expectTasks(more);
     }
 
     @Override
@@ -222,24 +211,7 @@ public abstract class TickLoop implements IoLoop {
             // Still wait below: another closer may be ahead of the thread's end.
         }
         if (!inLoop()) {
-            joinThread();
-        }
-    }
-
-    private void joinThread() {
-        boolean interrupted = false;
-        while (thread.isAlive() && !lingering) {
-            try {
-                closersReleased.await();
-                if (!lingering) {
-                    thread.join();
-                }
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+            closing.await();
         }
     }
 
@@ -251,7 +223,7 @@ public abstract class TickLoop implements IoLoop {
         } catch (Throwable refused) {
             mailbox.close();
             started.completeExceptionally(refused);
-            closersReleased.countDown();
+            closing.ended();
             return;
         }
         counts.begun(clock.getAsLong());
@@ -320,7 +292,7 @@ public abstract class TickLoop implements IoLoop {
     }
 
     private boolean mayStay() {
-        if (closing || submissionsWait() || handles.anyAwaitsKernel()) {
+        if (closing.begun() || submissionsWait() || handles.anyAwaitsKernel()) {
             return false;
         }
         return turns.isEmpty() ? busyPolls && spin() : clock.getAsLong() - enteredNanos < LONGEST_STAY_NANOS;
@@ -346,40 +318,14 @@ public abstract class TickLoop implements IoLoop {
     // ---- ending
 
     private void beginClose() {
-        if (closing) {
-            return;
+        if (closing.begin()) {
+            schedule(() -> {}, LoopClosing.LIMIT_NANOS);
+            handles.loopEnding(this);
         }
-        closing = true;
-        closeLimitNanos = clock.getAsLong() + CLOSE_LIMIT_NANOS;
-        schedule(() -> {}, CLOSE_LIMIT_NANOS);
-        handles.loopEnding(this);
     }
 
     private boolean mayEnd() {
-        if (!closing) {
-            return false;
-        }
-        if (expectedTasks == 0 && !handles.anyBusy()) {
-            return true;
-        }
-        if (clock.getAsLong() - closeLimitNanos < 0) {
-            return false;
-        }
-        if (expectedTasks > 0) {
-            linger();
-            return false;
-        }
-        LOG.error("{}: requests did not come back from the kernel in {} s; ending without them", name, CLOSE_LIMIT_NANOS / 1_000_000_000L);
-        return true;
-    }
-
-    /** Another thread works on the memory of a request: only the loop can complete it, once that thread has finished. */
-    private void linger() {
-        if (!lingering) {
-            lingering = true;
-            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", name, expectedTasks, CLOSE_LIMIT_NANOS / 1_000_000_000L);
-            closersReleased.countDown();
-        }
+        return closing.begun() && closing.mayEnd(handles);
     }
 
     private void end() {
@@ -388,14 +334,14 @@ public abstract class TickLoop implements IoLoop {
         hooks.runAll(this);
         runGuarded("closing the loop", this::closeKernel);
         counts.tickEnded();
-        closersReleased.countDown();
+        closing.ended();
     }
 
     // ---- for handles on this loop
 
     /** Takes a sink or watch on. */
     public final void add(LoopHandle handle) {
-        if (closing) {
+        if (closing.begun()) {
             throw new IllegalStateException(name + " is closing");
         }
         handles.add(handle);

@@ -1,5 +1,6 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.retry.RetryBackoff;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
@@ -7,7 +8,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
@@ -19,14 +19,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class NioOperation implements Runnable {
     private static final int ZERO_BYTES = 256 * 1024;
-    private static final int TRIES_AT_ONCE = 4;
-    private static final long FIRST_PAUSE_NANOS = 1_000_000;
-    private static final int MOST_DOUBLINGS = 7;
-    private static final long REFUSAL_LIMIT_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     private final NioSink sink;
     private final NioImage image;
     private final CallSeam seam;
+    private final RetryBackoff retries = new RetryBackoff();
     private @Nullable BlockRequest request;
     private boolean decided;
     private int result;
@@ -159,21 +156,20 @@ final class NioOperation implements Runnable {
     /** Makes a call until it is not refused any more, a few times at once, then with pauses, for half a minute. */
     private int call(CallSeam.Call call, @Nullable FileChannel channel, ByteBuffer memory, long offset) {
         int start = memory.position();
-        long began = 0;
-        for (int tries = 0; ; tries++) {
+        retries.clear();
+        while (true) {
             ByteBuffer from = memory.position(start);
             int outcome = channel == null ? image.syncs().run(() -> image.writeback().synced(seam.result(call, syncOnce()))) : seam.result(call, callOnce(call, channel, from, offset));
             if (outcome != -Errno.EAGAIN && outcome != -Errno.EINTR) {
                 return outcome;
             }
             sink.retried();
-            if (tries == 0) {
-                began = System.nanoTime();
-            } else if (System.nanoTime() - began > REFUSAL_LIMIT_NANOS) {
+            long pauseNanos = retries.next(System.nanoTime());
+            if (pauseNanos == RetryBackoff.NEVER) {
                 return -Errno.EIO;
             }
-            if (tries >= TRIES_AT_ONCE) {
-                LockSupport.parkNanos(FIRST_PAUSE_NANOS << Math.min(tries - TRIES_AT_ONCE, MOST_DOUBLINGS));
+            if (pauseNanos != RetryBackoff.AT_ONCE) {
+                LockSupport.parkNanos(pauseNanos);
             }
         }
     }

@@ -1,5 +1,6 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
@@ -23,8 +24,6 @@ import org.slf4j.LoggerFactory;
  */
 final class NioSink implements BlockSink {
     private static final Logger LOG = LoggerFactory.getLogger(NioSink.class);
-    private static final long FIRST_PAUSE_NANOS = 1_000_000;
-    private static final int MOST_DOUBLINGS = 7;
 
     private final IoLoop loop;
     private final CallThreads threads;
@@ -39,7 +38,7 @@ final class NioSink implements BlockSink {
     private volatile long batches;
     private volatile long operations;
     private int freeCount;
-    private int refusals;
+    private final Backoff backoff = new Backoff();
     private boolean flushScheduled;
     private final IoLoop.Watch loopCloses;
     private boolean closing;
@@ -99,7 +98,7 @@ final class NioSink implements BlockSink {
             return true;
         }
         if (handedOver(next)) {
-            refusals = 0;
+            backoff.reset();
         } else if (closing) {
             next.run();
         } else {
@@ -127,7 +126,7 @@ final class NioSink implements BlockSink {
                         flushScheduled = false;
                         flush();
                     },
-                    FIRST_PAUSE_NANOS << Math.min(refusals++, MOST_DOUBLINGS));
+                    backoff.nextPauseNanos());
         }
     }
 
@@ -160,10 +159,10 @@ final class NioSink implements BlockSink {
     void finished(NioOperation operation) {
         while (!noted(operation)) {
             // The heap is full: nobody else knows the result.
-            LockSupport.parkNanos(FIRST_PAUSE_NANOS);
+            LockSupport.parkNanos(Backoff.FIRST_PAUSE_NANOS);
         }
         while (!announced(operation)) {
-            LockSupport.parkNanos(FIRST_PAUSE_NANOS);
+            LockSupport.parkNanos(Backoff.FIRST_PAUSE_NANOS);
         }
     }
 

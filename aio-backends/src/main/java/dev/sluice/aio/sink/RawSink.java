@@ -1,8 +1,9 @@
 package dev.sluice.aio.sink;
 
-import dev.sluice.aio.loop.LoopHandle;
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.aio.retry.Backoff;
+import dev.sluice.aio.retry.RetryBackoff;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
@@ -31,17 +32,9 @@ import org.slf4j.LoggerFactory;
  * <b>Failure:</b> negative errnos of requests; a completion listener that throws harms nobody else's completion. <b>Allocation:</b> none per
  * request.
  */
-public abstract class RawSink extends LoopHandle implements BlockSink {
+public abstract class RawSink extends KernelCalls implements BlockSink {
     private static final Logger LOG = LoggerFactory.getLogger(RawSink.class);
-    private static final long REFUSED_PAUSE_NANOS = 1_000_000;
-    private static final int MOST_DOUBLINGS = 7;
     private static final int MIN_BOUNCE_ALIGNMENT = 4096;
-
-    /** What a tick copies at most from or to an image in memory, give or take a call, before those requests are answered: some 30 us. */
-    private static final long MEMORY_BYTES_PER_TICK = 128 << 10;
-
-    /** What one call copies at most from or to an image in memory: some 200 us, then others have their turn. */
-    private static final long MEMORY_BYTES_PER_CALL = 1 << 20;
 
     final BouncePool bounceBuffers;
     final SinkCounts counts = new SinkCounts();
@@ -71,11 +64,10 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private final int[] collectedResults;
     private int collectedCount;
 
-    /** Slots that have ended without the kernel, answered in the next tick. */
-    private final SlotFifo ended;
-    private final int[] endedResults;
+    /** Requests that have ended without the kernel and complete in the next tick. */
+    private final EndedSlots ended;
 
-    private final IoLoop.Turn answerEnded = this::answerEnded;
+    private final IoLoop.Turn completeEnded = this::completeEnded;
     private final IoLoop.TickEndHook flushAtTickEnd = this::flushAtTickEnd;
     private final IoLoop.Turn drainCalls = this::drainCalls;
     private final IoLoop.Turn flushRest = this::flushRest;
@@ -83,8 +75,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private long memoryBytesLeft;
     private boolean flushAsked;
     private boolean flushScheduled;
-    /** In a row; each doubles the pause before the next try. */
-    private int refusedFlushes;
+    private final Backoff flushBackoff = new Backoff();
 
     private boolean warnedOfDirect;
     private boolean closing;
@@ -114,39 +105,11 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         this.freeCount = capacity;
         this.batch = new SlotFifo(capacity);
         this.bufferless = new SlotFifo(capacity);
-        this.ended = new SlotFifo(capacity);
-        this.endedResults = new int[capacity];
+        this.ended = new EndedSlots(capacity);
         this.collectedSlots = new int[capacity];
         this.collectedResults = new int[capacity];
         this.syncFd = image.takeSyncFd();
     }
-
-    // ---- what a kind of sink does
-
-    /**
-     * Starts READV or WRITEV for a slot, whose result is {@link #collect}ed later.
-     *
-     * @return false where no more is taken for now; it is tried again after a moment
-     */
-    protected abstract boolean startVector(int slot, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags);
-
-    /** As {@link #startVector}, of one buffer. */
-    protected abstract boolean startBuffer(int slot, boolean reads, int fd, long address, int bytes, long offset, int rwFlags);
-
-    /** As {@link #startVector}: fallocate(2). */
-    protected abstract boolean startFallocate(int slot, int fd, int mode, long offset, long bytes);
-
-    /** As {@link #startVector}: fdatasync(2) of {@link #syncFd}. */
-    protected abstract boolean startSync(int slot, int fd);
-
-    /** All calls of a {@link #flush} have been started. */
-    protected abstract void endBatch();
-
-    /** How many calls were started and have not ended. */
-    protected abstract int inKernel();
-
-    /** Frees what the kind of sink holds; once, with nothing in flight. */
-    protected abstract void release();
 
     // ---- BlockSink
 
@@ -178,7 +141,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     }
 
     private void startBatch() {
-        memoryBytesLeft = MEMORY_BYTES_PER_TICK;
+        memoryBytesLeft = MemoryTransfers.BYTES_PER_TICK;
         while (!batch.isEmpty()) {
             if (memoryBytesLeft <= 0) {
                 loop.requestTurn(flushRest);
@@ -192,7 +155,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
                 return;
             }
             batch.poll();
-            refusedFlushes = 0;
+            flushBackoff.reset();
             if (outcome == SinkOperation.GOES_ON) {
                 started++;
             } else if (outcome == SinkOperation.NEEDS_BUFFER) {
@@ -213,7 +176,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
                         flushScheduled = false;
                         flush();
                     },
-                    REFUSED_PAUSE_NANOS << Math.min(refusedFlushes++, MOST_DOUBLINGS));
+                    flushBackoff.nextPauseNanos());
         }
     }
 
@@ -272,7 +235,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
             return startBuffer(operation, reads, fd, Iovec.base(iovecs, 0), bytes, offset, rwFlags);
         }
         if (inMemory) {
-            called(operation.slot, moveVector(reads, fd, iovecs, iovecCount, offset));
+            called(operation.slot, MemoryTransfers.moveVector(reads, fd, iovecs, iovecCount, offset));
             return true;
         }
         return startVector(operation.slot, reads, fd, iovecs, iovecCount, offset, rwFlags);
@@ -280,31 +243,10 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
 
     boolean startBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
         if (inMemory) {
-            called(operation.slot, moveBuffer(reads, fd, address, bytes, offset));
+            called(operation.slot, MemoryTransfers.moveBuffer(reads, fd, address, bytes, offset));
             return true;
         }
         return startBuffer(operation.slot, reads, fd, address, bytes, offset, rwFlags);
-    }
-
-    private static long moveVector(boolean reads, int fd, long iovecs, int iovecCount, long offset) {
-        int whole = 0;
-        long bytes = 0;
-        while (whole < iovecCount && bytes + Iovec.length(iovecs, whole) <= MEMORY_BYTES_PER_CALL) {
-            bytes += Iovec.length(iovecs, whole++);
-        }
-        if (whole == 0) {
-            return moveBuffer(reads, fd, Iovec.base(iovecs, 0), MEMORY_BYTES_PER_CALL, offset);
-        }
-        return reads ? LinuxFile.preadv2(fd, iovecs, whole, offset, 0) : LinuxFile.pwritev2(fd, iovecs, whole, offset, 0);
-    }
-
-    /**
-     * Moves at most {@link #MEMORY_BYTES_PER_CALL}: less than was asked for is a short transfer, which goes on in the next tick, so that no request
-     * holds the loop for longer than any other. RWF_DSYNC means nothing in memory.
-     */
-    private static long moveBuffer(boolean reads, int fd, long address, long bytes, long offset) {
-        long moved = Math.min(bytes, MEMORY_BYTES_PER_CALL);
-        return reads ? LinuxFile.pread(fd, address, moved, offset) : LinuxFile.pwrite(fd, address, moved, offset);
     }
 
     private void called(int slot, long result) {
@@ -364,7 +306,7 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     private void reaped(int slot, int kernelResult) {
         SinkOperation operation = operations[slot];
         int result = seam.result(operation.call(), kernelResult);
-        if (Refusals.isRefusal(result)) {
+        if (RetryBackoff.isRefusal(result)) {
             if (result == -Errno.ECANCELED) {
                 cancelled(slot);
             }
@@ -379,12 +321,6 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
         }
     }
 
-    /**
-     * The kernel has ended a call of this slot unmade though nobody had asked for that (ECANCELED): io_uring could start no worker thread for it. It is tried
-     * again; a kind of sink that knows another way takes it then.
-     */
-    protected void cancelled(int slot) {}
-
     /** The open file whose syncs are this sink's alone. */
     protected final int syncFd() {
         return syncFd.number();
@@ -397,10 +333,10 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
 
     private void tryAgain(SinkOperation operation) {
         counts.retried();
-        long pauseNanos = operation.refusals.next(loop.tickNanos());
-        if (pauseNanos == Refusals.AT_ONCE) {
+        long pauseNanos = operation.retries.next(loop.tickNanos());
+        if (pauseNanos == RetryBackoff.AT_ONCE) {
             continueInThisTick(operation.slot);
-        } else if (pauseNanos == Refusals.NEVER) {
+        } else if (pauseNanos == RetryBackoff.NEVER) {
             finish(operation.slot, -Errno.EIO);
         } else {
             loop.schedule(() -> continueInThisTick(operation.slot), pauseNanos);
@@ -426,16 +362,15 @@ public abstract class RawSink extends LoopHandle implements BlockSink {
     }
 
     private void endLater(int slot, int result) {
-        endedResults[slot] = result;
-        ended.add(slot);
-        loop.requestTurn(answerEnded);
+        ended.add(slot, result);
+        loop.requestTurn(completeEnded);
     }
 
-    /** Answers what has ended so far; what the answers bring with them waits for the next tick. */
-    private boolean answerEnded() {
+    /** Completes what has ended so far; what the completions bring with them waits for the next tick. */
+    private boolean completeEnded() {
         for (int left = ended.size(); left > 0; left--) {
             int slot = ended.poll();
-            finish(slot, endedResults[slot]);
+            finish(slot, ended.result(slot));
         }
         closeIfIdle();
         return false;

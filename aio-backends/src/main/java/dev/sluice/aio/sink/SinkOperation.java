@@ -2,6 +2,7 @@ package dev.sluice.aio.sink;
 
 import dev.sluice.aio.raw.DirectAlignment;
 import dev.sluice.aio.raw.RawImage;
+import dev.sluice.aio.retry.RetryBackoff;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BlockOp;
@@ -48,7 +49,7 @@ final class SinkOperation {
     }
 
     final int slot;
-    final Refusals refusals = new Refusals();
+    final RetryBackoff retries = new RetryBackoff();
 
     private final RawSink sink;
     private final RawImage image;
@@ -95,7 +96,7 @@ final class SinkOperation {
         directRefused = false;
         syncsItself = false;
         syncLeft = false;
-        refusals.clear();
+        retries.clear();
         BlockOp op = taken.op();
         if (op.modifies() && image.geometry().readOnly()) {
             return -Errno.EROFS;
@@ -291,7 +292,7 @@ final class SinkOperation {
         if (result == 0) {
             return reads ? endOfFile() : -Errno.ENOSPC;
         }
-        refusals.clear();
+        retries.clear();
         if (step == Step.BOUNCE && reads) {
             try {
                 cursor.copyFrom(bounceAddress, result);
@@ -350,7 +351,7 @@ final class SinkOperation {
         if (result == 0) {
             return -Errno.ENOSPC;
         }
-        refusals.clear();
+        retries.clear();
         doneBytes += result;
         if (!stillReached()) {
             return -Errno.EIO;

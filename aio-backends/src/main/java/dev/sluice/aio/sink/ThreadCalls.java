@@ -1,6 +1,7 @@
 package dev.sluice.aio.sink;
 
 import dev.sluice.aio.loop.TickLoop;
+import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
@@ -17,14 +18,11 @@ import java.util.function.IntSupplier;
  * <p><b>Threading:</b> the loop's thread. <b>Failure:</b> a start returns false if no thread can be had for now. <b>Allocation:</b> a task and its call.
  */
 public final class ThreadCalls {
-    private static final long FIRST_PAUSE_NANOS = 1_000_000;
-    private static final int MOST_DOUBLINGS = 7;
-
     private final RawSink sink;
     private final TickLoop loop;
     private final CallThreads threads;
     private int onThreads;
-    private int refusals;
+    private final Backoff backoff = new Backoff();
     private long askAgainNanos;
 
     public ThreadCalls(RawSink sink, TickLoop loop, CallThreads threads) {
@@ -78,14 +76,14 @@ public final class ThreadCalls {
     }
 
     private boolean startOnThread(int slot, IntSupplier call) {
-        if (refusals > 0 && loop.tickNanos() - askAgainNanos < 0) {
+        if (backoff.failing() && loop.tickNanos() - askAgainNanos < 0) {
             return false;
         }
         if (!handedOver(new Call(slot, call))) {
-            askAgainNanos = loop.tickNanos() + (FIRST_PAUSE_NANOS << Math.min(refusals++, MOST_DOUBLINGS));
+            askAgainNanos = loop.tickNanos() + backoff.nextPauseNanos();
             return false;
         }
-        refusals = 0;
+        backoff.reset();
         onThreads++;
         return true;
     }
@@ -147,7 +145,7 @@ public final class ThreadCalls {
                     // The loop has given up waiting for it, loudly.
                     return;
                 } catch (OutOfMemoryError noNodeForIt) {
-                    LockSupport.parkNanos(FIRST_PAUSE_NANOS);
+                    LockSupport.parkNanos(Backoff.FIRST_PAUSE_NANOS);
                 }
             }
         }

@@ -3,7 +3,7 @@
  * kernel interface; a kind of sink starts calls and hands in their results.
  *
  * <p>Reading order: {@link dev.sluice.aio.sink.RawSink} (slots and batches), {@code SinkOperation} (one
- * request's way through the kernel), {@code IovecCursor}, {@code BouncePool}, {@code Refusals}.
+ * request's way through the kernel), {@code IovecCursor}, {@code BouncePool}, {@link dev.sluice.aio.retry.RetryBackoff}.
  */
 @NullMarked
 package dev.sluice.aio.sink;
