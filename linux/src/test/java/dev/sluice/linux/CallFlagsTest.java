@@ -83,4 +83,13 @@ class CallFlagsTest {
             assertThat(duplicate.number()).as("not one of the standard streams").isGreaterThan(2);
         }
     }
+
+    /** Its name begins alike. A loop would wait on what a peer has put into it. */
+    @Test
+    void shouldNotTreatAnEpollInstanceAsAnEventfd() throws IOException {
+        try (Epoll epoll = Epoll.create(1)) {
+            assertThat(LinuxFile.descriptorName(epoll.number())).isEqualTo("anon_inode:[eventpoll]");
+            assertThat(EventFd.isEventFd(epoll.number())).isFalse();
+        }
+    }
 }

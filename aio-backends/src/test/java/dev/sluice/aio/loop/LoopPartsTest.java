@@ -282,6 +282,21 @@ class LoopPartsTest {
 
     // ---- timers
 
+    /** Seconds, which in nanoseconds are more than 31 bits, and hours. */
+    @Test
+    void shouldRunTimersByTimeHoweverFarApart() {
+        Timers timers = new Timers();
+        long now = Long.MAX_VALUE - 5_000_000_000L;
+        for (long seconds : new long[] {3, 0, 100_000, 5, 2, 4, 10}) {
+            timers.add(() -> order.add(seconds + " s"), now + seconds * 1_000_000_000L);
+        }
+        timers.runDue(loop, now + 4_000_000_000L);
+        assertThat(order).containsExactly("0 s", "2 s", "3 s", "4 s");
+        timers.runDue(loop, now + 100_000_000_000_000L);
+        assertThat(order).containsExactly("0 s", "2 s", "3 s", "4 s", "5 s", "10 s", "100000 s");
+        order.clear();
+    }
+
     @Test
     void shouldRunTimersByTimeThenByTheOrderOfAsking() {
         Timers timers = new Timers();

@@ -127,6 +127,19 @@ class PollWindowTest {
         assertThat(idle(window, 15_000, true)).as("all of the wait was spent spinning").isEqualTo(15_000);
     }
 
+    /** However long a disk has been slow, it takes sixteen quick requests and no more. */
+    @Test
+    void shouldSpinForADiskThatHasBecomeQuick() {
+        PollWindow window = new PollWindow(MAX);
+        for (int i = 0; i < 1000; i++) {
+            idle(window, MAX * 3, true);
+        }
+        for (int i = 0; i < 16; i++) {
+            idle(window, 15_000, true);
+        }
+        assertThat(idle(window, 15_000, true)).as("all of the wait was spent spinning").isEqualTo(15_000);
+    }
+
     @Test
     void shouldStartTheClockAnewAfterWork() {
         PollWindow window = spinning(2_000);

@@ -31,11 +31,13 @@ final class LargeMemoryTest extends BareQueue {
     private static final long GIB = 1L << 30;
     private static final long REGION_BYTES = 9 * GIB;
     private static final long REGION = 1L << 40;
+    private static final long USER = 0x6000_0000_0000L;
     private static final int OUT = 1;
     private static final int DISCARD = 11;
 
     private final Mapping mapping;
     private final MemorySegment memory;
+    private GuestMemory map = GuestMemory.NONE;
 
     LargeMemoryTest() throws IOException {
         int flags = Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_NORESERVE;
@@ -46,8 +48,9 @@ final class LargeMemoryTest extends BareQueue {
     @BeforeEach
     void addRegion() {
         List<MemoryRegion> regions = new ArrayList<>(guest.memory.regions());
-        regions.add(new MemoryRegion(REGION, 0x6000_0000_0000L, memory));
-        queue.memory(new GuestMemory(regions));
+        regions.add(new MemoryRegion(REGION, USER, memory));
+        map = new GuestMemory(regions);
+        queue.memory(map);
     }
 
     @AfterEach
@@ -82,6 +85,7 @@ final class LargeMemoryTest extends BareQueue {
     @ParameterizedTest
     @ValueSource(longs = {0, GIB, 2 * GIB, 3 * GIB + 0x4000, 4 * GIB, 5 * GIB + 0x4000, 8 * GIB, REGION_BYTES - 0x4000})
     void shouldReachWhatLiesFarIntoARegion(long at) {
+        assertThat(map.ring(USER + at, 0x4000)).isNotNull().satisfies(ring -> assertThat(ring.address()).isEqualTo(mapping.address() + at));
         for (boolean indirect : new boolean[] {false, true}) {
             for (int type : new int[] {IN, OUT}) {
                 offerChain(at, type, 5, type == IN ? F_WRITE : 0, 0x2000, indirect);

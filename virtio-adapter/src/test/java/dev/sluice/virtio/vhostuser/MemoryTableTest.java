@@ -7,6 +7,8 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Memfd;
+import dev.sluice.linux.NativeBlock;
+import dev.sluice.linux.NativeMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.vhostuser.FrontEndMessage.Region;
 import java.io.IOException;
@@ -110,6 +112,19 @@ final class MemoryTableTest {
         assertThat(whole.memory().get(ValueLayout.JAVA_INT, PAGE)).isEqualTo(0x11);
         assertThat(whole.memory().get(ValueLayout.JAVA_INT, 3 * PAGE - 4)).isEqualTo(0x22);
         assertThat(table.memory().regions()).hasSize(4);
+    }
+
+    /** The part of a guest's memory that is behind its hole below 4 GiB comes from far into the same file. */
+    @Test
+    void shouldMapARegionFromBeyond4GiBOfItsFile() throws Exception {
+        long offset = (5L << 30) + PAGE;
+        Fd file = memfd(offset + PAGE);
+        add(region(0, PAGE, offset), file);
+        table.memory().regions().getFirst().memory().set(ValueLayout.JAVA_LONG, 0, 0x1122_3344_5566_7788L);
+        try (NativeBlock found = NativeMemory.allocate(8, 8)) {
+            assertThat(LinuxFile.pread(file.number(), found.address(), 8, offset)).isEqualTo(8);
+            assertThat(NativeMemory.getLong(found.address())).isEqualTo(0x1122_3344_5566_7788L);
+        }
     }
 
     @Test
