@@ -59,30 +59,19 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final DescriptorChain chain;
     private final IovecSlab slab;
     private final GuestWrites writes;
-    /** All requests, by slot. */
-    private @Nullable VirtioBlkRequest[] requests = new VirtioBlkRequest[0];
-
-    private int requestCount;
-    /** Those that no chain has, the one that was used last on top. */
-    private @Nullable VirtioBlkRequest[] free = requests;
-
-    private int freeCount;
+    private final RequestPool pool;
 
     private final NativeBlock scratch;
-    private final CallBatch calls;
+    private final QueueInterrupts interrupts;
     private final Shortcuts shortcuts;
     private final GuardedObserver observer;
     private final ChainLog chainLog;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
 
     private Runnable wake = () -> {};
-    private int callFd = NO_FD;
-    private int errFd = NO_FD;
-    /** A call was due while there was no eventfd for it, or may have been before this queue took the ring over. */
-    private boolean callOwed;
 
     /** Ended and not yet shown to the driver, in the order in which they ended. */
-    private @Nullable VirtioBlkRequest[] ended = requests;
+    private @Nullable VirtioBlkRequest[] ended = new VirtioBlkRequest[0];
 
     private int endedCount;
     private int inFlight;
@@ -126,10 +115,10 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         this.index = index;
         this.device = device;
         this.ring = ring;
-        this.calls = calls;
         this.writes = memory.writes();
         this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
+        this.interrupts = new QueueInterrupts(calls, this.observer);
         this.chain = new DescriptorChain(memory, VirtioBlkDevice.MAX_SEGMENTS);
         this.chainLog = new ChainLog(index);
         // What is native does not leave with the garbage.
@@ -141,6 +130,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             scratch.close();
             throw noMemory;
         }
+        this.pool = new RequestPool(this, slab, ring.size(), shortcuts.pool());
     }
 
     // ---- for whoever runs the queue
@@ -152,7 +142,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         try {
             ring.start();
             NativeMemory.surfaceFault();
-            payOwedCall();
+            interrupts.sendOwed();
         } catch (InternalError fault) {
             fail(memoryLost(fault));
         }
@@ -163,7 +153,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
      * and calling it; and libvhost-user signals each call eventfd that it is given, also before a start, which drivers have come to wait for.
      */
     public void callMayBeOwed() {
-        callOwed = true;
+        interrupts.owe();
     }
 
     /** A map with the same ring in the same place, and more or less beside it. */
@@ -190,17 +180,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** Eventfds for calls and for the news that the ring is broken, or {@link #NO_FD}. The old ones are not used any more after this returns. */
     public void eventFds(int callFd, int errFd) {
         loop.assertInLoop();
-        calls.flush();
-        boolean missed = this.callFd != NO_FD && calls.withdraw(this.callFd);
-        if (this.errFd != NO_FD && calls.withdraw(this.errFd) && errFd != NO_FD) {
-            calls.add(errFd);
-        }
-        this.callFd = callFd;
-        this.errFd = errFd;
-        if (missed) {
-            callOwed = true;
-            payOwedCall();
-        }
+        interrupts.eventFds(callFd, errFd);
     }
 
     /**
@@ -209,21 +189,13 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
      */
     public void callFdCame() {
         loop.assertInLoop();
-        callOwed = true;
-        payOwedCall();
-    }
-
-    private void payOwedCall() {
-        if (callOwed && callFd != NO_FD) {
-            callOwed = false;
-            calls.add(callFd);
-            observer.published(0, true);
-        }
+        interrupts.owe();
+        interrupts.sendOwed();
     }
 
     /** Whether a call was due that could not be made for want of an eventfd. */
     public boolean callOwed() {
-        return callOwed;
+        return interrupts.owed();
     }
 
     /** See {@link DeviceRing#position}. */
@@ -240,7 +212,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     public void publishNow() {
         loop.assertInLoop();
         publish();
-        calls.flush();
+        interrupts.flush();
     }
 
     /** Frees what the queue has, when nothing is out. */
@@ -250,11 +222,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (inFlight != 0) {
             throw new IllegalStateException("queue " + index + " has " + inFlight + " requests out");
         }
-        for (VirtioBlkRequest request : requests) {
-            if (request != null) {
-                request.retire();
-            }
-        }
+        pool.close();
         slab.close();
         scratch.close();
     }
@@ -325,8 +293,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             if (!ring.fetch(chain)) {
                 return null;
             }
-            VirtioBlkRequest request = nextFree();
+            VirtioBlkRequest request = pool.next();
             unproven = request;
+            if (ended.length < pool.size()) {
+                ended = Arrays.copyOf(ended, pool.capacity());
+            }
             descriptorsRead += 1 + chain.descriptorsRead();
             VirtioBlkRequest.Outcome outcome = request.parse(chain, device);
             if (outcome == VirtioBlkRequest.Outcome.NO_ROOM) {
@@ -335,7 +306,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
                 return null;
             }
             ring.take();
-            freeCount--;
+            pool.take();
             request.chainId(chain.id());
             if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
                 return request;
@@ -359,38 +330,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (op != null) {
             observer.answeredAtOnce(op, request.answeredErrno());
         }
-    }
-
-    /** The one on top, which stays there. */
-    private VirtioBlkRequest nextFree() {
-        if (freeCount == 0) {
-            grow();
-        }
-        VirtioBlkRequest request = Objects.requireNonNull(free[freeCount - 1]);
-        if (!shortcuts.pool()) {
-            request = replacementOf(request);
-            requests[request.slot()] = request;
-            free[freeCount - 1] = request;
-        }
-        return request;
-    }
-
-    private void grow() {
-        if (requestCount == requests.length) {
-            int capacity = Math.min(ring.size(), Math.max(16, 2 * requestCount));
-            requests = Arrays.copyOf(requests, capacity);
-            free = Arrays.copyOf(free, capacity);
-            ended = Arrays.copyOf(ended, capacity);
-        }
-        VirtioBlkRequest made = new VirtioBlkRequest(this, slab, requestCount);
-        requests[requestCount++] = made;
-        free[freeCount++] = made;
-    }
-
-    /** Without a pool: a request is made for each chain. */
-    private VirtioBlkRequest replacementOf(VirtioBlkRequest used) {
-        used.retire();
-        return VirtioBlkRequest.unpooled(this, slab, used.slot());
     }
 
     @Override
@@ -500,7 +439,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             for (int i = 0; i < count; i++) {
                 VirtioBlkRequest request = Objects.requireNonNull(ended[i]);
                 ring.complete(request.chainId(), request.writeAnswer());
-                free[freeCount++] = request;
+                pool.release(request);
             }
             call = ring.publish();
             NativeMemory.surfaceFault();
@@ -509,12 +448,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             wake.run();
             return;
         }
-        boolean called = call && callFd != NO_FD;
-        if (called) {
-            calls.add(callFd);
-        } else if (call) {
-            callOwed = true;
-        }
+        boolean called = call && interrupts.send();
         observer.published(count, called);
     }
 
@@ -545,18 +479,12 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         endedCount = 0;
         VirtioBlkRequest unseen = unproven;
         unproven = null;
-        for (VirtioBlkRequest request : requests) {
-            if (request != null) {
-                request.abandonIfOut();
-            }
-        }
+        pool.abandonAll();
         if (unseen != null) {
             unseen.takeBack();
         }
         device.needReset();
-        if (errFd != NO_FD) {
-            calls.add(errFd);
-        }
+        interrupts.sendErr();
         observer.queueEvent(PipelineObserver.QueueEvent.BROKEN);
         return rule;
     }

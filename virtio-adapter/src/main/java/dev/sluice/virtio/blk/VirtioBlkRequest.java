@@ -1,7 +1,6 @@
 package dev.sluice.virtio.blk;
 
 import dev.sluice.linux.Errno;
-import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
@@ -10,9 +9,7 @@ import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.DescriptorChain;
-import dev.sluice.virtio.queue.IovecSlab;
 import dev.sluice.virtio.queue.MemoryRegion;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -42,19 +39,13 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     private static final int HEADER_BYTES = VirtioBlkRequestHeader.SIZE;
     private static final int STATUS_BYTES = 1;
-    private static final int NO_LARGE_BLOCK = -1;
     private static final String TOO_MANY_SEGMENTS = "VIRTIO 1.3 §5.2.4: more data segments than seg_max, and than the 1024 that are served all the same";
 
     private final VirtioBlkQueue queue;
-    private final IovecSlab slab;
-
-    /** Iovecs of its own in place of the slab's, where requests are not pooled. */
-    private final @Nullable Arena ownIovecs;
-    private final long inlineIovecs;
+    private final RequestIovecs iovecs;
 
     /** Whose it is from being taken to being published. */
     private int chainId;
-    private int largeBlock = NO_LARGE_BLOCK;
 
     // Where the answer goes and what it is.
     private @Nullable MemorySegment statusMemory;
@@ -66,33 +57,16 @@ public final class VirtioBlkRequest extends BlockRequest {
     private @Nullable String brokenRule;
     private @Nullable BlockOp answeredOp;
     private int answeredErrno;
-    private long iovecs;
-    private int iovecCount;
 
-    VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int slot) {
-        this(queue, slab, slot, null, slab.inline(slot));
-    }
-
-    private VirtioBlkRequest(VirtioBlkQueue queue, IovecSlab slab, int slot, @Nullable Arena ownIovecs, long inlineIovecs) {
+    VirtioBlkRequest(VirtioBlkQueue queue, RequestIovecs iovecs, int slot) {
         super(queue.loop(), queue.index(), slot);
         this.queue = queue;
-        this.slab = slab;
-        this.ownIovecs = ownIovecs;
-        this.inlineIovecs = inlineIovecs;
-    }
-
-    /** A request for one use, with iovecs of its own: what the pool saves. */
-    static VirtioBlkRequest unpooled(VirtioBlkQueue queue, IovecSlab slab, int slot) {
-        Arena own = Arena.ofConfined();
-        return new VirtioBlkRequest(queue, slab, slot, own, own.allocate((long) IovecSlab.INLINE * Iovec.SIZE, Long.BYTES).address());
+        this.iovecs = iovecs;
     }
 
     /** Frees what is this request's alone. It is not used again. */
     void retire() {
-        Arena own = ownIovecs;
-        if (own != null) {
-            own.close();
-        }
+        iovecs.close();
     }
 
     int chainId() {
@@ -196,7 +170,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (gathered != Outcome.REQUEST) {
             return gathered;
         }
-        Outcome parsed = request(op, sector, lengthBytes, iovecs, iovecCount);
+        Outcome parsed = request(op, sector, lengthBytes, iovecs.address(), iovecs.count());
         durable(op == BlockOp.WRITE && device.writeThrough());
         return parsed;
     }
@@ -207,7 +181,7 @@ public final class VirtioBlkRequest extends BlockRequest {
             return answer(BlockOp.GET_ID, 0);
         }
         Outcome gathered = gatherWritable(chain, lengthBytes);
-        return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs, iovecCount) : gathered;
+        return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs.address(), iovecs.count()) : gathered;
     }
 
     private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device) {
@@ -278,81 +252,23 @@ public final class VirtioBlkRequest extends BlockRequest {
         return copied == bytes;
     }
 
+    /** The data of a request, as iovecs. */
+    private Outcome gatherData(DescriptorChain chain, int firstBuffer, long skipBytes, long lengthBytes) {
+        return switch (iovecs.gather(chain, firstBuffer, skipBytes, lengthBytes)) {
+            case ALL -> Outcome.REQUEST;
+            case NO_ROOM -> Outcome.NO_ROOM;
+            case OUTSIDE_MEMORY -> malformed("data buffer is outside the guest's memory");
+            case TOO_MANY_SEGMENTS -> malformed(TOO_MANY_SEGMENTS);
+            case TOO_MANY_REGIONS -> malformed("data buffers are split over too many memory regions");
+        };
+    }
+
     private Outcome gatherReadable(DescriptorChain chain, long lengthBytes) {
-        return gatherIovecs(chain, 0, HEADER_BYTES, lengthBytes);
+        return gatherData(chain, 0, HEADER_BYTES, lengthBytes);
     }
 
     private Outcome gatherWritable(DescriptorChain chain, long lengthBytes) {
-        return gatherIovecs(chain, chain.readableCount(), 0, lengthBytes);
-    }
-
-    /** Fills {@link #iovecs} with {@code lengthBytes} from {@code skipBytes} behind the start of buffer {@code first}, split at the borders of regions. */
-    private Outcome gatherIovecs(DescriptorChain chain, int first, long skipBytes, long lengthBytes) {
-        iovecs = inlineIovecs;
-        iovecCount = 0;
-        int capacity = IovecSlab.INLINE;
-        int segments = 0;
-        long skip = skipBytes;
-        long left = lengthBytes;
-        for (int i = first; left > 0; i++) {
-            long bufferBytes = chain.length(i);
-            if (skip >= bufferBytes) {
-                skip -= bufferBytes;
-                continue;
-            }
-            long address = chain.address(i) + skip;
-            long segmentLeft = Math.min(bufferBytes - skip, left);
-            skip = 0;
-            left -= segmentLeft;
-            if (++segments > VirtioBlkDevice.MAX_SEGMENTS) {
-                releaseIovecs();
-                return malformed(TOO_MANY_SEGMENTS);
-            }
-            while (segmentLeft > 0) {
-                MemoryRegion region = chain.regionOf(address);
-                if (region == null) {
-                    releaseIovecs();
-                    return malformed("data buffer is outside the guest's memory");
-                }
-                if (iovecCount == capacity) {
-                    if (largeBlock != NO_LARGE_BLOCK && slab.isLargest(largeBlock)) {
-                        releaseIovecs();
-                        return malformed("data buffers are split over too many memory regions");
-                    }
-                    if (!takeLargerBlock()) {
-                        releaseIovecs();
-                        return Outcome.NO_ROOM;
-                    }
-                    capacity = slab.capacity(largeBlock);
-                }
-                long offset = address - region.guestAddress();
-                long bytes = Math.min(segmentLeft, region.sizeBytes() - offset);
-                Iovec.set(iovecs, iovecCount++, region.hostAddress() + offset, bytes);
-                address += bytes;
-                segmentLeft -= bytes;
-            }
-        }
-        return Outcome.REQUEST;
-    }
-
-    private boolean takeLargerBlock() {
-        int taken = largeBlock == NO_LARGE_BLOCK ? slab.takeLarge() : slab.takeLargest();
-        if (taken == IovecSlab.EXHAUSTED) {
-            return false;
-        }
-        long larger = slab.address(taken);
-        NativeMemory.copy(iovecs, larger, (long) iovecCount * Iovec.SIZE);
-        releaseIovecs();
-        largeBlock = taken;
-        iovecs = larger;
-        return true;
-    }
-
-    private void releaseIovecs() {
-        if (largeBlock != NO_LARGE_BLOCK) {
-            slab.giveBack(largeBlock);
-            largeBlock = NO_LARGE_BLOCK;
-        }
+        return gatherData(chain, chain.readableCount(), 0, lengthBytes);
     }
 
     @Override
@@ -394,7 +310,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         boolean dataWritten = result >= 0 && writesData;
         // VIRTIO 1.3 §2.7.8: len is what was written to the chain, the status byte included.
         writtenBytes = (dataWritten ? (int) lengthBytes() : 0) + STATUS_BYTES;
-        releaseIovecs();
+        iovecs.release();
         queue.ended(this);
     }
 
@@ -407,7 +323,7 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     /** Undoes {@link #parse} where a fault of the memory came out before anybody saw the request. */
     void takeBack() {
-        releaseIovecs();
+        iovecs.release();
         if (state() == State.PARSED) {
             queue.neverSeen(this);
         }
