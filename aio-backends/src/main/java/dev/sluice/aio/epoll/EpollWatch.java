@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * An edge-triggered watch on an eventfd that nobody reads: each write gives an edge, edges between two ticks become one call. As edges come from
  * writes alone, a descriptor in error or with a full counter cannot keep the loop busy.
  *
- * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> the descriptor stays its owner's, who closes the watch first: epoll goes on
+ * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> the descriptor stays its owner's, who closes the watch first: epoll continues
  * reporting a descriptor that was closed while somebody else has a duplicate of it. <b>Failure:</b> a descriptor that cannot be watched is
  * logged and never reported. <b>Allocation:</b> none per event.
  */

@@ -23,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * </ol>
  *
  * <p>An error that a sync gives for other reasons than writeback does not count: EAGAIN, EINTR and ECANCELED (it did not run) and EINVAL (this file cannot be
- * synced). The error of a write with RWF_DSYNC may be that of the write or of the sync, which the kernel does not tell; it counts, but where only the write can
+ * synced). The error of a write with RWF_DSYNC may be that of the write or of the sync, which the kernel does not distinguish; it counts, but where only the write can
  * have it.
  *
  * <p><b>Threading:</b> any; one volatile read a FLUSH or durable request. <b>Failure:</b> one log line at the first failure. <b>Allocation:</b> none.

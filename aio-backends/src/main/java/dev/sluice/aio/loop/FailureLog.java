@@ -29,7 +29,7 @@ final class FailureLog {
                 return;
             }
             lastLoggedNanos = now;
-            LOG.error("{}: {} failed; the loop goes on ({} failures were not logged before this one)", loopName, what, suppressed, failure);
+            LOG.error("{}: {} failed; the loop continues ({} failures were not logged before this one)", loopName, what, suppressed, failure);
             suppressed = 0;
         } catch (Throwable loggerFailed) {
             // Out of memory, say: the loop outlives its logger.

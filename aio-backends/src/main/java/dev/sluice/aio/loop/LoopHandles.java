@@ -63,7 +63,7 @@ final class LoopHandles {
         }
     }
 
-    /** True where the kernel may have something to say soon, of which no other thread would tell. */
+    /** True if the kernel may have a completion soon, of which no other thread would notify the loop. */
     boolean anyAwaitsKernel() {
         for (int i = 0; i < all.size(); i++) {
             if (all.get(i).awaitsKernel()) {

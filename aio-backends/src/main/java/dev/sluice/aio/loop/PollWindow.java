@@ -24,7 +24,7 @@ final class PollWindow {
     private final long maxNanos;
     private final Waits forKicks = new Waits();
     private final Waits inKernel = new Waits();
-    /** What the wait that goes on is one of. */
+    /** The kind of the wait in progress. */
     private Waits current = forKicks;
 
     private boolean idle;

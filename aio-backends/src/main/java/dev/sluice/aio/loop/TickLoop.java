@@ -391,7 +391,7 @@ public abstract class TickLoop implements IoLoop {
         counts.enters += times;
     }
 
-    /** Logs what something on this loop has thrown; seldom enough to be called for everything. */
+    /** Logs what something on this loop has thrown; rarely enough to be called for everything. */
     public final void failed(String what, Throwable failure) {
         failureLog.log(what, failure);
     }

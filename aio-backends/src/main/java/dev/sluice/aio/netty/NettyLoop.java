@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A loop that drives one of Netty's I/O handlers from its own thread.
  *
- * <p>Nothing that Netty calls back may submit or throw: the first would cost an extra system call, the second Netty answers with a sleep of
+ * <p>Nothing that Netty calls back may submit or throw: the first would cost an extra system call, after the second Netty sleeps for
  * 100 ms. Callbacks note what they hear; {@link dev.sluice.aio.loop.LoopHandle#drain} acts on it.
  *
  * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure:</b> as {@link TickLoop} says. <b>Allocation:</b> none of its own; Netty's io_uring handler makes an

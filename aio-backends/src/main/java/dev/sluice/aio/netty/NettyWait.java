@@ -4,7 +4,7 @@ import dev.sluice.aio.loop.LoopWait;
 import io.netty.channel.IoHandlerContext;
 
 /**
- * A loop's answers to what Netty asks before it enters the kernel. Netty asks whether it may wait once or twice a tick, and only where no
+ * What a loop returns to Netty, which asks it before it enters the kernel. Netty asks whether it may wait once or twice a tick, and only where no
  * completion is there already.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Allocation:</b> none.

@@ -7,7 +7,7 @@ import java.nio.channels.NonWritableChannelException;
 import java.util.Locale;
 
 /**
- * From what a channel throws to an errno. The JDK keeps the C library's text and nothing else, so this knows the errors that a guest should tell apart by
+ * From what a channel throws to an errno. The JDK keeps the C library's text and nothing else, so this knows the errors that a guest should distinguish by
  * their English text; everything else is EIO. Any thread.
  */
 final class FileErrors {

@@ -233,7 +233,7 @@ final class NioImage implements OpenImage {
         }
     }
 
-    /** A block device has a size of its own, which the geometry tells afterwards, wanted or not. */
+    /** A block device has a size of its own, which the geometry has afterwards, wanted or not. */
     private void followDevice(long wantedBytes) throws IOException {
         long actualBytes = checkedSize(path, buffered.size());
         geometry = sized(actualBytes, geometry.physicalBlockBytes(), readOnly);

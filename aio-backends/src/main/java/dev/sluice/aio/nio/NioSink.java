@@ -150,7 +150,7 @@ final class NioSink implements BlockSink {
         retries.increment();
     }
 
-    /** A transfer stopped short and goes on. Any thread. */
+    /** A transfer stopped short and is continued. Any thread. */
     void continued() {
         continuations.increment();
     }

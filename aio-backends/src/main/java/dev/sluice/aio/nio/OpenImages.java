@@ -31,7 +31,7 @@ public final class OpenImages {
         }
     }
 
-    /** From now on the image is held, until {@link #release}; returns what that takes, null where the file system cannot tell one file from another. */
+    /** From now on the image is held, until {@link #release}; returns what that takes, null if the file system does not distinguish files. */
     static @Nullable Object hold(Path image) throws IOException {
         Object key = key(image);
         if (key != null && !HELD.add(key)) {
@@ -50,7 +50,7 @@ public final class OpenImages {
         return new IOException("lock " + image + ": this process has the image open already, with the nio backend: close that one first");
     }
 
-    /** Device and inode; null where there is no such file, which opening tells better, or no such thing. */
+    /** Device and inode; null where there is no such file, which opening reports better, or no such thing. */
     private static @Nullable Object key(Path image) {
         try {
             return Files.readAttributes(image, BasicFileAttributes.class).fileKey();

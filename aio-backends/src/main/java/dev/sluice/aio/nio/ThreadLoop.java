@@ -161,7 +161,7 @@ final class ThreadLoop implements IoLoop {
         try {
             work.run();
         } catch (Throwable failure) {
-            LOG.error("{}: a task failed; the loop goes on", name(), failure);
+            LOG.error("{}: a task failed; the loop continues", name(), failure);
         }
     }
 

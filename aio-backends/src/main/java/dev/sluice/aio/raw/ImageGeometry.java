@@ -67,7 +67,7 @@ final class ImageGeometry {
         return sizeBytes;
     }
 
-    /** Punches behind the end, where there is nothing to lose: the file system answers all the same whether it can. */
+    /** Punches behind the end, where there is nothing to lose: the file system reports all the same whether it can. */
     private static boolean punchesHoles(int fd, long sizeBytes) {
         return LinuxFile.fallocate(fd, PUNCH_HOLE, sizeBytes, BlockRequest.SECTOR_BYTES) == 0;
     }

@@ -115,7 +115,7 @@ public final class RawImage implements OpenImage {
             throw new ErrnoException("open", path, number, advice(-number, flags));
         }
         Fd fd = Fd.adopt(number);
-        // Off again: io_uring would answer -EAGAIN instead of waiting for the disk.
+        // Off again: io_uring would return -EAGAIN instead of waiting for the disk.
         int result = LinuxFile.setNonBlocking(number, false);
         if (result < 0) {
             fd.close();
@@ -210,7 +210,7 @@ public final class RawImage implements OpenImage {
         }
     }
 
-    /** The geometry tells the device's size afterwards, wanted or not: requests behind the end of a device that has shrunk must not reach it. */
+    /** The geometry has the device's size afterwards, wanted or not: requests behind the end of a device that has shrunk must not reach it. */
     private void followDevice(long wantedBytes) throws IOException {
         long actualBytes = ImageGeometry.deviceSize(main.number(), path);
         geometry = sized(actualBytes);
@@ -253,7 +253,7 @@ public final class RawImage implements OpenImage {
     }
 
     /**
-     * An open file of its own for the syncs of one sink, until {@link #giveBackSyncFd}.
+     * An open file of its own for the syncs of one sink, until {@link #releaseSyncFd}.
      *
      * @throws IllegalStateException where it cannot be opened, in one line that says what to do
      */
@@ -271,7 +271,7 @@ public final class RawImage implements OpenImage {
         }
     }
 
-    public synchronized void giveBackSyncFd(Fd fd) {
+    public synchronized void releaseSyncFd(Fd fd) {
         freeSyncs.add(fd);
     }
 

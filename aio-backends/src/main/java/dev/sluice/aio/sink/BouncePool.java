@@ -32,8 +32,8 @@ final class BouncePool implements AutoCloseable {
         this.alignment = alignment;
     }
 
-    /** Address of a buffer that is the caller's until {@link #giveBack}, or 0 where all are out. */
-    long take() {
+    /** Address of a buffer that is the caller's until {@link #release}, or 0 if all are borrowed. */
+    long borrow() {
         if (freeCount > 0) {
             return free[--freeCount];
         }
@@ -45,7 +45,7 @@ final class BouncePool implements AutoCloseable {
         return block.address();
     }
 
-    void giveBack(long address) {
+    void release(long address) {
         free[freeCount++] = address;
     }
 
@@ -53,14 +53,14 @@ final class BouncePool implements AutoCloseable {
         return freeCount > 0 || made.size() < BUFFERS;
     }
 
-    int taken() {
+    int borrowed() {
         return made.size() - freeCount;
     }
 
     @Override
     public void close() {
-        if (taken() != 0) {
-            throw new IllegalStateException(taken() + " bounce buffers have not come back");
+        if (borrowed() != 0) {
+            throw new IllegalStateException(borrowed() + " bounce buffers have not come back");
         }
         made.forEach(NativeBlock::close);
         made.clear();

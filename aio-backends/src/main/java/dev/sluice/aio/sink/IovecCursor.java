@@ -7,7 +7,7 @@ import dev.sluice.linux.NativeMemory;
 /**
  * A place in the data of one request, given as a native array of {@code struct iovec}.
  *
- * <p>Where a transfer goes on in the middle of an element, that element is shortened in place for the kernel ({@link #cutElement}) and put
+ * <p>Where a transfer continues in the middle of an element, that element is shortened in place for the kernel ({@link #cutElement}) and put
  * back afterwards ({@link #restore}): who looks at the data segments after completion finds them as they were.
  *
  * <p><b>Threading:</b> the loop's. <b>Ownership:</b> the array is the request's. <b>Failure:</b> the methods that touch the data throw

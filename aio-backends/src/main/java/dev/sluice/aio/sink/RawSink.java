@@ -122,7 +122,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         int slot = freeSlots[--freeCount];
         request.submitted();
         int outcome = operations[slot].begin(request);
-        if (outcome == SinkOperation.GOES_ON) {
+        if (outcome == SinkOperation.CONTINUES) {
             batch.add(slot);
         } else {
             endLater(slot, outcome);
@@ -156,7 +156,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
             }
             batch.poll();
             flushBackoff.reset();
-            if (outcome == SinkOperation.GOES_ON) {
+            if (outcome == SinkOperation.CONTINUES) {
                 started++;
             } else if (outcome == SinkOperation.NEEDS_BUFFER) {
                 bufferless.add(slot);
@@ -187,7 +187,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         } catch (Throwable bug) {
             loop.failed("submitting a request", bug);
             // Where the kernel has it already, only the kernel may end it.
-            return inKernel() == before ? -Errno.EIO : SinkOperation.GOES_ON;
+            return inKernel() == before ? -Errno.EIO : SinkOperation.CONTINUES;
         }
     }
 
@@ -200,7 +200,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
             return SinkOperation.KERNEL_REFUSES;
         }
         syncs.started(slot);
-        return SinkOperation.GOES_ON;
+        return SinkOperation.CONTINUES;
     }
 
     @Override
@@ -226,7 +226,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         closeIfIdle();
     }
 
-    // ---- what operations ask for; false where no more is taken for now
+    // ---- what operations ask for; false if no more is accepted for now
 
     boolean startVector(SinkOperation operation, boolean reads, int fd, long iovecs, int iovecCount, long offset, int rwFlags) {
         if (iovecCount == 1) {
@@ -314,7 +314,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
             return;
         }
         int outcome = operation.completed(result);
-        if (outcome == SinkOperation.GOES_ON) {
+        if (outcome == SinkOperation.CONTINUES) {
             continueInThisTick(slot);
         } else {
             finish(slot, outcome);
@@ -434,7 +434,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         if (closing && !closed && inFlight() == 0) {
             closed = true;
             loop.runGuarded("closing a sink", bounceBuffers::close);
-            image.giveBackSyncFd(syncFd);
+            image.releaseSyncFd(syncFd);
             loop.runGuarded("closing a sink", this::release);
             onClosed.run();
         }

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class SinkOperation {
     /** Not done yet; every other outcome is the result of the request. */
-    static final int GOES_ON = Integer.MIN_VALUE;
+    static final int CONTINUES = Integer.MIN_VALUE;
 
     /** No buffer is free; not done yet either. */
     static final int NEEDS_BUFFER = Integer.MIN_VALUE + 1;
@@ -89,7 +89,7 @@ final class SinkOperation {
         return current;
     }
 
-    /** Takes a request; returns {@link #GOES_ON}, or its result where the kernel need not be asked. */
+    /** Takes a request; returns {@link #CONTINUES}, or its result where the kernel need not be asked. */
     int begin(BlockRequest taken) {
         request = taken;
         doneBytes = 0;
@@ -171,7 +171,7 @@ final class SinkOperation {
 
     private int go(Step next) {
         step = next;
-        return GOES_ON;
+        return CONTINUES;
     }
 
     /** The cheapest way to zeroes that is known to work here. */
@@ -179,14 +179,14 @@ final class SinkOperation {
         return sink.zeroRangeUnsupported ? Step.ZERO_WRITE : Step.ZERO_RANGE;
     }
 
-    /** Starts the next call; returns {@link #GOES_ON} or why not, which may be the result of the request. */
+    /** Starts the next call; returns {@link #CONTINUES} or why not, which may be the result of the request. */
     int issue() {
         BlockRequest current = request();
         long offset = current.offsetBytes() + doneBytes;
         long rest = current.lengthBytes() - doneBytes;
         if (step == Step.BOUNCE) {
             int obstacle = fillBounceBuffer(rest);
-            if (obstacle != GOES_ON) {
+            if (obstacle != CONTINUES) {
                 return obstacle;
             }
         }
@@ -202,7 +202,7 @@ final class SinkOperation {
                     case ZERO_WRITE -> startBuffer(false, ZeroBuffer.ADDRESS, Math.min(zeroesEndBytes - doneBytes, ZeroBuffer.BYTES), offset, false);
                     case SYNC -> throw new IllegalStateException("issued above");
                 };
-        return started ? GOES_ON : KERNEL_REFUSES;
+        return started ? CONTINUES : KERNEL_REFUSES;
     }
 
     private boolean startVector(long offset, long rest, boolean durable) {
@@ -218,18 +218,18 @@ final class SinkOperation {
 
     private int fillBounceBuffer(long rest) {
         if (bounceAddress == 0) {
-            bounceAddress = sink.bounceBuffers.take();
+            bounceAddress = sink.bounceBuffers.borrow();
             if (bounceAddress == 0) {
                 return NEEDS_BUFFER;
             }
             sink.counts.bounced();
         }
         if (reads) {
-            return GOES_ON;
+            return CONTINUES;
         }
         try {
             cursor.copyTo(bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES));
-            return GOES_ON;
+            return CONTINUES;
         } catch (InternalError truncated) {
             return -Errno.EFAULT;
         }
@@ -259,7 +259,7 @@ final class SinkOperation {
         };
     }
 
-    /** What a completion means: {@link #GOES_ON} where {@link #issue} is due again, else the result of the request. */
+    /** What a completion means: {@link #CONTINUES} where {@link #issue} is due again, else the result of the request. */
     int completed(int result) {
         return switch (step) {
             case VECTOR, BOUNCE -> moved(result);
@@ -287,7 +287,7 @@ final class SinkOperation {
 
     private int moved(int result) {
         if (result < 0) {
-            return refusedDirect(result) ? GOES_ON : syncsItself ? image.writeback().written(result) : result;
+            return refusedDirect(result) ? CONTINUES : syncsItself ? image.writeback().written(result) : result;
         }
         if (result == 0) {
             return reads ? endOfFile() : -Errno.ENOSPC;
@@ -312,7 +312,7 @@ final class SinkOperation {
         if (step == Step.VECTOR || result < BouncePool.BUFFER_BYTES) {
             sink.counts.continued();
         }
-        return GOES_ON;
+        return CONTINUES;
     }
 
     /** A file system that is stricter about O_DIRECT than it says gets the rest of the request through the page cache. */
@@ -346,7 +346,7 @@ final class SinkOperation {
 
     private int zeroesWritten(int result) {
         if (result < 0) {
-            return refusedDirect(result) ? GOES_ON : result;
+            return refusedDirect(result) ? CONTINUES : result;
         }
         if (result == 0) {
             return -Errno.ENOSPC;
@@ -357,7 +357,7 @@ final class SinkOperation {
             return -Errno.EIO;
         }
         if (doneBytes < zeroesEndBytes) {
-            return GOES_ON;
+            return CONTINUES;
         }
         return doneBytes < request().lengthBytes() ? zeroRange() : allRanged();
     }
@@ -372,13 +372,13 @@ final class SinkOperation {
         return reached;
     }
 
-    /** Gives up the request, its iovecs as they came, and the buffer. */
+    /** Releases the request, with its iovecs as they came, and the buffer. */
     BlockRequest end() {
         BlockRequest ended = request();
         cursor.restore();
         request = null;
         if (bounceAddress != 0) {
-            sink.bounceBuffers.giveBack(bounceAddress);
+            sink.bounceBuffers.release(bounceAddress);
             bounceAddress = 0;
         }
         return ended;

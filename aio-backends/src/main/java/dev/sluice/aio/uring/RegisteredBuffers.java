@@ -50,7 +50,7 @@ final class RegisteredBuffers {
             fd.setAccessible(true);
             return (int) fd.invoke(ring);
         } catch (ReflectiveOperationException | RuntimeException changed) {
-            LOG.debug("this version of Netty does not tell the ring's descriptor; no buffers are registered", changed);
+            LOG.debug("this version of Netty does not reveal the ring's descriptor; no buffers are registered", changed);
             return UNKNOWN;
         }
     }

@@ -21,7 +21,7 @@ final class UringSink extends RawSink {
     private final RegisteredBuffers registered;
     private final RingEntry ring;
 
-    /** The memory that is registered with the ring for this sink; of no bytes where there is none. */
+    /** The memory that is registered with the ring for this sink; of no bytes if there is none. */
     private long fixedAddress;
 
     private long fixedBytes;

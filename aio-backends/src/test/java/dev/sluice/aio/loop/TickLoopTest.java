@@ -218,7 +218,7 @@ class TickLoopTest {
             }
             try (CapturedLog logged = new CapturedLog()) {
                 loop.ticks(1);
-                assertThat(logged.containing("by-hand: " + kind + " failed; the loop goes on")).as(kind).hasSize(1);
+                assertThat(logged.containing("by-hand: " + kind + " failed; the loop continues")).as(kind).hasSize(1);
                 loop.execute(() -> order.add("alive"));
                 loop.ticks(1);
             }
@@ -502,7 +502,7 @@ class TickLoopTest {
             for (int i = 0; i < 3; i++) {
                 log.log("a thing", new IllegalStateException("made up"));
             }
-            assertThat(logged.containing("test: a thing failed; the loop goes on (0 failures were not logged before this one)")).hasSize(1);
+            assertThat(logged.containing("test: a thing failed; the loop continues (0 failures were not logged before this one)")).hasSize(1);
             assertThat(logged.containing("a thing failed")).hasSize(1);
             while (System.nanoTime() - began < TimeUnit.MILLISECONDS.toNanos(1100)) {
                 TimeUnit.MILLISECONDS.sleep(10);

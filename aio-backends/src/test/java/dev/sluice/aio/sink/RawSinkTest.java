@@ -509,7 +509,7 @@ class RawSinkTest {
         }
         try (CapturedLog logged = new CapturedLog();
                 SinkRig rig = new SinkRig(4096)) {
-            assertThat(rig.sink.bounceBuffers.take()).isNotZero();
+            assertThat(rig.sink.bounceBuffers.borrow()).isNotZero();
             rig.sink.close();
             assertThat(logged.containing("1 bounce buffers have not come back")).hasSize(1);
         }

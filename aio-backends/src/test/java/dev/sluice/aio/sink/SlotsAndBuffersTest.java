@@ -45,32 +45,32 @@ class SlotsAndBuffersTest {
             Set<Long> taken = new HashSet<>();
             for (int i = 0; i < BouncePool.BUFFERS; i++) {
                 assertThat(pool.available()).isTrue();
-                long address = pool.take();
+                long address = pool.borrow();
                 assertThat(address % PAGE).isZero();
                 assertThat(taken.add(address)).isTrue();
-                assertThat(pool.taken()).isEqualTo(i + 1);
+                assertThat(pool.borrowed()).isEqualTo(i + 1);
                 NativeMemory.putLong(address + BouncePool.BUFFER_BYTES - 8, i);
             }
             assertThat(pool.available()).isFalse();
-            assertThat(pool.take()).isZero();
+            assertThat(pool.borrow()).isZero();
             for (long address : taken) {
-                pool.giveBack(address);
+                pool.release(address);
                 assertThat(pool.available()).isTrue();
-                assertThat(pool.take()).isEqualTo(address);
+                assertThat(pool.borrow()).isEqualTo(address);
             }
-            taken.forEach(pool::giveBack);
-            assertThat(pool.taken()).isZero();
+            taken.forEach(pool::release);
+            assertThat(pool.borrowed()).isZero();
         }
     }
 
     @Test
     void shouldNotFreeBuffersThatAreInUse() {
         BouncePool pool = new BouncePool(PAGE);
-        long address = pool.take();
+        long address = pool.borrow();
         assertThatThrownBy(pool::close).hasMessage("1 bounce buffers have not come back");
-        pool.giveBack(address);
+        pool.release(address);
         pool.close();
-        assertThat(pool.taken()).isZero();
+        assertThat(pool.borrowed()).isZero();
         assertThat(pool.available()).isTrue();
     }
 
@@ -81,10 +81,10 @@ class SlotsAndBuffersTest {
             try (BouncePool pool = new BouncePool(PAGE)) {
                 long[] taken = new long[BouncePool.BUFFERS];
                 for (int i = 0; i < taken.length; i++) {
-                    taken[i] = pool.take();
+                    taken[i] = pool.borrow();
                 }
                 for (long address : taken) {
-                    pool.giveBack(address);
+                    pool.release(address);
                 }
             }
         }

@@ -181,7 +181,7 @@ class TransferCallsTest {
             assertThat(writes).allSatisfy(write -> assertThat(write.result()).isEqualTo(4096));
             assertThat(aligned.result()).isEqualTo(512);
             assertThat(rig.sink.counters().bounces()).isEqualTo(BouncePool.BUFFERS + 3);
-            assertThat(rig.sink.bounceBuffers.taken()).isZero();
+            assertThat(rig.sink.bounceBuffers.borrowed()).isZero();
         }
     }
 
@@ -236,7 +236,7 @@ class TransferCallsTest {
                 assertThat(rig.started()).as("its memory is not touched before").containsExactly("read direct 512 at 0");
                 rig.end();
                 assertThat(read.answer).isEqualTo(-Errno.EFAULT);
-                assertThat(rig.sink.bounceBuffers.taken()).isZero();
+                assertThat(rig.sink.bounceBuffers.borrowed()).isZero();
             }
         }
     }
