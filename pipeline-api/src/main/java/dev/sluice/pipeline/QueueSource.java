@@ -339,7 +339,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean poll() {
             try {
-                return leavesFor(ended() || !paused && queue.available());
+                return leavesFor(ended() || (!paused && queue.available()));
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
@@ -349,7 +349,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         @Override
         public boolean armNotifications() {
             try {
-                return leavesFor(ended() || !paused && queue.enableKicks());
+                return leavesFor(ended() || (!paused && queue.enableKicks()));
             } catch (Throwable failed) {
                 dropped();
                 throw failed;
