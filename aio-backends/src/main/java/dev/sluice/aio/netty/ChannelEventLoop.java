@@ -117,7 +117,7 @@ final class ChannelEventLoop extends AbstractScheduledEventExecutor implements I
 
     private void runDueTasks() {
         timer = null;
-        long nowNanos = getCurrentTimeNanos();
+        long nowNanos = ticker().nanoTime();
         for (Runnable due = pollScheduledTask(nowNanos); due != null; due = pollScheduledTask(nowNanos)) {
             loop.runGuarded("a timer of a channel", due);
         }
@@ -127,11 +127,13 @@ final class ChannelEventLoop extends AbstractScheduledEventExecutor implements I
     // ---- channels
 
     @Override
+    @Deprecated
     public ChannelFuture register(Channel channel) {
         return register(new DefaultChannelPromise(channel, this));
     }
 
     @Override
+    @Deprecated
     public ChannelFuture register(ChannelPromise promise) {
         promise.channel().unsafe().register(this, promise);
         return promise;

@@ -60,8 +60,12 @@ public abstract class ChannelHandle extends LoopHandle implements IoHandle {
     }
 
     @Override
-    public final void close() throws Exception {
-        channel.close();
+    public final void close() {
+        try {
+            channel.close();
+        } catch (Exception failed) {
+            loop.failed("closing a channel", failed);
+        }
     }
 
     /** Events have been acted on. */
@@ -71,11 +75,7 @@ public abstract class ChannelHandle extends LoopHandle implements IoHandle {
     @Override
     protected final void loopEnding() {
         loop.eventLoopEnding();
-        try {
-            close();
-        } catch (Exception failed) {
-            loop.failed("closing a channel", failed);
-        }
+        close();
     }
 
     /** As long as it is registered, the kernel may use its memory. */

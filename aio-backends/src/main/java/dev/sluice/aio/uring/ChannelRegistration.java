@@ -19,6 +19,7 @@ record ChannelRegistration(IoUringLoop loop, IoRegistration ring) implements IoR
     }
 
     @Override
+    @SuppressWarnings("TypeParameterUnusedInFormals") // Netty's signature
     public <T> T attachment() {
         return ring.attachment();
     }

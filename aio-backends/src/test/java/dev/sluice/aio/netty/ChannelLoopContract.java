@@ -131,7 +131,7 @@ public abstract class ChannelLoopContract {
 
         @Override
         public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-            context.close();
+            ChannelFuture _ = context.close();
             throw new AssertionError("another one");
         }
     }
@@ -208,7 +208,7 @@ public abstract class ChannelLoopContract {
     @Test
     void shouldServeTcpAndUnixSocketsBesideBlockIo() throws Exception {
         Channel tcp = serveTcp(true);
-        Channel unix = serveUnix();
+        Channel _ = serveUnix();
         assertThat(tcp.eventLoop()).isSameAs(channels().eventLoop());
         try (BlockBackend backend = open(cached()); ReadLoad load = new ReadLoad(backend, loop())) {
             await(() -> load.reads() > 0);
@@ -243,7 +243,7 @@ public abstract class ChannelLoopContract {
                     @Override
                     public void channelActive(ChannelHandlerContext context) {
                         checkThread();
-                        context.writeAndFlush(context.alloc().buffer().writeInt(4711));
+                        ChannelFuture _ = context.writeAndFlush(context.alloc().buffer().writeInt(4711));
                     }
 
                     @Override

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -99,7 +100,7 @@ final class VirtqueueStateTest {
         private void reap() {
             int _ = device.queue.poll((slot, status, writtenBytes) -> {
                 assertThat(status).isEqualTo(BlkRequest.S_OK);
-                int sector = sectorOfSlot.remove(slot);
+                int sector = Objects.requireNonNull(sectorOfSlot.remove(slot));
                 assertThat(device.queue.memory().get(ValueLayout.JAVA_LONG_UNALIGNED, device.queue.dataOffset(slot)))
                         .as("sector %d", sector)
                         .isEqualTo(written[sector]);
