@@ -15,6 +15,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What each module may depend on. An arrow that is not here is a mistake, or a decision that belongs into docs/decisions. */
 class ModuleBordersTest {
     private static final String DATA_COPY = "dev.sluice.pipeline.DataCopy";
+    private static final String TESTING = "dev.sluice.pipeline.testing..";
 
     @ParameterizedTest
     @ValueSource(strings = {"linux", "pipeline", "device", "aio", "virtio", "metrics", "server", "bench", "examples"})
@@ -32,10 +33,24 @@ class ModuleBordersTest {
     @Test
     @DisplayName("linux (errno names alone) <- pipeline-api")
     void shouldKeepThePipelineToItsLibraries() {
-        classes().that().resideInAPackage("dev.sluice.pipeline..").and().doNotHaveFullyQualifiedName(DATA_COPY)
+        classes().that().resideInAPackage("dev.sluice.pipeline..").and().resideOutsideOfPackage(TESTING).and().doNotHaveFullyQualifiedName(DATA_COPY)
                 .should().onlyDependOnClassesThat().haveNameMatching("dev\\.sluice\\.pipeline\\..*|dev\\.sluice\\.linux\\.Errno|(java|reactor|org\\.reactivestreams|org\\.slf4j|org\\.jspecify)\\..*|\\w+|\\[+.*|.*\\[]")
                 .because("adapters and backends meet at it")
                 .check(MAIN);
+    }
+
+    @Test
+    @DisplayName("pipeline-api <- testing")
+    void shouldKeepFixturesToThePipelineAndTheirFrameworks() {
+        classes().that().resideInAPackage(TESTING)
+                .should().onlyDependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.pipeline..", "dev.sluice.linux..", "java..", "", "reactor..", "org.reactivestreams..", "org.jspecify..", "org.junit..", "org.assertj..", "org.opentest4j..")
+                .check(MAIN);
+    }
+
+    @Test
+    void shouldKeepFixturesOutOfWhatIsShipped() {
+        noClasses().that().resideOutsideOfPackage(TESTING).should().dependOnClassesThat().resideInAPackage(TESTING).check(MAIN);
     }
 
     @Test
