@@ -197,7 +197,7 @@ public final class VhostUserServer implements FrontEnd {
         return connections.state();
     }
 
-    /** {@inheritDoc} The driver of a paused device sees that its requests take long, and nothing else. */
+    /** As {@link FrontEnd#pause} says; the driver of a paused device sees that its requests take long, and nothing else. */
     @Override
     public CompletableFuture<Void> pause() {
         return connections.queues().pause();
