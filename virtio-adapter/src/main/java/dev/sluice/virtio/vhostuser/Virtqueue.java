@@ -43,6 +43,7 @@ final class Virtqueue {
     private final MappingQuarantine quarantine;
     private final VirtqueueEventFds eventFds;
 
+    /** All of it but which eventfds there are: {@link #eventFds} has them. */
     private VirtqueueState state = VirtqueueState.INITIAL;
     private RingState ringState = RingState.STOPPED;
     private @Nullable Running running;
@@ -75,7 +76,8 @@ final class Virtqueue {
 
     /** What it would be started from: of a queue that runs, all but the position and what the driver is owed. */
     VirtqueueState state() {
-        return state;
+        return state.withEventFds(
+                eventFds.kick() != VirtioBlkQueue.NO_FD, eventFds.call() != VirtioBlkQueue.NO_FD, eventFds.err() != VirtioBlkQueue.NO_FD);
     }
 
     /** The ring as it is now; the result may be asked by any thread. */
@@ -147,25 +149,20 @@ final class Virtqueue {
     /** A kick eventfd, or none for a ring that is polled, starts the ring. Takes the descriptor over, also where it throws. */
     void kick(@Nullable Fd fd, GuestMemory memory) throws ProtocolViolation {
         Running now = running;
-        try {
-            eventFds.kick(fd, () -> {
-                if (now != null) {
-                    OnLoop.run(loop, () -> {
-                        now.kicks().listen(eventFds.kick());
-                        // The one before may have been signalled.
-                        now.source().kicked();
-                    });
-                }
-            });
-        } finally {
-            eventFdsChanged();
-        }
+        eventFds.kick(fd, () -> {
+            if (now != null) {
+                OnLoop.run(loop, () -> {
+                    now.kicks().listen(eventFds.kick());
+                    // The one before may have been signalled.
+                    now.source().kicked();
+                });
+            }
+        });
         if (now == null) {
             try {
-                start(state.withFeatures(device.accepted()).withBroken(false), memory);
+                start(state().withFeatures(device.accepted()).withBroken(false), memory);
             } catch (ProtocolViolation refused) {
                 eventFds.closeKick();
-                eventFdsChanged();
                 throw refused;
             }
         }
@@ -174,35 +171,27 @@ final class Virtqueue {
     /** With a call eventfd the driver gets an interrupt, whether one was due or not: at once, or when the ring starts. */
     void call(@Nullable Fd fd) throws ProtocolViolation {
         Running now = running;
-        try {
-            eventFds.call(fd, () -> {
-                // What a ring that runs owes is known when it stops.
-                state = state.withInterruptOwed(true);
-                if (now != null) {
-                    OnLoop.run(loop, () -> {
-                        now.queue().eventFds(eventFds.call(), eventFds.err());
-                        if (eventFds.call() != VirtioBlkQueue.NO_FD) {
-                            now.queue().callFdCame();
-                        }
-                    });
-                }
-            });
-        } finally {
-            eventFdsChanged();
-        }
+        eventFds.call(fd, () -> {
+            // What a ring that runs owes is known when it stops.
+            state = state.withInterruptOwed(true);
+            if (now != null) {
+                OnLoop.run(loop, () -> {
+                    now.queue().eventFds(eventFds.call(), eventFds.err());
+                    if (eventFds.call() != VirtioBlkQueue.NO_FD) {
+                        now.queue().callFdCame();
+                    }
+                });
+            }
+        });
     }
 
     void err(@Nullable Fd fd) throws ProtocolViolation {
         Running now = running;
-        try {
-            eventFds.err(fd, () -> {
-                if (now != null) {
-                    OnLoop.run(loop, () -> now.queue().eventFds(eventFds.call(), eventFds.err()));
-                }
-            });
-        } finally {
-            eventFdsChanged();
-        }
+        eventFds.err(fd, () -> {
+            if (now != null) {
+                OnLoop.run(loop, () -> now.queue().eventFds(eventFds.call(), eventFds.err()));
+            }
+        });
     }
 
     /** The eventfds of a queue that continues what another one has served; it is stopped, and has none. */
@@ -210,19 +199,13 @@ final class Virtqueue {
         eventFds.kick(kick, () -> {});
         eventFds.call(call, () -> {});
         eventFds.err(err, () -> {});
-        eventFdsChanged();
-    }
-
-    private void eventFdsChanged() {
-        state = state.withEventFds(
-                eventFds.kick() != VirtioBlkQueue.NO_FD, eventFds.call() != VirtioBlkQueue.NO_FD, eventFds.err() != VirtioBlkQueue.NO_FD);
     }
 
     // ---- start
 
     /**
-     * Serves the ring from this state on, over memory in which it is where its addresses say. The eventfds are there that the state names. A broken queue does not
-     * start: that takes its driver a reset, and another kick eventfd.
+     * Serves the ring from this state on, over memory in which it is where its addresses say. The eventfds are there that the state names. A broken queue does
+     * not start: that takes its driver a reset, and another kick eventfd.
      */
     void start(VirtqueueState from, GuestMemory memory) throws ProtocolViolation {
         if (from.broken()) {
@@ -233,8 +216,8 @@ final class Virtqueue {
             throw ProtocolViolation.refused(
                     "queue " + index + " is kicked before its " + (from.size() == 0 ? "size (SET_VRING_NUM)" : "addresses (SET_VRING_ADDR)"));
         }
-        if (!from.namesEventFdsOf(state)) {
-            throw new IllegalStateException("queue " + index + " has other eventfds than the state that it is to start from: " + state + " has, " + from + " names");
+        if (!from.namesEventFdsOf(state())) {
+            throw new IllegalStateException("queue " + index + " has other eventfds than the state that it is to start from: " + state() + " has, " + from + " names");
         }
         try {
             DeviceRing ring = DeviceRing.locate(memory, addresses, index, from.size(), from.position(), from.features());
@@ -288,9 +271,9 @@ final class Virtqueue {
     // ---- stop
 
     /**
-     * Begins to stop: takes nothing new, waits for what is in flight, shows the driver the last of it and frees the queue. Completes with the position, at once if the
-     * ring does not run; nothing touches guest memory or the eventfds afterwards, but stages that had requests beyond the drain limit, for which the quarantine
-     * keeps the memory. Completes exceptionally if something has failed on the way, drained all the same.
+     * Begins to stop: takes nothing new, waits for what is in flight, shows the driver the last of it and frees the queue. Completes with the position, at once
+     * if the ring does not run; nothing touches guest memory or the eventfds afterwards, but stages that had requests beyond the drain limit, for which the
+     * quarantine keeps the memory. Completes exceptionally if something has failed on the way, drained all the same.
      */
     CompletableFuture<Integer> beginStop() {
         Running ending = running;
@@ -353,14 +336,13 @@ final class Virtqueue {
                 ringState = ringState.to(RingState.STOPPED);
             }
         }
-        return state;
+        return state();
     }
 
     /** GET_VRING_BASE: drains, stops, and returns where to continue. */
     VirtqueueState stop() {
         VirtqueueState stopped = endStop(beginStop());
         eventFds.closeKickAndCall();
-        eventFdsChanged();
         return stopped;
     }
 
@@ -373,6 +355,5 @@ final class Virtqueue {
     /** The end of the connection; the queue is stopped. */
     void closeFds() {
         eventFds.close();
-        eventFdsChanged();
     }
 }
