@@ -21,11 +21,11 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Serves the connections of one disk, one after another, each to its end: whatever a front end does wrong, and whatever goes wrong on its behalf, ends its connection and
- * nothing else.
+ * Serves the connections of one disk, one after another, each to its end: whatever a front end does wrong, and whatever goes wrong on its behalf, ends its
+ * connection and nothing else.
  *
- * <p><b>Threading:</b> the control thread; {@link #state} any thread. <b>Ownership:</b> owns what loops send interrupts with, from {@link #open} to {@link #close}; all that a
- * connection has brought is freed when {@link #serve} returns, but for memory that stages still use.
+ * <p><b>Threading:</b> the control thread; {@link #state} any thread. <b>Ownership:</b> owns what loops send interrupts with, from {@link #open} to {@link
+ * #close}; all that a connection has brought is freed when {@link #serve} returns, but for memory that stages still use.
  */
 final class ConnectionServer implements AutoCloseable {
     /** What the control thread shows of a connection: settled between messages, but for the queues that break meanwhile. */
@@ -70,6 +70,11 @@ final class ConnectionServer implements AutoCloseable {
     /** The queues that run, of whatever connection. Any thread. */
     QueueGroup queues() {
         return queues;
+    }
+
+    /** Whether a front end is connected. Any thread. */
+    boolean isConnected() {
+        return connection != null;
     }
 
     /** What the device and its front end are up to. */

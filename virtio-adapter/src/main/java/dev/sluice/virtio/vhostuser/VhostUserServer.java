@@ -210,7 +210,7 @@ public final class VhostUserServer implements FrontEnd {
 
     @Override
     public Description describe() {
-        return new Description("vhost-user-blk", address, state().connected() ? 1 : 0, connections.queues().isPaused());
+        return new Description("vhost-user-blk", address, connections.isConnected() ? 1 : 0, connections.queues().isPaused());
     }
 
     @Override
