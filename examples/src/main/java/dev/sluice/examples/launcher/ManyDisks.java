@@ -13,8 +13,7 @@ import dev.sluice.server.cli.Termination;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayDeque;
-import java.util.Deque;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -37,69 +36,49 @@ public final class ManyDisks implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         LinuxPlatform.ensureAvailable();
+        // Closed in reverse order. A signal closes the servers alone, which ends the wait for them.
         try (IoLoop loop = IoUringLoop.start("disks", IoUringLoopOptions.DEFAULT);
-                Disks disks = new Disks();
-                Termination _ = Termination.closes(disks)) {
+                Disks disks = new Disks(new ArrayList<>())) {
             for (Map.Entry<Path, Path> disk : socketsOfImages.entrySet()) {
-                disks.add(Disk.open(disk.getKey(), disk.getValue(), loop));
+                disks.open(disk.getKey(), disk.getValue(), loop);
             }
-            System.out.println("ready: " + socketsOfImages);
-            disks.awaitEnd();
+            try (Termination _ = Termination.closes(disks::closeServers)) {
+                disks.serve();
+            }
         }
         return 0;
     }
 
-    private record Disk(BlockBackend backend, BlockPipeline pipeline, VhostUserServer server) implements AutoCloseable {
-        /** Opens the image and accepts front ends. If that fails, nothing is left open. */
-        static Disk open(Path image, Path socket, IoLoop loop) throws IOException {
+    private record Disk(BlockBackend backend, BlockPipeline pipeline, VhostUserServer server) {}
+
+    private record Disks(List<Disk> all) implements AutoCloseable {
+        void open(Path image, Path socket, IoLoop loop) throws IOException {
             BlockBackend backend = new IoUringBackendProvider().open(BackendOptions.of(image));
-            try {
-                BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
-                VhostUserServer server = VhostUserServer.builder().socketPath(socket).pipeline(pipeline).loops(List.of(loop)).build();
-                server.start();
-                return new Disk(backend, pipeline, server);
-            } catch (Throwable failed) {
-                backend.close();
-                throw failed;
+            BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
+            all.add(new Disk(backend, pipeline, VhostUserServer.builder().socketPath(socket).pipeline(pipeline).loops(List.of(loop)).build()));
+        }
+
+        /** Until the servers are closed. */
+        void serve() throws IOException, InterruptedException {
+            for (Disk disk : all) {
+                disk.server().start();
             }
-        }
-
-        @Override
-        public void close() {
-            server.close();
-            pipeline.close();
-            backend.close();
-        }
-    }
-
-    /** The disks that are open, of which a signal may close those that there are while others are still being opened. */
-    private static final class Disks implements AutoCloseable {
-        private final Deque<Disk> open = new ArrayDeque<>();
-        private boolean closed;
-
-        synchronized void add(Disk disk) {
-            if (closed) {
-                disk.close();
-            } else {
-                open.push(disk);
-            }
-        }
-
-        void awaitEnd() throws IOException, InterruptedException {
-            for (Disk disk : snapshot()) {
+            System.out.println("ready: " + all.size() + " disks");
+            for (Disk disk : all) {
                 disk.server().awaitEnd();
             }
         }
 
-        private synchronized List<Disk> snapshot() {
-            return List.copyOf(open);
+        void closeServers() {
+            all.forEach(disk -> disk.server().close());
         }
 
         @Override
-        public synchronized void close() {
-            closed = true;
-            while (!open.isEmpty()) {
-                open.pop().close();
+        public void close() {
+            closeServers();
+            for (Disk disk : all) {
+                disk.pipeline().close();
+                disk.backend().close();
             }
         }
     }
