@@ -2,14 +2,8 @@ package dev.sluice.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.server.HttpOnSocket;
 import dev.sluice.server.SluiceProcess;
-import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -91,16 +85,7 @@ class BenchIT {
     @Test
     void shouldSayThatAnHttpServerIsNoDisk() throws Exception {
         Path socket = directory.resolve("http.sock");
-        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            server.bind(UnixDomainSocketAddress.of(socket));
-            Thread.ofVirtual().start(() -> {
-                try (SocketChannel client = server.accept()) {
-                    client.write(ByteBuffer.wrap("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
-                    client.read(ByteBuffer.allocate(512));
-                } catch (IOException gone) {
-                    // The client, or the server at the end of the test.
-                }
-            });
+        try (HttpOnSocket _ = HttpOnSocket.start(socket)) {
             refused(FAILED, List.of(socket, "--seconds", 1), "does not speak vhost-user");
         }
     }

@@ -5,13 +5,6 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
-import java.io.IOException;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.ByteBuffer;
-import java.nio.channels.ServerSocketChannel;
-import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -90,22 +83,8 @@ class InspectIT {
 
     @Test
     void shouldSayThatAnHttpServerIsNoDisk() throws Exception {
-        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-            server.bind(UnixDomainSocketAddress.of(socket));
-            Thread.ofVirtual().start(() -> answerAsHttp(server));
+        try (HttpOnSocket _ = HttpOnSocket.start(socket)) {
             oneError(SluiceProcess.run("inspect", socket), socket + " does not speak vhost-user");
-        }
-    }
-
-    private static void answerAsHttp(ServerSocketChannel server) {
-        while (server.isOpen()) {
-            try (SocketChannel client = server.accept()) {
-                client.write(ByteBuffer.wrap("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".getBytes(StandardCharsets.US_ASCII)));
-                // Until the other side has read it and gone.
-                client.read(ByteBuffer.allocate(512));
-            } catch (IOException gone) {
-                // The client, or the server at the end of the test.
-            }
         }
     }
 
