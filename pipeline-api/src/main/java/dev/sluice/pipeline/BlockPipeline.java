@@ -235,8 +235,8 @@ public final class BlockPipeline implements AutoCloseable {
     }
 
     /**
-     * Closes the stages, in this call if all queues have drained, and the sinks; each frees what it holds once nothing of it is in flight. The queues should have
-     * been stopped before: requests that still come fail. Idempotent.
+     * Closes the stages, in this call if all queues have drained, and the sinks; each frees what it holds once nothing of it is in flight. The queues should
+     * have been stopped before: requests that still come fail. Idempotent.
      */
     @Override
     public void close() {
@@ -286,11 +286,11 @@ public final class BlockPipeline implements AutoCloseable {
          *
          * <p>What they drop through Reactor's discard hook ({@code filter}, a full buffer, a cancelled {@code publishOn}) is completed with
          * ECANCELED; so is every request that has gone in and not come out when they fail or complete, after which the queue gets
-         * a fresh subscription. An error of the JVM (NoClassDefFoundError, StackOverflowError) fails the request that it happened on, or what is in the operators.
-         * An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it
-         * itself, on the loop's thread; else its guest waits until the queue is stopped, as it does for one that an error of the JVM has lost on another
-         * thread in an operator without support for {@code onErrorContinue}. Operators that end a subscription within a second and
-         * without having been given a request are taken for broken: the queue is fenced off, which fails all its requests.
+         * a fresh subscription. An error of the JVM (NoClassDefFoundError, StackOverflowError) fails the request that it happened on, or what is in the
+         * operators. An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it itself, on the loop's
+         * thread; else its guest waits until the queue is stopped, as it does for one that an error of the JVM has lost on another thread in an operator
+         * without support for {@code onErrorContinue}. Operators that end a subscription within a second and without having been given a request are taken for
+         * broken: the queue is fenced off, which fails all its requests.
          */
         public Builder operator(UnaryOperator<Flux<BlockRequest>> operator) {
             operators.add(operator);

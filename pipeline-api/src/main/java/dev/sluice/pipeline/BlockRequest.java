@@ -185,8 +185,8 @@ public abstract class BlockRequest {
     }
 
     /**
-     * Copies data of the request into a segment, native or on the heap: of a WRITE what is to be written, of a READ what was read once the rest of the chain has
-     * completed. What is copied is the stage's own; the guest may change its memory at any time, so whoever validates data copies it once.
+     * Copies data of the request into a segment, native or on the heap: of a WRITE what is to be written, of a READ what was read once the rest of the chain
+     * has completed. What is copied is the stage's own; the guest may change its memory at any time, so whoever validates data copies it once.
      *
      * @param dataOffset where in the data to begin, across the borders of iovecs
      * @throws IndexOutOfBoundsException if the data or the segment is too short; nothing was copied
@@ -202,7 +202,9 @@ public abstract class BlockRequest {
         copyOut(dataOffset, MemorySegment.ofArray(target), targetOffset, bytes);
     }
 
-    /** Fills what remains of a buffer with data of the request, and moves its position to its limit; as {@link #copyDataTo(long, MemorySegment, long, long)}. */
+    /**
+     * Fills what remains of a buffer with data of the request, and moves its position to its limit; as {@link #copyDataTo(long, MemorySegment, long, long)}.
+     */
     public final void copyDataTo(long dataOffset, ByteBuffer target) {
         copyOut(dataOffset, MemorySegment.ofBuffer(target), 0, target.remaining());
         target.position(target.limit());
@@ -212,7 +214,8 @@ public abstract class BlockRequest {
      * Copies a segment, native or on the heap, into the data of a READ: before the stage completes it by itself, or after the rest of the chain has completed.
      *
      * @param dataOffset where in the data to begin, across the borders of iovecs
-     * @throws UnsupportedOperationException if the request is a WRITE: its data lies in pages that the guest continues to use (its page cache), which an encryption in place would destroy
+     * @throws UnsupportedOperationException if the request is a WRITE: its data lies in pages that the guest continues to use (its page cache), which an
+     * encryption in place would destroy
      * @throws IndexOutOfBoundsException if the data or the segment is too short; nothing was copied
      * @throws IllegalStateException if the request has completed, also because it failed at the drain limit
      * @throws TruncatedMemoryException if the front end has truncated its memory; a stage passes it on, which fails this request
@@ -226,7 +229,9 @@ public abstract class BlockRequest {
         copyIn(dataOffset, MemorySegment.ofArray(source), sourceOffset, bytes);
     }
 
-    /** Copies what remains of a buffer into the data of a READ, and moves its position to its limit; as {@link #copyDataFrom(long, MemorySegment, long, long)}. */
+    /**
+     * Copies what remains of a buffer into the data of a READ, and moves its position to its limit; as {@link #copyDataFrom(long, MemorySegment, long, long)}.
+     */
     public final void copyDataFrom(long dataOffset, ByteBuffer source) {
         copyIn(dataOffset, MemorySegment.ofBuffer(source), 0, source.remaining());
         source.position(source.limit());
@@ -257,8 +262,8 @@ public abstract class BlockRequest {
     }
 
     /**
-     * For sinks that have no use for {@link #iovecsAddress}: one iovec from an offset on, at most 1 GiB of it, to be passed to a system call and to nothing else. The
-     * front end may have truncated the memory: the kernel returns EFAULT then, where an access could end the process.
+     * For sinks that have no use for {@link #iovecsAddress}: one iovec from an offset on, at most 1 GiB of it, to be passed to a system call and to nothing
+     * else. The front end may have truncated the memory: the kernel returns EFAULT then, where an access could end the process.
      *
      * @param index from 0 to {@link #iovecCount} - 1
      * @return empty at the end of the iovec

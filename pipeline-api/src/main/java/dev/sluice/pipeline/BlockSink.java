@@ -3,9 +3,9 @@ package dev.sluice.pipeline;
 /**
  * One loop's way into a backend: its own ring entries or its own AIO context.
  *
- * <p><b>Threading:</b> the loop's thread only, but for {@link #counters}. <b>Ownership:</b> from {@link #submit} to its completion a request, its iovecs and its
- * data belong to the sink. <b>Failure:</b> a failed request is completed with a negative errno; no method throws
- * for a request. Once a sync of the image has failed in any of its sinks, every FLUSH and every durable request fails ({@link BackendHealth}). <b>Allocation:</b> none per request in steady state.
+ * <p><b>Threading:</b> the loop's thread only, but for {@link #counters}. <b>Ownership:</b> from {@link #submit} to its completion a request, its iovecs and
+ * its data belong to the sink. <b>Failure:</b> a failed request is completed with a negative errno; no method throws for a request. Once a sync of the image
+ * has failed in any of its sinks, every FLUSH and every durable request fails ({@link BackendHealth}). <b>Allocation:</b> none per request in steady state.
  */
 public interface BlockSink extends AutoCloseable {
 

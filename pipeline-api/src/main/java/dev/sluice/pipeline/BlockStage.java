@@ -36,15 +36,16 @@ import reactor.core.publisher.Mono;
  * }
  * }</pre>
  *
- * <p><b>Threading:</b> {@link #interestedIn} and {@link #handle} are called on the queue's loop and must not block there; the Mono may complete anywhere. <b>Ownership:</b> the
- * request is borrowed until it has completed; the object is made for this request alone. A queue that is stopped waits for its stages, up
- * to the {@linkplain BlockPipeline.Builder#drainLimit drain limit}: then the request fails with ECANCELED and a copy of its data throws {@link IllegalStateException}. <b>Failure:</b>
- * an error signal, an empty Mono or whatever {@link #handle} and {@link #interestedIn} throw completes the request with EIO and is logged with the stage's name; the
- * queue continues. Errors of the JVM (NoClassDefFoundError, StackOverflowError, OutOfMemoryError) are no signals to Reactor: it throws them up the stack of the thread. On the loop,
- * and on any thread in operators that support {@code onErrorContinue} ({@code map}, {@code filter}, {@code doOnNext}, {@code handle}), the request fails all the same, at once. In a
- * source on another thread ({@code fromCallable} with {@code subscribeOn}, a callback) the signal is lost: the request fails when the garbage collector has found that nothing refers
- * to it any more, at the latest at the drain limit. Catch them there where that is too late. <b>Allocation:</b> a request that a stage is interested in costs below 400 bytes
- * when it is passed on, and some 130 more with a buffer and a sub-request, beside what the stage's operators allocate; measured by {@code BypassAllocationTest}.
+ * <p><b>Threading:</b> {@link #interestedIn} and {@link #handle} are called on the queue's loop and must not block there; the Mono may complete anywhere.
+ * <b>Ownership:</b> the request is borrowed until it has completed; the object is made for this request alone. A queue that is stopped waits for its stages, up
+ * to the {@linkplain BlockPipeline.Builder#drainLimit drain limit}: then the request fails with ECANCELED and a copy of its data throws {@link
+ * IllegalStateException}. <b>Failure:</b> an error signal, an empty Mono or whatever {@link #handle} and {@link #interestedIn} throw completes the request with
+ * EIO and is logged with the stage's name; the queue continues. Errors of the JVM (NoClassDefFoundError, StackOverflowError, OutOfMemoryError) are no signals
+ * to Reactor: it throws them up the stack of the thread. On the loop, and on any thread in operators that support {@code onErrorContinue} ({@code map}, {@code
+ * filter}, {@code doOnNext}, {@code handle}), the request fails all the same, at once. In a source on another thread ({@code fromCallable} with {@code
+ * subscribeOn}, a callback) the signal is lost: the request fails when the garbage collector has found that nothing refers to it any more, at the latest at the
+ * drain limit. Catch them there where that is too late. <b>Allocation:</b> a request that a stage is interested in costs below 400 bytes when it is passed on,
+ * and some 130 more with a buffer and a sub-request, beside what the stage's operators allocate; measured by {@code BypassAllocationTest}.
  */
 @FunctionalInterface
 public interface BlockStage {
@@ -55,7 +56,8 @@ public interface BlockStage {
         Mono<BlockResult> proceed(BlockRequest request);
 
         /**
-         * Sends the request on with a buffer in place of its data: a READ reads into the buffer, a WRITE writes what is in it. What has no data is sent on as it is.
+         * Sends the request on with a buffer in place of its data: a READ reads into the buffer, a WRITE writes what is in it. What has no data is sent on as
+         * it is.
          *
          * @param buffer of at least as many bytes as the request has
          */
@@ -71,33 +73,36 @@ public interface BlockStage {
     /**
      * Processes one request.
      *
-     * <p><b>Called</b> once for each request that this stage is interested in, on the loop of its queue; requests of other queues may be in here at the same time, on other
-     * loops. The Mono is subscribed to once, on the loop.
+     * <p><b>Called</b> once for each request that this stage is interested in, on the loop of its queue; requests of other queues may be in here at the same
+     * time, on other loops. The Mono is subscribed to once, on the loop.
      *
      * <p><b>What a stage may do</b>, until its result is there, from any thread and in any combination:
      * <ul>
      *   <li>pass the request on, {@link Chain#proceed(BlockRequest)}, and again after it has come back;
      *   <li>pass it on with a buffer of its own, {@link Chain#proceed(BlockRequest, StageBuffer)};
      *   <li>make requests of its own for it, {@link SubRequests}, and wait for them;
-     *   <li>complete it without going down: {@code Mono.just(BlockResult.failed(Errno.ENOSPC))}, or {@code Mono.just(BlockResult.OK)} after it has filled a READ;
+     *   <li>complete it without going down: {@code Mono.just(BlockResult.failed(Errno.ENOSPC))}, or {@code Mono.just(BlockResult.OK)} after it has filled a
+     * READ;
      *   <li>read and copy its data with {@link BlockRequest#copyDataTo(long, byte[], int, int) copyDataTo} and, of a READ,
-     *       {@link BlockRequest#copyDataFrom(long, byte[], int, int) copyDataFrom}. The guest's memory itself is never handed out: a front end can truncate it at any time, and
+     *       {@link BlockRequest#copyDataFrom(long, byte[], int, int) copyDataFrom}. The guest's memory itself is never handed out: a front end can truncate it
+     * at any time, and
      *       the copy throws {@link TruncatedMemoryException} then, which fails this request where the stage passes it on. The data of a WRITE is read-only.
      * </ul>
      *
-     * <p><b>Exactly once.</b> The first result stands: the Mono's, a {@link BlockRequest#complete} by the stage, whatever is thrown, the drain limit. Later ones are logged and have no
-     * effect on this request nor on the next one in its place.
+     * <p><b>Exactly once.</b> The first result stands: the Mono's, a {@link BlockRequest#complete} by the stage, whatever is thrown, the drain limit. Later
+     * ones are logged and have no effect on this request nor on the next one in its place.
      *
-     * <p><b>The completion waits for the kernel.</b> The guest uses its memory again as soon as it is notified, and may write the same sectors again. So a request whose stage has
-     * given up on it (a timeout) completes only when the sink has released it and its sub-requests have come back. Memory of a stage's own that the kernel may use lies in a
-     * {@link StageBuffer}, which is reused no sooner.
+     * <p><b>The completion waits for the kernel.</b> The guest uses its memory again as soon as it is notified, and may write the same sectors again. So a
+     * request whose stage has given up on it (a timeout) completes only when the sink has released it and its sub-requests have come back. Memory of a stage's
+     * own that the kernel may use lies in a {@link StageBuffer}, which is reused no sooner.
      *
-     * <p><b>Cancellation.</b> Cancelling what the chain has returned drops its result. It stops nothing that the sink has, and a further attempt waits for the first. Nobody cancels the
-     * stage's own Mono.
+     * <p><b>Cancellation.</b> Cancelling what the chain has returned drops its result. It stops nothing that the sink has, and a further attempt waits for the
+     * first. Nobody cancels the stage's own Mono.
      *
-     * <p><b>Order and FLUSH.</b> Requests in flight together have no order. A FLUSH covers what completed before it was made, so a stage that completes writes when they have completed below needs
-     * to do nothing for it. One that completes them sooner keeps the order itself, see {@link #interestedIn}, and passes a FLUSH on only after them. A {@linkplain BlockRequest#durable durable}
-     * request is on stable storage when it completes; its sub-requests are durable as well.
+     * <p><b>Order and FLUSH.</b> Requests in flight together have no order. A FLUSH covers what completed before it was made, so a stage that completes writes
+     * when they have completed below needs to do nothing for it. One that completes them sooner keeps the order itself, see {@link #interestedIn}, and passes a
+     * FLUSH on only after them. A {@linkplain BlockRequest#durable durable} request is on stable storage when it completes; its sub-requests are durable as
+     * well.
      *
      * <p><b>Context.</b> The Mono is subscribed to with the Reactor context of whoever made the request, such as a caller of a {@code BlockDevice}.
      *
@@ -128,8 +133,8 @@ public interface BlockStage {
     }
 
     /**
-     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, say. A stage whose offsets differ from those below is interested in every
-     * request that has one. Asked again whenever the geometry below has changed.
+     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, say. A stage whose offsets differ from those below is
+     * interested in every request that has one. Asked again whenever the geometry below has changed.
      *
      * @throws IllegalArgumentException with one line, if the stage cannot serve such a disk; only while it is being created
      */

@@ -13,7 +13,8 @@ import reactor.core.publisher.Operators;
 import reactor.util.context.Context;
 
 /**
- * One use of a buffer: asks for it at the first demand, has the stage do its work with it, passes the signals of that on, and ends with them or with a cancellation.
+ * One use of a buffer: asks for it at the first demand, has the stage do its work with it, passes the signals of that on, and ends with them or with a
+ * cancellation.
  *
  * <p><b>Threading:</b> any. <b>Failure:</b> what the stage throws is the error signal. <b>Allocation:</b> itself.
  */

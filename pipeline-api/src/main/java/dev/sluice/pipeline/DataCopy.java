@@ -9,8 +9,8 @@ import java.util.Objects;
 /**
  * Copies between the data of a request and memory of a stage or operator, across the borders of iovecs.
  *
- * <p>The only way in which they reach the data: its memory may belong to a front end, which can truncate it at any time, and of all accesses only those of {@link NativeMemory}
- * survive that in every compiler. The only class of the pipeline that knows the memory's package.
+ * <p>The only way in which they reach the data: its memory may belong to a front end, which can truncate it at any time, and of all accesses only those of
+ * {@link NativeMemory} survive that in every compiler. The only class of the pipeline that knows the memory's package.
  *
  * <p><b>Threading:</b> any that may use the request. <b>Failure:</b> {@link TruncatedMemoryException}. <b>Allocation:</b> none.
  */

@@ -9,7 +9,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * Brings the requests of others to a disk: what listens, whom it serves, and when it may take requests. A disk is a backend, a pipeline and one or more of these.
+ * Brings the requests of others to a disk: what listens, whom it serves, and when it may take requests. A disk is a backend, a pipeline and one or more of
+ * these.
  *
  * <p><b>Threading:</b> any thread but a loop's. <b>Ownership:</b> loops and pipeline stay the caller's, who closes them after the front end. <b>Failure:</b>
  * {@link #start} throws; whatever a client does wrong ends at most its connection; {@link #awaitEnd} throws if serving itself has failed.
@@ -24,8 +25,8 @@ public interface FrontEnd extends AutoCloseable {
     void start() throws IOException;
 
     /**
-     * Takes no further requests until {@link #resume}. Clients stay connected, and others may connect: their requests wait where they are, in a guest's ring or in a
-     * socket. Requests in flight continue.
+     * Takes no further requests until {@link #resume}. Clients stay connected, and others may connect: their requests wait where they are, in a guest's ring or
+     * in a socket. Requests in flight continue.
      *
      * @return completes when nothing is in flight, possibly on a loop; cancelled if it is resumed before
      */
@@ -73,7 +74,10 @@ public interface FrontEnd extends AutoCloseable {
      */
     void awaitEnd() throws InterruptedException, IOException;
 
-    /** Accepts nobody any more, ends all connections, and waits until nothing is in flight. Idempotent, and allowed at any time, before and during {@link #start} too. */
+    /**
+     * Accepts nobody any more, ends all connections, and waits until nothing is in flight. Idempotent, and allowed at any time, before and during {@link
+     * #start} too.
+     */
     @Override
     void close();
 }

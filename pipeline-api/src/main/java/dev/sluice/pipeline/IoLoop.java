@@ -36,7 +36,8 @@ public interface IoLoop extends Executor, AutoCloseable {
         boolean poll();
 
         /**
-         * The loop is about to sleep: asks the other side for a notification of the next work. True if there is some already, for which a turn was asked; then the loop does not sleep and is to visit it no more.
+         * The loop is about to sleep: asks the other side for a notification of the next work. True if there is some already, for which a turn was asked; then
+         * the loop does not sleep and is to visit it no more.
          */
         boolean armNotifications();
 
@@ -101,14 +102,16 @@ public interface IoLoop extends Executor, AutoCloseable {
     Watch onReadable(int fd, Runnable onReadable);
 
     /**
-     * Whether this loop ever spins before it sleeps: then it takes {@linkplain #addPoller pollers}. A capability that any kind of loop can have; constant. Any thread.
+     * Whether this loop ever spins before it sleeps: then it takes {@linkplain #addPoller pollers}. A capability that any kind of loop can have; constant. Any
+     * thread.
      */
     default boolean busyPolls() {
         return false;
     }
 
     /**
-     * Has something visited in every tick from the next one on, until it says that it need not be. The caller sees to it that it is not there already. Loop thread only.
+     * Has something visited in every tick from the next one on, until it says that it need not be. The caller sees to it that it is not there already. Loop
+     * thread only.
      *
      * @return whether the loop {@linkplain #busyPolls busy-polls}; otherwise it visits nothing, and the caller asks for notifications itself
      */
@@ -125,13 +128,15 @@ public interface IoLoop extends Executor, AutoCloseable {
     LoopCounters counters();
 
     /**
-     * Announces that other threads will bring so many more tasks with {@link #execute} for requests that are in flight; negative once they have run. A loop that
-     * is closing takes and awaits them: {@link #close} returns after a limited time, but the loop does not end before the last of them has run, so that none is lost. Loop thread only.
+     * Announces that other threads will bring so many more tasks with {@link #execute} for requests that are in flight; negative once they have run. A loop
+     * that is closing takes and awaits them: {@link #close} returns after a limited time, but the loop does not end before the last of them has run, so that
+     * none is lost. Loop thread only.
      */
     default void expectTasks(int more) {}
 
     /**
-     * Has a task run on the loop's thread when it begins to close, before it awaits what it {@linkplain #expectTasks expects}: for a sink that has requests of which no other thread knows yet. Loop thread only.
+     * Has a task run on the loop's thread when it begins to close, before it awaits what it {@linkplain #expectTasks expects}: for a sink that has requests of
+     * which no other thread knows yet. Loop thread only.
      *
      * @return what ends the interest when it is closed
      * @throws IllegalStateException if the loop is closing
@@ -141,8 +146,8 @@ public interface IoLoop extends Executor, AutoCloseable {
     }
 
     /**
-     * Ends the loop after the tasks already in the mailbox, and waits for its thread, but for no more than a limited time for {@linkplain #expectTasks tasks of other threads}. From the loop itself it does not wait.
-     * Idempotent.
+     * Ends the loop after the tasks already in the mailbox, and waits for its thread, but for no more than a limited time for {@linkplain #expectTasks tasks of
+     * other threads}. From the loop itself it does not wait. Idempotent.
      */
     @Override
     void close();

@@ -4,7 +4,8 @@ package dev.sluice.pipeline;
  * What happens in a pipeline, as callbacks with primitive arguments.
  *
  * <p><b>Threading:</b> calls for one queue come from the one loop that serves it; calls for different queues may come from different loops at
- * once, connection events from the thread that serves the connection. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data path.
+ * once, connection events from the thread that serves the connection. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data
+ * path.
  */
 public interface PipelineObserver {
     /** Sees nothing. */

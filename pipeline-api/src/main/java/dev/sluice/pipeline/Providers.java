@@ -75,8 +75,8 @@ public final class Providers {
     }
 
     /**
-     * As {@link #choose(String, String, BackendOptions)}, and starts the loops. A kind of which not every loop can be made is passed over: what was tried before is
-     * less than what the loops take, of locked memory for instance.
+     * As {@link #choose(String, String, BackendOptions)}, and starts the loops. A kind of which not every loop can be made is passed over: what was tried
+     * before is less than what the loops take, of locked memory for instance.
      *
      * @param count of loops
      * @param loopNames of which a number makes a name

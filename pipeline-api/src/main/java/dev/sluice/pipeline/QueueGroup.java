@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The queues of a front end that run, on whatever loops, which are paused and resumed together. A queue that joins while the group is paused is paused.
  *
- * <p><b>Threading:</b> {@link #pause} and {@link #resume} any thread, {@link #join} and {@link #leave} the loop of the queue. <b>Allocation:</b> nothing on the data
- * path.
+ * <p><b>Threading:</b> {@link #pause} and {@link #resume} any thread, {@link #join} and {@link #leave} the loop of the queue. <b>Allocation:</b> nothing on the
+ * data path.
  */
 public final class QueueGroup {
     private final Set<QueueSource> queues = new LinkedHashSet<>();
@@ -34,7 +34,8 @@ public final class QueueGroup {
     /**
      * Pauses all queues, as {@link QueueSource#pause} does.
      *
-     * @return completes when none of them has a request in flight, possibly at once and on a loop; cancelled if they are resumed before. The same future for all
+     * @return completes when none of them has a request in flight, possibly at once and on a loop; cancelled if they are resumed before. The same future for
+     * all
      *     calls until {@link #resume}
      */
     public synchronized CompletableFuture<Void> pause() {

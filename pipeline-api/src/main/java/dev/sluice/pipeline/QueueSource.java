@@ -12,8 +12,8 @@ import reactor.core.publisher.Operators;
 /**
  * A {@link RequestQueue} as a {@code Flux}: emits up to demand; what is not demanded stays in the ring.
  *
- * <p>While it is {@linkplain #pause paused} it emits nothing, whatever the demand. It ends with {@code onComplete} when the queue is {@linkplain #stop stopped} and with a {@link BrokenQueueException} when the
- * other side broke the ring. One subscriber at a time; after a cancellation another may come.
+ * <p>While it is {@linkplain #pause paused} it emits nothing, whatever the demand. It ends with {@code onComplete} when the queue is {@linkplain #stop stopped}
+ * and with a {@link BrokenQueueException} when the other side broke the ring. One subscriber at a time; after a cancellation another may come.
  *
  * <p><b>Threading:</b> signals are emitted on the queue's loop. {@code subscribe}, {@code request} and {@code cancel} may be called from any
  * thread and cost a hop from any but the loop's; all other methods belong to the loop.

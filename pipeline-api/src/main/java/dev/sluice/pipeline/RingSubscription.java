@@ -84,7 +84,9 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         return budget == 0;
     }
 
-    /** A request, or null for "come and poll". Operators throw errors of the JVM at whoever signals; they are in no defined state then, and get no other signal. */
+    /**
+     * A request, or null for "come and poll". Operators throw errors of the JVM at whoever signals; they are in no defined state then, and get no other signal.
+     */
     private void signal(@Nullable BlockRequest request) {
         try {
             actual.onNext(request);

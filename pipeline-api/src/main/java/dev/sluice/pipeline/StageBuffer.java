@@ -9,9 +9,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A buffer that a stage {@linkplain SubRequests#useBuffer uses}: aligned memory outside of the heap, from a pool of its own on each loop.
  *
- * <p><b>Threading:</b> any thread. <b>Ownership:</b> the memory is shared with later uses, so it is reached in {@link #access} only, and goes back to its pool when the use has
- * ended and nobody accesses it and no sub-request has it. <b>Failure:</b> {@link IllegalStateException} when the use has ended. <b>Allocation:</b> none; it is the
- * subscription of its use.
+ * <p><b>Threading:</b> any thread. <b>Ownership:</b> the memory is shared with later uses, so it is reached in {@link #access} only, and goes back to its pool
+ * when the use has ended and nobody accesses it and no sub-request has it. <b>Failure:</b> {@link IllegalStateException} when the use has ended.
+ * <b>Allocation:</b> none; it is the subscription of its use.
  */
 public abstract class StageBuffer {
     /** The largest buffer: what a guest's kernel usually makes of large transfers. */

@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Capacity: 256 x 16 KiB + 16 x 512 KiB = 12 MiB, half of it allocated when the first small one is needed, half with the first large one.
  *
- * <p><b>Threading:</b> the loop, but for {@link #returned}. <b>Ownership:</b> the memory is freed when the pool has been closed and all blocks are back. <b>Allocation:</b>
- * none once the memory is there and the queues of waiting uses have grown.
+ * <p><b>Threading:</b> the loop, but for {@link #returned}. <b>Ownership:</b> the memory is freed when the pool has been closed and all blocks are back.
+ * <b>Allocation:</b> none once the memory is there and the queues of waiting uses have grown.
  */
 final class StageBuffers {
     static final int SMALL_BYTES = 16 * 1024;

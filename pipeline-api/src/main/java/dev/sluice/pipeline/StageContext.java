@@ -57,8 +57,9 @@ public final class StageContext {
     }
 
     /**
-     * Sub-requests with no request at hand, on a loop: to read a header while the stage is created, to synchronize a mirror. Each call makes another one, which can use one
-     * buffer at a time. Buffers and sub-requests are apart from those of requests. ESHUTDOWN once the disk is being closed, which waits for what is in flight.
+     * Sub-requests with no request at hand, on a loop: to read a header while the stage is created, to synchronize a mirror. Each call makes another one, which
+     * can use one buffer at a time. Buffers and sub-requests are apart from those of requests. ESHUTDOWN once the disk is being closed, which waits for what is
+     * in flight.
      *
      * @param loop any that the backend can work on, such as one of {@link #loops}
      */

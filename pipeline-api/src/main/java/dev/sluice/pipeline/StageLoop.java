@@ -3,7 +3,10 @@ package dev.sluice.pipeline;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** What the stages of a disk have on one of its loops: buffers for requests, and a scope with buffers of its own for what they do in the background. Loop thread only. */
+/**
+ * What the stages of a disk have on one of its loops: buffers for requests, and a scope with buffers of its own for what they do in the background. Loop thread
+ * only.
+ */
 final class StageLoop {
     private static final Logger LOG = LoggerFactory.getLogger(StageLoop.class);
 

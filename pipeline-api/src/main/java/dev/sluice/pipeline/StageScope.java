@@ -4,8 +4,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 
 /**
- * What the stages of a disk have for the requests of one queue, or on one loop for themselves: the pools of their sub-requests and buffers, and the requests that
- * they hold.
+ * What the stages of a disk have for the requests of one queue, or on one loop for themselves: the pools of their sub-requests and buffers, and the requests
+ * that they hold.
  *
  * <p><b>Threading:</b> the loop. <b>Allocation:</b> a pool when its stage makes its first sub-request.
  */

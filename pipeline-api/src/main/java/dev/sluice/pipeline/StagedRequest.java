@@ -137,8 +137,9 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
     // ---- the outcome of the Mono
 
     /**
-     * The context of whoever made the request. Asked by operators that have failed, before they throw an error of the JVM (NoClassDefFoundError, StackOverflowError) up the stack of whatever
-     * thread they are on, where it is lost: so that those that support {@code onErrorContinue} hand it over here instead. Made then, as hardly any is asked.
+     * The context of whoever made the request. Asked by operators that have failed, before they throw an error of the JVM (NoClassDefFoundError,
+     * StackOverflowError) up the stack of whatever thread they are on, where it is lost: so that those that support {@code onErrorContinue} hand it over here
+     * instead. Made then, as hardly any is asked.
      */
     @Override
     public Context currentContext() {

@@ -13,8 +13,8 @@ import reactor.util.context.Context;
 /**
  * One subscription to a sub-request: validates it at the first demand and brings it to the pool of its loop, later its result to the subscriber.
  *
- * <p><b>Threading:</b> {@link #request} and {@link #cancel} any, the rest the loop. <b>Failure:</b> see {@link SubRequests}. <b>Allocation:</b> itself, and a task for the loop from
- * another thread.
+ * <p><b>Threading:</b> {@link #request} and {@link #cancel} any, the rest the loop. <b>Failure:</b> see {@link SubRequests}. <b>Allocation:</b> itself, and a
+ * task for the loop from another thread.
  */
 final class SubRequestCall implements Subscription {
     private static final int CREATED = 0;

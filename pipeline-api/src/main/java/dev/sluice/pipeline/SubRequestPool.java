@@ -10,7 +10,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The sub-requests of one stage for the requests of one queue, or in the background of one loop: so many, made once. Whatever finds none waits, in order.
  *
- * <p>A sub-request has its place from its submission until the chain below is done with it, and waits for nothing of its own stage meanwhile; so a place always becomes free again.
+ * <p>A sub-request has its place from its submission until the chain below is done with it, and waits for nothing of its own stage meanwhile; so a place always
+ * becomes free again.
  *
  * <p><b>Threading:</b> the loop. <b>Failure:</b> what waits is completed with ECANCELED when its request ends, with ESHUTDOWN when the pool is closed.
  * <b>Allocation:</b> none in steady state where no stage below is interested.

@@ -7,7 +7,10 @@ import io.netty.channel.epoll.Epoll;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Whether there can be an {@link EpollLoop} here, and why not, in one line for a person. Loads nothing of Netty where there is no Linux. Any thread; set-up only. */
+/**
+ * Whether there can be an {@link EpollLoop} here, and why not, in one line for a person. Loads nothing of Netty where there is no Linux. Any thread; set-up
+ * only.
+ */
 final class EpollAvailability {
     private EpollAvailability() {}
 

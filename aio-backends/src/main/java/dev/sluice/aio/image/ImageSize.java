@@ -5,14 +5,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Where an open image ends now. Somebody may truncate an image, or shrink the device that it is, while it is served: reads behind the new end would find nothing
- * and writes would extend the file again. The size is looked at each second ({@link ImageSizeTimer}) and when a read finds the end of the file; requests behind
- * it fail with EIO until the image has its size again.
+ * Where an open image ends now. Somebody may truncate an image, or shrink the device that it is, while it is served: reads behind the new end would find
+ * nothing and writes would extend the file again. The size is looked at each second ({@link ImageSizeTimer}) and when a read finds the end of the file;
+ * requests behind it fail with EIO until the image has its size again.
  *
  * <p>A write that was submitted between the truncation and the next look may extend the file: only a system call for each request could prevent it.
  *
- * <p><b>Threading:</b> any; {@link #reachesTo} is one volatile read. <b>Ownership:</b> {@link #close} before what {@link Measure} uses goes; none of its calls is
- * under way afterwards. <b>Failure:</b> one log line when something begins to be missing, one when it is back. <b>Allocation:</b> none.
+ * <p><b>Threading:</b> any; {@link #reachesTo} is one volatile read. <b>Ownership:</b> {@link #close} before what {@link Measure} uses goes; none of its calls
+ * is under way afterwards. <b>Failure:</b> one log line when something begins to be missing, one when it is back. <b>Allocation:</b> none.
  */
 public final class ImageSize implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ImageSize.class);

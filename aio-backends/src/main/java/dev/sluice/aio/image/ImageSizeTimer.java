@@ -9,8 +9,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The one thread that looks at the sizes of all open images, once a second. It starts with the first image and ends with the last; no loop is woken.
  *
- * <p><b>Threading:</b> any. <b>Failure:</b> logged; the others are looked at all the same. A file system that does not respond (NFS) holds it up, and the images
- * of others are then looked at late.
+ * <p><b>Threading:</b> any. <b>Failure:</b> logged; the others are looked at all the same. A file system that does not respond (NFS) holds it up, and the
+ * images of others are then looked at late.
  */
 final class ImageSizeTimer {
     static final String THREAD_NAME = "sluice-image-sizes";

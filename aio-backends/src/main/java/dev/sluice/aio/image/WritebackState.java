@@ -17,14 +17,15 @@ import org.slf4j.LoggerFactory;
  *       before it began share its result.
  *   <li>Sinks on different loops have open files of their own to sync, so that the kernel reports a failure to each of them. Where there is one file for all
  *       (channels of the JDK), rule 1 holds across the loops.
- *   <li>A durable write that bypasses the page cache is synced with it (RWF_DSYNC): the kernel reports the failure of its own data to it. A durable write through
+ *   <li>A durable write that bypasses the page cache is synced with it (RWF_DSYNC): the kernel reports the failure of its own data to it. A durable write
+ * through
  *       the page cache is a write, then a sync by rule 1.
  *   <li>{@link #failed} is looked at before a FLUSH or a durable request begins, and {@link #synced} decides when it completes.
  * </ol>
  *
  * <p>An error that a sync gives for other reasons than writeback does not count: EAGAIN, EINTR and ECANCELED (it did not run) and EINVAL (this file cannot be
- * synced). The error of a write with RWF_DSYNC may be that of the write or of the sync, which the kernel does not distinguish; it counts, but where only the write can
- * have it.
+ * synced). The error of a write with RWF_DSYNC may be that of the write or of the sync, which the kernel does not distinguish; it counts, but where only the
+ * write can have it.
  *
  * <p><b>Threading:</b> any; one volatile read a FLUSH or durable request. <b>Failure:</b> one log line at the first failure. <b>Allocation:</b> none.
  */

@@ -1,6 +1,7 @@
 /**
  * What all sinks of one open image share, whatever their kind: whether writeback has failed ({@link dev.sluice.aio.image.WritebackState}) and where the
- * image ends now ({@link dev.sluice.aio.image.ImageSize}); and what is common to the backends that open one ({@link dev.sluice.aio.image.ImageBackend}). The JDK alone, as the portable backend uses it too.
+ * image ends now ({@link dev.sluice.aio.image.ImageSize}); and what is common to the backends that open one ({@link dev.sluice.aio.image.ImageBackend}). The
+ * JDK alone, as the portable backend uses it too.
  */
 @NullMarked
 package dev.sluice.aio.image;

@@ -12,7 +12,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** What the kernel gives of Linux AIO, and why it gives no more, in one line for a person. Any thread; set-up only. Source: io_setup(2), aio-nr in sysctl/fs.rst. */
+/**
+ * What the kernel gives of Linux AIO, and why it gives no more, in one line for a person. Any thread; set-up only. Source: io_setup(2), aio-nr in
+ * sysctl/fs.rst.
+ */
 final class AioLimits {
     private static final Path IN_USE = Path.of("/proc/sys/fs/aio-nr");
     private static final Path MOST = Path.of("/proc/sys/fs/aio-max-nr");

@@ -22,11 +22,13 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A loop as Netty's channels see it. It has no queue and no thread of its own: tasks go into the loop's mailbox, and one timer of the loop stands for the earliest of Netty's.
+ * A loop as Netty's channels see it. It has no queue and no thread of its own: tasks go into the loop's mailbox, and one timer of the loop stands for the
+ * earliest of Netty's.
  *
  * <p>Netty's own {@code ManualIoEventLoop} is not used, as it drives the handler itself (docs/decisions/015).
  *
- * <p><b>Threading:</b> any, as Netty says. <b>Ownership:</b> the loop's, which ends it. <b>Failure:</b> tasks are rejected once the loop has ended. <b>Allocation:</b> as Netty's event loops.
+ * <p><b>Threading:</b> any, as Netty says. <b>Ownership:</b> the loop's, which ends it. <b>Failure:</b> tasks are rejected once the loop has ended.
+ * <b>Allocation:</b> as Netty's event loops.
  */
 final class ChannelEventLoop extends AbstractScheduledEventExecutor implements IoEventLoop {
     /** A timer that is due later is looked at again by then. */

@@ -8,10 +8,11 @@ import io.netty.channel.IoRegistration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A channel on a loop, between the channel and Netty's handler: its events count as the loop's, what its handlers throw is logged, and a loop that ends closes it and waits until the kernel
- * is done with it.
+ * A channel on a loop, between the channel and Netty's handler: its events count as the loop's, what its handlers throw is logged, and a loop that ends closes
+ * it and waits until the kernel is done with it.
  *
- * <p>Unlike other {@link LoopHandle}s a channel acts on its events at once: the handler forgets a registration with its last event, so that none can be kept for later.
+ * <p>Unlike other {@link LoopHandle}s a channel acts on its events at once: the handler forgets a registration with its last event, so that none can be kept
+ * for later.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> the handler's, until it is unregistered. <b>Allocation:</b> none of its own.
  */

@@ -18,11 +18,12 @@ import java.net.SocketAddress;
  *         .bind(address);
  * }</pre>
  *
- * <p>A channel's handlers run on the loop's thread and may use whatever belongs to the loop: a completion of a sink can write to a channel, and what a channel has read can be submitted to a
- * sink, without a change of thread. The operations of channels and sinks go to the kernel together. What a channel submits while its events are handled costs one system call more a tick.
+ * <p>A channel's handlers run on the loop's thread and may use whatever belongs to the loop: a completion of a sink can write to a channel, and what a channel
+ * has read can be submitted to a sink, without a change of thread. The operations of channels and sinks go to the kernel together. What a channel submits while
+ * its events are handled costs one system call more a tick.
  *
- * <p><b>Threading:</b> any thread. <b>Ownership:</b> the loop closes its channels when it ends. <b>Failure:</b> what a channel's handler throws is the channel's; the loop continues.
- * <b>Allocation:</b> as Netty allocates; a loop without channels allocates nothing for them.
+ * <p><b>Threading:</b> any thread. <b>Ownership:</b> the loop closes its channels when it ends. <b>Failure:</b> what a channel's handler throws is the
+ * channel's; the loop continues. <b>Allocation:</b> as Netty allocates; a loop without channels allocates nothing for them.
  */
 public interface ChannelLoop extends IoLoop {
     /**

@@ -46,8 +46,8 @@ public abstract class NettyLoop extends TickLoop implements ChannelLoop {
     protected abstract void handled(int events);
 
     /**
-     * Makes such a handler, enters the kernel with it once, and takes it down again, on the caller's thread: whether what a loop does all the time works here, beside
-     * what making one takes. A seccomp profile may allow the one and not the other.
+     * Makes such a handler, enters the kernel with it once, and takes it down again, on the caller's thread: whether what a loop does all the time works here,
+     * beside what making one takes. A seccomp profile may allow the one and not the other.
      */
     protected static void tryOnce(IoHandlerFactory factory) throws Exception {
         IoHandler handler = factory.newHandler(new CallersThread(Thread.currentThread()));

@@ -19,8 +19,8 @@ import org.slf4j.LoggerFactory;
  * One loop's way to threads that do blocking I/O. Requests go to them at {@link #flush}; what they have done comes back through the loop's mailbox, as much of
  * it at once as there is.
  *
- * <p><b>Threading:</b> the loop's thread, but for {@link #finished}, {@link #retried} and {@link #continued}. <b>Ownership:</b> as {@link BlockSink} says. <b>Failure:</b> negative errnos of requests.
- * <b>Allocation:</b> a request costs views of its segments and nodes of two queues.
+ * <p><b>Threading:</b> the loop's thread, but for {@link #finished}, {@link #retried} and {@link #continued}. <b>Ownership:</b> as {@link BlockSink} says.
+ * <b>Failure:</b> negative errnos of requests. <b>Allocation:</b> a request costs views of its segments and nodes of two queues.
  */
 final class NioSink implements BlockSink {
     private static final Logger LOG = LoggerFactory.getLogger(NioSink.class);

@@ -31,9 +31,9 @@ import org.slf4j.LoggerFactory;
  *
  * <p>What is to be synced goes through open files of their own, one for each sink ({@link #takeSyncFd}), as {@link WritebackState} explains.
  *
- * <p><b>Threading:</b> any; only {@link #resize} changes something, the geometry; {@link #close} once, from any thread, after the last use of the descriptors. <b>Ownership:</b> both
- * descriptors and the lock are this object's. <b>Failure:</b> {@link #open} says in one line which call failed on which path, the errno and
- * what to do. <b>Allocation:</b> set-up only.
+ * <p><b>Threading:</b> any; only {@link #resize} changes something, the geometry; {@link #close} once, from any thread, after the last use of the descriptors.
+ * <b>Ownership:</b> both descriptors and the lock are this object's. <b>Failure:</b> {@link #open} says in one line which call failed on which path, the errno
+ * and what to do. <b>Allocation:</b> set-up only.
  */
 public final class RawImage implements OpenImage {
     private static final Logger LOG = LoggerFactory.getLogger(RawImage.class);

@@ -3,8 +3,8 @@ package dev.sluice.aio.retry;
 import dev.sluice.linux.Errno;
 
 /**
- * Tries of one call that the kernel refuses for now (EAGAIN, EINTR, and ECANCELED, which nobody here asks for: io_uring had no thread): a few at once, then with the pauses of {@link Backoff}, after
- * {@value #LIMIT_SECONDS} s an error. A guest sees the error only if the refusal lasts.
+ * Tries of one call that the kernel refuses for now (EAGAIN, EINTR, and ECANCELED, which nobody here asks for: io_uring had no thread): a few at once, then
+ * with the pauses of {@link Backoff}, after {@value #LIMIT_SECONDS} s an error. A guest sees the error only if the refusal lasts.
  *
  * <p><b>Threading:</b> one thread at a time. <b>Allocation:</b> none.
  */

@@ -13,8 +13,8 @@ final class MemoryTransfers {
     static final long BYTES_PER_TICK = 128 << 10;
 
     /**
-     * What one call copies at most: some 200 us, then others have their turn. Less than was asked for is a short transfer, which is continued in the next tick, so that no request
-     * holds the loop for longer than any other.
+     * What one call copies at most: some 200 us, then others have their turn. Less than was asked for is a short transfer, which is continued in the next tick,
+     * so that no request holds the loop for longer than any other.
      */
     private static final long BYTES_PER_CALL = 1 << 20;
 

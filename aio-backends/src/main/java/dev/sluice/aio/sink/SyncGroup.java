@@ -1,8 +1,8 @@
 package dev.sluice.aio.sink;
 
 /**
- * The syncs of one sink, of which one is with the kernel at a time ({@link dev.sluice.aio.image.WritebackState} says why). The slot that asks for it leads; slots of
- * the same batch join it and share its result; slots that come later wait for the next.
+ * The syncs of one sink, of which one is with the kernel at a time ({@link dev.sluice.aio.image.WritebackState} says why). The slot that asks for it leads;
+ * slots of the same batch join it and share its result; slots that come later wait for the next.
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> at creation only.
  */

@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>The queue is bounded by the slots of the sinks, each of which has at most one call in it.
  *
- * <p><b>Threading:</b> any. <b>Ownership:</b> the backend's. <b>Failure:</b> {@link #start} throws if not even one thread can be had; {@link #run} returns false
- * only without any thread. <b>Allocation:</b> none per call but the caller's task.
+ * <p><b>Threading:</b> any. <b>Ownership:</b> the backend's. <b>Failure:</b> {@link #start} throws if not even one thread can be had; {@link #run} returns
+ * false only without any thread. <b>Allocation:</b> none per call but the caller's task.
  */
 public final class CallThreads {
     private static final Logger LOG = LoggerFactory.getLogger(CallThreads.class);

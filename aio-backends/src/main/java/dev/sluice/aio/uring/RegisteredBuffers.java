@@ -13,8 +13,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The buffers that are registered with a loop's ring, for all its sinks.
  *
- * <p>Netty has no interface for it and keeps the ring's descriptor to itself; it is asked for it by reflection, when a loop first has something to register. Where that or the kernel refuses, nothing is
- * registered, one line of the log at debug level says why, and requests take the ordinary way.
+ * <p>Netty has no interface for it and keeps the ring's descriptor to itself; it is asked for it by reflection, when a loop first has something to register.
+ * Where that or the kernel refuses, nothing is registered, one line of the log at debug level says why, and requests take the ordinary way.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> the ring's; the kernel drops the table with it. <b>Failure:</b> {@link #NONE}.
  * <b>Allocation:</b> at registration only.

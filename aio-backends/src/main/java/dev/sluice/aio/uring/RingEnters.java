@@ -4,9 +4,9 @@ package dev.sluice.aio.uring;
  * How often a ring's loop enters the kernel.
  *
  * <p>Enters are derived, as Netty doesn't count them: one for each of its runs, which fetches completions even where it neither waits nor submits, one for each
- * time that the submission queue was full, one for what was queued inside the run: the wake-up read after a task came, operations of channels. What it misses are the
- * enters by which Netty fetches completions that the kernel holds ready: it hands out some 20 at a time, so that strace shows four
- * enters where 64 requests of a disk end in one tick.
+ * time that the submission queue was full, one for what was queued inside the run: the wake-up read after a task came, operations of channels. What it misses
+ * are the enters by which Netty fetches completions that the kernel holds ready: it hands out some 20 at a time, so that strace shows four enters where 64
+ * requests of a disk end in one tick.
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> none.
  */

@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A raw image through a loop's ring: a batch becomes entries of Netty's submission queue, without a system call; the loop's next enter submits
- * them together with everything else of the tick. A call for which the kernel can start no worker thread (it says ECANCELED) is made by a thread of the backend's.
+ * them together with everything else of the tick. A call for which the kernel can start no worker thread (it says ECANCELED) is made by a thread of the
+ * backend's.
  *
  * <p><b>Threading</b>, <b>Ownership</b>, <b>Failure:</b> as {@link RawSink} says. <b>Allocation:</b> none per
  * request but Netty's operation object, which escape analysis removes.

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is told of a block device, opened for writing and for reading alone. */
+/** What the kernel reports of a block device, opened for writing and for reading alone. */
 class DeviceGeometryTest {
     private static final long SIZE = 4 << 20;
 

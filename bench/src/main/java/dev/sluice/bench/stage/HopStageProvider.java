@@ -8,7 +8,10 @@ import dev.sluice.pipeline.StageContext;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
-/** {@code --stage hop}: a stage that passes every request on from another thread, and does nothing else. What it costs over {@code noop} is the way there and back. */
+/**
+ * {@code --stage hop}: a stage that passes every request on from another thread, and does nothing else. What it costs over {@code noop} is the way there and
+ * back.
+ */
 public final class HopStageProvider implements BlockStageProvider {
 
     @Override

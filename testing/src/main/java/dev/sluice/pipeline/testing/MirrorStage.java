@@ -9,8 +9,8 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
- * Keeps everything twice, in the two halves of the disk below, with one copy of the guest's data; reads the second half where the first one fails. Requests are no longer
- * than a buffer.
+ * Keeps everything twice, in the two halves of the disk below, with one copy of the guest's data; reads the second half where the first one fails. Requests are
+ * no longer than a buffer.
  */
 public final class MirrorStage implements BlockStage {
     private volatile long half;

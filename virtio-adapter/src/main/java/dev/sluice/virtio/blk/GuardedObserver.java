@@ -8,7 +8,8 @@ import org.slf4j.LoggerFactory;
 /**
  * An observer that cannot harm what it observes: whatever it throws is logged, for the 1st, 2nd, 4th, 8th ... time.
  *
- * <p><b>Threading:</b> one loop, or the control thread; each queue has its own, and so has each server. <b>Failure:</b> throws nothing. <b>Allocation:</b> none where the observer does not throw.
+ * <p><b>Threading:</b> one loop, or the control thread; each queue has its own, and so has each server. <b>Failure:</b> throws nothing. <b>Allocation:</b> none
+ * where the observer does not throw.
  */
 public final class GuardedObserver {
     private static final Logger LOG = LoggerFactory.getLogger(GuardedObserver.class);

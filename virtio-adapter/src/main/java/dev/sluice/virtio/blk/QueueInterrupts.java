@@ -5,7 +5,8 @@ import static dev.sluice.virtio.blk.VirtioBlkQueue.NO_FD;
 import dev.sluice.virtio.queue.CallBatch;
 
 /**
- * The interrupts of one queue, through the eventfds that its driver has at the moment. One that is due while there is no eventfd is owed, and sent when there is one.
+ * The interrupts of one queue, through the eventfds that its driver has at the moment. One that is due while there is no eventfd is owed, and sent when there
+ * is one.
  *
  * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> the eventfds are borrowed until others take their place. <b>Allocation:</b> as {@link CallBatch}.
  */

@@ -21,7 +21,9 @@ public final class VirtioBlkDevice {
     /** The most that one request moves: a result is an int, and Linux moves no more in one call (read(2), NOTES). */
     public static final long MAX_REQUEST_BYTES = 0x7FFF_F000L;
 
-    /** Data segments of one request that are served, whatever seg_max says: as many as Linux moves in one call. Windows' viostor sends more than it was told. */
+    /**
+     * Data segments of one request that are served, whatever seg_max says: as many as Linux moves in one call. Windows' viostor sends more than it was told.
+     */
     public static final int MAX_SEGMENTS = 1024;
 
     private static final int SECTOR_BYTES = 512;

@@ -149,8 +149,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     }
 
     /**
-     * Before {@link #start}: the driver is called once when the ring starts. Whoever served it until now may have ended between showing the driver what was used
-     * and calling it; and libvhost-user signals each call eventfd that it is given, also before a start, which drivers have come to wait for.
+     * Before {@link #start}: the driver is called once when the ring starts. Whoever served it until now may have ended between showing the driver what was
+     * used and calling it; and libvhost-user signals each call eventfd that it is given, also before a start, which drivers have come to wait for.
      */
     public void callMayBeOwed() {
         interrupts.owe();

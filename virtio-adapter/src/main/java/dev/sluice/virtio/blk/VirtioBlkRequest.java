@@ -15,7 +15,7 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request of the queue's pool, lent to a chain: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
+ * A request of the queue's pool, borrowed for a chain: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
  *
  * <pre>
  * header   the first 16 readable bytes, however split

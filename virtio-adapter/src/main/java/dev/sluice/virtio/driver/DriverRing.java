@@ -1,8 +1,8 @@
 package dev.sluice.virtio.driver;
 
 /**
- * What a driver needs of a virtqueue, whatever the format of its ring: descriptors are linked to chains, chains are offered and published, and come back used. It
- * knows nothing of block requests, and shares nothing but the layouts of memory with the device's side of a ring.
+ * What a driver needs of a virtqueue, whatever the format of its ring: descriptors are linked to chains, chains are offered and published, and come back used.
+ * It knows nothing of block requests, and shares nothing but the layouts of memory with the device's side of a ring.
  *
  * <p><b>Threading</b>: one thread at a time. <b>Ownership</b>: its memory belongs to the {@link MemoryRegion}.
  * <b>Failure</b>: {@link BackendViolationException} if the device's part of the ring is not a possible one. <b>Allocation</b>: at creation

@@ -5,9 +5,9 @@
  *
  * <p>Reading order: {@link dev.sluice.virtio.driver.BlockDriver} (a disk opened in one call),
  * {@link dev.sluice.virtio.driver.BlkRequest}, {@link dev.sluice.virtio.driver.DriverQueue} and what it stands on,
- * {@link dev.sluice.virtio.driver.DriverRing} with its format {@link dev.sluice.virtio.driver.SplitDriverRing}, {@code RequestSlots} and {@code ChainBuilder}; {@link dev.sluice.virtio.driver.DriverMemory}; then
- * the control side: {@link dev.sluice.virtio.driver.VhostUserConnection},
- * {@link dev.sluice.virtio.driver.VhostUserFrontend}, {@link dev.sluice.virtio.driver.DeviceSession}.
+ * {@link dev.sluice.virtio.driver.DriverRing} with its format {@link dev.sluice.virtio.driver.SplitDriverRing}, {@code RequestSlots} and {@code ChainBuilder};
+ * {@link dev.sluice.virtio.driver.DriverMemory}; then the control side: {@link dev.sluice.virtio.driver.VhostUserConnection}, {@link
+ * dev.sluice.virtio.driver.VhostUserFrontend}, {@link dev.sluice.virtio.driver.DeviceSession}.
  */
 @NullMarked
 package dev.sluice.virtio.driver;

@@ -5,11 +5,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The buffers of one chain: what its {@link DeviceRing} has read, once, validated, and kept as a copy that the guest cannot change any more.
  *
- * <p>Buffers of length zero are skipped. What breaks a rule is named by {@link #brokenRule}. After a rule whose breach leaves open where the chain continues, it is
- * {@linkplain #unterminated unterminated}; after any other the rest was read, so that the last writable byte is known and can carry a status.
+ * <p>Buffers of length zero are skipped. What breaks a rule is named by {@link #brokenRule}. After a rule whose breach leaves open where the chain continues,
+ * it is {@linkplain #unterminated unterminated}; after any other the rest was read, so that the last writable byte is known and can carry a status.
  *
- * <p><b>Threading:</b> one per queue, on its loop; {@link DeviceRing#fetch} replaces what was there. <b>Failure:</b> as data, see above. <b>Allocation:</b> none.
- * Source: VIRTIO 1.3 §2.6.
+ * <p><b>Threading:</b> one per queue, on its loop; {@link DeviceRing#fetch} replaces what was there. <b>Failure:</b> as data, see above. <b>Allocation:</b>
+ * none. Source: VIRTIO 1.3 §2.6.
  */
 public final class DescriptorChain {
     /** A header of 16 bytes may come in as many descriptors; the status byte takes one more. */

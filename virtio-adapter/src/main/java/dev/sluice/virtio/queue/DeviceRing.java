@@ -13,8 +13,9 @@ import dev.sluice.pipeline.BrokenQueueException;
  * publish   the driver sees everything that was completed; those chains are no longer in flight
  * </pre>
  *
- * <p>A chain is known by the identifier that {@link #fetch} has given to the {@link DescriptorChain}: what it is and where it lies in guest memory is known to the
- * ring alone. The ring records what is in flight in this order, so that a record which survives the process can be kept in its place: {@link InFlightChains}.
+ * <p>A chain is known by the identifier that {@link #fetch} has given to the {@link DescriptorChain}: what it is and where it lies in guest memory is known to
+ * the ring alone. The ring records what is in flight in this order, so that a record which survives the process can be kept in its place: {@link
+ * InFlightChains}.
  *
  * <p><b>Threading:</b> the loop that owns the queue. <b>Ownership:</b> views of guest memory, whose mapping outlives the ring.
  * <b>Failure:</b> {@link BrokenQueueException} for what no correct driver does; {@code InternalError} if the memory has been truncated, which

@@ -3,8 +3,9 @@ package dev.sluice.virtio.queue;
 import dev.sluice.linux.Iovec;
 
 /**
- * The one port that everything stored into guest memory is reported to, after the store and before the driver is shown it: status bytes, used elements, the used index,
- * words that suppress notifications, and data, whoever has stored that (the kernel, a bounce buffer, a stage). A live migration copies what is reported again.
+ * The one port that everything stored into guest memory is reported to, after the store and before the driver is shown it: status bytes, used elements, the
+ * used index, words that suppress notifications, and data, whoever has stored that (the kernel, a bounce buffer, a stage). A live migration copies what is
+ * reported again.
  *
  * <p>Data is reported when its request completes, whole, also if the request has failed: nobody knows how much of it was stored by then.
  *

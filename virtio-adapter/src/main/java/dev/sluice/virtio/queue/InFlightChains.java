@@ -5,8 +5,8 @@ import java.util.Arrays;
 /**
  * The record of what is in flight in a ring: which chains were taken and not yet shown to the driver as used. It rejects a chain that is made available twice.
  *
- * <p>{@link #taken} is called before the ring's position moves, {@link #completed} before the driver can see the completion, {@link #published} after it can: in this
- * order a record that outlives the process names every chain that has to be served again, and none that was completed.
+ * <p>{@link #taken} is called before the ring's position moves, {@link #completed} before the driver can see the completion, {@link #published} after it can:
+ * in this order a record that outlives the process names every chain that has to be served again, and none that was completed.
  *
  * <p><b>Threading:</b> the ring's loop. <b>Allocation:</b> in {@link #taken}, for as many chains as were ever in flight together.
  */

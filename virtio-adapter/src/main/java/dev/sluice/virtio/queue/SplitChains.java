@@ -7,8 +7,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Reads the chains of a split ring, direct and in indirect tables: every descriptor is read once, and what it says is kept in a {@link DescriptorChain}.
  *
- * <p>After a rule whose breach leaves open where the chain ends, the chain is {@linkplain DescriptorChain#unterminated unterminated}; after any other the walk continues, so that the
- * last writable byte is known and can carry a status. Source: VIRTIO 1.3 §2.7.5.
+ * <p>After a rule whose breach leaves open where the chain ends, the chain is {@linkplain DescriptorChain#unterminated unterminated}; after any other the walk
+ * continues, so that the last writable byte is known and can carry a status. Source: VIRTIO 1.3 §2.7.5.
  */
 final class SplitChains {
     /** Entries of an indirect table that are read at most: far more than are served, so that the status of a chain that is too long is found. */

@@ -9,8 +9,8 @@ import dev.sluice.virtio.layout.VirtqUsed;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The three areas of a split virtqueue as its device sees them. A chain is known by its head, the index of its first descriptor; the position is the index of the next
- * entry of the available ring. All else is as {@link DeviceRing} says. Source: VIRTIO 1.3 §2.7.
+ * The three areas of a split virtqueue as its device sees them. A chain is known by its head, the index of its first descriptor; the position is the index of
+ * the next entry of the available ring. All else is as {@link DeviceRing} says. Source: VIRTIO 1.3 §2.7.
  */
 final class SplitRing implements DeviceRing {
     /** No head: the driver has made nothing available. */

@@ -30,7 +30,9 @@ final class OnLoop {
         }
     }
 
-    /** Waits without end, because memory in use by the kernel cannot be given back. The queue itself logs what for; this is for loops that do not even do that. */
+    /**
+     * Waits without end, because memory in use by the kernel cannot be given back. The queue itself logs what for; this is for loops that do not even do that.
+     */
     static <T> T await(CompletableFuture<T> future, Object what) {
         boolean interrupted = false;
         try {

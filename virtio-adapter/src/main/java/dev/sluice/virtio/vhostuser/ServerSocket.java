@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where connections come from: a path of our own, an inherited listening socket, or an inherited connection, which is the only one.
  *
- * <p><b>Threading:</b> opened by anybody, then the control thread's, but for {@link #refuseConnections}. <b>Ownership:</b> owns the socket, and the path where it made it. Nothing
- * that is not a socket is ever unlinked. <b>Failure:</b> {@link IOException} with one line that says what to do.
+ * <p><b>Threading:</b> opened by anybody, then the control thread's, but for {@link #refuseConnections}. <b>Ownership:</b> owns the socket, and the path where
+ * it made it. Nothing that is not a socket is ever unlinked. <b>Failure:</b> {@link IOException} with one line that says what to do.
  */
 final class ServerSocket implements AutoCloseable {
     private static final int BACKLOG = 8;

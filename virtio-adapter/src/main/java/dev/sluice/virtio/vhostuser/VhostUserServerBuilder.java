@@ -105,8 +105,8 @@ public final class VhostUserServerBuilder {
     }
 
     /**
-     * Where the cache mode that the guest has set is kept, read at {@link VhostUserServer#start}; with {@link CacheMode#GUEST} alone. Unless told, the path of the
-     * listening socket with {@code .state} behind it; where there is none, the mode is lost with the process.
+     * Where the cache mode that the guest has set is kept, read at {@link VhostUserServer#start}; with {@link CacheMode#GUEST} alone. Unless told, the path of
+     * the listening socket with {@code .state} behind it; where there is none, the mode is lost with the process.
      */
     public VhostUserServerBuilder stateFile(Path stateFile) {
         this.stateFile = stateFile;

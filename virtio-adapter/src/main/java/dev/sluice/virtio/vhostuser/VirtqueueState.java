@@ -4,8 +4,8 @@ import dev.sluice.virtio.queue.RingAddresses;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All that a virtqueue is, but for what its driver keeps in guest memory: a queue that is stopped returns it, and the same or another one, in this process or the next, starts
- * from it over the same memory.
+ * All that a virtqueue is, but for what its driver keeps in guest memory: a queue that is stopped returns it, and the same or another one, in this process or
+ * the next, starts from it over the same memory.
  *
  * @param size descriptors in the ring, 0 before the front end has set it
  * @param addresses where the ring lies, in front-end addresses; null before the front end has set them

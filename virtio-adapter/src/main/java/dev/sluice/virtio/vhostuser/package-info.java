@@ -3,9 +3,9 @@
  * {@code docs/interop/vhost-user.rst}.
  *
  * <p>Reading order: {@link dev.sluice.virtio.vhostuser.VhostUserServer} (a socket and its control thread), {@code AcceptLoop}, {@code ConnectionServer} (its
- * connections, one after another), {@code VhostUserSession} (one connection, message by message), {@code FrontEndMessage} and {@code MessageStream} (the messages and the
- * bytes), {@code Virtqueue} with its {@code VirtqueueState}, {@code RingState}, {@code VirtqueueEventFds} and {@code KickWatch} (a queue from its set-up to its stop, and
- * the value that it stops with), {@code MemoryTable}.
+ * connections, one after another), {@code VhostUserSession} (one connection, message by message), {@code FrontEndMessage} and {@code MessageStream} (the
+ * messages and the bytes), {@code Virtqueue} with its {@code VirtqueueState}, {@code RingState}, {@code VirtqueueEventFds} and {@code KickWatch} (a queue from
+ * its set-up to its stop, and the value that it stops with), {@code MemoryTable}.
  *
  * <p>One control thread per device speaks with the front end. Loops are told what to do through {@code IoLoop.execute}, and answer. The
  * front end is hostile: every message is decoded and validated before anything is changed, and whatever a connection has brought
