@@ -2,6 +2,7 @@ package dev.sluice.linux;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * A block of native memory with an owner, zeroed when it is allocated.
@@ -12,6 +13,8 @@ import java.lang.foreign.MemorySegment;
  * {@code OutOfMemoryError} at creation. <b>Allocation</b>: at creation only.
  */
 public final class NativeBlock implements AutoCloseable {
+    private static final LongAdder OPEN_BYTES = new LongAdder();
+
     private final Arena arena;
     private final MemorySegment segment;
 
@@ -23,6 +26,12 @@ public final class NativeBlock implements AutoCloseable {
             arena.close();
             throw t;
         }
+        OPEN_BYTES.add(bytes);
+    }
+
+    /** Bytes of all blocks of this process that are not closed. Any thread; exact while none is allocated or closed. */
+    public static long openBytes() {
+        return OPEN_BYTES.sum();
     }
 
     public long address() {
@@ -45,6 +54,7 @@ public final class NativeBlock implements AutoCloseable {
     public synchronized void close() {
         if (arena.scope().isAlive()) {
             arena.close();
+            OPEN_BYTES.add(-segment.byteSize());
         }
     }
 }

@@ -108,9 +108,12 @@ class NativeMemoryTest {
 
     @Test
     void shouldRefuseTheAddressWhenClosed() {
+        long before = NativeBlock.openBytes();
         NativeBlock closed = NativeMemory.allocate(8, 8);
+        assertThat(NativeBlock.openBytes()).isEqualTo(before + 8);
         closed.close();
         closed.close();
+        assertThat(NativeBlock.openBytes()).isEqualTo(before);
         assertThatIllegalStateException().isThrownBy(closed::address);
     }
 

@@ -3,10 +3,8 @@ package dev.sluice.aio.sink;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.HashSet;
 import java.util.Objects;
@@ -75,23 +73,20 @@ class SlotsAndBuffersTest {
     }
 
     @Test
-    void shouldFreeItsMemoryWhenItIsClosed() throws IOException {
-        long before = residentBytes();
-        for (int round = 0; round < 64; round++) {
+    void shouldFreeItsMemoryWhenItIsClosed() {
+        long before = NativeBlock.openBytes();
+        for (int round = 0; round < 2; round++) {
             try (BouncePool pool = new BouncePool(PAGE)) {
                 long[] taken = new long[BouncePool.BUFFERS];
                 for (int i = 0; i < taken.length; i++) {
                     taken[i] = pool.borrow();
                 }
+                assertThat(NativeBlock.openBytes()).isGreaterThan(before);
                 for (long address : taken) {
                     pool.release(address);
                 }
             }
         }
-        assertThat(residentBytes() - before).as("of 256 MiB that were used").isLessThan(128 << 20);
-    }
-
-    private static long residentBytes() throws IOException {
-        return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ", -1)[1]) * PAGE;
+        assertThat(NativeBlock.openBytes()).isLessThanOrEqualTo(before);
     }
 }
