@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * to do.
  */
 public final class HandDrivenLoop extends TickLoop {
-    private static final int MOST_TICKS = 10_000;
+    private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
     /** Also what is read while the test does not look: each reading moves it by {@link #nanosPerReading}. */
     private static final class Clock implements LongSupplier {
@@ -69,23 +69,22 @@ public final class HandDrivenLoop extends TickLoop {
 
     /** Runs ticks until something holds that other threads bring about. */
     public void tickUntil(BooleanSupplier condition) {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+        long last = System.nanoTime() + PATIENCE_NANOS;
         while (!condition.getAsBoolean()) {
-            assertThat(System.nanoTime() - end).as("the condition never held").isNegative();
+            assertThat(System.nanoTime() - last).as("the condition never held").isNegative();
             boolean _ = tick();
             Thread.onSpinWait();
         }
     }
 
-    /** Ends the loop as its own thread would; fails if it does not end by itself. */
+    /** Ends the loop as its own thread would, which may wait for other threads; fails if it does not end by itself. */
     public void end() {
         close();
-        for (int i = 0; i < MOST_TICKS; i++) {
-            if (!tick()) {
-                return;
-            }
+        long last = System.nanoTime() + PATIENCE_NANOS;
+        while (tick()) {
+            assertThat(System.nanoTime() - last).as("the loop does not end").isNegative();
+            Thread.onSpinWait();
         }
-        throw new AssertionError("the loop does not end");
     }
 
     public long nowNanos() {
