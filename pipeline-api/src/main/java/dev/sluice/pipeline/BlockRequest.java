@@ -91,7 +91,7 @@ public abstract class BlockRequest {
     /**
      * Makes a FREE request.
      *
-     * @param slot the request's place in its queue's pool, the head index of a virtqueue
+     * @param slot the request's place in its queue's pool
      */
     protected BlockRequest(IoLoop loop, int queueIndex, int slot) {
         this.loop = loop;

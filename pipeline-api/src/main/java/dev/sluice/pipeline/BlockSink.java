@@ -17,7 +17,7 @@ public interface BlockSink extends AutoCloseable {
      */
     boolean submit(BlockRequest request);
 
-    /** Hands the batch to the kernel. Called once at the end of a tick that submitted something. Never blocks. */
+    /** Hands the batch to the kernel. Called at the end of a tick that submitted something, and before that where early submission pays. Never blocks. */
     void flush();
 
     /**

@@ -104,6 +104,9 @@ public interface BlockStage {
      * FLUSH on only after them. A {@linkplain BlockRequest#durable durable} request is on stable storage when it completes; its sub-requests are durable as
      * well.
      *
+     * <p><b>Not for delays.</b> A stage that makes requests wait holds their slots and their memory, costs every one of them the bypass, and has them failed at
+     * the drain limit. What limits rates belongs before the chain, where requests stay in the ring.
+     *
      * <p><b>Context.</b> The Mono is subscribed to with the Reactor context of whoever made the request, such as a caller of a {@code BlockDevice}.
      *
      * @param request in state PARSED; made for this request alone
@@ -133,7 +136,7 @@ public interface BlockStage {
     }
 
     /**
-     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, say. A stage whose offsets differ from those below is
+     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, larger where it stores less than it shows. A stage whose offsets differ from those below is
      * interested in every request that has one. Asked again whenever the geometry below has changed.
      *
      * @throws IllegalArgumentException with one line, if the stage cannot serve such a disk; only while it is being created

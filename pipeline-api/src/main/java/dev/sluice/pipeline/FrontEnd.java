@@ -12,6 +12,22 @@ import java.util.concurrent.TimeoutException;
  * Brings the requests of others to a disk: what listens, whom it serves, and when it may take requests. A disk is a backend, a pipeline and one or more of
  * these.
  *
+ * <p><b>How requests enter.</b> A front end has a {@link RequestQueue} of its own for each stream of requests that it takes from: a virtqueue, a connection. Each
+ * is confined to one loop, on which, in this order:
+ * <pre>{@code
+ * begin  QueueSource source = new QueueSource(loop, queue);
+ *        pipeline.connect(source);    // opens the sink of this loop if it is the first
+ *        group.join(source);          // the QueueGroup that pause() and resume() of the front end delegate to
+ *        source.kicked();             // now, and each time that the queue may have something new
+ *
+ * end    source.stop(() -> {          // nothing new is taken; called when what is in flight has completed
+ *            group.leave(source);
+ *            source.whenReleased(...) // free what requests lie in: stages and the kernel have left it
+ *        });
+ * }</pre>
+ * Completions come back through {@link BlockRequest#complete} on that loop; data need not be aligned, sinks see to it. {@code DeviceQueue} of the module
+ * block-device is the smallest one to copy from, {@code Virtqueue} of virtio-adapter one with clients that are hostile.
+ *
  * <p><b>Threading:</b> any thread but a loop's. <b>Ownership:</b> loops and pipeline stay the caller's, who closes them after the front end. <b>Failure:</b>
  * {@link #start} throws; whatever a client does wrong ends at most its connection; {@link #awaitEnd} throws if serving itself has failed.
  */

@@ -97,7 +97,7 @@ public final class VirtioBlkDevice {
 
     // ---- features
 
-    /** Bits of the device itself; a transport adds its own. */
+    /** Bits of the device and of its rings; a transport adds its own, such as VHOST_USER_F_PROTOCOL_FEATURES. */
     public long offered() {
         return offered;
     }

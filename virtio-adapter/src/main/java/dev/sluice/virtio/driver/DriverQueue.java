@@ -44,7 +44,7 @@ public final class DriverQueue implements AutoCloseable {
     private DriverQueue(int index, QueueShape shape, long features, MemoryRegion region, QueueEvents events) {
         this.index = index;
         this.shape = shape;
-        this.ring = DriverRing.create(region, shape.queueSize(), (features & VirtioFeatures.EVENT_IDX) != 0);
+        this.ring = DriverRing.create(region, shape.queueSize(), features);
         this.slots = new RequestSlots(region, shape);
         this.chains = new ChainBuilder(ring, slots, (features & VirtioFeatures.INDIRECT_DESC) != 0);
         this.events = events;

@@ -1,5 +1,7 @@
 package dev.sluice.virtio.driver;
 
+import dev.sluice.virtio.layout.VirtioFeatures;
+
 /**
  * What a driver needs of a virtqueue, whatever the format of its ring: descriptors are linked to chains, chains are offered and published, and come back used.
  * It knows nothing of block requests, and shares nothing but the layouts of memory with the device's side of a ring.
@@ -9,12 +11,12 @@ package dev.sluice.virtio.driver;
  * only. VIRTIO 1.3 §2.6.
  */
 public sealed interface DriverRing permits SplitDriverRing {
-    /** A ring of {@code size} descriptors, a power of two, in memory of the region. */
-    static DriverRing create(MemoryRegion region, int size, boolean eventIdx) {
-        return SplitDriverRing.create(region, size, eventIdx);
+    /** A ring of {@code size} descriptors, a power of two, in memory of the region, in the format that the negotiated {@code features} ask for. */
+    static DriverRing create(MemoryRegion region, int size, long features) {
+        return SplitDriverRing.create(region, size, (features & VirtioFeatures.EVENT_IDX) != 0);
     }
 
-    /** Memory that a ring takes, alignment included. */
+    /** Memory that a ring of any format takes, alignment included. */
     static long memoryBytes(int size) {
         return SplitDriverRing.memoryBytes(size);
     }

@@ -150,12 +150,12 @@ public final class VhostUserFrontend implements AutoCloseable {
         tell(VhostUser.SET_VRING_NUM, state(queue, size));
     }
 
-    /** SET_VRING_BASE: the avail index that the device takes next. */
-    public void setVringBase(int queue, int availIdx) throws IOException {
-        tell(VhostUser.SET_VRING_BASE, state(queue, availIdx));
+    /** SET_VRING_BASE: where the device continues; of a split ring, the index of the next chain. */
+    public void setVringBase(int queue, int position) throws IOException {
+        tell(VhostUser.SET_VRING_BASE, state(queue, position));
     }
 
-    /** GET_VRING_BASE: stops the ring; returns the avail index that the device would have taken next. */
+    /** GET_VRING_BASE: stops the ring; returns where it would have continued, as {@link #setVringBase} takes it. */
     public int vringBase(int queue) throws IOException {
         try (VhostUserMessage reply = roundTrip(VhostUser.GET_VRING_BASE, state(queue, 0))) {
             if (reply.payload().byteSize() != VhostUser.VRING_STATE_SIZE || VhostUser.u32(reply.payload(), 0) != queue) {

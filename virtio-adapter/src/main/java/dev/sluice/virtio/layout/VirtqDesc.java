@@ -3,7 +3,7 @@ package dev.sluice.virtio.layout;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A descriptor of a split virtqueue, also in an indirect table. VIRTIO 1.3 §2.7.5.
+ * A descriptor of a split virtqueue, also in an indirect table of one; those of a packed one have other fields. VIRTIO 1.3 §2.7.5.
  *
  * <pre>
  * struct virtq_desc {

@@ -37,10 +37,22 @@ public sealed interface DeviceRing permits SplitRing {
         return SplitRing.locate(memory, addresses, queueIndex, size, position, features);
     }
 
+    /**
+     * Validates a position that comes from outside, for rings of the format that the driver has negotiated.
+     *
+     * @throws IllegalArgumentException if such a ring has no such position; the message says why
+     */
+    static void requirePosition(int position, long features) {
+        SplitRing.requirePosition(position);
+    }
+
     /** Descriptors in the ring. */
     int size();
 
-    /** Where a ring in the same memory continues after this one: the next chain to take. For GET_VRING_BASE. */
+    /**
+     * Where a ring in the same memory continues after this one, for GET_VRING_BASE: 32 bits that only rings of this format understand. A split ring has the index
+     * of the next chain in the low 16.
+     */
     int position();
 
     /** Reads what the device before has left for its driver. To be called once, before anything else. */

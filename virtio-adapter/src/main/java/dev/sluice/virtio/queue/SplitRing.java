@@ -57,6 +57,13 @@ final class SplitRing implements DeviceRing {
         this.writes = writes;
     }
 
+    /** @throws IllegalArgumentException if it is not one of 16 bits */
+    static void requirePosition(int position) {
+        if (position < 0 || position > INDEX_MASK) {
+            throw new IllegalArgumentException(Integer.toUnsignedString(position) + " is not an index of a split ring");
+        }
+    }
+
     static SplitRing locate(GuestMemory memory, RingAddresses addresses, int queueIndex, int size, int lastAvail, long features) {
         if (size < 1 || size > MAX_SIZE || Integer.bitCount(size) != 1) {
             throw new IllegalArgumentException("ring size " + size + " is not a power of two from 1 to " + MAX_SIZE);

@@ -27,8 +27,6 @@ import org.jspecify.annotations.Nullable;
  * the queue as it was. Source: vhost-user, "Ring states", "Starting and stopping rings".
  */
 final class Virtqueue {
-    private static final int MAX_POSITION = 0xFFFF;
-
     /** What serves a started ring, on its loop. */
     private record Running(VirtioBlkQueue queue, QueueSource source, KickWatch kicks) {}
 
@@ -106,8 +104,10 @@ final class Virtqueue {
         if (ringState.started()) {
             throw ProtocolViolation.refused("SET_VRING_BASE of queue " + index + " while it is " + ringState);
         }
-        if (wanted < 0 || wanted > MAX_POSITION) {
-            throw ProtocolViolation.refused("SET_VRING_BASE of queue " + index + ": " + Integer.toUnsignedString(wanted) + " is not an index of a split ring");
+        try {
+            DeviceRing.requirePosition(wanted, device.accepted());
+        } catch (IllegalArgumentException impossible) {
+            throw ProtocolViolation.refused("SET_VRING_BASE of queue " + index + ": " + impossible.getMessage());
         }
         state = state.withPosition(wanted);
     }
