@@ -1,6 +1,6 @@
 package dev.sluice.metrics;
 
-import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import dev.sluice.pipeline.FrontEndObserver.ConnectionEvent;
 import io.micrometer.core.instrument.Tags;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLongArray;

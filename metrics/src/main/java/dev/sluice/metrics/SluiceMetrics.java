@@ -3,6 +3,7 @@ package dev.sluice.metrics;
 import dev.sluice.metrics.MetricsSnapshot.OpTotals;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockStatus;
+import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.PipelineObserver;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -18,19 +19,19 @@ import java.util.Map;
 import java.util.function.ToLongFunction;
 
 /**
- * The metrics of one device: counts the events of its pipeline and publishes the counts to Micrometer on each scrape. {@link SluiceMeter} lists the meters.
+ * The metrics of one device: counts the events of its pipeline and its front ends and publishes the counts to Micrometer on each scrape. {@link SluiceMeter} lists the meters.
  *
  * <p>Every counter is per queue and, if it counts requests, per operation. The first 64 queues have series of their own, the others of
  * a device share one set, so that no device has more than some 3,300 series; errors by errno and histograms are per device and operation.
  *
  * <p>For Java Flight Recorder there are {@code dev.sluice.SlowRequest}, for requests slower than a threshold, and {@code dev.sluice.DeviceState}.
  *
- * <p><b>Threading:</b> the observer's methods as in {@link PipelineObserver}, one writer a queue; all others from any thread.
- * <b>Ownership:</b> Micrometer refers to the counters weakly: whoever binds this must keep it reachable; the pipeline that it observes does.
+ * <p><b>Threading:</b> the observer's methods as in {@link PipelineObserver}, one writer a queue, and {@link FrontEndObserver}; all others from
+ * any thread. <b>Ownership:</b> Micrometer refers to the counters weakly: whoever binds this must keep it reachable; the pipeline that it observes does.
  * <b>Failure:</b> events of a queue beyond the device's are not counted. <b>Allocation:</b> none in the observer's methods, except for the event of
  * a slow request.
  */
-public final class SluiceMetrics extends SluiceBinder implements PipelineObserver {
+public final class SluiceMetrics extends SluiceBinder implements PipelineObserver, FrontEndObserver {
     /** Queues with series of their own. */
     static final int MAX_QUEUE_SERIES = 64;
 

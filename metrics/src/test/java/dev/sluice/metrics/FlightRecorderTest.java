@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
-import dev.sluice.pipeline.PipelineObserver;
-import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
+import dev.sluice.pipeline.FrontEndObserver.ConnectionEvent;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
+import dev.sluice.pipeline.PipelineObserver;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;

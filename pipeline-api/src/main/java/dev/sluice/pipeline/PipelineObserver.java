@@ -4,8 +4,7 @@ package dev.sluice.pipeline;
  * What happens in a pipeline, as callbacks with primitive arguments.
  *
  * <p><b>Threading:</b> calls for one queue come from the one loop that serves it; calls for different queues may come from different loops at
- * once, connection events from the thread that serves the connection. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data
- * path.
+ * once. <b>Failure:</b> must not throw. <b>Allocation:</b> must not allocate; it is on the data path.
  */
 public interface PipelineObserver {
     /** Sees nothing. */
@@ -22,17 +21,6 @@ public interface PipelineObserver {
         MALFORMED_CHAIN,
         /** The ring itself was broken; the queue has ended. */
         BROKEN
-    }
-
-    /** Something that happened to the connection of a front end. Each CONNECTED is followed by exactly one of the others. */
-    enum ConnectionEvent {
-        CONNECTED,
-        /** The front end has gone, or the server was closed. */
-        DISCONNECTED,
-        /** The front end broke a rule of the protocol and was cut off. */
-        VIOLATION,
-        /** An error of the socket or an error of ours has ended it. */
-        FAILED
     }
 
     /**
@@ -79,11 +67,4 @@ public interface PipelineObserver {
     default void published(int queue, int elements, boolean called) {}
 
     default void queueEvent(int queue, QueueEvent event) {}
-
-    /**
-     * A front end came or went.
-     *
-     * @param peerPid its process, 0 where that is not visible here
-     */
-    default void connectionEvent(ConnectionEvent event, int peerPid) {}
 }

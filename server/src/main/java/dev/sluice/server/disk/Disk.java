@@ -7,11 +7,11 @@ import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.FrontEnd;
+import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LogText;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Providers;
-import dev.sluice.server.cli.LaunchException;
 import dev.sluice.server.systemd.ActivatedSockets;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import dev.sluice.virtio.vhostuser.VhostUserServerBuilder;
@@ -104,7 +104,8 @@ public final class Disk implements AutoCloseable {
                     .queueSize(spec.queueSize())
                     .segMax(spec.segMax())
                     .allowFileMemory(spec.allowFileMemory())
-                    .cacheMode(spec.cache());
+                    .cacheMode(spec.cache())
+                    .observer(observation.counted() ? metrics : FrontEndObserver.NONE);
             if (spec.stateFile() != null) {
                 server.stateFile(spec.stateFile());
             }

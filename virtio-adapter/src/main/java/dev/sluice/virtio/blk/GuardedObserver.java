@@ -8,14 +8,11 @@ import org.slf4j.LoggerFactory;
 /**
  * An observer that cannot harm what it observes: whatever it throws is logged, for the 1st, 2nd, 4th, 8th ... time.
  *
- * <p><b>Threading:</b> one loop, or the control thread; each queue has its own, and so has each server. <b>Failure:</b> throws nothing. <b>Allocation:</b> none
+ * <p><b>Threading:</b> one loop, or the control thread; each queue has its own. <b>Failure:</b> throws nothing. <b>Allocation:</b> none
  * where the observer does not throw.
  */
 public final class GuardedObserver {
     private static final Logger LOG = LoggerFactory.getLogger(GuardedObserver.class);
-
-    /** In place of a queue, for the observer of connections. */
-    public static final int NO_QUEUE = -1;
 
     private final PipelineObserver observer;
     private final int queue;
@@ -62,19 +59,10 @@ public final class GuardedObserver {
         }
     }
 
-    /** See {@link PipelineObserver#connectionEvent}. */
-    public void connectionEvent(PipelineObserver.ConnectionEvent event, int peerPid) {
-        try {
-            observer.connectionEvent(event, peerPid);
-        } catch (Throwable failed) {
-            log(failed);
-        }
-    }
-
     private void log(Throwable failed) {
         failures++;
         if (Long.bitCount(failures) == 1) {
-            LOG.error("{}: the observer of the pipeline failed, {} times so far", queue == NO_QUEUE ? "connection" : "queue " + queue, failures, failed);
+            LOG.error("queue {}: the observer of the pipeline failed, {} times so far", queue, failures, failed);
         }
     }
 }

@@ -3,10 +3,10 @@ package dev.sluice.virtio.vhostuser;
 import dev.sluice.linux.PeerCredentials;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.FrontEndObserver.ConnectionEvent;
+import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
-import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.pipeline.QueueGroup;
-import dev.sluice.virtio.blk.GuardedObserver;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;
 import java.io.IOException;
@@ -34,7 +34,7 @@ final class ConnectionServer implements AutoCloseable {
     private final VhostUserServerBuilder settings;
     private final BlockPipeline pipeline;
     private final VirtioBlkDevice device;
-    private final GuardedObserver observer;
+    private final FrontEndObserver observer;
     private final String address;
     private final ConnectionLog log;
     /** Guest memory of connections that have ended, which stages still have requests in. */
@@ -47,7 +47,7 @@ final class ConnectionServer implements AutoCloseable {
         this.settings = settings;
         this.pipeline = pipeline;
         this.device = device;
-        this.observer = new GuardedObserver(pipeline.observer(), GuardedObserver.NO_QUEUE);
+        this.observer = FrontEndObserver.guarded(settings.observer, address);
         this.address = address;
         this.log = log;
     }

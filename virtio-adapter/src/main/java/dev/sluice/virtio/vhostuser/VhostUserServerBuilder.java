@@ -1,6 +1,7 @@
 package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
@@ -32,6 +33,7 @@ public final class VhostUserServerBuilder {
     boolean allowFileMemory;
     CacheMode cacheMode = CacheMode.GUEST;
     @Nullable Path stateFile;
+    FrontEndObserver observer = FrontEndObserver.NONE;
     Duration partialMessageTimeout = VhostUserServer.PARTIAL_MESSAGE_TIMEOUT;
 
     VhostUserServerBuilder() {}
@@ -110,6 +112,12 @@ public final class VhostUserServerBuilder {
      */
     public VhostUserServerBuilder stateFile(Path stateFile) {
         this.stateFile = stateFile;
+        return this;
+    }
+
+    /** Who is notified of connections; nobody by default. Requests and queues are the {@linkplain BlockPipeline.Builder#observer pipeline's}. */
+    public VhostUserServerBuilder observer(FrontEndObserver observer) {
+        this.observer = observer;
         return this;
     }
 

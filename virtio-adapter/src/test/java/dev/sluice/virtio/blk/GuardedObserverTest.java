@@ -5,9 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
-import dev.sluice.pipeline.PipelineObserver;
-import dev.sluice.pipeline.PipelineObserver.ConnectionEvent;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
+import dev.sluice.pipeline.PipelineObserver;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -19,8 +18,7 @@ final class GuardedObserverTest {
             GuardedObserver::kicked,
             observer -> observer.answeredAtOnce(BlockOp.DISCARD, Errno.EOPNOTSUPP),
             observer -> observer.published(7, true),
-            observer -> observer.queueEvent(QueueEvent.BROKEN),
-            observer -> observer.connectionEvent(ConnectionEvent.VIOLATION, 1234));
+            observer -> observer.queueEvent(QueueEvent.BROKEN));
 
     private final List<String> seen = new ArrayList<>();
 
@@ -44,11 +42,6 @@ final class GuardedObserverTest {
         public void queueEvent(int queue, QueueEvent event) {
             seen.add(event + " " + queue);
         }
-
-        @Override
-        public void connectionEvent(ConnectionEvent event, int peerPid) {
-            seen.add(event + " " + peerPid);
-        }
     };
 
     @Test
@@ -60,8 +53,7 @@ final class GuardedObserverTest {
                         "kicked 3",
                         "completed 3 DISCARD 0 " + Errno.EOPNOTSUPP + " 0 0 " + PipelineObserver.BYPASSED,
                         "published 3 7 true",
-                        "BROKEN 3",
-                        "VIOLATION 1234");
+                        "BROKEN 3");
     }
 
     private static PipelineObserver throwing() {
@@ -85,23 +77,16 @@ final class GuardedObserverTest {
             public void queueEvent(int queue, QueueEvent event) {
                 throw new IllegalArgumentException("queueEvent");
             }
-
-            @Override
-            public void connectionEvent(ConnectionEvent event, int peerPid) {
-                throw new IllegalStateException("connectionEvent");
-            }
         };
     }
 
     @Test
     void shouldLogEveryKindOfEventWhoseObserverThrows() {
         for (int i = 0; i < EVENTS.size(); i++) {
-            boolean connection = i == EVENTS.size() - 1;
-            GuardedObserver observer = new GuardedObserver(throwing(), connection ? GuardedObserver.NO_QUEUE : 5);
+            GuardedObserver observer = new GuardedObserver(throwing(), 5);
             try (CapturedLog log = new CapturedLog()) {
                 EVENTS.get(i).accept(observer);
-                String whose = connection ? "connection" : "queue 5";
-                assertThat(log.of(GuardedObserver.class)).containsExactly("ERROR: " + whose + ": the observer of the pipeline failed, 1 times so far");
+                assertThat(log.of(GuardedObserver.class)).containsExactly("ERROR: queue 5: the observer of the pipeline failed, 1 times so far");
             }
         }
     }

@@ -1,6 +1,7 @@
 package dev.sluice.virtio.vhostuser;
 
 import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.PipelineObserver;
 import java.util.List;
 import java.util.Map;
@@ -9,7 +10,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Counts what an observer is told. Any thread reads. */
-public final class RecordedEvents implements PipelineObserver {
+public final class RecordedEvents implements PipelineObserver, FrontEndObserver {
     public final AtomicLong kicks = new AtomicLong();
     public final AtomicLong publications = new AtomicLong();
     public final AtomicLong elements = new AtomicLong();

@@ -7,6 +7,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.virtio.driver.BlockDriver;
@@ -161,7 +162,9 @@ final class ServerFailureTest {
         public void taken(int queue, int requests, int inFlight) {
             throw new IllegalStateException("taken");
         }
+    };
 
+    private static final FrontEndObserver THROWING_AT_CONNECTIONS = new FrontEndObserver() {
         @Override
         public void connectionEvent(ConnectionEvent event, int peerPid) {
             throw new AssertionError(event);
@@ -169,11 +172,12 @@ final class ServerFailureTest {
     };
 
     @Test
-    void shouldServeAndEndWhenTheObserverThrows() throws Exception {
+    void shouldServeAndEndWhenTheObserversThrow() throws Exception {
         Path path = directory.resolve("s");
         try (ServerFixture fixture = ServerFixture.start(1);
                 BlockPipeline pipeline = BlockPipeline.builder().backend(fixture.backend).serial("s").observer(THROWING).build();
-                VhostUserServer server = VhostUserServer.builder().socketPath(path).pipeline(pipeline).loops(List.copyOf(fixture.loops)).build()) {
+                VhostUserServer server = VhostUserServer.builder()
+                        .socketPath(path).pipeline(pipeline).observer(THROWING_AT_CONNECTIONS).loops(List.copyOf(fixture.loops)).build()) {
             server.start();
             for (int i = 0; i < 2; i++) {
                 try (BlockDriver driver = BlockDriver.open(path.toString(), ServerFixture.options(1))) {

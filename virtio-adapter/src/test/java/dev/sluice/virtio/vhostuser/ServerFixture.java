@@ -49,7 +49,7 @@ public final class ServerFixture implements AutoCloseable {
         backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, faults);
         pipeline = stages.apply(BlockPipeline.builder().backend(backend).serial("sluice-test-serial").observer(events)).build();
         server = customizer
-                .apply(VhostUserServer.builder().socketPath(socket).pipeline(pipeline).loops(List.<IoLoop>copyOf(loops)))
+                .apply(VhostUserServer.builder().socketPath(socket).pipeline(pipeline).observer(events).loops(List.<IoLoop>copyOf(loops)))
                 .build();
         server.start();
     }

@@ -1,0 +1,34 @@
+package dev.sluice.pipeline;
+
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An observer that cannot harm the front end that it observes: what it throws is logged, within limits.
+ *
+ * <p><b>Threading:</b> any thread. <b>Failure:</b> throws nothing.
+ */
+final class GuardedFrontEndObserver implements FrontEndObserver {
+    private static final Logger LOG = LoggerFactory.getLogger(FrontEndObserver.class);
+
+    private final FrontEndObserver observer;
+    private final String frontEnd;
+    private final LogLimiter limiter = new LogLimiter();
+
+    GuardedFrontEndObserver(FrontEndObserver observer, String frontEnd) {
+        this.observer = observer;
+        this.frontEnd = frontEnd;
+    }
+
+    @Override
+    public void connectionEvent(ConnectionEvent event, int peerPid) {
+        try {
+            observer.connectionEvent(event, peerPid);
+        } catch (Throwable failed) {
+            String more = limiter.admit(event);
+            if (more != null) {
+                LOG.error("{}: the observer of the front end failed on {}{}", frontEnd, event, more, failed);
+            }
+        }
+    }
+}
