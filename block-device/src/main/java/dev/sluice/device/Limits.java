@@ -33,7 +33,7 @@ final class Limits {
         if (((offsetBytes | lengthBytes) & (BlockRequest.SECTOR_BYTES - 1)) != 0) {
             throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + ": both must be multiples of 512");
         }
-        if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes > geometry.sizeBytes() - lengthBytes) {
+        if (!geometry.containsBytes(offsetBytes, lengthBytes)) {
             throw new IllegalArgumentException(op + " of " + lengthBytes + " bytes at offset " + offsetBytes + " is not within the device's "
                     + geometry.sizeBytes() + " bytes");
         }

@@ -35,9 +35,23 @@ public record BlockGeometry(
         }
     }
 
-    /** Whether a range that ends there lies on the disk. A disk may have shrunk since a request was judged. */
+    /** Whether a range that ends there lies on the disk. A disk may have shrunk since a request was validated. */
     public boolean reachesTo(long endBytes) {
         return endBytes <= sizeBytes;
+    }
+
+    /** Whether a range of sectors is on the disk. Sectors are unsigned, and nothing overflows. */
+    public boolean containsSectors(long sector, long sectors) {
+        return contains(sectors(), sector, sectors);
+    }
+
+    /** Whether a range of bytes is on the disk. Nothing overflows. */
+    public boolean containsBytes(long offsetBytes, long lengthBytes) {
+        return contains(sizeBytes, offsetBytes, lengthBytes);
+    }
+
+    private static boolean contains(long size, long start, long length) {
+        return start >= 0 && length >= 0 && start <= size - length;
     }
 
     /** Size in sectors of 512 bytes. */

@@ -37,7 +37,8 @@ final class DiskStages {
     private final StageChain chain;
     private final @Nullable StageContext[] contexts;
     private final Map<IoLoop, StageLoop> loops = new ConcurrentHashMap<>();
-    private volatile @Nullable Levels levels;
+    /** Not volatile, so that a request reads the backend's geometry and nothing else that others write: whoever sees an old one makes it again. */
+    private @Nullable Levels levels;
     private volatile boolean closed;
 
     /** Who uses the stages: the pipeline until it is closed, each connected queue. */

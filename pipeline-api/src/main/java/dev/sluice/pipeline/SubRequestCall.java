@@ -87,7 +87,7 @@ final class SubRequestCall implements Subscription {
         if (((offset | length) & (BlockRequest.SECTOR_BYTES - 1)) != 0) {
             throw new IllegalArgumentException(asked + ": both must be multiples of 512");
         }
-        if (offset < 0 || length < 0 || offset > below.sizeBytes() - length) {
+        if (!below.containsBytes(offset, length)) {
             throw new IllegalArgumentException(asked + " is not within the " + below.sizeBytes() + " bytes below stage " + asked.chain().stageName());
         }
         StageBuffer buffer = asked.buffer();

@@ -133,6 +133,28 @@ class BlockVocabularyTest {
     }
 
     @Test
+    void shouldKnowWhatLiesOnTheDisk() {
+        long sectors = 3;
+        BlockGeometry disk = new BlockGeometry(sectors * 512, 512, 512, 0, false, false, false);
+        long[][] inside = {{0, 0}, {0, 1}, {0, sectors}, {sectors - 1, 1}, {sectors, 0}, {1, sectors - 1}};
+        long[][] outside = {
+            {0, sectors + 1}, {sectors, 1}, {1, sectors}, {sectors + 1, 0}, {-1, 1}, {-1, 0}, {-1, 2}, {1, -1},
+            {Long.MIN_VALUE, 1}, {Long.MAX_VALUE, 1}, {0, Long.MAX_VALUE}, {Long.MAX_VALUE, Long.MAX_VALUE}, {0, Long.MIN_VALUE}
+        };
+        for (long[] range : inside) {
+            assertThat(disk.containsSectors(range[0], range[1])).as("%d sectors at %d", range[1], range[0]).isTrue();
+            assertThat(disk.containsBytes(range[0] * 512, range[1] * 512)).isTrue();
+        }
+        for (long[] range : outside) {
+            assertThat(disk.containsSectors(range[0], range[1])).as("%d sectors at %d", range[1], range[0]).isFalse();
+        }
+        assertThat(disk.containsBytes(sectors * 512 - 1, 1)).isTrue();
+        assertThat(disk.containsBytes(sectors * 512 - 1, 2)).isFalse();
+        assertThat(disk.containsBytes(-1, 1)).isFalse();
+        assertThat(disk.containsBytes(Long.MAX_VALUE, Long.MAX_VALUE)).isFalse();
+    }
+
+    @Test
     void shouldReachToTheEndOfTheDiskAndNotBeyond() {
         BlockGeometry disk = new BlockGeometry(4096, 512, 512, 0, false, false, false);
         assertThat(disk.reachesTo(4095)).isTrue();

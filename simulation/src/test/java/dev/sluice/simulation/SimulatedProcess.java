@@ -60,7 +60,7 @@ final class SimulatedProcess {
         pipeline = BlockPipeline.builder().backend(backend).stage(stage).observer(observer).drainLimit(drainLimit).serial(SimulatedGuest.SERIAL).build();
         SplittableRandom interrupts = random.split();
         calls = SimulatedCalls.over(loop, () -> Faults.happens(interrupts, this.faults.refuseInterrupt()), trace::violation);
-        device = new VirtioBlkDevice(pipeline.geometry(), QUEUES, SEG_MAX);
+        device = new VirtioBlkDevice(pipeline::geometry, QUEUES, SEG_MAX);
         device.keepCacheModeIn(new DiskStateFile(stateFile));
     }
 

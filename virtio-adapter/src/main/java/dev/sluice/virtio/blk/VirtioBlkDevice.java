@@ -7,6 +7,7 @@ import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +31,7 @@ public final class VirtioBlkDevice {
 
     private static final int WRITEBACK_BYTES = 1;
 
-    private final BlockGeometry geometry;
+    private final Supplier<BlockGeometry> geometry;
     private final int numQueues;
     private final int segMax;
     private final CacheMode cacheMode;
@@ -48,23 +49,26 @@ public final class VirtioBlkDevice {
     private @Nullable DiskStateFile stateFile;
 
     /** Describes a disk whose cache mode is the guest's choice for as long as this object lives. */
-    public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax) {
+    public VirtioBlkDevice(Supplier<BlockGeometry> geometry, int numQueues, int segMax) {
         this(geometry, numQueues, segMax, CacheMode.GUEST);
     }
 
     /**
-     * Describes a disk.
+     * Describes a disk. What its geometry says of features and blocks is taken now, as drivers are bound to it; its size is asked for whenever the
+     * configuration space is read and a request is parsed.
      *
+     * @param geometry allocates nothing unless the geometry has changed
      * @param segMax data segments of one request that drivers are told to keep to; {@link #MAX_SEGMENTS} are served
      */
-    public VirtioBlkDevice(BlockGeometry geometry, int numQueues, int segMax, CacheMode cacheMode) {
+    public VirtioBlkDevice(Supplier<BlockGeometry> geometry, int numQueues, int segMax, CacheMode cacheMode) {
         this.geometry = geometry;
         this.numQueues = numQueues;
         this.segMax = segMax;
         this.cacheMode = cacheMode;
-        this.offered = features(geometry, numQueues, cacheMode);
+        BlockGeometry first = geometry.get();
+        this.offered = features(first, numQueues, cacheMode);
         this.writeback = cacheMode != CacheMode.WRITETHROUGH;
-        long blockSectors = geometry.logicalBlockBytes() / SECTOR_BYTES;
+        long blockSectors = first.logicalBlockBytes() / SECTOR_BYTES;
         this.maxRangeSectors = MAX_REQUEST_BYTES / SECTOR_BYTES / blockSectors * blockSectors;
     }
 
@@ -83,8 +87,9 @@ public final class VirtioBlkDevice {
                 | (geometry.writeZeroes() && !geometry.readOnly() ? VirtioFeatures.BLK_WRITE_ZEROES : 0);
     }
 
+    /** As it is now. Any thread. */
     public BlockGeometry geometry() {
-        return geometry;
+        return geometry.get();
     }
 
     public int numQueues() {
@@ -169,12 +174,6 @@ public final class VirtioBlkDevice {
 
     // ---- limits of requests
 
-    /** True where a range lies on the disk. Sectors are unsigned; nothing overflows. */
-    boolean onDisk(long sector, long sectors) {
-        long capacity = geometry.sectors();
-        return sectors <= capacity && sector >= 0 && sector <= capacity - sectors;
-    }
-
     /** Most sectors that one discard or write zeroes may name. */
     long maxRangeSectors() {
         return maxRangeSectors;
@@ -199,13 +198,14 @@ public final class VirtioBlkDevice {
     }
 
     private void fill(MemorySegment config) {
-        int block = geometry.logicalBlockBytes();
-        VirtioBlkConfig.u64(config, VirtioBlkConfig.CAPACITY, geometry.sectors());
+        BlockGeometry now = geometry.get();
+        int block = now.logicalBlockBytes();
+        VirtioBlkConfig.u64(config, VirtioBlkConfig.CAPACITY, now.sectors());
         VirtioBlkConfig.u32(config, VirtioBlkConfig.SEG_MAX, segMax);
         VirtioBlkConfig.u32(config, VirtioBlkConfig.BLK_SIZE, block);
-        VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP, Integer.numberOfTrailingZeros(geometry.physicalBlockBytes() / block));
-        VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE, Math.min(0xFFFF, geometry.physicalBlockBytes() / block));
-        VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE, geometry.optimalIoBytes() / block);
+        VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP, Integer.numberOfTrailingZeros(now.physicalBlockBytes() / block));
+        VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE, Math.min(0xFFFF, now.physicalBlockBytes() / block));
+        VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE, now.optimalIoBytes() / block);
         // VIRTIO 1.3 §5.2.5.2: with CONFIG_WCE and without FLUSH writeback is 0.
         boolean neverFlushed = accepted(VirtioFeatures.BLK_CONFIG_WCE) && !accepted(VirtioFeatures.BLK_FLUSH);
         VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK, writeback && !neverFlushed ? 1 : 0);
@@ -218,7 +218,7 @@ public final class VirtioBlkDevice {
         if ((offered & VirtioFeatures.BLK_WRITE_ZEROES) != 0) {
             VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS, maxRangeSectors);
             VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SEG, 1);
-            VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITE_ZEROES_MAY_UNMAP, geometry.discard() ? 1 : 0);
+            VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITE_ZEROES_MAY_UNMAP, now.discard() ? 1 : 0);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.sluice.virtio.blk;
 
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStatus;
@@ -145,22 +146,23 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (op == null) {
             return answer(BlockStatus.UNSUPP);
         }
-        if (op.modifies() && device.geometry().readOnly()) {
+        BlockGeometry geometry = device.geometry();
+        if (op.modifies() && geometry.readOnly()) {
             return answer(op, Errno.EROFS);
         }
         return switch (op) {
-            case READ -> parseTransfer(op, chain, device, sector, chain.writableBytes() - STATUS_BYTES);
-            case WRITE -> parseTransfer(op, chain, device, sector, chain.readableBytes() - HEADER_BYTES);
+            case READ -> parseTransfer(op, chain, device, geometry, sector, chain.writableBytes() - STATUS_BYTES);
+            case WRITE -> parseTransfer(op, chain, device, geometry, sector, chain.readableBytes() - HEADER_BYTES);
             case FLUSH -> request(op, 0, 0, 0, 0);
             case GET_ID -> parseGetId(chain);
-            case DISCARD, WRITE_ZEROES -> parseRange(op, chain, device);
+            case DISCARD, WRITE_ZEROES -> parseRange(op, chain, device, geometry);
         };
     }
 
-    private Outcome parseTransfer(BlockOp op, DescriptorChain chain, VirtioBlkDevice device, long sector, long lengthBytes) {
+    private Outcome parseTransfer(BlockOp op, DescriptorChain chain, VirtioBlkDevice device, BlockGeometry geometry, long sector, long lengthBytes) {
         if (lengthBytes % SECTOR_BYTES != 0
                 || lengthBytes > VirtioBlkDevice.MAX_REQUEST_BYTES
-                || !device.onDisk(sector, lengthBytes / SECTOR_BYTES)) {
+                || !geometry.containsSectors(sector, lengthBytes / SECTOR_BYTES)) {
             return answer(op, Errno.EINVAL);
         }
         if (lengthBytes == 0) {
@@ -184,7 +186,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs.address(), iovecs.count()) : gathered;
     }
 
-    private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device) {
+    private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device, BlockGeometry geometry) {
         // VIRTIO 1.3 §5.2.6: a request of a feature that was not negotiated is one that the device does not know.
         boolean supported = device.accepted(op == BlockOp.DISCARD ? VirtioFeatures.BLK_DISCARD : VirtioFeatures.BLK_WRITE_ZEROES);
         long segmentBytes = chain.readableBytes() - HEADER_BYTES;
@@ -207,7 +209,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         if ((flags & ~known) != 0) {
             return answer(op, Errno.EOPNOTSUPP);
         }
-        if (sectors > device.maxRangeSectors() || !device.onDisk(sector, sectors)) {
+        if (sectors > device.maxRangeSectors() || !geometry.containsSectors(sector, sectors)) {
             return answer(op, Errno.EINVAL);
         }
         if (sectors == 0) {

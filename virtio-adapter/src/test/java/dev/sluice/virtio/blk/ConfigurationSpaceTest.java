@@ -31,7 +31,7 @@ final class ConfigurationSpaceTest {
         "8589934592, 512, 16384, 0, false, false"
     })
     void shouldSayWhatTheGeometrySays(long bytes, int logical, int physical, int optimal, boolean discard, boolean writeZeroes) {
-        ByteBuffer config = read(new VirtioBlkDevice(new BlockGeometry(bytes, logical, physical, optimal, false, discard, writeZeroes), QUEUES, SEG_MAX));
+        ByteBuffer config = read(new VirtioBlkDevice(() -> new BlockGeometry(bytes, logical, physical, optimal, false, discard, writeZeroes), QUEUES, SEG_MAX));
         int mostSectors = 0x7FFF_F000 / logical * (logical / 512);
         assertThat(config.getLong(0)).as("capacity").isEqualTo(bytes / 512);
         assertThat(config.getInt(8)).as("size_max").isZero();
@@ -55,10 +55,24 @@ final class ConfigurationSpaceTest {
         }
     }
 
+    @Test
+    void shouldSayWhatTheSizeIsNow() {
+        BlockGeometry small = new BlockGeometry(1 << 20, 512, 4096, 0, false, true, true);
+        BlockGeometry large = new BlockGeometry(1 << 21, 512, 4096, 0, false, true, true);
+        BlockGeometry[] now = {small};
+        VirtioBlkDevice device = new VirtioBlkDevice(() -> now[0], 1, SEG_MAX);
+        assertThat(read(device).getLong(0)).isEqualTo(small.sectors());
+        long offered = device.offered();
+        now[0] = large;
+        assertThat(read(device).getLong(0)).isEqualTo(large.sectors());
+        assertThat(device.geometry()).isSameAs(large);
+        assertThat(device.offered()).isEqualTo(offered);
+    }
+
     /** VIRTIO 1.3 §5.2.5.2. */
     @Test
     void shouldSayWriteThroughWhenTheDriverNeverFlushes() {
-        VirtioBlkDevice device = new VirtioBlkDevice(new BlockGeometry(1 << 20, 512, 512, 0, false, true, true), 1, SEG_MAX);
+        VirtioBlkDevice device = new VirtioBlkDevice(() -> new BlockGeometry(1 << 20, 512, 512, 0, false, true, true), 1, SEG_MAX);
         device.accept(VirtioFeatures.VERSION_1 | VirtioFeatures.BLK_CONFIG_WCE);
         assertThat(read(device).get(32)).isZero();
         device.accept(VirtioFeatures.VERSION_1 | VirtioFeatures.BLK_CONFIG_WCE | VirtioFeatures.BLK_FLUSH);

@@ -18,10 +18,10 @@ import dev.sluice.virtio.driver.DriverQueue;
 import dev.sluice.virtio.driver.QueueShape;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
-import dev.sluice.virtio.queue.DeviceRing;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.util.List;
@@ -111,7 +111,7 @@ final class DeviceLoad implements CompletionHandler {
                 BlockPipeline pipeline = BlockPipeline.builder().backend(new InstantBackend(geometry)).build()) {
             dev.sluice.virtio.driver.MemoryRegion region = memory.regions().getFirst();
             GuestMemory map = new GuestMemory(List.of(new MemoryRegion(region.guestAddress(), region.userAddress(), region.memory())));
-            VirtioBlkDevice device = new VirtioBlkDevice(geometry, 1, 126);
+            VirtioBlkDevice device = new VirtioBlkDevice(() -> geometry, 1, 126);
             device.accept(device.offered() & (VirtioFeatures.VERSION_1 | VirtioFeatures.EVENT_IDX | VirtioFeatures.INDIRECT_DESC | VirtioFeatures.BLK_FLUSH));
             RingAddresses addresses = new RingAddresses(
                     region.userAddress() + driver.ring().descOffset(),

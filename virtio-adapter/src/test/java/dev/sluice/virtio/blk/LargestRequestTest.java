@@ -18,10 +18,10 @@ import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqDesc;
 import dev.sluice.virtio.layout.VirtqUsed;
 import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
-import dev.sluice.virtio.queue.DeviceRing;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -54,7 +54,7 @@ class LargestRequestTest {
     private final VirtioBlkQueue queue;
 
     LargestRequestTest() throws IOException {
-        VirtioBlkDevice device = new VirtioBlkDevice(new BlockGeometry(DISK_BYTES, 512, 512, 0, false, true, true), 1, 126);
+        VirtioBlkDevice device = new VirtioBlkDevice(() -> new BlockGeometry(DISK_BYTES, 512, 512, 0, false, true, true), 1, 126);
         device.accept(VirtioFeatures.VERSION_1 | VirtioFeatures.INDIRECT_DESC | VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_DISCARD);
         GuestMemory map = new GuestMemory(List.of(new MemoryRegion(GUEST, GUEST, NativeMemory.view(block.address(), MEMORY_BYTES))));
         DeviceRing ring = DeviceRing.locate(map, new RingAddresses(GUEST + DESCRIPTORS, GUEST + AVAIL, GUEST + USED), 0, SIZE, 0, device.accepted());

@@ -21,12 +21,12 @@ import dev.sluice.virtio.layout.VirtqAvail;
 import dev.sluice.virtio.layout.VirtqDesc;
 import dev.sluice.virtio.layout.VirtqUsed;
 import dev.sluice.virtio.queue.CallBatch;
+import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.GuestWrites;
 import dev.sluice.virtio.queue.MemoryRegion;
 import dev.sluice.virtio.queue.RingAddresses;
 import dev.sluice.virtio.queue.SimulatedAio;
-import dev.sluice.virtio.queue.DeviceRing;
 import dev.sluice.virtio.vhostuser.RecordedEvents;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -153,7 +153,7 @@ final class QueueUnderTest implements AutoCloseable {
                 .shortcuts(setup.shortcuts)
                 .operator(flux -> flux.doOnNext(this::requireOwnAddresses))
                 .build();
-        device = new VirtioBlkDevice(setup.geometry, 1, setup.segMax);
+        device = new VirtioBlkDevice(() -> setup.geometry, 1, setup.segMax);
         device.accept(setup.features);
         avail = setup.firstIndex & 0xFFFF;
         seenUsed = avail;

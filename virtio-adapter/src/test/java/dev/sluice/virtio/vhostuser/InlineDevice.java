@@ -46,7 +46,7 @@ final class InlineDevice implements AutoCloseable {
         BlockGeometry geometry = new BlockGeometry(1 << 20, 512, 4096, 0, false, true, true);
         backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE);
         pipeline = BlockPipeline.builder().backend(backend).observer(events).build();
-        device = new VirtioBlkDevice(geometry, QUEUES, 126);
+        device = new VirtioBlkDevice(() -> geometry, QUEUES, 126);
         QueueShape shape = QueueShape.of(QUEUE_SIZE, 4, 4096);
         driverMemory = DriverMemory.ofOneRegion(shape.memoryBytes());
         region = driverMemory.regions().getFirst();

@@ -45,7 +45,7 @@ final class ServerLifeTest {
     }
 
     private VhostUserServerBuilder settings() {
-        return VhostUserServer.builder().pipeline(fixture.pipeline).loops(List.copyOf(fixture.loops));
+        return VhostUserServer.builder().pipeline(fixture.pipeline).observer(fixture.events).loops(List.copyOf(fixture.loops));
     }
 
     private Path socket() {

@@ -83,7 +83,7 @@ final class VhostUserSessionFuzzTest {
                 BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build()) {
             List<String> before = opened();
             AtomicLong quarantined = new AtomicLong();
-            serve(input, new VirtioBlkDevice(geometry, QUEUES, 126), pipeline, quarantined);
+            serve(input, new VirtioBlkDevice(() -> geometry, QUEUES, 126), pipeline, quarantined);
             assertThat(opened()).as("open files").isEqualTo(before);
             assertThat(quarantined).hasValue(0);
             assertThat(Files.readString(Path.of("/proc/self/maps"))).as("mappings").doesNotContain(MEMORY_NAME);
