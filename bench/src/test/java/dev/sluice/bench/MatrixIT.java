@@ -21,21 +21,21 @@ import org.junit.jupiter.api.io.TempDir;
 /** {@code sluice bench --matrix} end to end, as small as it goes. */
 class MatrixIT {
     private static final Duration LIMIT = Duration.ofSeconds(60);
-    private static final String TWO_ROWS = "Ablation: null sink, 1 job / (baseline|\\+ bypass)$";
+    private static final String THREE_ROWS = "Ablation: null sink, 1 job / (baseline|\\+ pool|\\+ bypass)$";
 
     @TempDir
     Path directory;
 
     @Test
-    void shouldMeasureTwoRowsAndWriteTableFiguresAndPlot() throws Exception {
+    void shouldMeasureRowsAndWriteTableFiguresAndPlot() throws Exception {
         Path out = directory.resolve("out");
-        SluiceProcess.Ended ended = run("--matrix", "ablation", "--rows", TWO_ROWS, "--rounds", 1, "--seconds", 1, "--warm-up", 0.5, "--out", out);
+        SluiceProcess.Ended ended = run("--matrix", "ablation", "--rows", THREE_ROWS, "--rounds", 1, "--seconds", 1, "--warm-up", 0.5, "--out", out);
         assertThat(ended.status()).as(ended.out() + ended.err()).isZero();
-        assertThat(ended.out()).contains("2 rows, 1 round of 1.0 s", "left", "| baseline |", "| + bypass |");
-        assertThat(file(out, ".md")).contains("### Ablation: null sink, 1 job", "| kernel |", "--no-bypass --no-pool --no-batch");
+        assertThat(ended.out()).contains("3 rows, 1 round of 1.0 s", "left", "| baseline |", "| + bypass |");
+        assertThat(file(out, ".md")).contains("### Ablation: null sink, 1 job", "| kernel |", "SLUICE_JAVA_OPTS=-Ddev.sluice.ablation=pool,batch ./sluice serve");
         assertThat(file(out, ".svg")).startsWith("<svg").contains("baseline");
         JsonNode rows = new ObjectMapper().readTree(file(out, ".json")).at("/experiments/0/rows");
-        assertThat(rows).hasSize(2);
+        assertThat(rows).hasSize(3);
         for (JsonNode row : rows) {
             assertThat(row.has("failures")).as(row.toPrettyString()).isFalse();
             for (String figure : List.of("iops", "backendCpuMicrosPerRequest", "p50Micros", "p99Micros", "p999Micros")) {
@@ -46,7 +46,15 @@ class MatrixIT {
                 assertThat(row.at("/figures/" + figure + "/median").isNumber()).as(figure + " in " + row.toPrettyString()).isTrue();
             }
         }
+        // What each row leaves out is seen in its figures.
+        assertThat(median(rows, 0, "heapBytesPerRequest")).as("without a pool").isGreaterThan(median(rows, 1, "heapBytesPerRequest") + 50);
+        assertThat(median(rows, 1, "heapBytesPerRequest")).as("without the bypass").isGreaterThan(median(rows, 2, "heapBytesPerRequest") + 50);
+        assertThat(median(rows, 1, "callsPerRequest")).as("without batches").isGreaterThan(2 * median(rows, 2, "callsPerRequest"));
         assertThat(leftovers()).isEmpty();
+    }
+
+    private static double median(JsonNode rows, int row, String figure) {
+        return rows.get(row).at("/figures/" + figure + "/median").asDouble();
     }
 
     @Test
@@ -67,7 +75,7 @@ class MatrixIT {
 
     @Test
     void shouldLeaveNoProcessAndNoFileWhenASignalEndsIt() throws Exception {
-        try (SluiceProcess matrix = start("--matrix", "ablation", "--rows", TWO_ROWS, "--seconds", 600, "--out", directory.resolve("out"))) {
+        try (SluiceProcess matrix = start("--matrix", "ablation", "--rows", THREE_ROWS, "--seconds", 600, "--out", directory.resolve("out"))) {
             ProcessHandle handle = ProcessHandle.of(matrix.pid()).orElseThrow();
             await("a backend's socket", () -> sockets() > 0);
             ProcessHandle backend = handle.children().findAny().orElseThrow();

@@ -47,7 +47,6 @@ public final class BlockPipeline implements AutoCloseable {
     private final List<IoLoop> knownLoops;
     private final byte[] serial;
     private final PipelineObserver observer;
-    private final Shortcuts shortcuts;
     private final String diskName;
     private final long drainLimitNanos;
     private final Map<IoLoop, SharedSink> sinks = new ConcurrentHashMap<>();
@@ -61,13 +60,12 @@ public final class BlockPipeline implements AutoCloseable {
         this.operators = List.copyOf(builder.operators);
         this.serial = builder.serial.getBytes(StandardCharsets.UTF_8);
         this.observer = builder.observer;
-        this.shortcuts = builder.shortcuts;
         this.diskName = builder.diskName == null ? backend.name() : builder.diskName;
         this.drainLimitNanos = builder.drainLimit.toNanos();
         this.knownLoops = List.copyOf(builder.loops);
         // Last: stages use the rest while they are created.
         try {
-            this.stages = new DiskStages(this, backend, builder.stages, builder.shortcuts.bypass());
+            this.stages = new DiskStages(this, backend, builder.stages);
         } catch (Throwable refused) {
             // Stages that were created may have used the disk already.
             closed.set(true);
@@ -99,10 +97,6 @@ public final class BlockPipeline implements AutoCloseable {
         return observer;
     }
 
-    public Shortcuts shortcuts() {
-        return shortcuts;
-    }
-
     /**
      * Subscribes the pipeline to a queue. It ends when the source does.
      *
@@ -121,7 +115,6 @@ public final class BlockPipeline implements AutoCloseable {
         QueueSubscriber subscriber;
         try {
             SharedSink sink = sink(loop);
-            source.turnBudget(shortcuts.batch() ? QueueSource.TURN_BUDGET : 1);
             subscriber = new QueueSubscriber(source, sink, this);
         } catch (Throwable refused) {
             stages.leave();
@@ -269,7 +262,6 @@ public final class BlockPipeline implements AutoCloseable {
         private @Nullable BlockBackend backend;
         private String serial = "";
         private PipelineObserver observer = PipelineObserver.NONE;
-        private Shortcuts shortcuts = Shortcuts.ALL;
         private @Nullable String diskName;
         private Duration drainLimit = DEFAULT_DRAIN_LIMIT;
 
@@ -350,12 +342,6 @@ public final class BlockPipeline implements AutoCloseable {
                 throw new IllegalArgumentException("drain limit " + limit + " is not from 0 to " + MAX_DRAIN_LIMIT);
             }
             this.drainLimit = limit;
-            return this;
-        }
-
-        /** Leaves out what makes the pipeline fast, to measure what it is worth. */
-        public Builder shortcuts(Shortcuts shortcuts) {
-            this.shortcuts = shortcuts;
             return this;
         }
 

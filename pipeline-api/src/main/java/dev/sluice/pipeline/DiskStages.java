@@ -45,11 +45,11 @@ final class DiskStages {
     private final AtomicInteger users = new AtomicInteger(1);
 
     /** Creates the stages. If one cannot be created those that were are closed. */
-    DiskStages(BlockPipeline pipeline, BlockBackend backend, List<StageFactory> factories, boolean bypass) {
+    DiskStages(BlockPipeline pipeline, BlockBackend backend, List<StageFactory> factories) {
         this.pipeline = pipeline;
         this.backend = backend;
         this.count = factories.size();
-        this.chain = new StageChain(count, bypass);
+        this.chain = new StageChain(count);
         this.contexts = new StageContext[count];
         try {
             for (int i = count - 1; i >= 0; i--) {

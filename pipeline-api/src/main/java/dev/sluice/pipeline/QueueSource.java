@@ -30,7 +30,6 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private final IoLoop.Poller ring = new Ring();
     private final AtomicReference<@Nullable RingSubscription> subscription = new AtomicReference<>();
 
-    private int turnBudget = TURN_BUDGET;
     private boolean turnRequested;
     /** The loop looks at the ring, so that kicks are needed only while it sleeps. */
     private boolean lookedAt;
@@ -154,15 +153,6 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     /** Who hears of requests that end before {@link BlockRequest#take}. */
     void untakenListener(BlockRequest.CompletionListener listener) {
         untaken = listener;
-    }
-
-    /** Requests of a turn, at least 1. */
-    void turnBudget(int requests) {
-        turnBudget = requests;
-    }
-
-    int turnBudget() {
-        return turnBudget;
     }
 
     void listener(Listener listener) {

@@ -264,10 +264,8 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         }
         if (stage >= 0) {
             new StagedRequest(request, this).run(stages, stage);
-        } else if (stages.bypass()) {
-            sink.submit(request);
         } else {
-            new StagedRequest(request, this).runWithoutStages();
+            sink.submit(request);
         }
     }
 

@@ -56,7 +56,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
         if (found != null) {
             end(found);
         } else if (fused) {
-            fusedBudget = source.turnBudget();
+            fusedBudget = QueueSource.TURN_BUDGET;
             // Reactor's fusion protocol: "come and poll".
             signal(null);
         } else {
@@ -66,7 +66,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
     }
 
     private boolean emitDemanded() {
-        int budget = source.turnBudget();
+        int budget = QueueSource.TURN_BUDGET;
         try {
             while (budget > 0 && demand > 0 && !cancelled && !done) {
                 BlockRequest request = source.pollOrEnableKicks();

@@ -11,13 +11,11 @@ import reactor.core.publisher.Mono;
 final class StageChain {
     private final @Nullable BlockStage[] stages;
     private final String[] names;
-    private final boolean bypass;
 
     /** For each stage a bit for each operation that it may want to see. */
     private final int[] operations;
 
-    StageChain(int count, boolean bypass) {
-        this.bypass = bypass;
+    StageChain(int count) {
         this.stages = new BlockStage[count];
         this.names = new String[count];
         this.operations = new int[count];
@@ -55,9 +53,6 @@ final class StageChain {
 
     /** Index of the first stage from {@code from} on that wants to see the request, or -1. Allocates nothing. */
     int firstInterested(BlockRequest request, int from) {
-        if (!bypass) {
-            return from < stages.length ? from : -1;
-        }
         int op = bit(request.op());
         for (int i = from; i < stages.length; i++) {
             if ((operations[i] & op) != 0 && stage(i).interestedIn(request)) {
@@ -73,16 +68,8 @@ final class StageChain {
         return stage(stage).handle(request, new RestOfChain(this, stage, call));
     }
 
-    /** True where a request that no stage wants to see skips the Monos; see {@link Shortcuts}. */
-    boolean bypass() {
-        return bypass;
-    }
-
     /** Which operations go past the stages, and why. */
     String describeBypass() {
-        if (!bypass) {
-            return "nothing bypasses the stages: the bypass is turned off";
-        }
         if (stages.length == 0) {
             return "every request bypasses: there are no stages";
         }

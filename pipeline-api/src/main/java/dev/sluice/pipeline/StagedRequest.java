@@ -64,12 +64,6 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
         }
     }
 
-    /** What a request costs that has its Mono and no stage. */
-    void runWithoutStages() {
-        call.begin();
-        call.proceed(this).subscribe(this);
-    }
-
     /** The request has been completed, or has failed at the drain limit: its data is not its stages' any more. A copy that has begun ends before. */
     void end() {
         synchronized (copying) {

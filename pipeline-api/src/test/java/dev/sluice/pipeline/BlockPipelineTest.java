@@ -40,13 +40,12 @@ class BlockPipelineTest {
     @Test
     void shouldSayWhatItIsMadeOf() {
         PipelineObserver observer = new PipelineObserver() {};
-        BlockPipeline pipeline = builder().observer(observer).shortcuts(Shortcuts.ALL.withBatch(false)).operator(flux -> flux).operator(flux -> flux).build();
+        BlockPipeline pipeline = builder().observer(observer).operator(flux -> flux).operator(flux -> flux).build();
         assertThat(pipeline).hasToString("queue -> 2 operators -> no stages -> recording (every request bypasses: there are no stages)");
         assertThat(builder().build()).hasToString("queue -> no stages -> recording (every request bypasses: there are no stages)");
         assertThat(pipeline.geometry()).isEqualTo(backend.geometry());
         assertThat(pipeline.health()).isEqualTo(new BackendHealth(true, 4096));
         assertThat(pipeline.observer()).isSameAs(observer);
-        assertThat(pipeline.shortcuts()).isEqualTo(Shortcuts.ALL.withBatch(false));
         assertThat(pipeline.diskName()).isEqualTo("recording");
         assertThat(builder().diskName("vm1").build().diskName()).isEqualTo("vm1");
     }

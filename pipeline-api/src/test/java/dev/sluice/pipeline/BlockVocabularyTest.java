@@ -221,13 +221,6 @@ class BlockVocabularyTest {
     }
 
     @Test
-    void shouldTurnOffOneShortcutAtATime() {
-        assertThat(Shortcuts.ALL.withBypass(false)).isEqualTo(new Shortcuts(false, true, true));
-        assertThat(Shortcuts.ALL.withPool(false)).isEqualTo(new Shortcuts(true, false, true));
-        assertThat(Shortcuts.ALL.withBatch(false)).isEqualTo(new Shortcuts(true, true, false));
-    }
-
-    @Test
     void shouldOfferNothingThatAnImplementationDoesNotHave() throws IOException {
         try (ManualLoop loop = new ManualLoop(); SimulatedBackend backend = SimulatedBackend.ofSize(512)) {
             assertThat(loop.kind()).isEmpty();

@@ -29,8 +29,8 @@ class StageChainTest {
         return new Named(name, EnumSet.of(first, rest), true);
     }
 
-    private static StageChain chain(List<BlockStage> stages, boolean bypass) {
-        StageChain chain = new StageChain(stages.size(), bypass);
+    private static StageChain chain(List<BlockStage> stages) {
+        StageChain chain = new StageChain(stages.size());
         for (int i = stages.size() - 1; i >= 0; i--) {
             chain.put(i, stages.get(i));
         }
@@ -42,8 +42,7 @@ class StageChainTest {
         try (ManualLoop loop = new ManualLoop()) {
             List<BlockStage> stages = List.of(
                     stage("flushes", BlockOp.FLUSH), new Named("none", EnumSet.allOf(BlockOp.class), false), stage("data", BlockOp.READ, BlockOp.WRITE));
-            StageChain chain = chain(stages, true);
-            StageChain withoutBypass = chain(stages, false);
+            StageChain chain = chain(stages);
             int[] never = {-1, -1, -1, -1};
             int[] data = {2, 2, 2, -1};
             int[] flush = {0, -1, -1, -1};
@@ -52,26 +51,21 @@ class StageChainTest {
                 BlockRequest request = new BareRequest(loop, 0, 0).parse(op);
                 for (int from = 0; from <= stages.size(); from++) {
                     assertThat(chain.firstInterested(request, from)).as(op + " from " + from).isEqualTo(expected.getOrDefault(op, never)[from]);
-                    assertThat(withoutBypass.firstInterested(request, from)).as(op + " from " + from).isEqualTo(from < stages.size() ? from : -1);
                 }
             }
-            assertThat(chain.bypass()).isTrue();
-            assertThat(withoutBypass.bypass()).isFalse();
         }
     }
 
     @Test
     void shouldDescribeItself() {
-        assertThat(chain(List.of(), true)).hasToString("no stages");
-        assertThat(chain(List.of(), true).describeBypass()).isEqualTo("every request bypasses: there are no stages");
-        StageChain chain = chain(List.of(stage("luks", BlockOp.READ, BlockOp.WRITE), stage("mirror", BlockOp.WRITE, BlockOp.FLUSH)), true);
+        assertThat(chain(List.of())).hasToString("no stages");
+        assertThat(chain(List.of()).describeBypass()).isEqualTo("every request bypasses: there are no stages");
+        StageChain chain = chain(List.of(stage("luks", BlockOp.READ, BlockOp.WRITE), stage("mirror", BlockOp.WRITE, BlockOp.FLUSH)));
         assertThat(chain).hasToString("luks -> mirror");
         assertThat(chain.describeBypass()).isEqualTo("DISCARD, WRITE_ZEROES bypass: no stage sees them; READ bypass where luks is not interested;"
                 + " WRITE bypass where luks, mirror are not interested; FLUSH bypass where mirror is not interested; GET_ID is answered by the pipeline");
-        StageChain all = chain(List.of(new Named("all", EnumSet.allOf(BlockOp.class), true)), true);
+        StageChain all = chain(List.of(new Named("all", EnumSet.allOf(BlockOp.class), true)));
         assertThat(all.describeBypass())
                 .isEqualTo("READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES bypass where all is not interested; GET_ID is answered by the pipeline");
-        assertThat(chain(List.of(stage("luks", BlockOp.READ)), false).describeBypass())
-                .isEqualTo("nothing bypasses the stages: the bypass is turned off");
     }
 }

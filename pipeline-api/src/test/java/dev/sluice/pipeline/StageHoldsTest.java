@@ -237,27 +237,6 @@ class StageHoldsTest {
     }
 
     @Test
-    void shouldKnowRequestsWithoutStagesThatHaveAMonoAllTheSame() {
-        BlockPipeline slow = BlockPipeline.builder().backend(backend).shortcuts(Shortcuts.ALL.withBypass(false)).build();
-        try (TestQueue bare = new TestQueue(loop, 1, 4)) {
-            QueueSource requests = bare.feed(new QueueSource(loop, bare));
-            QueueSubscriber end = new QueueSubscriber(requests, new SharedSink(loop, disk), slow);
-            end.subscribe();
-            disk.hold();
-            TestIo read = bare.submit(TestIo.read(8, 512));
-            ticks.tickUntilIdle();
-            List<Long> sectors = new ArrayList<>();
-            end.scope().holds().forEach(call -> sectors.add(call.request().sector()));
-            assertThat(sectors).containsExactly(8L);
-            disk.releaseAll();
-            ticks.tickUntilIdle();
-            assertThat(read.result()).isEqualTo(512);
-            end.scope().holds().forEach(call -> sectors.add(call.request().sector()));
-            assertThat(sectors).hasSize(1);
-        }
-    }
-
-    @Test
     void shouldReleaseAtOnceWhenTheStagesHaveSignalledBeforeAnybodyAsked() {
         submit(0);
         submit(1);

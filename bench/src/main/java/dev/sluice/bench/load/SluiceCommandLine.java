@@ -23,10 +23,20 @@ public final class SluiceCommandLine {
 
     /** The command line for arguments as a person types them after {@code sluice}. */
     public static List<String> of(List<String> arguments) {
+        return of(List.of(), arguments);
+    }
+
+    /**
+     * The same with options for the Java virtual machine.
+     *
+     * @param jvmOptions behind ours
+     */
+    public static List<String> of(List<String> jvmOptions, List<String> arguments) {
         List<String> command = new ArrayList<>();
         command.addAll(List.of("sh", "-c", "home=\n" + text(LAUNCH) + "\nexec \"$0\" $memory \"$@\""));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(jvmOptions());
+        command.addAll(jvmOptions);
         command.addAll(List.of("-Dorg.slf4j.simpleLogger.log.dev.sluice=warn", "-cp", System.getProperty("java.class.path"), MAIN));
         command.addAll(arguments);
         return command;

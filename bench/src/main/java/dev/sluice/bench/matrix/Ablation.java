@@ -14,8 +14,8 @@ final class Ablation {
 
     private static final String NOTE = "4 KiB random reads, O_DIRECT if there is an image, one loop, driver sleeping. A job keeps 64 requests in flight on"
             + " the queue of its CPU, as"
-            + " Linux spreads them: with one queue, four jobs have 256 in flight on it. The stage in every row is `uninterested`, which is not interested in"
-            + " reads.";
+            + " Linux spreads them: with one queue, four jobs have 256 in flight on it. In rows without the bypass the stage is `noop`, which sees every"
+            + " request, in the others `uninterested`, which sees none. A system property leaves pool and batching out of the server of a row.";
 
     private Ablation() {}
 
@@ -36,12 +36,13 @@ final class Ablation {
         // Driven by one thread: a queue belongs to one thread.
         DriverLoad shared = new DriverLoad(1, 1, JOB_DEPTH * jobs, 1, BLOCK_BYTES, false);
         DriverLoad each = new DriverLoad(QUEUES, jobs, JOB_DEPTH, jobs, BLOCK_BYTES, false);
+        SluiceSpec staged = SluiceSpec.on(medium, "--stage", "noop", "--num-queues", "1");
         SluiceSpec oneQueue = SluiceSpec.on(medium, "--stage", "uninterested", "--num-queues", "1");
         SluiceSpec fourQueues = SluiceSpec.on(medium, "--stage", "uninterested", "--num-queues", Integer.toString(QUEUES));
         return List.of(
-                new Row("baseline", oneQueue.with("--no-bypass", "--no-pool", "--no-batch"), shared),
-                new Row("+ pool", oneQueue.with("--no-bypass", "--no-batch"), shared),
-                new Row("+ batching", oneQueue.with("--no-bypass"), shared),
+                new Row("baseline", staged.without(SluiceSpec.POOL, SluiceSpec.BATCH), shared),
+                new Row("+ pool", staged.without(SluiceSpec.BATCH), shared),
+                new Row("+ batching", staged, shared),
                 new Row("+ bypass", oneQueue, shared),
                 new Row("+ 4 queues", fourQueues, each));
     }

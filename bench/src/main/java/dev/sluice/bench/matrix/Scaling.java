@@ -67,13 +67,14 @@ final class Scaling {
         DriverLoad load = DriverLoad.onQueues(1);
         return new Experiment(
                 "One part off at a time: null sink",
-                "4 KiB random reads, 1 queue, depth 64, 1 loop, one driver thread, sleeping; a stage in the pipeline that is not interested in reads.",
+                "4 KiB random reads, 1 queue, depth 64, 1 loop, one driver thread, sleeping; a stage in the pipeline that sees no request, or every one if the"
+                + " bypass is off.",
                 Metric.CPU_MICROS,
                 true,
                 List.of(
                         new Row("everything on", everything, load),
-                        new Row("bypass off", everything.with("--no-bypass"), load),
-                        new Row("pool off", everything.with("--no-pool"), load),
-                        new Row("batching off", everything.with("--no-batch"), load)));
+                        new Row("bypass off", SluiceSpec.on(Medium.NULL, "--stage", "noop"), load),
+                        new Row("pool off", everything.without(SluiceSpec.POOL), load),
+                        new Row("batching off", everything.without(SluiceSpec.BATCH), load)));
     }
 }

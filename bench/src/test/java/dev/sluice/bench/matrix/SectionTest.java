@@ -63,10 +63,12 @@ class SectionTest {
 
     @Test
     void shouldSwitchOnOnePartAfterAnotherInTheAblation() {
-        List<List<String>> options = Section.ABLATION.experiments().getFirst().rows().stream()
-                .map(row -> row.backend() instanceof SluiceSpec sluice ? sluice.options().stream().filter(option -> option.startsWith("--no-")).toList() : List.<String>of())
-                .toList();
-        assertThat(options).containsExactly(
-                List.of("--no-bypass", "--no-pool", "--no-batch"), List.of("--no-bypass", "--no-batch"), List.of("--no-bypass"), List.of(), List.of());
+        List<SluiceSpec> rows = Section.ABLATION.experiments().getFirst().rows().stream().map(row -> (SluiceSpec) row.backend()).toList();
+        assertThat(rows).extracting(row -> row.options().get(1)).containsExactly("noop", "noop", "noop", "uninterested", "uninterested");
+        assertThat(rows).extracting(SluiceSpec::leftOut)
+                .containsExactly(List.of("pool", "batch"), List.of("batch"), List.of(), List.of(), List.of());
+        assertThat(rows.getFirst().display()).startsWith("SLUICE_JAVA_OPTS=-Ddev.sluice.ablation=pool,batch ./sluice serve ");
+        assertThat(rows.getFirst().command(Places.WORDS)).contains("-Ddev.sluice.ablation=pool,batch");
+        assertThat(rows.getLast().display()).startsWith("./sluice serve ").doesNotContain("ablation");
     }
 }

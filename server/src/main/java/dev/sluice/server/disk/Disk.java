@@ -86,7 +86,6 @@ public final class Disk implements AutoCloseable {
             SluiceMetrics metrics = observation.metrics(spec);
             BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).loops(loops).serial(spec.serial())
                     .observer(observation.counted() ? metrics : PipelineObserver.NONE)
-                    .shortcuts(spec.measurement().shortcuts())
                     .diskName(spec.name())
                     .drainLimit(drainSeconds == null ? drainTimeout : DiskSpec.drainTimeout(drainSeconds));
             for (int i = 0; i < spec.measurement().operators(); i++) {

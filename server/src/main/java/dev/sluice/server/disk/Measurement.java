@@ -1,18 +1,15 @@
 package dev.sluice.server.disk;
 
-import dev.sluice.pipeline.Shortcuts;
-
 /**
  * How a disk for measurements differs from one for normal use. Immutable.
  *
  * @param nullBytes size of a disk without an image, which does nothing; 0 if there is an image
  * @param readZeroes whether reads of that disk return zeroes, instead of leaving the guest's buffers unchanged
- * @param shortcuts the optimizations that the pipeline uses
  * @param operators number of Flux operators without effect, in front of the stages
  */
-public record Measurement(long nullBytes, boolean readZeroes, Shortcuts shortcuts, int operators) {
+public record Measurement(long nullBytes, boolean readZeroes, int operators) {
     /** A disk for normal use. */
-    public static final Measurement NONE = new Measurement(0, false, Shortcuts.ALL, 0);
+    public static final Measurement NONE = new Measurement(0, false, 0);
 
     private static final int MOST_OPERATORS = 64;
 

@@ -1,7 +1,6 @@
 package dev.sluice.server.disk;
 
 import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.pipeline.Shortcuts;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -12,15 +11,6 @@ public final class MeasurementOptions {
 
     @Option(names = "--read-zeroes", description = "With --backend null: reads return zeroes instead of leaving the guest's buffers unchanged.")
     private boolean readZeroes;
-
-    @Option(names = "--no-bypass", description = "For measuring: every request but GET_ID passes every stage and gets its Mono.")
-    private boolean noBypass;
-
-    @Option(names = "--no-pool", description = "For measuring: every request is a new object with new iovecs.")
-    private boolean noPool;
-
-    @Option(names = "--no-batch", description = "For measuring: one request per queue and tick, each completion published and signalled separately.")
-    private boolean noBatch;
 
     @Option(names = "--operators", paramLabel = "N", defaultValue = "0",
             description = "For measuring: N Flux operators that do nothing see every request, 0 to 64.")
@@ -35,7 +25,7 @@ public final class MeasurementOptions {
      * @throws IllegalArgumentException if a value is invalid; the message names it
      */
     Measurement measurement() {
-        return new Measurement(sizeBytes(), readZeroes, new Shortcuts(!noBypass, !noPool, !noBatch), operators);
+        return new Measurement(sizeBytes(), readZeroes, operators);
     }
 
     private long sizeBytes() {

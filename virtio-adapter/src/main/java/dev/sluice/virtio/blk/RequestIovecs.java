@@ -5,8 +5,6 @@ import dev.sluice.linux.NativeMemory;
 import dev.sluice.virtio.queue.DescriptorChain;
 import dev.sluice.virtio.queue.IovecSlab;
 import dev.sluice.virtio.queue.MemoryRegion;
-import java.lang.foreign.Arena;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The iovecs of one request: the data buffers of its chain in host addresses, in the few entries that each request has or, if there are more, in a block of the
@@ -14,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> a block is this request's from {@link #gather} to {@link #release}. <b>Allocation:</b> none.
  */
-final class RequestIovecs implements AutoCloseable {
+final class RequestIovecs {
     /** What became of {@link #gather}; a block is held only after {@link #ALL}. */
     enum Gathered {
         ALL,
@@ -28,30 +26,20 @@ final class RequestIovecs implements AutoCloseable {
     private static final int NO_LARGE_BLOCK = -1;
 
     private final IovecSlab slab;
-
-    /** Of its own in place of the slab's, where requests are not pooled. */
-    private final @Nullable Arena ownInline;
     private final long inline;
 
     private int largeBlock = NO_LARGE_BLOCK;
     private long address;
     private int count;
 
-    /** Those of a slot. */
-    RequestIovecs(IovecSlab slab, int slot) {
-        this(slab, null, slab.inline(slot));
-    }
-
-    private RequestIovecs(IovecSlab slab, @Nullable Arena ownInline, long inline) {
+    /**
+     * Iovecs that are not in use.
+     *
+     * @param inline address of {@link IovecSlab#INLINE} of them, for as long as this is used
+     */
+    RequestIovecs(IovecSlab slab, long inline) {
         this.slab = slab;
-        this.ownInline = ownInline;
         this.inline = inline;
-    }
-
-    /** Those of a request for one use: what the pool saves. */
-    static RequestIovecs unpooled(IovecSlab slab) {
-        Arena own = Arena.ofConfined();
-        return new RequestIovecs(slab, own, own.allocate((long) IovecSlab.INLINE * Iovec.SIZE, Long.BYTES).address());
     }
 
     /** Of an array of {@code struct iovec}; valid from {@link #gather} to {@link #release}. */
@@ -131,15 +119,6 @@ final class RequestIovecs implements AutoCloseable {
         if (largeBlock != NO_LARGE_BLOCK) {
             slab.giveBack(largeBlock);
             largeBlock = NO_LARGE_BLOCK;
-        }
-    }
-
-    /** They are not used again. */
-    @Override
-    public void close() {
-        Arena own = ownInline;
-        if (own != null) {
-            own.close();
         }
     }
 }

@@ -8,15 +8,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * The requests of one queue: as many as were ever in flight together, used again and again.
  *
- * <p><b>Threading:</b> the queue's loop. <b>Allocation:</b> in {@link #next}, where all are in flight, or requests are not pooled.
+ * <p><b>Threading:</b> the queue's loop. <b>Allocation:</b> in {@link #next}, if all are in flight.
  */
-final class RequestPool {
+class RequestPool {
     private static final int FIRST_CAPACITY = 16;
 
     private final VirtioBlkQueue queue;
     private final IovecSlab slab;
     private final int mostRequests;
-    private final boolean pooled;
 
     /** All requests, by slot. */
     private @Nullable VirtioBlkRequest[] requests = new VirtioBlkRequest[0];
@@ -27,21 +26,19 @@ final class RequestPool {
 
     private int freeCount;
 
-    /** @param pooled whether requests are used again; else one is made for each chain */
-    RequestPool(VirtioBlkQueue queue, IovecSlab slab, int mostRequests, boolean pooled) {
+    RequestPool(VirtioBlkQueue queue, IovecSlab slab, int mostRequests) {
         this.queue = queue;
         this.slab = slab;
         this.mostRequests = mostRequests;
-        this.pooled = pooled;
     }
 
     /** Requests that there are. */
-    int size() {
+    final int size() {
         return requestCount;
     }
 
     /** Requests that there is room for before it grows. */
-    int capacity() {
+    final int capacity() {
         return requests.length;
     }
 
@@ -50,13 +47,7 @@ final class RequestPool {
         if (freeCount == 0) {
             grow();
         }
-        VirtioBlkRequest request = Objects.requireNonNull(free[freeCount - 1]);
-        if (!pooled) {
-            request = replacementOf(request);
-            requests[request.slot()] = request;
-            free[freeCount - 1] = request;
-        }
-        return request;
+        return Objects.requireNonNull(free[freeCount - 1]);
     }
 
     private void grow() {
@@ -65,18 +56,19 @@ final class RequestPool {
             requests = Arrays.copyOf(requests, capacity);
             free = Arrays.copyOf(free, capacity);
         }
-        VirtioBlkRequest made = new VirtioBlkRequest(queue, new RequestIovecs(slab, requestCount), requestCount);
+        VirtioBlkRequest made = new VirtioBlkRequest(queue, new RequestIovecs(slab, slab.inline(requestCount)), requestCount);
         requests[requestCount++] = made;
         free[freeCount++] = made;
     }
 
-    private VirtioBlkRequest replacementOf(VirtioBlkRequest used) {
-        used.retire();
-        return new VirtioBlkRequest(queue, RequestIovecs.unpooled(slab), used.slot());
+    /** Another object for the slot of the one that {@link #next} has returned. */
+    final void replaceNext(VirtioBlkRequest replacement) {
+        requests[replacement.slot()] = replacement;
+        free[freeCount - 1] = replacement;
     }
 
     /** The one that {@link #next} has returned is in use. */
-    void take() {
+    final void take() {
         freeCount--;
     }
 
@@ -85,7 +77,7 @@ final class RequestPool {
     }
 
     /** Nothing is written for the driver at the end of those that are in flight. */
-    void abandonAll() {
+    final void abandonAll() {
         for (VirtioBlkRequest request : requests) {
             if (request != null) {
                 request.abandonIfOut();
@@ -93,12 +85,6 @@ final class RequestPool {
         }
     }
 
-    /** None is in flight. */
-    void close() {
-        for (VirtioBlkRequest request : requests) {
-            if (request != null) {
-                request.retire();
-            }
-        }
-    }
+    /** None is in flight. Their iovecs are the slab's. */
+    void close() {}
 }

@@ -3,13 +3,11 @@ package dev.sluice.virtio.blk;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BrokenQueueException;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.RequestQueue;
-import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.virtio.queue.CallBatch;
 import dev.sluice.virtio.queue.DescriptorChain;
 import dev.sluice.virtio.queue.DeviceRing;
@@ -17,14 +15,12 @@ import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.GuestWrites;
 import dev.sluice.virtio.queue.IovecSlab;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One virtqueue of the block device, from chains that become available to chains that are used.
  *
- * <p>Guest memory is touched in four places: {@link #poll}, {@link #enableKicks}, {@link #disableKicks} and {@link #publish}. Each of them ends with
+ * <p>Guest memory is touched in four places: {@link #poll}, {@link #enableKicks}, {@link #disableKicks} and at the end of a tick. Each of them ends with
  * {@link NativeMemory#surfaceFault}, so that a peer that truncates the memory breaks this queue there and nothing elsewhere. An answer in between is only
  * noted: status bytes and completions of chains are written together, once a tick.
  *
@@ -43,12 +39,6 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** Of them one in so many may have more segments than its driver was told: 16 KiB each, and others wait. */
     private static final int LARGE_PER_LARGEST = 4;
 
-    /**
-     * Descriptors read in one tick before others get their turn: a chain may be as long as the ring, so counting requests bounds nothing. One more
-     * chain may follow the last one that fits. That is room for 32 requests of 126 segments.
-     */
-    private static final int DESCRIPTORS_PER_TICK = 4096;
-
     /** A request header or a discard segment. */
     private static final int SCRATCH_BYTES = 16;
 
@@ -56,49 +46,28 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     private final int index;
     private final VirtioBlkDevice device;
     private final DeviceRing ring;
-    private final DescriptorChain chain;
     private final IovecSlab slab;
     private final GuestWrites writes;
-    private final RequestPool pool;
-
     private final NativeBlock scratch;
-    private final QueueInterrupts interrupts;
-    private final Shortcuts shortcuts;
     private final GuardedObserver observer;
-    private final ChainLog chainLog;
-    private final IoLoop.TickEndHook endOfTick = this::endTick;
+    private final QueueInterrupts interrupts;
+    private final RequestPool pool;
+    private final CompletedRequests completed;
+    private final RequestIntake intake;
 
     private Runnable wake = () -> {};
 
-    /** Ended and not yet shown to the driver, in the order in which they ended. */
-    private @Nullable VirtioBlkRequest[] ended = new VirtioBlkRequest[0];
-
-    private int endedCount;
     private int inFlight;
-    private boolean hooked;
     private boolean enabled;
     private boolean polled;
-    private boolean waitingForIovecs;
-    private boolean yielded;
-    private long budgetTick;
-    private int descriptorsRead;
     private @Nullable BrokenQueueException failure;
     /** For other threads: whether there is a failure. */
     private volatile boolean broken;
-    /** Being parsed: what it holds may be garbage until it is certain that no access has faulted. */
-    private @Nullable VirtioBlkRequest unproven;
 
     /** A queue over a ring that was located and not yet {@linkplain #start started}. */
     public VirtioBlkQueue(
-            IoLoop loop,
-            int index,
-            VirtioBlkDevice device,
-            DeviceRing ring,
-            GuestMemory memory,
-            CallBatch calls,
-            PipelineObserver observer,
-            Shortcuts shortcuts) {
-        this(loop, index, device, ring, memory, calls, observer, shortcuts, MAX_LARGE_REQUESTS);
+            IoLoop loop, int index, VirtioBlkDevice device, DeviceRing ring, GuestMemory memory, CallBatch calls, PipelineObserver observer) {
+        this(loop, index, device, ring, memory, calls, observer, Ablation.OF_THIS_PROCESS, MAX_LARGE_REQUESTS);
     }
 
     VirtioBlkQueue(
@@ -109,18 +78,16 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             GuestMemory memory,
             CallBatch calls,
             PipelineObserver observer,
-            Shortcuts shortcuts,
+            Ablation ablation,
             int largeRequests) {
         this.loop = loop;
         this.index = index;
         this.device = device;
         this.ring = ring;
         this.writes = memory.writes();
-        this.shortcuts = shortcuts;
         this.observer = new GuardedObserver(observer, index);
         this.interrupts = new QueueInterrupts(calls, this.observer);
-        this.chain = new DescriptorChain(memory, VirtioBlkDevice.MAX_SEGMENTS);
-        this.chainLog = new ChainLog(index);
+        DescriptorChain chain = new DescriptorChain(memory, VirtioBlkDevice.MAX_SEGMENTS);
         // What is native does not leave with the garbage.
         this.scratch = NativeMemory.allocate(SCRATCH_BYTES, SCRATCH_BYTES);
         try {
@@ -130,7 +97,10 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             scratch.close();
             throw noMemory;
         }
-        this.pool = new RequestPool(this, slab, ring.size(), shortcuts.pool());
+        this.pool = ablation.requestPool(this, slab, ring.size());
+        this.completed = ablation.completedRequests(this, ring, pool, interrupts, this.observer);
+        this.intake = new RequestIntake(
+                this, device, ring, chain, pool, completed, this.observer, ablation.descriptorsPerTick(RequestIntake.DESCRIPTORS_PER_TICK));
     }
 
     // ---- for whoever runs the queue
@@ -144,7 +114,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             NativeMemory.surfaceFault();
             interrupts.sendOwed();
         } catch (InternalError fault) {
-            fail(memoryLost(fault));
+            fail(truncated(fault));
         }
     }
 
@@ -159,7 +129,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** A map with the same ring in the same place, and more or less beside it. */
     public void memory(GuestMemory memory) {
         loop.assertInLoop();
-        chain.memory(memory);
+        intake.memory(memory);
     }
 
     /** Disabled, a queue takes nothing new; what is out still completes. A queue starts disabled. */
@@ -211,8 +181,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** Shows the driver what has ended, now instead of at the end of the tick, and makes the call. For the last of a queue that stops. */
     public void publishNow() {
         loop.assertInLoop();
-        publish();
-        interrupts.flush();
+        completed.publishNow();
     }
 
     /** Frees what the queue has, when nothing is out. */
@@ -263,83 +232,30 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         if (failure != null) {
             throw failure;
         }
-        if (!enabled || waitingForIovecs || yielded) {
+        if (!enabled) {
             return null;
         }
         try {
-            VirtioBlkRequest request = next();
-            NativeMemory.surfaceFault();
-            unproven = null;
+            VirtioBlkRequest request = intake.next();
             if (request != null) {
                 inFlight++;
             }
             return request;
         } catch (BrokenQueueException lie) {
-            throw fail(orMemoryLost(lie));
+            throw fail(orTruncated(lie));
         } catch (InternalError fault) {
-            throw fail(memoryLost(fault));
+            throw fail(truncated(fault));
         } catch (OutOfMemoryError none) {
             throw fail(new BrokenQueueException(index, "there is no memory for as many requests as its driver makes", none));
         }
     }
 
-    private @Nullable VirtioBlkRequest next() {
-        long tick = loop.tickNanos();
-        if (budgetTick != tick) {
-            budgetTick = tick;
-            descriptorsRead = 0;
-        }
-        while (descriptorsRead < DESCRIPTORS_PER_TICK) {
-            if (!ring.fetch(chain)) {
-                return null;
-            }
-            VirtioBlkRequest request = pool.next();
-            unproven = request;
-            if (ended.length < pool.size()) {
-                ended = Arrays.copyOf(ended, pool.capacity());
-            }
-            descriptorsRead += 1 + chain.descriptorsRead();
-            VirtioBlkRequest.Outcome outcome = request.parse(chain, device);
-            if (outcome == VirtioBlkRequest.Outcome.NO_ROOM) {
-                // Backpressure: the chain stays where it is until a request gives its iovecs back.
-                waitingForIovecs = true;
-                return null;
-            }
-            ring.take();
-            pool.take();
-            request.chainId(chain.id());
-            if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
-                return request;
-            }
-            tellAnswered(request);
-            add(request);
-        }
-        // Others on this loop come first; we go on in the next tick.
-        yielded = true;
-        return null;
-    }
-
-    private void tellAnswered(VirtioBlkRequest request) {
-        String rule = request.brokenRule();
-        if (rule != null) {
-            chainLog.malformed(request.chainId(), rule, loop.tickNanos());
-            observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
-            return;
-        }
-        BlockOp op = request.answeredOp();
-        if (op != null) {
-            observer.answeredAtOnce(op, request.answeredErrno());
-        }
-    }
-
     @Override
     public boolean available() {
-        if (failure != null || !enabled || waitingForIovecs) {
+        if (failure != null || !enabled || intake.isWaiting()) {
             return false;
         }
-        if (yielded) {
-            yielded = false;
-            descriptorsRead = 0;
+        if (intake.resume()) {
             return true;
         }
         try {
@@ -348,20 +264,18 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             return more;
         } catch (InternalError fault) {
             // The caller polls and hears of it.
-            fail(memoryLost(fault));
+            fail(truncated(fault));
             return true;
         }
     }
 
     @Override
     public boolean enableKicks() {
-        if (failure != null || !enabled || waitingForIovecs) {
+        if (failure != null || !enabled || intake.isWaiting()) {
             return false;
         }
-        if (yielded) {
+        if (intake.resume()) {
             // The turn that this asks for comes in the next tick, also where a clock stands still.
-            yielded = false;
-            descriptorsRead = 0;
             wake.run();
             return false;
         }
@@ -374,7 +288,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             return more;
         } catch (InternalError fault) {
             // The caller polls again and hears of it.
-            fail(memoryLost(fault));
+            fail(truncated(fault));
             return true;
         }
     }
@@ -388,7 +302,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
             ring.disableKicks();
             NativeMemory.surfaceFault();
         } catch (InternalError fault) {
-            fail(memoryLost(fault));
+            fail(truncated(fault));
         }
     }
 
@@ -397,9 +311,11 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** A request that was polled has its result. */
     void ended(VirtioBlkRequest request) {
         inFlight--;
-        add(request);
-        if (waitingForIovecs && slab.available()) {
-            waitingForIovecs = false;
+        if (failure == null) {
+            completed.add(request);
+        }
+        if (intake.isWaiting() && slab.available()) {
+            intake.iovecsReleased();
             wake.run();
         }
     }
@@ -410,61 +326,25 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         request.complete(-Errno.EFAULT);
     }
 
-    private void add(VirtioBlkRequest request) {
-        if (failure != null) {
-            return;
-        }
-        ended[endedCount++] = request;
-        if (!shortcuts.batch()) {
-            publishNow();
-        } else if (!hooked) {
-            hooked = true;
-            loop.atTickEnd(endOfTick);
-        }
-    }
-
-    private void endTick() {
-        hooked = false;
-        publish();
-    }
-
-    private void publish() {
-        int count = endedCount;
-        if (count == 0 || failure != null) {
-            return;
-        }
-        endedCount = 0;
-        boolean call;
-        try {
-            for (int i = 0; i < count; i++) {
-                VirtioBlkRequest request = Objects.requireNonNull(ended[i]);
-                ring.complete(request.chainId(), request.writeAnswer());
-                pool.release(request);
-            }
-            call = ring.publish();
-            NativeMemory.surfaceFault();
-        } catch (InternalError fault) {
-            fail(memoryLost(fault));
-            wake.run();
-            return;
-        }
-        boolean called = call && interrupts.send();
-        observer.published(count, called);
+    /** The peer has truncated the memory that completions are published in. */
+    void memoryLost(InternalError fault) {
+        fail(truncated(fault));
+        wake.run();
     }
 
     // ---- the end
 
     /** What looks like a lie of the driver may be garbage that a faulted load has left. */
-    private BrokenQueueException orMemoryLost(BrokenQueueException lie) {
+    private BrokenQueueException orTruncated(BrokenQueueException lie) {
         try {
             NativeMemory.surfaceFault();
             return lie;
         } catch (InternalError fault) {
-            return memoryLost(fault);
+            return truncated(fault);
         }
     }
 
-    private BrokenQueueException memoryLost(InternalError fault) {
+    private BrokenQueueException truncated(InternalError fault) {
         return new BrokenQueueException(index, "the peer has truncated the memory under its mapping (SIGBUS)", fault);
     }
 
@@ -476,9 +356,8 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         }
         failure = rule;
         broken = true;
-        endedCount = 0;
-        VirtioBlkRequest unseen = unproven;
-        unproven = null;
+        completed.abandon();
+        VirtioBlkRequest unseen = intake.abandonUnproven();
         pool.abandonAll();
         if (unseen != null) {
             unseen.takeBack();

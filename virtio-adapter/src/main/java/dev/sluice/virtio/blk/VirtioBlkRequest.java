@@ -16,7 +16,7 @@ import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request of the queue's pool, borrowed for a chain: {@link #parse} makes it from a chain, {@link #writeAnswer} is the mirror.
+ * A request of the queue's pool, borrowed for a chain: {@link #parse} makes it from a chain, {@link #writeStatus} is the mirror.
  *
  * <pre>
  * header   the first 16 readable bytes, however split
@@ -63,11 +63,6 @@ public final class VirtioBlkRequest extends BlockRequest {
         super(queue.loop(), queue.index(), slot);
         this.queue = queue;
         this.iovecs = iovecs;
-    }
-
-    /** Frees what is this request's alone. It is not used again. */
-    void retire() {
-        iovecs.close();
     }
 
     int chainId() {
@@ -332,7 +327,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     }
 
     /** Writes the status byte, where there is one; returns the length for the used element. */
-    int writeAnswer() {
+    int writeStatus() {
         MemorySegment memory = statusMemory;
         if (memory != null) {
             memory.set(ValueLayout.JAVA_BYTE, statusOffset, status);

@@ -221,7 +221,7 @@ final class Virtqueue {
         }
         try {
             DeviceRing ring = DeviceRing.locate(memory, addresses, index, from.size(), from.position(), from.features());
-            VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer(), pipeline.shortcuts());
+            VirtioBlkQueue queue = new VirtioBlkQueue(loop, index, device, ring, memory, calls, pipeline.observer());
             if (from.interruptOwed()) {
                 queue.callMayBeOwed();
             }

@@ -8,7 +8,6 @@ import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.QueueSource;
-import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.CompletionHandler;
@@ -118,7 +117,7 @@ final class DeviceLoad implements CompletionHandler {
                     region.userAddress() + driver.ring().availOffset(),
                     region.userAddress() + driver.ring().usedOffset());
             VirtioBlkQueue queue = new VirtioBlkQueue(
-                    loop, 0, device, DeviceRing.locate(map, addresses, 0, 256, 0, device.accepted()), map, calls, PipelineObserver.NONE, Shortcuts.ALL);
+                    loop, 0, device, DeviceRing.locate(map, addresses, 0, 256, 0, device.accepted()), map, calls, PipelineObserver.NONE);
             QueueSource source = new QueueSource(loop, queue);
             queue.eventFds(driver.callFd(), VirtioBlkQueue.NO_FD);
             queue.start(source::kicked);

@@ -9,7 +9,6 @@ import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.PipelineObserver;
-import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
@@ -59,7 +58,7 @@ class LargestRequestTest {
         GuestMemory map = new GuestMemory(List.of(new MemoryRegion(GUEST, GUEST, NativeMemory.view(block.address(), MEMORY_BYTES))));
         DeviceRing ring = DeviceRing.locate(map, new RingAddresses(GUEST + DESCRIPTORS, GUEST + AVAIL, GUEST + USED), 0, SIZE, 0, device.accepted());
         calls = new CallBatch(loop);
-        queue = new VirtioBlkQueue(loop, 0, device, ring, map, calls, PipelineObserver.NONE, Shortcuts.ALL);
+        queue = new VirtioBlkQueue(loop, 0, device, ring, map, calls, PipelineObserver.NONE);
         queue.start(() -> {});
         queue.enabled(true);
     }

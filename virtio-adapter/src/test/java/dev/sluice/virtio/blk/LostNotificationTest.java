@@ -181,7 +181,7 @@ final class LostNotificationTest {
             assertThat(CallingThread.pin(cpu)).as("pinned to CPU %d", cpu).isZero();
             ManualLoop loop = new ManualLoop();
             try (CallBatch calls = new CallBatch(loop)) {
-                VirtioBlkQueue queue = new VirtioBlkQueue(loop, 0, device, ring, guestMemory, calls, new RecordedEvents(), pipeline.shortcuts());
+                VirtioBlkQueue queue = new VirtioBlkQueue(loop, 0, device, ring, guestMemory, calls, new RecordedEvents());
                 QueueSource source = new QueueSource(loop, queue);
                 queue.eventFds(driver.callFd(), VirtioBlkQueue.NO_FD);
                 queue.start(source::kicked);

@@ -11,7 +11,6 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.QueueSource;
-import dev.sluice.pipeline.Shortcuts;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
@@ -100,7 +99,7 @@ final class QueueUnderTest implements AutoCloseable {
         BlockGeometry geometry = new BlockGeometry(DISK_BYTES, 512, 4096, 0, false, true, true);
         SimulatedFaults faults = SimulatedFaults.NONE;
         int firstIndex;
-        Shortcuts shortcuts = Shortcuts.ALL;
+        Ablation ablation = Ablation.NONE;
         int index;
         int size = SIZE;
         int largeRequests = LARGE_REQUESTS;
@@ -150,7 +149,6 @@ final class QueueUnderTest implements AutoCloseable {
                 .backend(backend)
                 .serial("0123456789abcdefghij")
                 .observer(events)
-                .shortcuts(setup.shortcuts)
                 .operator(flux -> flux.doOnNext(this::requireOwnAddresses))
                 .build();
         device = new VirtioBlkDevice(() -> setup.geometry, 1, setup.segMax);
@@ -162,7 +160,7 @@ final class QueueUnderTest implements AutoCloseable {
         memory = new GuestMemory(List.of(new MemoryRegion(BORDER, USER + 0x1000_0000L, high), new MemoryRegion(GUEST, USER, low)), setup.writes);
         DeviceRing ring = DeviceRing.locate(
                 memory, new RingAddresses(USER + DESC, USER + AVAIL, USER + USED), setup.index, size, avail, device.accepted());
-        queue = new VirtioBlkQueue(setup.queueLoop.apply(loop), setup.index, device, ring, memory, calls, events, setup.shortcuts, setup.largeRequests);
+        queue = new VirtioBlkQueue(setup.queueLoop.apply(loop), setup.index, device, ring, memory, calls, events, setup.ablation, setup.largeRequests);
         source = new QueueSource(loop, queue);
         if (connected) {
             queue.eventFds(call.number(), err.number());

@@ -36,27 +36,6 @@ final class VirtioBlkQueueEndTest extends BareQueue {
         assertThatThrownBy(queue::poll).hasMessage("native block is closed");
     }
 
-    @Test
-    void shouldFreeARequestThatIsNotPooledAfterItsUse() throws IOException {
-        QueueUnderTest.Setup setup = bare();
-        setup.shortcuts = setup.shortcuts.withPool(false);
-        reopen(setup);
-        List<VirtioBlkRequest> used = new ArrayList<>();
-        for (int i = 0; i < 3; i++) {
-            offer(0);
-            VirtioBlkRequest request = (VirtioBlkRequest) polled();
-            used.add(request);
-            request.complete(512);
-            assertThat(usedAfterTick()).containsExactly(new Used(0, 513));
-        }
-        assertThat(used).doesNotHaveDuplicates().extracting(BlockRequest::slot).containsOnly(0);
-        closed = true;
-        queue.close();
-        for (VirtioBlkRequest request : used) {
-            assertThatThrownBy(request::retire).as("retired already").isInstanceOf(IllegalStateException.class);
-        }
-    }
-
     @ParameterizedTest
     @ValueSource(ints = {0, 1})
     void shouldEndWhenTheRingIsBroken(int withError) {

@@ -151,7 +151,7 @@ final class VirtioBlkQueueLimitsTest extends BareQueue {
     void shouldReadAChainAgainWhenThereIsRoomForIt() throws IOException {
         for (boolean pool : new boolean[] {true, false}) {
             QueueUnderTest.Setup setup = bare();
-            setup.shortcuts = setup.shortcuts.withPool(pool);
+            setup.ablation = new Ablation(pool, true);
             reopen(setup);
             for (int head : new int[] {0, 3, 6, 30}) {
                 large(head, 9);

@@ -149,10 +149,13 @@ final class VirtioBlkQueueTest extends BareQueue {
     @Test
     void shouldShowAndSignalEachCompletionByItselfWithoutBatches() throws IOException {
         QueueUnderTest.Setup setup = bare();
-        setup.shortcuts = setup.shortcuts.withBatch(false);
+        setup.ablation = new Ablation(true, false);
         reopen(setup);
         offer(0, 3);
         BlockRequest first = polled();
+        assertThat(queue.poll()).as("one a tick").isNull();
+        assertThat(queue.enableKicks()).isFalse();
+        assertThat(wakes).as("it asks for a turn in the next one").isEqualTo(1);
         BlockRequest second = polled();
         first.complete(512);
         assertThat(guest.takeUsed()).containsExactly(new Used(0, 513));
