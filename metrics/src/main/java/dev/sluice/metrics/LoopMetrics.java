@@ -6,7 +6,6 @@ import io.micrometer.core.instrument.Tags;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
 import java.util.List;
-import java.util.function.ToLongFunction;
 
 /**
  * What the loops of a process do, which all its disks share.
@@ -27,11 +26,11 @@ public final class LoopMetrics extends SluiceBinder {
     void register(Registration registration) {
         for (IoLoop loop : loops) {
             Tags tags = Tags.of(SluiceKey.LOOP.asString(), loop.name());
-            count(registration, SluiceMeter.LOOP_TICKS, tags, loop, LoopCounters::ticks);
-            count(registration, SluiceMeter.LOOP_ENTERS, tags, loop, LoopCounters::enters);
-            count(registration, SluiceMeter.LOOP_SUBMISSIONS, tags, loop, LoopCounters::submissions);
-            count(registration, SluiceMeter.LOOP_COMPLETIONS, tags, loop, LoopCounters::completions);
-            count(registration, SluiceMeter.LOOP_TASKS, tags, loop, LoopCounters::tasks);
+            registration.counter(SluiceMeter.LOOP_TICKS, tags, loop, IoLoop::counters, LoopCounters::ticks);
+            registration.counter(SluiceMeter.LOOP_ENTERS, tags, loop, IoLoop::counters, LoopCounters::enters);
+            registration.counter(SluiceMeter.LOOP_SUBMISSIONS, tags, loop, IoLoop::counters, LoopCounters::submissions);
+            registration.counter(SluiceMeter.LOOP_COMPLETIONS, tags, loop, IoLoop::counters, LoopCounters::completions);
+            registration.counter(SluiceMeter.LOOP_TASKS, tags, loop, IoLoop::counters, LoopCounters::tasks);
             registration.counter(SluiceMeter.LOOP_BUSY_TIME, tags, loop, of -> of.counters().busyNanos() / NANOS);
             // Negative if the thread has terminated or the platform does not support the measurement.
             registration.counter(SluiceMeter.LOOP_CPU_TIME, tags, loop, of -> Math.max(0, threads.getThreadCpuTime(of.counters().threadId())) / NANOS);
@@ -39,9 +38,5 @@ public final class LoopMetrics extends SluiceBinder {
                 registration.counter(SluiceMeter.LOOP_ALLOCATED, tags, loop, of -> Math.max(0, allocations.getThreadAllocatedBytes(of.counters().threadId())));
             }
         }
-    }
-
-    private static void count(Registration registration, SluiceMeter meter, Tags tags, IoLoop loop, ToLongFunction<LoopCounters> value) {
-        registration.counter(meter, tags, loop, of -> value.applyAsLong(of.counters()));
     }
 }

@@ -3,12 +3,15 @@ package dev.sluice.metrics;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.SinkCounters;
+import dev.sluice.pipeline.StageMeter;
 import io.micrometer.core.instrument.Tags;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
-import java.util.function.ToLongFunction;
+import java.util.Map;
 
 /**
- * The description of a disk, and the counters of its sinks, one sink on each loop.
+ * The description of a disk, the counters of its sinks, one sink on each loop, and what its stages publish.
  *
  * <p><b>Threading:</b> any thread. <b>Ownership:</b> pipeline and loops stay their owners'. <b>Allocation:</b> none on the loops.
  */
@@ -17,6 +20,8 @@ public final class PipelineMetrics extends SluiceBinder {
     private final String backend;
     private final BlockPipeline pipeline;
     private final List<IoLoop> loops;
+    /** Kept, as Micrometer refers to them weakly. */
+    private final List<StageMeter> stageMeters;
 
     /**
      * Creates the metrics of a pipeline.
@@ -30,6 +35,7 @@ public final class PipelineMetrics extends SluiceBinder {
         this.backend = backend;
         this.pipeline = pipeline;
         this.loops = List.copyOf(loops);
+        this.stageMeters = pipeline.stageMeters();
     }
 
     @Override
@@ -43,17 +49,27 @@ public final class PipelineMetrics extends SluiceBinder {
                 ofDevice.and(SluiceKey.BACKEND.asString(), backend, SluiceKey.PIPELINE.asString(), pipeline.toString()),
                 pipeline,
                 of -> 1);
+        registerStages(registration, ofDevice);
         for (IoLoop loop : loops) {
             Tags tags = ofDevice.and(SluiceKey.LOOP.asString(), loop.name());
-            count(registration, SluiceMeter.SINK_BATCHES, tags, loop, SinkCounters::batches);
-            count(registration, SluiceMeter.SINK_OPERATIONS, tags, loop, SinkCounters::operations);
-            count(registration, SluiceMeter.SINK_RETRIES, tags, loop, SinkCounters::retries);
-            count(registration, SluiceMeter.SINK_CONTINUATIONS, tags, loop, SinkCounters::continuations);
-            count(registration, SluiceMeter.SINK_BOUNCES, tags, loop, SinkCounters::bounces);
+            registration.counter(SluiceMeter.SINK_BATCHES, tags, pipeline, of -> of.sinkCounters(loop), SinkCounters::batches);
+            registration.counter(SluiceMeter.SINK_OPERATIONS, tags, pipeline, of -> of.sinkCounters(loop), SinkCounters::operations);
+            registration.counter(SluiceMeter.SINK_RETRIES, tags, pipeline, of -> of.sinkCounters(loop), SinkCounters::retries);
+            registration.counter(SluiceMeter.SINK_CONTINUATIONS, tags, pipeline, of -> of.sinkCounters(loop), SinkCounters::continuations);
+            registration.counter(SluiceMeter.SINK_BOUNCES, tags, pipeline, of -> of.sinkCounters(loop), SinkCounters::bounces);
         }
     }
 
-    private void count(Registration registration, SluiceMeter meter, Tags tags, IoLoop loop, ToLongFunction<SinkCounters> value) {
-        registration.counter(meter, tags, pipeline, of -> value.applyAsLong(of.sinkCounters(loop)));
+    /** Stages of one name are distinguished by number: {@code cache}, {@code cache-2}. */
+    private void registerStages(Registration registration, Tags ofDevice) {
+        Map<String, List<Integer>> places = new HashMap<>();
+        for (StageMeter meter : stageMeters) {
+            List<Integer> ofName = places.computeIfAbsent(meter.stage(), name -> new ArrayList<>());
+            if (!ofName.contains(meter.place())) {
+                ofName.add(meter.place());
+            }
+            int number = ofName.indexOf(meter.place()) + 1;
+            registration.stage(meter, ofDevice.and(SluiceKey.STAGE.asString(), number == 1 ? meter.stage() : meter.stage() + "-" + number));
+        }
     }
 }

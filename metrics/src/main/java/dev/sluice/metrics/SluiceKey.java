@@ -17,6 +17,7 @@ public enum SluiceKey implements KeyName {
     LOOP("loop", "name of the loop and its thread"),
     BACKEND("backend", "name of the backend"),
     PIPELINE("pipeline", "description of the pipeline"),
+    STAGE("stage", "name of the stage; with a number behind it from the second stage of a name on"),
     LE("le", "upper bound of a bucket in seconds");
 
     private final String key;

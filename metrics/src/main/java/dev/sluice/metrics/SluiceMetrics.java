@@ -41,12 +41,13 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     private final String device;
     private final long slowNanos;
     private final QueueCounters[] queues;
+    private final QueueSeries all;
     private final List<QueueSeries> series;
     private final ConnectionCounters connections = new ConnectionCounters();
 
     /** Queues that share one set of series. */
     private record QueueSeries(String label, List<QueueCounters> queues) {
-        double sum(ToLongFunction<QueueCounters> value) {
+        long sum(ToLongFunction<QueueCounters> value) {
             long sum = 0;
             for (QueueCounters counters : queues) {
                 sum += value.applyAsLong(counters);
@@ -85,6 +86,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
         this.slowNanos = slowNanos;
         this.queues = new QueueCounters[queueCount];
         Arrays.setAll(queues, index -> new QueueCounters());
+        this.all = new QueueSeries("all", List.of(queues));
         this.series = series(queues);
     }
 
@@ -196,15 +198,15 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     public MetricsSnapshot snapshot() {
         Map<BlockOp, OpTotals> ops = new EnumMap<>(BlockOp.class);
         for (BlockOp op : BlockOp.values()) {
-            long bypassed = sum(counters -> counters.ofOp(op, QueueCounters.OP_BYPASSED));
+            long bypassed = all.sum(counters -> counters.ofOp(op, QueueCounters.OP_BYPASSED));
             ops.put(op, new OpTotals(
-                    bypassed + sum(counters -> counters.ofOp(op, QueueCounters.OP_STAGED)),
+                    bypassed + all.sum(counters -> counters.ofOp(op, QueueCounters.OP_STAGED)),
                     bypassed,
-                    sum(counters -> counters.ofOp(op, QueueCounters.OP_BYTES)),
+                    all.sum(counters -> counters.ofOp(op, QueueCounters.OP_BYTES)),
                     failed(op, BlockStatus.IOERR),
                     failed(op, BlockStatus.UNSUPP),
-                    sum(counters -> counters.ofOp(op, QueueCounters.OP_WAIT_NANOS)),
-                    sum(counters -> counters.ofOp(op, QueueCounters.OP_DEVICE_NANOS))));
+                    all.sum(counters -> counters.ofOp(op, QueueCounters.OP_WAIT_NANOS)),
+                    all.sum(counters -> counters.ofOp(op, QueueCounters.OP_DEVICE_NANOS))));
         }
         return new MetricsSnapshot(
                 device,
@@ -219,7 +221,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
 
     /** Requests taken from their rings and not yet completed, summed over all queues. */
     public long inFlight() {
-        return sum(QueueCounters::inFlight);
+        return all.sum(QueueCounters::inFlight);
     }
 
     private long failed(BlockOp op, BlockStatus status) {
@@ -233,18 +235,18 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     }
 
     private long failed(BlockOp op, int errnoIndex) {
-        return sum(counters -> counters.failed(op, errnoIndex));
+        return all.sum(counters -> counters.failed(op, errnoIndex));
     }
 
     /** Requests by latency, one count per bucket. */
     long[] buckets(BlockOp op) {
         long[] counts = new long[LatencyBuckets.COUNT];
-        Arrays.setAll(counts, bucket -> sum(counters -> counters.inBucket(op, bucket)));
+        Arrays.setAll(counts, bucket -> all.sum(counters -> counters.inBucket(op, bucket)));
         return counts;
     }
 
     double seconds(BlockOp op) {
-        return sum(counters -> nanos(counters, op)) / NANOS;
+        return all.sum(counters -> nanos(counters, op)) / NANOS;
     }
 
     private static long nanos(QueueCounters counters, BlockOp op) {
@@ -252,15 +254,7 @@ public final class SluiceMetrics extends SluiceBinder implements PipelineObserve
     }
 
     private long sumOfQueues(int field) {
-        return sum(counters -> counters.ofQueue(field));
-    }
-
-    private long sum(ToLongFunction<QueueCounters> value) {
-        long sum = 0;
-        for (QueueCounters counters : queues) {
-            sum += value.applyAsLong(counters);
-        }
-        return sum;
+        return all.sum(counters -> counters.ofQueue(field));
     }
 
     // ---- read by Micrometer

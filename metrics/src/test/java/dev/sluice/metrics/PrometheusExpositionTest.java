@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.BlockRequest;
+import dev.sluice.pipeline.BlockResult;
+import dev.sluice.pipeline.BlockStage;
 import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.StageFactory;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import io.micrometer.core.instrument.composite.CompositeMeterRegistry;
@@ -14,6 +18,7 @@ import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
 
 /** What Prometheus reads. */
 class PrometheusExpositionTest {
@@ -132,6 +137,51 @@ class PrometheusExpositionTest {
                     .anyMatch(line -> line.startsWith("sluice_loop_cpu_time_seconds_total{loop="))
                     .anyMatch(line -> line.startsWith("sluice_loop_busy_time_seconds_total{loop="))
                     .contains("sluice_loop_ticks_total{loop=\"" + loop.name() + "\"} " + (double) loop.counters().ticks());
+        }
+    }
+
+    /** A stage that publishes how often it was used, and nothing else. */
+    private static StageFactory counting(String name, long hits) {
+        return context -> {
+            context.counter("cache.hits", "Reads from memory.").add(hits);
+            context.gauge("cache.dirty.bytes", "Bytes to be written.", () -> hits * 512);
+            return new BlockStage() {
+                @Override
+                public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
+                    return chain.proceed(request);
+                }
+
+                @Override
+                public String name() {
+                    return name;
+                }
+            };
+        };
+    }
+
+    @Test
+    void shouldShowTheMetersOfStages() {
+        try (ManualLoop loop = new ManualLoop();
+                SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);
+                BlockPipeline pipeline = BlockPipeline.builder()
+                        .backend(backend)
+                        .stage(counting("first", 3))
+                        .stage(counting("second", 5))
+                        .stage(counting("first", 7))
+                        .build()) {
+            PipelineMetrics bound = new PipelineMetrics("disk0", backend.name(), pipeline, List.of(loop));
+            bound.bindTo(registry);
+            System.gc();
+            assertThat(lines()).contains(
+                    "# HELP sluice_stage_cache_hits_total Reads from memory.",
+                    "# TYPE sluice_stage_cache_hits_total counter",
+                    "sluice_stage_cache_hits_total{device=\"disk0\",stage=\"first\"} 3.0",
+                    "sluice_stage_cache_hits_total{device=\"disk0\",stage=\"second\"} 5.0",
+                    "sluice_stage_cache_hits_total{device=\"disk0\",stage=\"first-2\"} 7.0",
+                    "# TYPE sluice_stage_cache_dirty_bytes gauge",
+                    "sluice_stage_cache_dirty_bytes{device=\"disk0\",stage=\"second\"} 2560.0");
+            bound.unbindFrom(registry);
+            assertThat(lines()).noneMatch(line -> line.contains("sluice_stage"));
         }
     }
 }

@@ -82,7 +82,8 @@ public final class StageContext {
     }
 
     /**
-     * Publishes a counter.
+     * Publishes a counter, which Prometheus shows as {@code sluice_stage_cache_hits_total} with the names of the disk and of the stage. Before the pipeline is
+     * built: metrics are bound to it after that.
      *
      * @param name lower case with dots, such as {@code cache.hits}; once per stage
      */
@@ -93,7 +94,7 @@ public final class StageContext {
     }
 
     /**
-     * Publishes a value that can fall.
+     * Publishes a value that can fall, before the pipeline is built.
      *
      * @param name lower case with dots, such as {@code cache.dirty.bytes}; once per stage
      * @param value called by any thread; does not block
@@ -106,7 +107,8 @@ public final class StageContext {
         if (!METER_NAME.matcher(added.name).matches()) {
             throw new IllegalArgumentException("meter '" + added.name + "' is not made of lower-case words with dots between them");
         }
-        if (meters.stream().anyMatch(meter -> meter.name.equals(added.name))) {
+        // Most monitoring systems show dots as underscores.
+        if (meters.stream().anyMatch(meter -> meter.name.replace('.', '_').equals(added.name.replace('.', '_')))) {
             throw new IllegalArgumentException("meter '" + added.name + "' exists already");
         }
         meters.add(added);
@@ -114,7 +116,7 @@ public final class StageContext {
 
     synchronized List<StageMeter> meters() {
         String stage = disk.nameOf(index);
-        return meters.stream().map(meter -> new StageMeter(stage, meter.name, meter.description, meter.counter, meter.value)).toList();
+        return meters.stream().map(meter -> new StageMeter(stage, index, meter.name, meter.description, meter.counter, meter.value)).toList();
     }
 
     /**

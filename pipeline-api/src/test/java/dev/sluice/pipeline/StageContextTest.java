@@ -262,13 +262,15 @@ class StageContextTest {
                 hits[0] = context.counter("cache.hits", "Reads from memory.");
                 context.gauge("cache.dirty.bytes", "Bytes to be written.", () -> 7);
                 assertThatThrownBy(() -> context.counter("cache.hits", "")).hasMessageContaining("'cache.hits' exists");
+                assertThatThrownBy(() -> context.counter("cache_hits", "")).hasMessageContaining("'cache_hits' exists");
                 assertThatThrownBy(() -> context.counter("Cache hits", "")).hasMessageContaining("'Cache hits'");
                 return new Header("cache", 0);
             }).stage(new Header("other", 0)).build();
             hits[0].increment();
             hits[0].add(2);
-            assertThat(pipeline.stageMeters()).extracting(meter -> meter.stage() + " " + meter.name() + " " + meter.counter() + " " + meter.value().getAsLong())
-                    .containsExactly("cache cache.hits true 3", "cache cache.dirty.bytes false 7");
+            assertThat(pipeline.stageMeters())
+                    .extracting(meter -> meter.stage() + " " + meter.place() + " " + meter.name() + " " + meter.counter() + " " + meter.value().getAsLong())
+                    .containsExactly("cache 0 cache.hits true 3", "cache 0 cache.dirty.bytes false 7");
             pipeline.close();
         }
     }
