@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.device.BlockDevice;
 import dev.sluice.device.BlockDeviceOptions;
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;

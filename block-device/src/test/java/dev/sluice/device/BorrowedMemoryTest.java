@@ -3,7 +3,7 @@ package dev.sluice.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import java.lang.foreign.Arena;

@@ -52,7 +52,7 @@ class DeviceQueueTest extends RequestQueueContract {
         }
 
         @Override
-        public List<BlockStatus> takeAnswers() {
+        public List<BlockStatus> takeStatuses() {
             List<BlockStatus> taken = List.copyOf(answers);
             answers.clear();
             return taken;

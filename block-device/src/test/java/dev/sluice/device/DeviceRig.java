@@ -2,8 +2,8 @@ package dev.sluice.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.SimulatedSink;

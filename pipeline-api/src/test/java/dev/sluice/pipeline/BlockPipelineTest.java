@@ -181,7 +181,7 @@ class BlockPipelineTest {
             loop.tickUntilIdle();
             assertThat(reads.get(0).result()).isEqualTo(-Errno.EIO);
             assertThat(reads.get(1).result()).isEqualTo(512);
-            assertThat(reads.get(2).answered()).as("in the sink").isFalse();
+            assertThat(reads.get(2).completed()).as("in the sink").isFalse();
             backend.backend.sinkOf(loop).releaseAll();
             loop.tickUntilIdle();
             assertThat(reads.get(2).result()).isEqualTo(512);

@@ -98,7 +98,7 @@ class BlockRequestTest {
             TestIo io = queue.submit(TestIo.flush());
             polled(queue).complete(-Errno.EIO);
             assertThat(io.status()).isEqualTo(BlockStatus.IOERR);
-            assertThat(io.answers()).isEqualTo(1);
+            assertThat(io.completions()).isEqualTo(1);
         }
     }
 
@@ -132,7 +132,7 @@ class BlockRequestTest {
             loop.tick();
             assertThat(loop.takeFailures()).singleElement().satisfies(failure -> assertThat(failure).hasMessageContaining("completed twice"));
             assertThat(first.result()).isEqualTo(1);
-            assertThat(second.answered()).isFalse();
+            assertThat(second.completed()).isFalse();
             request.complete(3);
             assertThat(second.result()).isEqualTo(3);
         }
@@ -147,11 +147,11 @@ class BlockRequestTest {
             request.discard();
             request.discard();
             assertThat(dropped.result()).isEqualTo(-Errno.ECANCELED);
-            assertThat(dropped.answers()).isEqualTo(1);
+            assertThat(dropped.completions()).isEqualTo(1);
 
             TestIo elsewhere = queue.submit(TestIo.flush());
             onAnotherThread(polled(queue)::discard);
-            assertThat(elsewhere.answered()).as("the loop has not heard of it").isFalse();
+            assertThat(elsewhere.completed()).as("the loop has not heard of it").isFalse();
             loop.tickUntilIdle();
             assertThat(elsewhere.result()).isEqualTo(-Errno.ECANCELED);
 
@@ -183,7 +183,7 @@ class BlockRequestTest {
             request.complete(0);
             assertThat(polled(queue)).isSameAs(request);
             loop.tickUntilIdle();
-            assertThat(next.answered()).isFalse();
+            assertThat(next.completed()).isFalse();
             request.complete(0);
             assertThat(next.result()).isZero();
         }

@@ -39,7 +39,7 @@ class BlockStageFailureTest {
             try (PipelineRig rig = rig(stage)) {
                 List<TestIo> reads = rig.submitReads(40);
                 rig.settle();
-                assertThat(reads).allMatch(read -> read.result() == -Errno.EIO && read.answers() == 1);
+                assertThat(reads).allMatch(read -> read.result() == -Errno.EIO && read.completions() == 1);
             }
         }
     }
@@ -68,7 +68,7 @@ class BlockStageFailureTest {
             TestIo second = rig.submit(TestIo.read(1, 512));
             rig.settle();
             assertThat(second.result()).isEqualTo(-Errno.EIO);
-            assertThat(first.answered()).isFalse();
+            assertThat(first.completed()).isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(first.result()).isEqualTo(512);
@@ -90,7 +90,7 @@ class BlockStageFailureTest {
             TestIo read = rig.submit(TestIo.read(0, 512));
             rig.settle();
             assertThat(read.result()).isEqualTo(512);
-            assertThat(read.answers()).isEqualTo(1);
+            assertThat(read.completions()).isEqualTo(1);
         }
     }
 
@@ -106,7 +106,7 @@ class BlockStageFailureTest {
             rig.settle();
             assertThat(elsewhere).hasSize(1);
             BlockRequestTest.onAnotherThread(elsewhere.getFirst());
-            assertThat(read.answered()).as("the loop has not heard of it").isFalse();
+            assertThat(read.completed()).as("the loop has not heard of it").isFalse();
             rig.settle();
             assertThat(read.result()).isEqualTo(-Errno.EIO);
             assertThat(log.lines("NoClassDefFoundError: on purpose")).hasSize(1);
@@ -121,7 +121,7 @@ class BlockStageFailureTest {
             TestIo read = rig.submit(TestIo.read(0, 512));
             rig.settle();
             BlockRequestTest.onAnotherThread(elsewhere.getFirst());
-            assertThat(read.answered()).as("the loop has not heard of it").isFalse();
+            assertThat(read.completed()).as("the loop has not heard of it").isFalse();
             rig.settle();
             assertThat(read.result()).isEqualTo(512);
         }

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.PipelineRig.Seen;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.TestIo;
 import java.lang.foreign.ValueLayout;
@@ -132,7 +132,7 @@ class BlockStageTest {
                 writes.add(rig.submit(TestIo.write(i, data)));
             }
             rig.settleUntilAnswered(writes);
-            assertThat(writes).allMatch(write -> write.result() == 512 && write.answers() == 1);
+            assertThat(writes).allMatch(write -> write.result() == 512 && write.completions() == 1);
             for (int i = 0; i < 200; i++) {
                 assertThat(rig.backend.visible().get(ValueLayout.JAVA_BYTE, 512L * i)).isEqualTo((byte) i);
             }
@@ -216,11 +216,11 @@ class BlockStageTest {
             rig.settle();
             alarm[0].success();
             rig.settle();
-            assertThat(write.answered()).as("the kernel still reads the guest's buffer").isFalse();
+            assertThat(write.completed()).as("the kernel still reads the guest's buffer").isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(write.result()).isEqualTo(-Errno.EIO);
-            assertThat(write.answers()).isEqualTo(1);
+            assertThat(write.completions()).isEqualTo(1);
         }
     }
 
@@ -240,7 +240,7 @@ class BlockStageTest {
             rig.sink().release(rig.sink().held().getFirst(), Errno.EIO);
             rig.settle();
             assertThat(rig.sink().submissions()).isEqualTo(2);
-            assertThat(read.answered()).isFalse();
+            assertThat(read.completed()).isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(read.result()).as("of the second attempt").isEqualTo(512);

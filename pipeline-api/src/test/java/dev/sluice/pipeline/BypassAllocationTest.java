@@ -56,7 +56,7 @@ class BypassAllocationTest {
             long before = threads.getCurrentThreadAllocatedBytes();
             loop.tickUntilIdle();
             long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-            assertThat(queue.answers()).isEqualTo(WARM_UP + MEASURED);
+            assertThat(queue.completions()).isEqualTo(WARM_UP + MEASURED);
             double each = (double) allocated / MEASURED;
             LOG.info("{}: {} bytes for {} requests, {} each", what, allocated, MEASURED, each);
             source.stop(() -> {});

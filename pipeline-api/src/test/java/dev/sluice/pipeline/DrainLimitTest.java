@@ -71,7 +71,7 @@ class DrainLimitTest {
             rig.settle();
             AtomicBoolean stopped = stop(rig);
             pass(rig, LIMIT_SECONDS * SECOND - 1);
-            assertThat(read.answered()).isFalse();
+            assertThat(read.completed()).isFalse();
             assertThat(stopped).isFalse();
             assertThat(firstByte(keeps.requests.getFirst())).isEqualTo((byte) 0xA5);
             pass(rig, 1);
@@ -90,7 +90,7 @@ class DrainLimitTest {
             keeps.signals.getLast().error(new IllegalStateException("late, and on purpose"));
             rig.settle();
             assertThat(released).isTrue();
-            assertThat(read.answers()).isEqualTo(1);
+            assertThat(read.completions()).isEqualTo(1);
         }
     }
 
@@ -138,7 +138,7 @@ class DrainLimitTest {
             pass(rig, LIMIT_SECONDS * SECOND);
             assertThat(inStage.result()).isEqualTo(-Errno.ECANCELED);
             pass(rig, 1000 * SECOND);
-            assertThat(inBackend.answered()).as("its memory is the kernel's").isFalse();
+            assertThat(inBackend.completed()).as("its memory is the kernel's").isFalse();
             assertThat(stopped).isFalse();
             rig.sink().releaseAll();
             rig.settle();
@@ -198,7 +198,7 @@ class DrainLimitTest {
             rig.settle();
             rig.pipeline.cutDrainShort();
             rig.settle();
-            assertThat(first.answered()).as("nobody stops the queue").isFalse();
+            assertThat(first.completed()).as("nobody stops the queue").isFalse();
             AtomicBoolean stopped = stop(rig);
             rig.settle();
             assertThat(first.result()).isEqualTo(-Errno.ECANCELED);
@@ -245,7 +245,7 @@ class DrainLimitTest {
                 System.gc();
                 rig.loop.advanceNanos(SECOND);
                 rig.loop.tickUntilIdle();
-                return read.answered();
+                return read.completed();
             });
             assertThat(read.result()).isEqualTo(-Errno.EIO);
         } finally {
@@ -266,7 +266,7 @@ class DrainLimitTest {
                 System.gc();
                 pass(rig, 2 * SECOND);
             }
-            assertThat(read.answered()).isFalse();
+            assertThat(read.completed()).isFalse();
             kept.getFirst().complete(512);
             rig.settle();
             assertThat(read.result()).isEqualTo(512);

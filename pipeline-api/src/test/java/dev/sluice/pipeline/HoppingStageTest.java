@@ -34,7 +34,7 @@ class HoppingStageTest {
         });
         try (PipelineRig rig = new PipelineRig(builder -> builder.stage((BlockStage) (request, chain) -> chain.proceed(request).subscribeOn(Schedulers.single())).stage(below).stage(last))) {
             TestIo read = rig.submit(TestIo.read(3, 512));
-            rig.settleUntil(read::answered);
+            rig.settleUntil(read::completed);
             assertThat(read.result()).isEqualTo(512);
             assertThat(passedOn.get().sector()).isEqualTo(3);
         }

@@ -64,7 +64,7 @@ class LateSignalTest {
             assertThat(second.result()).isEqualTo(512);
             assertThat(written(rig, 1)).as("the second write reached the disk").isEqualTo((byte) 1);
             assertThat(written(rig, 0)).as("the stage completed the first itself").isZero();
-            assertThat(first.answers() + second.answers()).isEqualTo(2);
+            assertThat(first.completions() + second.completions()).isEqualTo(2);
         }
     }
 
@@ -84,7 +84,7 @@ class LateSignalTest {
             rig.settle();
             late.getFirst().error(new IllegalStateException("late, and on purpose"));
             rig.settle();
-            assertThat(next.answered()).isFalse();
+            assertThat(next.completed()).isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(next.result()).isEqualTo(512);
@@ -123,7 +123,7 @@ class LateSignalTest {
             kept.getFirst().complete(-Errno.EPERM);
             kept.getFirst().discard();
             rig.settle();
-            assertThat(next.answered()).isFalse();
+            assertThat(next.completed()).isFalse();
             assertThatThrownBy(() -> kept.getFirst().copyDataTo(0, new byte[1], 0, 1)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
             rig.sink().releaseAll();
             rig.settle();
@@ -141,11 +141,11 @@ class LateSignalTest {
             rig.sink().hold();
             TestIo write = rig.submit(TestIo.write(0, ones()));
             rig.settle();
-            assertThat(write.answered()).as("the kernel still reads the guest's buffer").isFalse();
+            assertThat(write.completed()).as("the kernel still reads the guest's buffer").isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(write.result()).isEqualTo(-Errno.ENOSPC);
-            assertThat(write.answers()).isEqualTo(1);
+            assertThat(write.completions()).isEqualTo(1);
         }
     }
 

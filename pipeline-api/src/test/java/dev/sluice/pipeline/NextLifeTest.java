@@ -40,12 +40,12 @@ class NextLifeTest {
             assertThat(stage.requests).hasSize(2);
             stage.outcomes.getFirst().success(BlockResult.OK);
             rig.settle();
-            assertThat(second.answered()).isFalse();
+            assertThat(second.completed()).isFalse();
             assertThat(log.lines("was completed by somebody else")).hasSize(1);
             stage.outcomes.getLast().success(BlockResult.OK);
             rig.settle();
             assertThat(second.result()).isEqualTo(512);
-            assertThat(first.answers()).isEqualTo(1);
+            assertThat(first.completions()).isEqualTo(1);
         }
     }
 

@@ -145,7 +145,7 @@ class OperatorThreadsTest {
             TestIo second = rig.submit(TestIo.read(1, 512));
             rig.settle();
             BlockRequestTest.onAnotherThread(() -> operator.requests.getFirst().discard());
-            assertThat(first.answered()).isFalse();
+            assertThat(first.completed()).isFalse();
             rig.settle();
             assertThat(first.result()).isEqualTo(-Errno.ECANCELED);
             BlockRequestTest.onAnotherThread(() -> operator.downstream().onComplete());
@@ -187,7 +187,7 @@ class OperatorThreadsTest {
             Operators.onDiscard(object, made.getFirst().downstream().currentContext());
             made.getFirst().downstream().onNext(object);
             rig.settle();
-            assertThat(second.answered()).isFalse();
+            assertThat(second.completed()).isFalse();
             assertThat(rig.sink().submissions()).isZero();
             made.getLast().downstream().onNext(object);
             rig.settle();

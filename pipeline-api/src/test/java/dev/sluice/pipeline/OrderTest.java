@@ -84,7 +84,7 @@ class OrderTest {
             TestIo read = rig.submit(TestIo.read(0, 512));
             rig.settle();
             assertThat(read.result()).as("a read in flight beside a write has no order with it").isEqualTo(512);
-            assertThat(write.answered()).isFalse();
+            assertThat(write.completed()).isFalse();
             keeps.letGo();
             rig.settle();
             assertThat(write.result()).isEqualTo(512);
@@ -103,7 +103,7 @@ class OrderTest {
             TestIo untold = rig.submit(TestIo.write(1, ONES));
             rig.settle();
             assertThat(rig.result(TestIo.flush())).isZero();
-            assertThat(untold.answered()).isFalse();
+            assertThat(untold.completed()).isFalse();
             assertThat(durableByte(rig, 0)).as("told before the FLUSH").isEqualTo((byte) 1);
             assertThat(durableByte(rig, 1)).as("in flight beside the FLUSH").isZero();
             keeps.letGo();
@@ -119,7 +119,7 @@ class OrderTest {
             TestIo flush = rig.submit(TestIo.flush());
             rig.settle();
             assertThat(rig.result(TestIo.write(1, ONES))).isEqualTo(512);
-            assertThat(flush.answered()).isFalse();
+            assertThat(flush.completed()).isFalse();
             keeps.letGo();
             rig.settle();
             assertThat(flush.result()).isZero();
@@ -134,7 +134,7 @@ class OrderTest {
             assertThat(rig.result(TestIo.write(0, ONES))).as("answered before it is written").isEqualTo(512);
             TestIo flush = rig.submit(TestIo.flush());
             rig.settle();
-            assertThat(flush.answered()).as("waits for what the stage is behind with").isFalse();
+            assertThat(flush.completed()).as("waits for what the stage is behind with").isFalse();
             stage.behind.forEach(done -> done.tryEmitValue(true));
             rig.settle();
             assertThat(flush.result()).isZero();

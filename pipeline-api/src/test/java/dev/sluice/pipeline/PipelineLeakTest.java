@@ -65,7 +65,7 @@ class PipelineLeakTest {
         } catch (RuntimeException | AssertionError failure) {
             throw new AssertionError("seed " + seed + ": " + failure.getMessage(), failure);
         }
-        assertThat(ios).as("seed " + seed).allMatch(io -> io.answers() <= 1);
+        assertThat(ios).as("seed " + seed).allMatch(io -> io.completions() <= 1);
     }
 
     private static TestIo io(SplittableRandom random) {

@@ -143,7 +143,7 @@ class PipelineOperatorsTest {
                 } else {
                     assertThat(read.result()).isIn(512, -Errno.ECANCELED);
                 }
-                assertThat(read.answers()).isEqualTo(1);
+                assertThat(read.completions()).isEqualTo(1);
             }
         }
     }
@@ -160,7 +160,7 @@ class PipelineOperatorsTest {
             rig.settle();
             assertThat(results(reads).subList(0, 4)).containsOnly(512);
             assertThat(results(reads).subList(4, 8)).containsOnly(-Errno.ECANCELED);
-            assertThat(reads).allMatch(TestIo::answered);
+            assertThat(reads).allMatch(TestIo::completed);
         }
     }
 
@@ -177,7 +177,7 @@ class PipelineOperatorsTest {
             rig.settle();
             for (TestIo read : reads) {
                 assertThat(read.result()).isEqualTo(read.sector() % 2 == 1 ? -Errno.EPERM : 512);
-                assertThat(read.answers()).isEqualTo(1);
+                assertThat(read.completions()).isEqualTo(1);
             }
         }
     }
@@ -203,7 +203,7 @@ class PipelineOperatorsTest {
             reads = rig.submitReads(8);
             rig.settle();
             assertThat(reads.get(0).result()).isEqualTo(512);
-            assertThat(reads.get(1).answered()).isFalse();
+            assertThat(reads.get(1).completed()).isFalse();
         }
         assertThat(reads.get(1).result()).isEqualTo(-Errno.ECANCELED);
     }
@@ -236,7 +236,7 @@ class PipelineOperatorsTest {
             rig.queue.breakRing("made up");
             rig.settle();
             assertThat(errors).singleElement().isInstanceOf(BrokenQueueException.class);
-            assertThat(out.answered()).as("what was out goes on").isFalse();
+            assertThat(out.completed()).as("what was out goes on").isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(out.result()).isEqualTo(512);

@@ -1,7 +1,7 @@
 package dev.sluice.pipeline;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.SimulatedBackend;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.SimulatedSink;
@@ -108,7 +108,7 @@ final class PipelineRig implements AutoCloseable {
     }
 
     void settleUntilAnswered(List<TestIo> ios) {
-        settleUntil(() -> ios.stream().allMatch(TestIo::answered));
+        settleUntil(() -> ios.stream().allMatch(TestIo::completed));
     }
 
     @Override

@@ -94,14 +94,14 @@ class QueueDrainTest {
                 if (before) {
                     rig.pipeline.cutDrainShort();
                     rig.settle();
-                    assertThat(read.answered()).as("nobody stops the queue").isFalse();
+                    assertThat(read.completed()).as("nobody stops the queue").isFalse();
                 }
                 rig.source.stop(() -> {});
                 if (!before) {
                     rig.settle();
                     rig.pipeline.cutDrainShort();
                 }
-                assertThat(read.answered()).isFalse();
+                assertThat(read.completed()).isFalse();
                 rig.settle();
                 assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
                 assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(1);
@@ -172,7 +172,7 @@ class QueueDrainTest {
             pass(rig, LIMIT_SECONDS * SECOND);
             rig.pipeline.cutDrainShort();
             rig.settle();
-            assertThat(read.answered()).isFalse();
+            assertThat(read.completed()).isFalse();
             assertThat(rig.pipeline.failedAtDrainLimit()).isZero();
             subscriber.completeAll();
             assertThat(read.result()).isZero();

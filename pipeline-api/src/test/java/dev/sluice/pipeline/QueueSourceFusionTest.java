@@ -70,7 +70,7 @@ class QueueSourceFusionTest {
             int _ = loop.tickUntilIdle();
             assertThat(subscriber.queue().isEmpty()).isFalse();
             assertThat(source.untaken(BlockRequest::discard)).isEqualTo(1);
-            assertThat(dropped.answers()).isEqualTo(1);
+            assertThat(dropped.completions()).isEqualTo(1);
             assertThat(subscriber.queue().poll()).isNull();
         }
     }

@@ -2,7 +2,7 @@ package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
@@ -58,7 +58,7 @@ class QueueSourceOperatorsTest {
             loop.run(() -> source.stop(drained::countDown));
             assertThat(drained.await(Patience.seconds(30), TimeUnit.SECONDS)).isTrue();
             assertThat(through).hasValue(total);
-            assertThat(queue.answers()).isEqualTo(total);
+            assertThat(queue.completions()).isEqualTo(total);
         }
     }
 }

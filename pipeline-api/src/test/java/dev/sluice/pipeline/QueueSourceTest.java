@@ -2,8 +2,8 @@ package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;

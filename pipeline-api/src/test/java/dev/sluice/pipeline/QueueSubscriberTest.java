@@ -300,7 +300,7 @@ class QueueSubscriberTest {
         try (PipelineRig rig = rig(flux -> unruly(downstreams, cancels).apply(thrower(flux, seen))); CapturedLog log = new CapturedLog()) {
             List<TestIo> reads = rig.submitReads(3);
             rig.settle();
-            assertThat(reads).allMatch(TestIo::answered);
+            assertThat(reads).allMatch(TestIo::completed);
             assertThat(reads.getFirst().result()).isEqualTo(-Errno.ECANCELED);
             assertThat(cancels).hasValue(1);
             assertThat(log.lines("an operator of the pipeline failed when it was cancelled")).hasSize(1);

@@ -319,7 +319,7 @@ class RingSubscriptionTest {
         source.takeBack();
         submit(1);
         loop.tickUntilIdle();
-        assertThat(ios.get(0).answered()).isFalse();
+        assertThat(ios.get(0).completed()).isFalse();
         assertThat(ios.get(1).result()).isEqualTo(-Errno.ECANCELED);
         assertThat(queue.polls()).as("the subscription has ended").isEqualTo(2);
         assertThat(source.untaken(request -> {})).isZero();

@@ -156,7 +156,7 @@ class SharedSinkTest {
             }
             loop.tickUntilIdle();
             int releases = 0;
-            while (!few.stream().allMatch(TestIo::answered)) {
+            while (!few.stream().allMatch(TestIo::completed)) {
                 sink.release(sink.held().getFirst());
                 loop.tickUntilIdle();
                 releases++;
@@ -192,8 +192,8 @@ class SharedSinkTest {
             for (int tick = 0; tick < 1000; tick++) {
                 loop.tick();
             }
-            long least = all.stream().mapToLong(TestQueue::answers).min().orElse(0);
-            long most = all.stream().mapToLong(TestQueue::answers).max().orElse(0);
+            long least = all.stream().mapToLong(TestQueue::completions).min().orElse(0);
+            long most = all.stream().mapToLong(TestQueue::completions).max().orElse(0);
             assertThat(least).isPositive();
             assertThat(most).as("answers of the queue that got most").isLessThanOrEqualTo(least + least / 10);
             all.forEach(queue -> queue.generate(request -> false));
@@ -227,7 +227,7 @@ class SharedSinkTest {
             rig.sink().pace(SimulatedSink.Pace.IN_FLUSH);
             List<TestIo> reads = rig.submitReads(100);
             rig.settle();
-            assertThat(reads).allMatch(read -> read.result() == 512 && read.answers() == 1);
+            assertThat(reads).allMatch(read -> read.result() == 512 && read.completions() == 1);
             assertThat(rig.sink().submissions()).isEqualTo(100 + 34);
         }
     }
@@ -243,7 +243,7 @@ class SharedSinkTest {
             rig.settle();
             rig.sink().releaseAll();
             rig.settle();
-            assertThat(reads).allMatch(read -> read.result() == -Errno.ESHUTDOWN && read.answers() == 1);
+            assertThat(reads).allMatch(read -> read.result() == -Errno.ESHUTDOWN && read.completions() == 1);
             assertThat(rig.sink().released()).isTrue();
             assertThatThrownBy(() -> rig.pipeline.connect(new QueueSource(rig.loop, rig.queue))).hasMessageContaining("closed");
         }

@@ -151,7 +151,7 @@ class StageHoldsTest {
             pass(SECOND);
             assertThat(lost.result()).isEqualTo(-Errno.EIO);
             assertThat(alsoLost.result()).isEqualTo(-Errno.EIO);
-            assertThat(kept.answered()).isFalse();
+            assertThat(kept.completed()).isFalse();
             assertThat(log.lines("its Mono can never end")).hasSize(1);
             assertThat(held()).containsExactly(1L);
         }
@@ -188,7 +188,7 @@ class StageHoldsTest {
         TestIo read = submit(100);
         Objects.requireNonNull(shown.get(100L)).complete(-Errno.ENOSPC);
         ticks.tickUntilIdle();
-        assertThat(read.answered()).isFalse();
+        assertThat(read.completed()).isFalse();
         AtomicBoolean released = new AtomicBoolean();
         source.stop(() -> source.whenReleased(() -> released.set(true)));
         pass(BlockPipeline.DEFAULT_DRAIN_LIMIT.toNanos());
@@ -231,7 +231,7 @@ class StageHoldsTest {
         request.copyDataTo(0, new byte[512], 0, 512);
         source.stop(() -> {});
         subscriber.scope().holds().forEach(subscriber.scope().holds()::expire);
-        assertThat(read.answered()).isFalse();
+        assertThat(read.completed()).isFalse();
         assertThatThrownBy(() -> request.copyDataTo(0, new byte[512], 0, 512)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
         assertThatThrownBy(() -> request.copyDataFrom(0, new byte[512], 0, 512)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
     }

@@ -58,7 +58,7 @@ class StageOutcomeTest {
             rig.settle();
             assertThat(log.lines()).isEmpty();
             stage.requests.forEach(request -> request.complete(-Errno.EPERM));
-            assertThat(reads).allMatch(read -> read.result() == 512 && read.answers() == 1);
+            assertThat(reads).allMatch(read -> read.result() == 512 && read.completions() == 1);
             assertThat(log.lines("stage by-hand gave a second outcome")).hasSizeBetween(1, 10);
         }
     }
@@ -75,7 +75,7 @@ class StageOutcomeTest {
             rig.settle();
             stage.outcomes.forEach(outcome -> outcome.success(BlockResult.OK));
             rig.settle();
-            assertThat(reads).allMatch(read -> read.result() == 7 && read.answers() == 1);
+            assertThat(reads).allMatch(read -> read.result() == 7 && read.completions() == 1);
             assertThat(log.lines("a request that stage by-hand had was completed by somebody else")).hasSizeBetween(1, 10);
         }
     }

@@ -72,7 +72,7 @@ class SubRequestFaultsTest {
                 rig.settle();
                 for (int i = 0; i < ios.size(); i++) {
                     TestIo io = ios.get(i);
-                    assertThat(io.answers()).as("seed %s: %s", seed, io).isEqualTo(1);
+                    assertThat(io.completions()).as("seed %s: %s", seed, io).isEqualTo(1);
                     byte[] known = expected.get(sectors.get(i));
                     if (io.op() == BlockOp.READ && io.result() >= 0 && known != null) {
                         assertThat(io.data()).as("seed %s: %s", seed, io).isEqualTo(known);
@@ -105,7 +105,7 @@ class SubRequestFaultsTest {
         rig.sink().releaseAll();
         rig.settle();
         assertThat(stopped).as("seed %s", seed).isTrue();
-        assertThat(ios).as("seed %s: the others were left in the ring", seed).allMatch(io -> io.answers() <= 1).anyMatch(TestIo::answered);
+        assertThat(ios).as("seed %s: the others were left in the ring", seed).allMatch(io -> io.completions() <= 1).anyMatch(TestIo::completed);
         assertThat(rig.queue.inFlight()).as("seed %s", seed).isZero();
         assertThat(SubRequestTest.buffersInUse(rig)).as("seed %s", seed).isZero();
     }

@@ -259,7 +259,7 @@ class SubRequestTest {
             uses.getFirst().dispose();
             rig.settle();
             assertThat(buffersInUse(rig)).as("the kernel writes to it").isEqualTo(1);
-            assertThat(first.answered()).as("its sub-request is in flight").isFalse();
+            assertThat(first.completed()).as("its sub-request is in flight").isFalse();
             TestIo second = rig.submit(TestIo.read(1, 512));
             rig.settle();
             assertThat(addresses).hasSize(2).doesNotHaveDuplicates();
@@ -304,7 +304,7 @@ class SubRequestTest {
             rig.sink().hold();
             TestIo write = rig.submit(TestIo.write(0, new byte[512]));
             rig.settle();
-            assertThat(write.answered()).as("a later write of the guest could be overtaken").isFalse();
+            assertThat(write.completed()).as("a later write of the guest could be overtaken").isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(write.result()).isEqualTo(-Errno.EBUSY);
@@ -344,12 +344,12 @@ class SubRequestTest {
             rig.source.stop(() -> stopped.set(true));
             rig.loop.advanceNanos(SECOND);
             rig.settle();
-            assertThat(writes.stream().filter(TestIo::answered).count()).as("those that wait for a buffer").isEqualTo(20 - StageBuffers.LARGE_COUNT);
+            assertThat(writes.stream().filter(TestIo::completed).count()).as("those that wait for a buffer").isEqualTo(20 - StageBuffers.LARGE_COUNT);
             assertThat(stopped).isFalse();
             assertThat(seen).as("their stages too").hasSize(20 - StageBuffers.LARGE_COUNT);
             rig.sink().releaseAll();
             rig.settle();
-            assertThat(writes).allMatch(write -> write.result() == -Errno.ECANCELED && write.answers() == 1);
+            assertThat(writes).allMatch(write -> write.result() == -Errno.ECANCELED && write.completions() == 1);
             assertThat(stopped).isTrue();
             assertThat(seen).hasSize(20).contains("0 0", "19 CancellationException");
             assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(20);

@@ -38,8 +38,8 @@ class ThrowingObserverTest {
                 TestIo read = rig.submit(TestIo.read(i, 512));
                 TestIo flush = rig.submit(TestIo.flush());
                 rig.settle();
-                assertThat(read.answered()).isTrue();
-                assertThat(flush.answered()).isTrue();
+                assertThat(read.completed()).isTrue();
+                assertThat(flush.completed()).isTrue();
             }
             assertThat(rig.queue.inFlight()).isZero();
             assertThat(rig.loop.takeFailures()).isEmpty();

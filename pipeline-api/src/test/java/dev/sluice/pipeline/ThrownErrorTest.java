@@ -162,7 +162,7 @@ class ThrownErrorTest {
             reads = rig.submitReads(3);
             rig.settle();
         }
-        assertThat(reads).allMatch(TestIo::answered);
+        assertThat(reads).allMatch(TestIo::completed);
     }
 
     static Stream<String> thrown() {
@@ -203,7 +203,7 @@ class ThrownErrorTest {
             rig.settleUntilAnswered(reads);
             for (TestIo read : reads) {
                 assertThat(read.result()).as(read.toString()).isEqualTo(read.sector() == HIT ? errno : 512);
-                assertThat(read.answers()).isEqualTo(1);
+                assertThat(read.completions()).isEqualTo(1);
             }
             assertThat(rig.queue.inFlight()).isZero();
         }

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Memfd;
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;

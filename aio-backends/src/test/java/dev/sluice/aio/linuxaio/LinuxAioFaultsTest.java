@@ -10,7 +10,6 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxAio;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;
@@ -18,6 +17,7 @@ import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.SinkCounters;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
 import java.io.IOException;
@@ -143,7 +143,7 @@ class LinuxAioFaultsTest {
             assertThat(io.await()).as("%s", io).isEqualTo(SECTOR);
             int offset = (int) io.sector() * SECTOR;
             assertThat(io.data()).isEqualTo(Arrays.copyOfRange(content, offset, offset + SECTOR));
-            assertThat(io.answers()).isEqualTo(1);
+            assertThat(io.completions()).isEqualTo(1);
         }
     }
 
@@ -397,7 +397,7 @@ class LinuxAioFaultsTest {
         submit(sink, batch);
         for (TestIo io : batch) {
             assertThat(io.await()).as("%s of %s", io, what).isNotNegative();
-            assertThat(io.answers()).as("%s of %s", io, what).isEqualTo(1);
+            assertThat(io.completions()).as("%s of %s", io, what).isEqualTo(1);
             if (io.op() == BlockOp.READ) {
                 int offset = (int) io.sector() * SECTOR;
                 assertThat(io.data()).as("%s of %s", io, what).isEqualTo(Arrays.copyOfRange(content, offset, offset + (int) io.lengthBytes()));

@@ -149,7 +149,7 @@ class LinuxAioSinkTest {
         TestIo third = submit(TestIo.read(0, SECTOR));
         assertThat(kernel.asked).hasSize(4);
         complete(1, SECTOR);
-        assertThat(third.answered()).isTrue();
+        assertThat(third.completed()).isTrue();
     }
 
     @Test
@@ -180,7 +180,7 @@ class LinuxAioSinkTest {
         loop.ticks(1);
         assertThat(kernel.taken).as("the pause is short again").hasSize(2);
         complete(0, SECTOR);
-        assertThat(next.answered()).isTrue();
+        assertThat(next.completed()).isTrue();
     }
 
     @Test
@@ -189,7 +189,7 @@ class LinuxAioSinkTest {
         TestIo refused = TestIo.read(0, SECTOR);
         TestIo other = TestIo.read(8, SECTOR);
         submit(refused, other);
-        assertThat(refused.answered()).as("never inside a flush").isFalse();
+        assertThat(refused.completed()).as("never inside a flush").isFalse();
         assertThat(loop.counters().completions()).isEqualTo(1);
         loop.ticks(1);
         assertThat(refused.result()).isEqualTo(-Errno.EFAULT);
@@ -197,8 +197,8 @@ class LinuxAioSinkTest {
         assertThat(other.result()).isEqualTo(SECTOR);
         kernel.submissions.add(-Errno.EINVAL);
         TestIo flush = submit(TestIo.flush());
-        assertThat(flush.answered()).isFalse();
-        loop.tickUntil(flush::answered);
+        assertThat(flush.completed()).isFalse();
+        loop.tickUntil(flush::completed);
         assertThat(flush.result()).as("synced by a thread").isZero();
         kernel.submissions.add(-Errno.EIO);
         TestIo read = submit(TestIo.read(0, SECTOR));
@@ -206,7 +206,7 @@ class LinuxAioSinkTest {
         assertThat(read.result()).isEqualTo(-Errno.EIO);
         int asked = kernel.asked.size();
         TestIo again = submit(TestIo.flush());
-        loop.tickUntil(again::answered);
+        loop.tickUntil(again::completed);
         assertThat(kernel.asked).as("the kernel is not asked again").hasSize(asked);
         assertThat(loop.counters().completions()).as("one each, and the wake-up").isEqualTo(7);
         assertThat(sink.counters().retries()).as("of the sync, once, as it was refused").isEqualTo(1);
@@ -224,7 +224,7 @@ class LinuxAioSinkTest {
     void shouldGoThroughThePageCacheIfODirectIsRefusedAtSubmission() {
         kernel.submissions.add(-Errno.EINVAL);
         TestIo read = submit(TestIo.read(0, SECTOR));
-        loop.tickUntil(read::answered);
+        loop.tickUntil(read::completed);
         assertThat(read.result()).isEqualTo(SECTOR);
         assertThat(kernel.taken).isEmpty();
         assertThat(kernel.asked).hasSize(1);
@@ -242,7 +242,7 @@ class LinuxAioSinkTest {
             assertThat(logged.containing("io_getevents")).isEmpty();
         }
         complete(0, SECTOR);
-        assertThat(io.answered()).isTrue();
+        assertThat(io.completed()).isTrue();
     }
 
     /** Whether a loop that has a turn, and nothing to submit, enters the kernel for the sink's sake. */
@@ -267,7 +267,7 @@ class LinuxAioSinkTest {
         assertThat(kernel.taken).hasSize(1);
         assertThat(entersForTheSink()).as("in the kernel").isTrue();
         complete(0, SECTOR);
-        assertThat(io.answered()).isTrue();
+        assertThat(io.completed()).isTrue();
         assertThat(entersForTheSink()).isFalse();
         CountDownLatch hold = new CountDownLatch(1);
         for (int i = 0; i < 4; i++) {
@@ -282,7 +282,7 @@ class LinuxAioSinkTest {
         TestIo zeroes = submit(TestIo.writeZeroes(0, SECTOR));
         assertThat(entersForTheSink()).as("on a thread").isTrue();
         hold.countDown();
-        loop.tickUntil(zeroes::answered);
+        loop.tickUntil(zeroes::completed);
     }
 
     @Test
@@ -303,7 +303,7 @@ class LinuxAioSinkTest {
         submitTo(withoutSyncs, flush, zeroes);
         assertThat(withoutSyncs.counters().retries()).as("no thread").isEqualTo(1);
         loop.advance(MILLIS);
-        loop.tickUntil(() -> flush.answered() && zeroes.answered());
+        loop.tickUntil(() -> flush.completed() && zeroes.completed());
         assertThat(flush.result()).isZero();
         assertThat(zeroes.result()).isZero();
         assertThat(kernel.asked).isEmpty();
@@ -330,7 +330,7 @@ class LinuxAioSinkTest {
         submitTo(realSink, io);
         loop.tickUntil(() -> {
             loop.readable();
-            return io.answered();
+            return io.completed();
         });
         assertThat(io.result()).isEqualTo(SECTOR);
         // The scripted sink's watch is told as well, and asks its kernel each time.
@@ -391,15 +391,15 @@ class LinuxAioSinkTest {
         kernel.taken.clear();
         complete(0, -Errno.EINVAL);
         assertThat(kernel.taken).as("not the kernel's").isEmpty();
-        loop.tickUntil(write::answered);
+        loop.tickUntil(write::completed);
         assertThat(write.result()).isEqualTo(length);
         TestIo read = submit(TestIo.read(0, length));
         complete(0, -Errno.EINVAL);
-        loop.tickUntil(read::answered);
+        loop.tickUntil(read::completed);
         assertThat(read.result()).isEqualTo(length);
         assertThat(read.data()).containsOnly(0);
         TestIo zeroes = submit(TestIo.writeZeroes(0, moved));
-        loop.tickUntil(zeroes::answered);
+        loop.tickUntil(zeroes::completed);
         assertThat(zeroes.result()).isZero();
         assertThat(kernel.asked).containsExactly(1, 1);
         assertThat(sink.counters().retries()).as("nothing was refused").isZero();

@@ -9,12 +9,12 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iocb;
 import dev.sluice.linux.LinuxAio;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
 import java.io.IOException;
@@ -105,8 +105,8 @@ class WithoutThreadsTest {
             submit(sink, zeroes, read);
             assertThat(zeroes.await()).isZero();
             assertThat(read.await()).isEqualTo(SECTOR);
-            assertThat(zeroes.answers()).isEqualTo(1);
-            assertThat(read.answers()).isEqualTo(1);
+            assertThat(zeroes.completions()).isEqualTo(1);
+            assertThat(read.completions()).isEqualTo(1);
             assertThat(refusals).hasValue(0);
             assertThat(sink.counters().retries()).isGreaterThanOrEqualTo(6);
             int left = onLoop(() -> {
@@ -144,7 +144,7 @@ class WithoutThreadsTest {
             assertThat(flush.await()).isZero();
             assertThat(first.await()).isEqualTo(SECTOR);
             assertThat(last.await()).isEqualTo(SECTOR);
-            assertThat(List.of(first.answers(), flush.answers(), last.answers())).containsOnly(1);
+            assertThat(List.of(first.completions(), flush.completions(), last.completions())).containsOnly(1);
             assertThat(onLoop(() -> List.copyOf(submitted))).containsExactly(0L, 16L * SECTOR);
             boolean _ = onLoop(() -> {
                 sink.close();

@@ -3,9 +3,9 @@ package dev.sluice.aio.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
+import dev.sluice.pipeline.testing.Patience;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.epoll.EpollLoop;
 import dev.sluice.aio.threads.CallThreads;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
 import java.io.IOException;
@@ -93,7 +93,7 @@ class LateResultsTest {
             }
             mayEnd.countDown();
             assertThat(read.await()).isEqualTo(SECTOR);
-            assertThat(read.answers()).isEqualTo(1);
+            assertThat(read.completions()).isEqualTo(1);
             closer.join();
             assertThat(sink.inFlight()).isZero();
         }

@@ -116,8 +116,8 @@ class NioSinkTest {
 
     private int result(BlockSink to, TestIo io) {
         submit(to, io);
-        loop.tickUntil(io::answered);
-        assertThat(io.answers()).isEqualTo(1);
+        loop.tickUntil(io::completed);
+        assertThat(io.completions()).isEqualTo(1);
         return io.result();
     }
 
@@ -276,7 +276,7 @@ class NioSinkTest {
         submit(nio, before, behind);
         ((ResizableBackend) backend()).resize(16 * SECTOR);
         shrunk.countDown();
-        loop.tickUntil(() -> before.answered() && behind.answered());
+        loop.tickUntil(() -> before.completed() && behind.completed());
         assertThat(before.result()).isEqualTo(512);
         assertThat(behind.result()).isEqualTo(-Errno.EIO);
         assertThat(path.toFile()).hasSize(16 * SECTOR);
@@ -289,7 +289,7 @@ class NioSinkTest {
         BlockSink nio = open(true);
         TestIo[] ios = {TestIo.write(0, new byte[512]), TestIo.writeZeroes(0, 512), TestIo.read(0, 0), TestIo.read(SIZE / 512 - 1, 1024)};
         submit(nio, ios);
-        assertThat(ios).noneMatch(TestIo::answered);
+        assertThat(ios).noneMatch(TestIo::completed);
         loop.ticks(1);
         assertThat(ios).extracting(TestIo::result).containsExactly(-Errno.EROFS, -Errno.EROFS, 0, -Errno.EIO);
         assertThat(threadsAsked).isZero();
@@ -351,7 +351,7 @@ class NioSinkTest {
         }
         loop.advance(128 * MILLIS);
         loop.ticks(1);
-        loop.tickUntil(io::answered);
+        loop.tickUntil(io::completed);
         assertThat(io.result()).isEqualTo(512);
     }
 
@@ -376,7 +376,7 @@ class NioSinkTest {
         loop.ticks(3);
         assertThat(loop.kernelClosed()).isFalse();
         hold.countDown();
-        loop.tickUntil(io::answered);
+        loop.tickUntil(io::completed);
         assertThat(io.result()).isEqualTo(512);
         assertThat(loop.tick()).isFalse();
     }
@@ -387,9 +387,9 @@ class NioSinkTest {
         threadRefusals = Integer.MAX_VALUE;
         TestIo io = submit(nio, TestIo.read(0, 512));
         loop.ticks(1);
-        assertThat(io.answered()).isFalse();
+        assertThat(io.completed()).isFalse();
         nio.close();
-        assertThat(io.answered()).as("never inside a flush").isFalse();
+        assertThat(io.completed()).as("never inside a flush").isFalse();
         loop.ticks(1);
         assertThat(io.result()).isEqualTo(512);
         assertThat(nio.counters().operations()).isEqualTo(1);
@@ -419,9 +419,9 @@ class NioSinkTest {
             loop.advance(10_000 * MILLIS);
             loop.ticks(2);
             assertThat(logged.containing("by-hand: 1 requests did not come back from their threads in 10 s; the loop ends when they do")).hasSize(1);
-            assertThat(late.answered()).isFalse();
+            assertThat(late.completed()).isFalse();
             hold.countDown();
-            loop.tickUntil(late::answered);
+            loop.tickUntil(late::completed);
             assertThat(late.result()).isEqualTo(512);
             assertThat(nio.inFlight()).isZero();
             assertThat(loop.tick()).as("the loop ends").isFalse();
@@ -457,7 +457,7 @@ class NioSinkTest {
             assertThat(System.nanoTime() - began).as("it waits between tries").isGreaterThanOrEqualTo(30 * MILLIS);
         });
         loop.ticks(2);
-        assertThat(io.answers()).isEqualTo(1);
+        assertThat(io.completions()).isEqualTo(1);
         assertThat(nio.inFlight()).isZero();
     }
 

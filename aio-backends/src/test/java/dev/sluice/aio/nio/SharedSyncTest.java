@@ -3,7 +3,7 @@ package dev.sluice.aio.nio;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.Errno;
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.loop.IoLoopContract;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.testing.Patience;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;

@@ -62,7 +62,7 @@ class NullBackendTest {
                 ios.add(rig.queue.submit(TestIo.read(i, 512)));
             }
             rig.loop.tick();
-            assertThat(ios).allMatch(io -> io.answers() == 1 && io.result() == 512);
+            assertThat(ios).allMatch(io -> io.completions() == 1 && io.result() == 512);
         }
     }
 

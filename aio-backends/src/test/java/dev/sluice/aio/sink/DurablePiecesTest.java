@@ -27,7 +27,7 @@ class DurablePiecesTest {
                     "writev buffered " + (LENGTH - block / 2) + " in 3 at " + block / 2,
                     "writev direct " + (LENGTH - block) + " in " + (block == 4096 ? 2 : 3) + " at " + block + " dsync");
             rig.end();
-            assertThat(write.answered()).as("a piece is in the page cache alone").isFalse();
+            assertThat(write.completed()).as("a piece is in the page cache alone").isFalse();
             assertThat(rig.started()).containsExactly("sync of its sync file");
             rig.end(0);
             assertThat(write.result()).isEqualTo(LENGTH);

@@ -108,7 +108,7 @@ class LargeRequestCallsTest {
                     "zero " + 3 * GIB + " at " + (6 * GIB + 4096),
                     "write direct " + ZeroBuffer.BYTES + " zeroes at " + (6 * GIB + 4096));
             for (long left = 3 * GIB; left > 0; left -= ZeroBuffer.BYTES) {
-                assertThat(zeroes.answered()).as("with %d bytes left", left).isFalse();
+                assertThat(zeroes.completed()).as("with %d bytes left", left).isFalse();
                 moved(rig, ZeroBuffer.BYTES);
             }
             assertThat(zeroes.result()).isZero();

@@ -53,7 +53,7 @@ class RangeCallsTest {
         try (SinkRig rig = new SinkRig(4096)) {
             TestIo discard = rig.submit(TestIo.discard(8, 4096).asDurable());
             assertThat(calls(rig, 0)).containsExactly("punch 4096 at 4096", "sync of its sync file");
-            assertThat(discard.answered()).isFalse();
+            assertThat(discard.completed()).isFalse();
             rig.end(0);
             assertThat(discard.result()).isZero();
             TestIo zeroes = rig.submit(TestIo.writeZeroes(8, 4096).asDurable());
@@ -228,7 +228,7 @@ class RangeCallsTest {
             assertThat(rig.started()).as("one sync at a time").isEmpty();
             rig.end(0);
             assertThat(write.result()).isEqualTo(4096);
-            assertThat(first).allSatisfy(io -> assertThat(io.answered()).as("came after the sync had begun").isFalse());
+            assertThat(first).allSatisfy(io -> assertThat(io.completed()).as("came after the sync had begun").isFalse());
             assertThat(rig.started()).containsExactly("sync of its sync file");
             rig.end(0);
             assertThat(first).allSatisfy(io -> assertThat(io.result()).isZero());
@@ -282,7 +282,7 @@ class RangeCallsTest {
             TestIo other = rig.submit(TestIo.flush());
             rig.end(3);
             assertThat(flush.result()).as("a sync moves nothing").isZero();
-            assertThat(other.answered()).isFalse();
+            assertThat(other.completed()).isFalse();
             rig.end(0);
             assertThat(other.result()).isZero();
         }

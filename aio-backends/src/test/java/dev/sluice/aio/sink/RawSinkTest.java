@@ -119,7 +119,7 @@ class RawSinkTest {
             assertThat(rig.sink.busy()).isTrue();
             assertThat(rig.sink.awaitsKernel()).isFalse();
             rig.tick();
-            assertThat(refused.answered()).isTrue();
+            assertThat(refused.completed()).isTrue();
             rig.submit(read(0));
             assertThat(rig.sink.awaitsKernel()).isTrue();
             rig.end();
@@ -221,7 +221,7 @@ class RawSinkTest {
                 waited += pause;
                 pause = Math.min(128, 2 * pause);
             }
-            assertThat(read.answered()).isFalse();
+            assertThat(read.completed()).isFalse();
             long retries = rig.sink.counters().retries();
             rig.end(-errno);
             assertThat(read.result()).isEqualTo(-Errno.EIO);
@@ -239,7 +239,7 @@ class RawSinkTest {
                 if (io.op() == BlockOp.WRITE_ZEROES) {
                     rig.end(-Errno.EOPNOTSUPP);
                 }
-                while (!io.answered()) {
+                while (!io.completed()) {
                     for (int i = 0; i < 4; i++) {
                         rig.end(-Errno.EAGAIN);
                         assertThat(rig.sink.inKernel).as("%s: at once", io).hasSize(1);
@@ -297,10 +297,10 @@ class RawSinkTest {
             rig.sink.throwsAfter = new AssertionError("made up");
             TestIo io = rig.submit(read(0));
             rig.tick();
-            assertThat(io.answered()).isFalse();
+            assertThat(io.completed()).isFalse();
             rig.end();
             assertThat(io.result()).isEqualTo(SECTOR);
-            assertThat(io.answers()).isEqualTo(1);
+            assertThat(io.completions()).isEqualTo(1);
         }
     }
 
@@ -371,7 +371,7 @@ class RawSinkTest {
             assertThat(member.result()).isZero();
             assertThat(rig.started()).containsExactly("sync of its sync file", "sync of its sync file");
             rig.end(0);
-            assertThat(later).allSatisfy(io -> assertThat(io.answers()).isEqualTo(1));
+            assertThat(later).allSatisfy(io -> assertThat(io.completions()).isEqualTo(1));
             rig.endAll();
             assertThat(waits.result()).isZero();
         }
@@ -393,8 +393,8 @@ class RawSinkTest {
             assertThat(rig.sink.counters()).isEqualTo(new SinkCounters(1, 2, 0, 0, 0));
             rig.tick();
             assertThat(writes[0].result()).isEqualTo(65536);
-            assertThat(writes[1].answered()).isTrue();
-            assertThat(writes[2].answered()).as("its turn is the next").isFalse();
+            assertThat(writes[1].completed()).isTrue();
+            assertThat(writes[2].completed()).as("its turn is the next").isFalse();
             assertThat(rig.loop.counters().submissions()).isEqualTo(4);
             assertThat(rig.loop.counters().completions()).isEqualTo(4);
             rig.tick();
@@ -414,14 +414,14 @@ class RawSinkTest {
         byte[] content = bytes(length);
         try (SinkRig rig = SinkRig.inMemory(Integer.parseInt(numbers[0]))) {
             TestIo write = rig.submit(TestIo.write(1, content).asDurable());
-            for (int limit = 0; !write.answered() && limit < 10; limit++) {
+            for (int limit = 0; !write.completed() && limit < 10; limit++) {
                 rig.tick();
             }
             assertThat(write.result()).isEqualTo(length);
             assertThat(rig.loop.counters().enters()).isEqualTo(Integer.parseInt(numbers[2]));
             assertThat(Arrays.copyOfRange(Files.readAllBytes(rig.path), 512, 512 + length)).isEqualTo(content);
             TestIo read = rig.submit(TestIo.read(1, length));
-            for (int limit = 0; !read.answered() && limit < 10; limit++) {
+            for (int limit = 0; !read.completed() && limit < 10; limit++) {
                 rig.tick();
             }
             assertThat(read.result()).isEqualTo(length);

@@ -63,7 +63,7 @@ class ThreadCallsTest {
 
     private static int result(SinkRig rig, TestIo io) {
         rig.submit(io);
-        rig.loop.tickUntil(io::answered);
+        rig.loop.tickUntil(io::completed);
         return io.result();
     }
 
@@ -113,7 +113,7 @@ class ThreadCallsTest {
         assertThat(rig.sink.submit(request)).isTrue();
         assertThat(start.start(calls)).isTrue();
         assertThat(calls.inFlight()).isEqualTo(1);
-        rig.loop.tickUntil(io::answered);
+        rig.loop.tickUntil(io::completed);
         assertThat(calls.inFlight()).isZero();
         return io.result();
     }
@@ -213,7 +213,7 @@ class ThreadCallsTest {
             rig.submit(one, other);
             assertThat(rig.sink.inKernel()).isEqualTo(2);
             hold.countDown();
-            rig.loop.tickUntil(() -> one.answered() && other.answered());
+            rig.loop.tickUntil(() -> one.completed() && other.completed());
             assertThat(rig.sink.inKernel()).isZero();
             assertThat(rig.sink.counters().operations()).isEqualTo(2);
         }
@@ -259,9 +259,9 @@ class ThreadCallsTest {
         try (SinkRig rig = rig(new SinkRig(4096))) {
             TestIo write = rig.submit(TestIo.write(0, bytes(4096)));
             rig.tick();
-            assertThat(write.answered()).isFalse();
+            assertThat(write.completed()).isFalse();
             rig.sink.close();
-            assertThat(write.answered()).as("never inside a flush").isFalse();
+            assertThat(write.completed()).as("never inside a flush").isFalse();
             rig.loop.ticks(2);
             assertThat(write.result()).isEqualTo(4096);
             assertThat(Arrays.copyOf(Files.readAllBytes(rig.path), 4096)).isEqualTo(bytes(4096));
@@ -304,9 +304,9 @@ class ThreadCallsTest {
                 assertThat(System.nanoTime() - began).as("it waits between tries").isGreaterThanOrEqualTo(30 * MILLIS);
             });
             rig.tick();
-            rig.loop.tickUntil(io::answered);
+            rig.loop.tickUntil(io::completed);
             rig.loop.ticks(2);
-            assertThat(io.answers()).isEqualTo(1);
+            assertThat(io.completions()).isEqualTo(1);
             assertThat(rig.sink.inKernel()).isZero();
             assertThat(rig.loop.counters().completions()).isEqualTo(1);
         }

@@ -136,7 +136,7 @@ class TransferCallsTest {
             assertThat(rig.sink.counters().continuations()).as("a piece is no short transfer").isZero();
             assertThat(rig.started())
                     .containsExactly(what + " direct 262144 at 0", what + " direct 262144 at 262144", what + " direct 8192 at 524288");
-            assertThat(io.answered()).isFalse();
+            assertThat(io.completed()).isFalse();
             rig.end();
             assertThat(io.result()).isEqualTo(length);
             assertThat(reads ? io.data() : Arrays.copyOf(rig.sink.disk, length)).isEqualTo(content);
@@ -304,7 +304,7 @@ class TransferCallsTest {
             rig.end(100);
             assertThat(rig.started()).containsExactly("writev direct 8192 in 2 at 0 dsync", "writev buffered 8092 in 2 at 100");
             rig.end();
-            assertThat(write.answered()).isFalse();
+            assertThat(write.completed()).isFalse();
             assertThat(rig.started()).containsExactly("sync of its sync file");
             rig.end();
             assertThat(write.result()).isEqualTo(8192);
@@ -412,7 +412,7 @@ class TransferCallsTest {
             TestIo before = rig.submit(TestIo.read(15, 512));
             rig.tick();
             assertThat(behind.result()).isEqualTo(-Errno.EIO);
-            assertThat(before.answered()).isFalse();
+            assertThat(before.completed()).isFalse();
         }
     }
 
@@ -461,7 +461,7 @@ class TransferCallsTest {
             rig.add(serial);
             rig.submit(beyond);
             assertThat(rig.sink.inFlight()).isEqualTo(6);
-            assertThat(beyond.answered()).as("never inside submit").isFalse();
+            assertThat(beyond.completed()).as("never inside submit").isFalse();
             rig.tick();
             assertThat(changes).allSatisfy(io -> assertThat(io.result()).isEqualTo(-Errno.EROFS));
             assertThat(empty.result()).isZero();

@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.Errno;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
 import java.io.IOException;
@@ -78,7 +78,7 @@ class CancelledCallsTest {
                 return true;
             });
             int result = io.await();
-            assertThat(io.answers()).isEqualTo(1);
+            assertThat(io.completions()).isEqualTo(1);
             int left = onLoop(() -> {
                 sink.close();
                 return sink.inFlight();

@@ -3,9 +3,9 @@ package dev.sluice.aio.uring;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.nothing.NullBackend;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.QueueSource;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.TestIo;
 import dev.sluice.pipeline.testing.TestQueue;
 import java.io.IOException;
@@ -67,14 +67,14 @@ class PollingTest {
     @Test
     void shouldSeeRequestsWithoutKicksOnceItSpins() {
         await(() -> kicksForAHundredRequests() <= 20);
-        assertThat(queue.answers()).isEqualTo(queue.polls()).isGreaterThan(queue.kicks());
+        assertThat(queue.completions()).isEqualTo(queue.polls()).isGreaterThan(queue.kicks());
     }
 
     private long kicksForAHundredRequests() {
         long before = queue.kicks();
         for (int i = 0; i < 100; i++) {
             TestIo io = queue.submit(TestIo.read(0, 512));
-            await(io::answered);
+            await(io::completed);
         }
         return queue.kicks() - before;
     }
@@ -86,7 +86,7 @@ class PollingTest {
         while (queue.kicks() < 3) {
             await(queue::kicksEnabled);
             TestIo io = queue.submit(TestIo.read(0, 512));
-            await(io::answered);
+            await(io::completed);
             assertThat(io.result()).isEqualTo(512);
         }
     }
@@ -94,7 +94,7 @@ class PollingTest {
     @Test
     void shouldRunTasksWhileItSpins() {
         TestIo io = queue.submit(TestIo.read(0, 512));
-        await(io::answered);
+        await(io::completed);
         for (int i = 0; i < 100; i++) {
             await(CompletableFuture.runAsync(() -> {}, loop));
         }

@@ -3,11 +3,11 @@ package dev.sluice.aio.uring;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.sink.CompletionSeam;
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockSink;
+import dev.sluice.pipeline.testing.Patience;
 import java.io.IOException;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;

@@ -3,10 +3,10 @@ package dev.sluice.metrics.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.testing.ManualLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.PollLoop;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;

@@ -27,7 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * {@link TestsSink}; the build of Sluice fails for a sink without one.
  *
  * <p>Faults come from {@link SystemCallFaults}, which the sink under test asks about the result of each of its system calls. Random ones come from a
- * seed that failures tell; {@code -Dsluice.seed=N} brings them back.
+ * seed that failures name; {@code -Dsluice.seed=N} repeats them.
  *
  * <p>Requests are {@link TestRequest}s of 512 bytes to 16 KiB at any sector: a disk with a larger logical block is to be opened so that it takes them.
  */
@@ -62,7 +62,7 @@ public abstract class BlockSinkContract {
      */
     protected abstract BlockBackend openBackend(long sizeBytes, int sinkCapacity, boolean readOnly, SystemCallFaults faults) throws Exception;
 
-    /** The bytes that are on stable storage, as far as it can be told from outside. Nothing is in flight. */
+    /** The bytes that are on stable storage, as far as can be seen from outside. Nothing is in flight. */
     protected abstract byte[] stableContents() throws Exception;
 
     // ---- the rig
@@ -126,7 +126,7 @@ public abstract class BlockSinkContract {
         queue.submit(io);
         BlockRequest request = queue.poll();
         if (request == null) {
-            throw new AssertionError("the test has more out than its queue has slots");
+            throw new AssertionError("the test has more requests in flight than its queue has slots");
         }
         return request;
     }
@@ -155,7 +155,7 @@ public abstract class BlockSinkContract {
         submit(queue, io);
         int result = io.await();
         run(() -> {});
-        assertThat(io.answers()).as("answers of " + io).isEqualTo(1);
+        assertThat(io.completions()).as("completions of " + io).isEqualTo(1);
         return result;
     }
 
@@ -208,7 +208,7 @@ public abstract class BlockSinkContract {
     }
 
     @Test
-    void shouldAnswerEveryRequestOnceAndAgreeWithAnArray() {
+    void shouldCompleteEveryRequestOnceAndAgreeWithAnArray() {
         SplittableRandom random = new SplittableRandom(42);
         byte[] expected = new byte[DISK_BYTES];
         for (int round = 0; round < 100; round++) {
@@ -235,7 +235,7 @@ public abstract class BlockSinkContract {
                 }
             }
             run(() -> assertThat(rig().sink.inFlight()).isZero());
-            assertThat(batch).allMatch(io -> io.answers() == 1);
+            assertThat(batch).allMatch(io -> io.completions() == 1);
         }
     }
 
@@ -248,7 +248,7 @@ public abstract class BlockSinkContract {
                 BlockRequest request = parsed(rig().queue, io);
                 assertThat(rig().sink.submit(request)).isTrue();
                 assertThat(request.state()).isEqualTo(BlockRequest.State.SUBMITTED);
-                assertThat(io.answered()).isFalse();
+                assertThat(io.completed()).isFalse();
             }
             assertThat(rig().sink.inFlight()).isEqualTo(2);
             rig().loop.atTickEnd(rig().sink::flush);
@@ -276,7 +276,7 @@ public abstract class BlockSinkContract {
             rig().loop.atTickEnd(rig().sink::flush);
         });
         taken.forEach(io -> assertThat(io.await()).isEqualTo(SECTOR));
-        assertThat(late.answered()).isFalse();
+        assertThat(late.completed()).isFalse();
         run(() -> {
             assertThat(rig().sink.submit(refused.getFirst())).isTrue();
             rig().loop.atTickEnd(rig().sink::flush);
@@ -315,7 +315,7 @@ public abstract class BlockSinkContract {
             assertThat(Arrays.copyOf(across.data(), SECTOR)).isEqualTo(pattern(8, SECTOR));
             assertThat(Arrays.copyOfRange(across.data(), SECTOR, 2 * SECTOR)).containsOnly(0);
         }
-        assertThat(read(last, SECTOR)).as("the sink goes on").isEqualTo(pattern(8, SECTOR));
+        assertThat(read(last, SECTOR)).as("the sink continues").isEqualTo(pattern(8, SECTOR));
     }
 
     @Test
@@ -350,7 +350,7 @@ public abstract class BlockSinkContract {
     }
 
     @Test
-    void shouldDiscardNothingElseThanWhatItWasToldTo() {
+    void shouldDiscardNothingElse() {
         byte[] bytes = pattern(12, 12288);
         assertThat(result(TestIo.write(8, bytes))).isEqualTo(12288);
         int result = result(TestIo.discard(16, 4096));
@@ -367,12 +367,12 @@ public abstract class BlockSinkContract {
 
     @Test
     void shouldFailWhatIsNotForSinks() {
-        assertThat(result(TestIo.serial(20))).as("GET_ID is the pipeline's to answer").isNegative();
+        assertThat(result(TestIo.serial(20))).as("GET_ID is the front end's").isNegative();
     }
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void shouldAnswerWhatIsInFlightWhenItIsClosed(boolean flushedBefore) {
+    void shouldCompleteWhatIsInFlightWhenItIsClosed(boolean flushedBefore) {
         List<TestIo> ios = new ArrayList<>();
         TestIo refused = TestIo.read(0, SECTOR);
         run(() -> {
@@ -395,7 +395,7 @@ public abstract class BlockSinkContract {
             assertThat(rig().sink.inFlight()).isZero();
             rig().sink.close();
         });
-        assertThat(ios).allMatch(io -> io.answers() == 1);
+        assertThat(ios).allMatch(io -> io.completions() == 1);
     }
 
     @Test
@@ -427,7 +427,7 @@ public abstract class BlockSinkContract {
 
     @ParameterizedTest
     @ValueSource(ints = {512, 700, 2048})
-    void shouldGoOnWhereAShortTransferStopped(int mostBytes) {
+    void shouldContinueWhereAShortTransferStopped(int mostBytes) {
         byte[] bytes = pattern(14, 16384);
         faults.inject(SystemCallFaults.atMost(mostBytes));
         assertThat(result(TestIo.write(5, bytes))).isEqualTo(16384);
@@ -448,7 +448,7 @@ public abstract class BlockSinkContract {
         faults.inject((call, result) -> call == SystemCallFaults.Call.READ ? pieces[next[0]++] : result);
         assertThat(result(TestIo.read(0, 8192))).isEqualTo(-Errno.EIO);
         faults.inject(SystemCallFaults.NONE);
-        assertThat(read(0, 8192)).as("the sink goes on").isEqualTo(bytes);
+        assertThat(read(0, 8192)).as("the sink continues").isEqualTo(bytes);
     }
 
     @Test
@@ -593,13 +593,13 @@ public abstract class BlockSinkContract {
                 assertThat(io.await()).as("%s", io).isEqualTo(io.op() == BlockOp.FLUSH ? 0 : 4096);
             }
             run(() -> assertThat(rig().sink.inFlight()).isZero());
-            assertThat(again).allMatch(io -> io.answers() == 1);
+            assertThat(again).allMatch(io -> io.completions() == 1);
         }
     }
 
     @ParameterizedTest
     @ValueSource(ints = {Errno.EIO, Errno.ENOSPC, Errno.EDQUOT, Errno.ENOMEM})
-    void shouldTellWhatTheKernelFailedWithAndGoOn(int errno) {
+    void shouldCompleteWithWhatTheKernelFailedWithAndContinue(int errno) {
         for (SystemCallFaults.Call call : List.of(SystemCallFaults.Call.READ, SystemCallFaults.Call.WRITE)) {
             faults.inject(SystemCallFaults.always(call, -errno));
             assertThat(result(asked(call))).as("%s failing with %s", call, Errno.name(errno)).isEqualTo(-errno);
@@ -630,7 +630,7 @@ public abstract class BlockSinkContract {
 
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void shouldWriteTheZeroesItselfWhereTheFileSystemCannot(boolean unmapping) {
+    void shouldWriteTheZeroesItselfIfTheFileSystemCannot(boolean unmapping) {
         byte[] bytes = pattern(17, 12288);
         assertThat(result(TestIo.write(8, bytes))).isEqualTo(12288);
         faults.inject(SystemCallFaults.always(SystemCallFaults.Call.ALLOCATE, -Errno.EOPNOTSUPP));
@@ -646,7 +646,7 @@ public abstract class BlockSinkContract {
     }
 
     @Test
-    void shouldSayThatItCannotDiscardWhereTheFileSystemCannot() {
+    void shouldReportThatItCannotDiscardIfTheFileSystemCannot() {
         byte[] bytes = pattern(18, 12288);
         assertThat(result(TestIo.write(8, bytes))).isEqualTo(12288);
         faults.inject(SystemCallFaults.always(SystemCallFaults.Call.ALLOCATE, -Errno.EOPNOTSUPP));
@@ -668,7 +668,7 @@ public abstract class BlockSinkContract {
     }
 
     @Test
-    void shouldAnswerOnceWhatWasCancelledInFlight() {
+    void shouldCompleteOnceWhatWasAbandonedInFlight() {
         faults.inject(SystemCallFaults.unreliable(SEED));
         List<TestIo> ios = new ArrayList<>();
         run(() -> {
@@ -682,11 +682,11 @@ public abstract class BlockSinkContract {
         });
         ios.forEach(TestIo::await);
         run(() -> assertThat(rig().sink.inFlight()).isZero());
-        assertThat(ios).as("seed %d", SEED).allMatch(io -> io.answers() == 1 && io.abandoned());
+        assertThat(ios).as("seed %d", SEED).allMatch(io -> io.completions() == 1 && io.abandoned());
     }
 
     @Test
-    void shouldAnswerWhatTheKernelStillRefusesWhenItIsClosed() {
+    void shouldCompleteWhatTheKernelStillRefusesWhenItIsClosed() {
         faults.inject(SystemCallFaults.unreliable(SEED));
         List<TestIo> ios = new ArrayList<>();
         run(() -> {
@@ -699,7 +699,7 @@ public abstract class BlockSinkContract {
         });
         ios.forEach(TestIo::await);
         run(() -> assertThat(rig().sink.inFlight()).isZero());
-        assertThat(ios).as("seed %d", SEED).allMatch(io -> io.answers() == 1 && io.result() == 16384);
+        assertThat(ios).as("seed %d", SEED).allMatch(io -> io.completions() == 1 && io.result() == 16384);
     }
 
     @Test
@@ -720,7 +720,7 @@ public abstract class BlockSinkContract {
                 String what = io + " in round " + round + ", seed " + SEED;
                 boolean transfer = io.op() == BlockOp.READ || io.op() == BlockOp.WRITE;
                 assertThat(io.await()).as(what).isEqualTo(transfer ? (int) io.lengthBytes() : 0);
-                assertThat(io.answers()).as(what).isEqualTo(1);
+                assertThat(io.completions()).as(what).isEqualTo(1);
                 if (io.op() == BlockOp.READ) {
                     int offset = (int) io.sector() * SECTOR;
                     assertThat(io.data()).as(what).isEqualTo(Arrays.copyOfRange(expected, offset, offset + (int) io.lengthBytes()));

@@ -24,7 +24,7 @@ import reactor.core.scheduler.Schedulers;
 /**
  * A loop with a thread of its own on poll(2), for tests in modules that have no real one. Simple rather than fast.
  *
- * <p>poll(2) tells levels, {@link IoLoop#onReadable} promises edges: this loop reads a watched eventfd before it calls the
+ * <p>poll(2) reports levels, {@link IoLoop#onReadable} promises edges: this loop reads a watched eventfd before it calls the
  * handler, so that many writes may become one call and every write becomes at least one. Other loops leave the counter alone; nothing
  * may depend on its value either way.
  *
@@ -91,7 +91,7 @@ public final class PollLoop implements IoLoop {
     /**
      * Runs something on the loop and waits for what it gives.
      *
-     * @throws AssertionError after half a minute without an answer, or with what the task threw as its cause
+     * @throws AssertionError after half a minute without a result, or with what the task threw as its cause
      */
     public <T extends @Nullable Object> T call(Callable<T> task) {
         CompletableFuture<T> done = new CompletableFuture<>();
@@ -107,7 +107,7 @@ public final class PollLoop implements IoLoop {
         } catch (ExecutionException failure) {
             throw new AssertionError("a task failed on " + name(), failure.getCause());
         } catch (InterruptedException | TimeoutException failure) {
-            throw new AssertionError("no answer from " + name(), failure);
+            throw new AssertionError("no result from " + name(), failure);
         }
     }
 

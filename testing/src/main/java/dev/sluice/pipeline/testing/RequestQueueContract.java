@@ -32,13 +32,13 @@ public abstract class RequestQueueContract {
     protected interface OtherSide extends AutoCloseable {
         RequestQueue queue();
 
-        /** Makes a request available; for READ and WRITE with data of that length. At most {@link RequestQueue#size} are unanswered at a time. */
+        /** Makes a request available; for READ and WRITE with data of that length. At most {@link RequestQueue#size} are in flight at a time. */
         void offer(BlockOp op, long sector, int lengthBytes);
 
-        /** The statuses of the answers seen since the last call, in their order. */
-        List<BlockStatus> takeAnswers();
+        /** The statuses of the requests completed since the last call, in order of completion. */
+        List<BlockStatus> takeStatuses();
 
-        /** Breaks a rule of the ring, so that the next poll finds it out; false where this kind of queue has no such thing. */
+        /** Breaks a rule of the ring, which the next poll detects; false if this kind of queue has no ring. */
         boolean breakRing();
 
         @Override
@@ -101,7 +101,7 @@ public abstract class RequestQueueContract {
         shows(BlockOp.FLUSH, 0, 0);
         assertThat(queue().poll()).isNull();
         loop.tickUntilIdle();
-        assertThat(other().takeAnswers()).containsExactly(BlockStatus.OK, BlockStatus.OK, BlockStatus.OK);
+        assertThat(other().takeStatuses()).containsExactly(BlockStatus.OK, BlockStatus.OK, BlockStatus.OK);
     }
 
     private void shows(BlockOp op, long sector, int lengthBytes) {
@@ -143,7 +143,7 @@ public abstract class RequestQueueContract {
     }
 
     @Test
-    void shouldLendASlotToOneRequestAtATimeAndAgainAfterItsAnswer() {
+    void shouldUseASlotForOneRequestAtATimeAndAgainAfterItsCompletion() {
         for (int round = 0; round < 3; round++) {
             Set<Integer> slots = new HashSet<>();
             List<BlockRequest> out = new ArrayList<>();
@@ -153,7 +153,7 @@ public abstract class RequestQueueContract {
             for (int i = 0; i < queue().size(); i++) {
                 BlockRequest request = polled();
                 assertThat(request.slot()).isBetween(0, queue().size() - 1);
-                assertThat(slots.add(request.slot())).as("slot " + request.slot() + " was lent already").isTrue();
+                assertThat(slots.add(request.slot())).as("slot " + request.slot() + " is in use already").isTrue();
                 out.add(request);
                 assertThat(queue().inFlight()).isEqualTo(out.size());
             }
@@ -161,12 +161,12 @@ public abstract class RequestQueueContract {
             out.reversed().forEach(request -> request.complete(512));
             loop.tickUntilIdle();
             assertThat(queue().inFlight()).isZero();
-            assertThat(other().takeAnswers()).hasSize(queue().size()).containsOnly(BlockStatus.OK);
+            assertThat(other().takeStatuses()).hasSize(queue().size()).containsOnly(BlockStatus.OK);
         }
     }
 
     @Test
-    void shouldTellTheOtherSideHowARequestEnded() {
+    void shouldReportTheStatusToTheOtherSide() {
         int[] results = {512, -Errno.EIO, -Errno.EOPNOTSUPP, -Errno.ENOSPC};
         for (int result : results) {
             other().offer(BlockOp.READ, 0, 512);
@@ -175,12 +175,12 @@ public abstract class RequestQueueContract {
         other().offer(BlockOp.READ, 0, 512);
         polled().discard();
         loop.tickUntilIdle();
-        assertThat(other().takeAnswers())
+        assertThat(other().takeStatuses())
                 .containsExactly(BlockStatus.OK, BlockStatus.IOERR, BlockStatus.UNSUPP, BlockStatus.IOERR, BlockStatus.IOERR);
     }
 
     @Test
-    void shouldTellWhenARequestSlippedInWhileKicksWereOff() {
+    void shouldReportARequestThatSlippedInWhileKicksWereOff() {
         queue().disableKicks();
         assertThat(queue().poll()).isNull();
         other().offer(BlockOp.FLUSH, 0, 0);
@@ -188,11 +188,11 @@ public abstract class RequestQueueContract {
         polled().complete(0);
         assertThat(queue().enableKicks()).isFalse();
         loop.tickUntilIdle();
-        assertThat(other().takeAnswers()).containsExactly(BlockStatus.OK);
+        assertThat(other().takeStatuses()).containsExactly(BlockStatus.OK);
     }
 
     @Test
-    void shouldThrowWhenTheRingIsBrokenAndStillTakeBackWhatIsOut() {
+    void shouldThrowWhenTheRingIsBrokenAndStillCompleteWhatIsInFlight() {
         other().offer(BlockOp.READ, 0, 512);
         BlockRequest out = polled();
         if (!other().breakRing()) {

@@ -17,7 +17,7 @@ import java.util.SplittableRandom;
  * <p>It works in rounds, one a tick, and completes requests with the faults it was given. The data is
  * moved when a request completes and not before, so that whoever reuses the buffers too early is found out.
  *
- * <p>Completions may be {@linkplain #hold held}; then the test lets them go one by one and in any order.
+ * <p>Completions may be {@linkplain #hold held}; then the test releases them one by one and in any order.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Allocation:</b> none where nothing is held.
  */
@@ -103,12 +103,12 @@ public final class SimulatedSink implements BlockSink {
         return entries.subList(0, flushed).stream().filter(entry -> entry.held).map(entry -> entry.request).toList();
     }
 
-    /** Lets one go that is {@linkplain #held held}; it completes in the next round. */
+    /** Releases one that is {@linkplain #held held}; it completes in the next round. */
     public void release(BlockRequest request) {
         release(request, NO_OVERRIDE);
     }
 
-    /** Lets one go; it fails with a positive errno, or ends as it would have where that is 0. */
+    /** Releases one; it fails with a positive errno, or ends as it would have where that is 0. */
     public void release(BlockRequest request, int errno) {
         loop.assertInLoop();
         for (int i = 0; i < flushed; i++) {
@@ -124,7 +124,7 @@ public final class SimulatedSink implements BlockSink {
         throw new IllegalArgumentException("not held: " + request);
     }
 
-    /** Lets go of everything that is held, in order, and holds nothing any more. */
+    /** Releases everything that is held, in order, and holds nothing any more. */
     public void releaseAll() {
         holding = false;
         held().forEach(this::release);
@@ -140,7 +140,7 @@ public final class SimulatedSink implements BlockSink {
         return submissions;
     }
 
-    /** True once it is closed and has let go of everything. */
+    /** True once it is closed and nothing is in flight. */
     public boolean released() {
         return released;
     }

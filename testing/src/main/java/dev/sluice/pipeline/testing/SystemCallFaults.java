@@ -42,7 +42,7 @@ public final class SystemCallFaults {
     private long calls;
     private long injected;
 
-    /** From now on this happens. Counts begin anew. */
+    /** From now on this happens. Counts begin again. */
     public synchronized void inject(Fault chosen) {
         fault = chosen;
         calls = 0;

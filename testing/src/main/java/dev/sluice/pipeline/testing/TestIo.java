@@ -10,10 +10,10 @@ import org.jspecify.annotations.Nullable;
  * One request as its guest sees it: what it asks for, and what it got.
  *
  * <p><b>Threading:</b> made on any thread; the outcome may be asked for on any thread. <b>Failure:</b> asking for an outcome that is
- * not there throws {@link AssertionError}, as does {@link #await} after half a minute.
+ * not there throws {@link AssertionError}, as does {@link #await} after half a minute (times {@code -Dsluice.patience}).
  */
 public final class TestIo {
-    private static final long PATIENCE_SECONDS = 30;
+    private static final int LIMIT_SECONDS = Patience.seconds(30);
 
     private final BlockOp op;
     private final long sector;
@@ -23,7 +23,7 @@ public final class TestIo {
 
     private volatile boolean durable;
     private volatile boolean mayUnmap;
-    private volatile int answers;
+    private volatile int completions;
     private volatile int result;
     private volatile boolean abandoned;
     private volatile byte[] data = {};
@@ -61,13 +61,13 @@ public final class TestIo {
         return new TestIo(BlockOp.GET_ID, 0, roomBytes, null);
     }
 
-    /** The same request, durable: on stable storage when it is answered. */
+    /** The same request, durable: on stable storage when it completes. */
     public TestIo asDurable() {
         durable = true;
         return this;
     }
 
-    /** The same WRITE_ZEROES, which may give the space back. */
+    /** The same WRITE_ZEROES, which may deallocate the space. */
     public TestIo asUnmapping() {
         mayUnmap = true;
         return this;
@@ -102,19 +102,19 @@ public final class TestIo {
 
     // ---- what it got
 
-    public boolean answered() {
-        return answers > 0;
+    public boolean completed() {
+        return completions > 0;
     }
 
-    /** How often it was answered: once, or there is a bug. */
-    public int answers() {
-        return answers;
+    /** How often it completed: once, or there is a bug. */
+    public int completions() {
+        return completions;
     }
 
     /** Bytes moved, or a negative errno. */
     public int result() {
-        if (!answered()) {
-            throw new AssertionError(this + " has not been answered");
+        if (!completed()) {
+            throw new AssertionError(this + " has not completed");
         }
         return result;
     }
@@ -123,24 +123,24 @@ public final class TestIo {
         return BlockStatus.ofResult(result());
     }
 
-    /** True where the queue had given up on it, so that no answer was written for the guest. */
+    /** True if the queue had abandoned it, so that no status was written for the guest. */
     public boolean abandoned() {
         return abandoned;
     }
 
-    /** The data segments as they were at the answer of a READ or GET_ID. */
+    /** The data segments as they were when the READ or GET_ID completed. */
     public byte[] data() {
-        if (!answered()) {
-            throw new AssertionError(this + " has not been answered");
+        if (!completed()) {
+            throw new AssertionError(this + " has not completed");
         }
         return data;
     }
 
-    /** Waits for the answer and gives the {@link #result}. Not from the loop's thread. */
+    /** Waits for the completion and returns the {@link #result}. Not from the loop's thread. */
     public int await() {
         try {
-            if (!done.await(PATIENCE_SECONDS, TimeUnit.SECONDS)) {
-                throw new AssertionError(this + " was not answered in " + PATIENCE_SECONDS + " s");
+            if (!done.await(LIMIT_SECONDS, TimeUnit.SECONDS)) {
+                throw new AssertionError(this + " did not complete in " + LIMIT_SECONDS + " s");
             }
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
@@ -150,11 +150,11 @@ public final class TestIo {
     }
 
     @SuppressWarnings("NonAtomicVolatileUpdate") // one writer, the loop
-    void answer(int value, boolean wasAbandoned, byte[] read) {
+    void complete(int value, boolean wasAbandoned, byte[] read) {
         result = value;
         abandoned = wasAbandoned;
         data = read;
-        answers++;
+        completions++;
         done.countDown();
     }
 

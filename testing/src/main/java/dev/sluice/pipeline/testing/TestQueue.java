@@ -13,18 +13,18 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A queue whose guest is the test. It behaves as a virtqueue does: its slots are its pool, a guest that has used them all waits for
- * an answer, and a kick comes only while kicks are enabled, so that a device that forgets to ask for them hangs as a real one would.
+ * a completion, and a kick comes only while kicks are enabled, so that a device that forgets to ask for them hangs as a real one would.
  *
  * <p>Requests come from {@link #submit}, in that order, or from a {@link Generator}, which is free of allocation.
  *
  * <p><b>Threading:</b> {@link #submit} and {@link #breakRing} from any thread, the rest on the loop's.
- * <b>Ownership:</b> the native memory is the queue's; {@link #close} frees it and fails where a request is still out.
+ * <b>Ownership:</b> the native memory is the queue's; {@link #close} frees it and fails while a request is in flight.
  */
 public final class TestQueue implements RequestQueue, AutoCloseable {
     /** Makes requests without end or until it has none. */
     @FunctionalInterface
     public interface Generator {
-        /** Calls {@link TestRequest#parse} and returns true, or returns false where there is none now. */
+        /** Calls {@link TestRequest#parse} and returns true, or returns false if there is none now. */
         boolean next(TestRequest request);
     }
 
@@ -50,7 +50,7 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
     private volatile long kicks;
     private int inFlight;
     private long polls;
-    private long answers;
+    private long completions;
     private long failures;
 
     public TestQueue(IoLoop loop, int index, int size) {
@@ -81,7 +81,7 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
 
     // ---- the guest
 
-    /** Tells the queue whom it kicks, and returns it: {@code QueueSource source = queue.feed(new QueueSource(loop, queue))}. */
+    /** Sets whom the queue kicks, and returns it: {@code QueueSource source = queue.feed(new QueueSource(loop, queue))}. */
     public QueueSource feed(QueueSource source) {
         kicked = source;
         return source;
@@ -106,7 +106,7 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
         kickWhereWanted();
     }
 
-    /** What a reset does to the requests that are out: nobody waits for their answers any more. */
+    /** What a reset does to the requests in flight: nobody waits for their completions any more. */
     public void abandonAll() {
         loop.assertInLoop();
         for (TestRequest request : slots) {
@@ -123,17 +123,17 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
         }
     }
 
-    /** Requests given out since the beginning. */
+    /** Requests polled since the beginning. */
     public long polls() {
         return polls;
     }
 
-    /** Requests answered since the beginning. */
-    public long answers() {
-        return answers;
+    /** Requests completed since the beginning. */
+    public long completions() {
+        return completions;
     }
 
-    /** Requests answered with a negative errno since the beginning. */
+    /** Requests completed with a negative errno since the beginning. */
     public long failures() {
         return failures;
     }
@@ -155,12 +155,12 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
     /**
      * Frees the memory.
      *
-     * @throws IllegalStateException where a request is still out: it was leaked, or its sink still works on it
+     * @throws IllegalStateException while a request is in flight: it was leaked, or its sink still works on it
      */
     @Override
     public void close() {
         if (inFlight > 0) {
-            throw new IllegalStateException(inFlight + " requests of queue " + index + " were never answered");
+            throw new IllegalStateException(inFlight + " requests of queue " + index + " never completed");
         }
         data.close();
         iovecs.close();
@@ -229,12 +229,12 @@ public final class TestQueue implements RequestQueue, AutoCloseable {
         kicksEnabled = false;
     }
 
-    void answered(TestRequest request, int result) {
+    void completed(TestRequest request, int result) {
         loop.assertInLoop();
         boolean waited = free.isEmpty();
         free.add(request);
         inFlight--;
-        answers++;
+        completions++;
         if (result < 0) {
             failures++;
         }

@@ -23,7 +23,7 @@ public final class TestRequest extends BlockRequest {
     private final int segmentBytes;
 
     private @Nullable TestIo io;
-    private int answers;
+    private int completions;
 
     TestRequest(IoLoop loop, TestQueue queue, int slot, long dataAddress, long iovecsAddress, int roomBytes, int segmentBytes) {
         super(loop, queue.index(), slot);
@@ -41,7 +41,7 @@ public final class TestRequest extends BlockRequest {
         parsed(op, sector, lengthBytes, count == 0 ? 0 : iovecsAddress, count);
     }
 
-    /** FREE to PARSED, for a guest that waits for the answer. */
+    /** FREE to PARSED, for a guest that waits for the completion. */
     void parse(TestIo asked) {
         io = asked;
         byte[] written = asked.written();
@@ -72,33 +72,33 @@ public final class TestRequest extends BlockRequest {
         return NativeMemory.view(dataAddress, roomBytes);
     }
 
-    /** What the guest asked for; null where a generator made the request. */
+    /** What the guest asked for; null if a generator made the request. */
     public @Nullable TestIo io() {
         return io;
     }
 
-    /** How often this object was answered, in all its lives. */
-    public int answers() {
-        return answers;
+    /** How often this object completed, in all its lives. */
+    public int completions() {
+        return completions;
     }
 
     @Override
     protected void answer(int result) {
-        answers++;
+        completions++;
         TestIo asked = io;
         io = null;
         if (asked == null) {
-            queue.answered(this, result);
+            queue.completed(this, result);
             return;
         }
         boolean reads = asked.op() == BlockOp.READ || asked.op() == BlockOp.GET_ID;
         byte[] read = reads ? room().asSlice(0, lengthBytes()).toArray(ValueLayout.JAVA_BYTE) : new byte[0];
         // The guest last: it may look at the queue as soon as it knows.
-        queue.answered(this, result);
-        asked.answer(result, abandoned(), read);
+        queue.completed(this, result);
+        asked.complete(result, abandoned(), read);
     }
 
-    /** As after a reset: nobody waits for the answer. */
+    /** As after a reset: nobody waits for the completion. */
     void giveUp() {
         abandon();
     }

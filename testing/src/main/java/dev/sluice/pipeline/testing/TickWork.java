@@ -58,7 +58,7 @@ final class TickWork {
         return !mailbox.isEmpty() || !turns.isEmpty() || !hooks.isEmpty() || nextDueNanos() <= nowNanos;
     }
 
-    /** When the next timer is due; {@code Long.MAX_VALUE} where there is none. */
+    /** When the next timer is due; {@code Long.MAX_VALUE} if there is none. */
     long nextDueNanos() {
         Timer next = timers.peek();
         return next == null ? Long.MAX_VALUE : next.dueNanos();

@@ -45,7 +45,7 @@ class ManualLoopTest {
     }
 
     @Test
-    void shouldTellOnCloseWhatWasThrown() {
+    void shouldThrowOnCloseWhatWasThrownBefore() {
         ManualLoop loop = new ManualLoop();
         loop.execute(() -> {
             throw new IllegalStateException("thrown on purpose");

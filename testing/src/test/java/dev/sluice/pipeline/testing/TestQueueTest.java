@@ -36,7 +36,7 @@ class TestQueueTest extends RequestQueueContract {
             }
 
             @Override
-            public List<BlockStatus> takeAnswers() {
+            public List<BlockStatus> takeStatuses() {
                 List<BlockStatus> answers = unanswered.stream().map(TestIo::status).toList();
                 unanswered.clear();
                 return answers;
@@ -61,10 +61,10 @@ class TestQueueTest extends RequestQueueContract {
             TestQueue queue = new TestQueue(loop, 0, 1);
             queue.submit(TestIo.flush());
             queue.poll();
-            assertThatThrownBy(queue::close).hasMessageContaining("never answered");
+            assertThatThrownBy(queue::close).hasMessageContaining("never completed");
             queue.request(0).complete(0);
             queue.close();
-            assertThat(queue.answers()).isEqualTo(1);
+            assertThat(queue.completions()).isEqualTo(1);
         }
     }
 }

@@ -70,7 +70,7 @@ final class VirtioBlkQueueContractTest extends RequestQueueContract {
         }
 
         @Override
-        public List<BlockStatus> takeAnswers() {
+        public List<BlockStatus> takeStatuses() {
             List<BlockStatus> statuses = new ArrayList<>();
             for (Used used : guest.takeUsed()) {
                 byte value = guest.peek(table(used.head()) + 0x100 + 16);

@@ -1,7 +1,7 @@
 package dev.sluice.virtio.driver;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.linux.UnixSocket;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.layout.VhostUser;
 import java.io.EOFException;
 import java.io.IOException;

@@ -3,9 +3,9 @@ package dev.sluice.virtio.driver;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.EventFd;
-import dev.sluice.linux.Patience;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
+import dev.sluice.pipeline.testing.Patience;
 import java.io.IOException;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;

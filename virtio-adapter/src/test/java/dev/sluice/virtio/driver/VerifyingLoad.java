@@ -2,7 +2,7 @@ package dev.sluice.virtio.driver;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Mapping;
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.driver.BackendRefusedException;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.DriverMemory;

@@ -9,7 +9,7 @@ import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Memfd;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.driver.BackendRefusedException;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;

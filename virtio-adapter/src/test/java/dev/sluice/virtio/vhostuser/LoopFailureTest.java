@@ -3,8 +3,8 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.driver.DriverMemory;
 import dev.sluice.virtio.driver.MemoryRegion;
 import dev.sluice.virtio.driver.VhostUserFrontend;

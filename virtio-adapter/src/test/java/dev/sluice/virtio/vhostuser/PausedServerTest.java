@@ -2,8 +2,8 @@ package dev.sluice.virtio.vhostuser;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.FrontEnd;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.driver.BlockDriver;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;

@@ -1,6 +1,6 @@
 package dev.sluice.virtio.vhostuser;
 
-import dev.sluice.linux.Patience;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.driver.DriverMemory;
 import dev.sluice.virtio.driver.DriverQueue;
 import dev.sluice.virtio.driver.MemoryRegion;

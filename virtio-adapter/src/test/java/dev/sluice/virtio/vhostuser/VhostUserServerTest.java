@@ -3,8 +3,8 @@ package dev.sluice.virtio.vhostuser;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.sluice.linux.Patience;
 import dev.sluice.pipeline.FrontEndObserver.ConnectionEvent;
+import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.virtio.driver.BlkRequest;
 import dev.sluice.virtio.driver.BlockDriver;
 import dev.sluice.virtio.driver.BlockDriverOptions;
