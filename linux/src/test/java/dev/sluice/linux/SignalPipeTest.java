@@ -4,6 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -12,6 +18,16 @@ import org.junit.jupiter.api.Timeout;
 class SignalPipeTest {
     private static final int SIGURG = 23;
     private static final int SIGWINCH = 28;
+
+    private static final long SIG_DFL = 0;
+    private static final long SIG_IGN = 1;
+    /** More than any pipe holds. */
+    private static final int MANY = 100_000;
+
+    private static final Libc.Call1 RAISE = new Libc.Call1(Libc.returningInt("raise"));
+    private static final Libc.Call2 SIGNAL = new Libc.Call2(Libc.returningLong("signal"));
+    private static final Libc.Call2 SIGINTERRUPT = new Libc.Call2(Libc.returningInt("siginterrupt"));
+    private static final Libc.Call3 TGKILL = new Libc.Call3(Libc.returningInt("tgkill"));
 
     private static void send(String name) throws IOException, InterruptedException {
         Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(ProcessHandle.current().pid())).start();
@@ -31,13 +47,80 @@ class SignalPipeTest {
         }
     }
 
+    /** The handler runs on the thread that raises the signal, before raise(3) returns. */
     @Test
-    void shouldDropSignalsRatherThanWaitWhenNobodyReads() throws IOException, InterruptedException {
+    void shouldDropSignalsRatherThanWaitWhenNobodyReads() throws Exception {
         SignalPipe pipe = SignalPipe.open();
         assertThat(pipe.take(SIGWINCH)).isTrue();
-        Process many = new ProcessBuilder("sh", "-c", "i=0; while [ $i -lt 5000 ]; do kill -WINCH " + ProcessHandle.current().pid() + "; i=$((i+1)); done").start();
-        assertThat(many.waitFor()).as("and this process still works").isZero();
+        CountDownLatch raised = new CountDownLatch(1);
+        Thread raiser = Thread.ofPlatform().daemon().start(() -> {
+            for (int i = 0; i < MANY; i++) {
+                long _ = RAISE.call(SIGWINCH);
+            }
+            raised.countDown();
+        });
+        assertThat(raised.await(Patience.seconds(30), TimeUnit.SECONDS)).as("the thread that a signal interrupts goes on").isTrue();
+        raiser.join();
         assertThat(pipe.await()).isEqualTo(SIGWINCH);
+    }
+
+    /** nohup(1) has a process started with SIGHUP ignored, which has to stay so. */
+    @Test
+    void shouldLeaveASignalIgnoredThatWasIgnoredBefore() throws IOException {
+        SignalPipe pipe = SignalPipe.open();
+        try {
+            assertThat(SIGNAL.call(SIGURG, SIG_IGN)).isNotNegative();
+            assertThat(pipe.take(SIGURG)).isFalse();
+            assertThat(ignored(SIGURG)).isTrue();
+            assertThat(SIGNAL.call(SIGURG, SIG_DFL)).isEqualTo(SIG_IGN);
+            assertThat(pipe.take(SIGURG)).isTrue();
+            assertThat(ignored(SIGURG)).isFalse();
+        } finally {
+            long _ = SIGNAL.call(SIGURG, SIG_DFL);
+        }
+    }
+
+    private static boolean ignored(int signal) throws IOException {
+        String mask = Files.readAllLines(Path.of("/proc/self/status")).stream().filter(line -> line.startsWith("SigIgn:")).findFirst().orElseThrow();
+        return (Long.parseUnsignedLong(mask.substring(mask.indexOf(':') + 1).trim(), 16) >>> (signal - 1) & 1) != 0;
+    }
+
+    /** A handler without SA_RESTART interrupts the thread that reads: it reads again. */
+    @Test
+    void shouldWaitOnWhenItsReadIsInterrupted() throws Exception {
+        SignalPipe pipe = SignalPipe.open();
+        SignalPipe other = SignalPipe.open();
+        AtomicInteger reader = new AtomicInteger();
+        FutureTask<Integer> received = new FutureTask<>(() -> {
+            reader.set(CallingThread.id());
+            return pipe.await();
+        });
+        assertThat(pipe.take(SIGWINCH)).isTrue();
+        assertThat(SIGINTERRUPT.call(SIGURG, 1)).isZero();
+        try {
+            assertThat(other.take(SIGURG)).isTrue();
+            Thread.ofPlatform().daemon().start(received);
+            for (int i = 0; i < 3; i++) {
+                awaitRead(reader);
+                assertThat(TGKILL.call(ProcessHandle.current().pid(), reader.get(), SIGURG)).isZero();
+                assertThat(other.await()).isEqualTo(SIGURG);
+            }
+            send("WINCH");
+            assertThat(received.get(Patience.seconds(30), TimeUnit.SECONDS)).isEqualTo(SIGWINCH);
+        } finally {
+            long _ = SIGINTERRUPT.call(SIGURG, 0);
+            long _ = SIGNAL.call(SIGURG, SIG_DFL);
+        }
+    }
+
+    /** Until a thread is inside read(2), whose number is that of the architecture. */
+    private static void awaitRead(AtomicInteger thread) throws IOException, InterruptedException {
+        String read = LinuxPlatform.AARCH64 ? "63 " : "0 ";
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(Patience.seconds(30));
+        while (thread.get() == 0 || !Files.readString(Path.of("/proc/self/task/" + thread.get() + "/syscall")).startsWith(read)) {
+            assertThat(System.nanoTime() - end).as("the thread has read or ended").isNegative();
+            TimeUnit.MILLISECONDS.sleep(1);
+        }
     }
 
     @Test
