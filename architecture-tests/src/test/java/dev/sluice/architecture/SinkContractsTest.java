@@ -9,13 +9,14 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaModifier;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.testing.BlockSinkContract;
+import dev.sluice.pipeline.testing.ImageSinkContract;
 import dev.sluice.pipeline.testing.SimulatedSink;
 import dev.sluice.pipeline.testing.TestsSink;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 
-/** No sink goes without {@link BlockSinkContract}. */
+/** No sink goes without {@link BlockSinkContract}, and no sink on images without {@link ImageSinkContract}. */
 class SinkContractsTest {
     /** The contract is about what is kept and found again; this one keeps nothing, and has a test of its own. */
     private static final Set<String> KEEP_NOTHING = Set.of("dev.sluice.aio.nothing.NullSink");
@@ -26,12 +27,14 @@ class SinkContractsTest {
         assertThat(sinks).contains("dev.sluice.aio.uring.UringSink", "dev.sluice.aio.linuxaio.LinuxAioSink", "dev.sluice.aio.nio.NioSink").containsAll(KEEP_NOTHING);
         sinks.add(SimulatedSink.class.getName());
         sinks.removeAll(KEEP_NOTHING);
-        assertThat(tested()).as("sinks with a test that extends BlockSinkContract").containsAll(sinks);
+        assertThat(testedBy(BlockSinkContract.class)).as("sinks with a test that extends BlockSinkContract").containsAll(sinks);
+        sinks.removeIf(name -> !name.startsWith("dev.sluice.aio."));
+        assertThat(testedBy(ImageSinkContract.class)).as("sinks with a test that extends ImageSinkContract").containsAll(sinks).contains(SimulatedSink.class.getName());
     }
 
-    private static Set<String> tested() {
+    private static Set<String> testedBy(Class<?> contract) {
         Set<String> tested = new TreeSet<>();
-        for (String name : concrete(TESTS, BlockSinkContract.class)) {
+        for (String name : concrete(TESTS, contract)) {
             tested.add(sinkOf(TESTS.get(name)));
         }
         return tested;

@@ -17,7 +17,10 @@ public interface BlockSink extends AutoCloseable {
      */
     boolean submit(BlockRequest request);
 
-    /** Hands the batch to the kernel. Called at the end of a tick that submitted something, and before that where early submission pays. Never blocks. */
+    /**
+     * Hands the batch to the kernel. Called at the end of a tick that submitted something, and before that where early submission pays. Never blocks. Requests may
+     * complete inside this call, and a completion may submit the next one.
+     */
     void flush();
 
     /**

@@ -3,7 +3,7 @@ package dev.sluice.aio.nio;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.IoLoop;
-import dev.sluice.pipeline.testing.BlockSinkContract;
+import dev.sluice.pipeline.testing.ImageSinkContract;
 import dev.sluice.pipeline.testing.PollLoop;
 import dev.sluice.pipeline.testing.SystemCallFaults;
 import dev.sluice.pipeline.testing.TestsSink;
@@ -39,7 +39,7 @@ class NioSinkContractTest {
     }
 
     @TestsSink(NioSink.class)
-    abstract static class Contract extends BlockSinkContract {
+    abstract static class Contract extends ImageSinkContract {
         private final Path image;
         private final boolean direct;
 

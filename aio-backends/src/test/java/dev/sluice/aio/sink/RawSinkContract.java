@@ -7,7 +7,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
-import dev.sluice.pipeline.testing.BlockSinkContract;
+import dev.sluice.pipeline.testing.ImageSinkContract;
 import dev.sluice.pipeline.testing.SystemCallFaults;
 import dev.sluice.pipeline.testing.TestIo;
 import java.io.IOException;
@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every sink does, from a sink on raw images: its image is a file in a directory of its own. */
-public abstract class RawSinkContract extends BlockSinkContract {
+public abstract class RawSinkContract extends ImageSinkContract {
     protected static final Path DISK = Path.of(System.getProperty("java.io.tmpdir"));
     protected static final Path MEMORY = Path.of("/dev/shm");
 

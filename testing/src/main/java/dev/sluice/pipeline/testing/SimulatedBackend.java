@@ -28,6 +28,7 @@ public final class SimulatedBackend implements BlockBackend {
     private final SimulatedFaults faults;
     private final SimulatedDisk disk;
     private final List<SimulatedSink> sinks = new ArrayList<>();
+    private SimulatedSink.Pace pace = SimulatedSink.Pace.NEXT_TICK;
     private boolean closed;
 
     public SimulatedBackend(BlockGeometry geometry, int sinkCapacity, SimulatedFaults faults) {
@@ -74,8 +75,14 @@ public final class SimulatedBackend implements BlockBackend {
             throw new IllegalStateException("the simulated backend is closed");
         }
         SimulatedSink sink = new SimulatedSink(disk, loop, sinkCapacity, faults);
+        sink.pace(pace);
         sinks.add(sink);
         return sink;
+    }
+
+    /** The pace of the sinks that are opened from now on. */
+    public synchronized void pace(SimulatedSink.Pace chosen) {
+        pace = chosen;
     }
 
     /** The sink that was opened last on a loop. */

@@ -6,7 +6,7 @@ import java.lang.annotation.Retention;
 import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
-/** Says which sink a {@link BlockSinkContract} is about. The contract checks that it is that one; in the build of Sluice each sink has one. */
+/** Names the sink that a {@link BlockSinkContract} is about. The contract checks that it is that one; in the build of Sluice each sink has one. */
 @Retention(RetentionPolicy.RUNTIME)
 @Target(ElementType.TYPE)
 public @interface TestsSink {

@@ -16,32 +16,58 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 
-@TestsSink(SimulatedSink.class)
-class SimulatedSinkTest extends BlockSinkContract {
-    private @Nullable SimulatedBackend opened;
+class SimulatedSinkTest {
 
-    @Override
-    protected IoLoop openLoop() {
-        return PollLoop.start("simulated-sink-test");
-    }
-
-    @Override
-    protected BlockBackend openBackend(long sizeBytes, int sinkCapacity, boolean readOnly, SystemCallFaults faults) {
-        BlockGeometry geometry = new BlockGeometry(sizeBytes, 512, 4096, 0, readOnly, true, true);
-        SimulatedBackend backend = new SimulatedBackend(geometry, sinkCapacity, new SimulatedFaults(5, 0, 40, 40, 4, true), faults);
-        opened = backend;
-        return backend;
-    }
-
-    @Override
-    protected byte[] stableContents() {
-        SimulatedBackend backend = opened;
-        if (backend == null) {
-            throw new IllegalStateException("not opened");
+    @Nested
+    class WithDelays extends Contract {
+        WithDelays() {
+            super(new SimulatedFaults(5, 0, 40, 40, 4, true), SimulatedSink.Pace.NEXT_TICK);
         }
-        return backend.durable().toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    @Nested
+    class InsideFlush extends Contract {
+        InsideFlush() {
+            super(SimulatedFaults.NONE, SimulatedSink.Pace.IN_FLUSH);
+        }
+    }
+
+    @TestsSink(SimulatedSink.class)
+    abstract static class Contract extends ImageSinkContract {
+        private final SimulatedFaults chance;
+        private final SimulatedSink.Pace pace;
+        private @Nullable SimulatedBackend opened;
+
+        Contract(SimulatedFaults chance, SimulatedSink.Pace pace) {
+            this.chance = chance;
+            this.pace = pace;
+        }
+
+        @Override
+        protected IoLoop openLoop() {
+            return PollLoop.start("simulated-sink-test");
+        }
+
+        @Override
+        protected BlockBackend openBackend(long sizeBytes, int sinkCapacity, boolean readOnly, SystemCallFaults faults) {
+            BlockGeometry geometry = new BlockGeometry(sizeBytes, 512, 4096, 0, readOnly, true, true);
+            SimulatedBackend backend = new SimulatedBackend(geometry, sinkCapacity, chance, faults);
+            backend.pace(pace);
+            opened = backend;
+            return backend;
+        }
+
+        @Override
+        protected byte[] stableContents() {
+            SimulatedBackend backend = opened;
+            if (backend == null) {
+                throw new IllegalStateException("not opened");
+            }
+            return backend.durable().toArray(ValueLayout.JAVA_BYTE);
+        }
     }
 
     @Test

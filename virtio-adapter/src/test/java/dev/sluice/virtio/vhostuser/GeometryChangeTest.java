@@ -93,7 +93,6 @@ final class GeometryChangeTest {
                     assertThatThrownBy(() -> driver.disk(0).discard(SMALL_BYTES / 512, 8)).hasMessageContaining("failed: IOERR");
                 }
             }
-            pipeline.close();
         }
         disk.close();
     }
