@@ -6,6 +6,7 @@ import dev.sluice.bench.device.DeviceBench;
 import dev.sluice.bench.device.DevicePlan;
 import dev.sluice.bench.device.DeviceReport;
 import dev.sluice.pipeline.Providers;
+import dev.sluice.pipeline.Ranges;
 import dev.sluice.server.cli.LaunchException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -51,9 +52,7 @@ final class DeviceBenchOptions {
     }
 
     void run(DevicePlan plan, int rounds, @Nullable Path json) throws IOException, InterruptedException {
-        if (rounds < 1 || rounds > MOST_ROUNDS) {
-            throw new IllegalArgumentException("--rounds " + rounds + " is not from 1 to " + MOST_ROUNDS);
-        }
+        Ranges.require("--rounds", rounds, 1, MOST_ROUNDS);
         DeviceBench bench = peers
                 ? DeviceBench.withPeers(plan, rounds, backend, loop, System.err::println)
                 : DeviceBench.of(plan, rounds, backend, loop, api, System.err::println);

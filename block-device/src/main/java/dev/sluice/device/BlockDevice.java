@@ -8,6 +8,7 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.OnLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -145,7 +146,11 @@ public final class BlockDevice implements AutoCloseable {
     private static BlockDevice connected(BlockDevice device) {
         try {
             for (DeviceQueue queue : device.queues) {
-                Loops.run(queue.loop(), () -> queue.connect(device.resources.pipeline()));
+                if (queue.loop().inLoop()) {
+                    queue.connect(device.resources.pipeline());
+                } else {
+                    OnLoop.run(queue.loop(), () -> queue.connect(device.resources.pipeline()));
+                }
             }
             return device;
         } catch (Throwable failed) {

@@ -4,6 +4,7 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.Providers;
+import dev.sluice.pipeline.Ranges;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
 
@@ -58,23 +59,17 @@ public record BlockDeviceOptions(
         Objects.requireNonNull(loop, "loop");
         Objects.requireNonNull(pipeline, "pipeline");
         Objects.requireNonNull(leakDetection, "leakDetection");
-        within("loops", loops, MAX_LOOPS);
-        within("queueDepth", queueDepth, BackendOptions.MAX_SINK_CAPACITY);
-        within("maxWaiting", maxWaiting, MAX_WAITING);
-        within("maxSegments", maxSegments, MAX_SEGMENTS);
-        within("bufferCount", bufferCount, MAX_BUFFERS);
-        within("readAhead", readAhead, MAX_READ_AHEAD);
+        Ranges.require("loops", loops, 1, MAX_LOOPS);
+        Ranges.require("queueDepth", queueDepth, 1, BackendOptions.MAX_SINK_CAPACITY);
+        Ranges.require("maxWaiting", maxWaiting, 1, MAX_WAITING);
+        Ranges.require("maxSegments", maxSegments, 1, MAX_SEGMENTS);
+        Ranges.require("bufferCount", bufferCount, 1, MAX_BUFFERS);
+        Ranges.require("readAhead", readAhead, 1, MAX_READ_AHEAD);
         if (bufferBytes < BlockRequest.SECTOR_BYTES || bufferBytes > MAX_BUFFER_BYTES || bufferBytes % BlockRequest.SECTOR_BYTES != 0) {
             throw new IllegalArgumentException("bufferBytes " + bufferBytes + " is not a multiple of 512 from 512 to " + MAX_BUFFER_BYTES);
         }
         if ((long) bufferBytes * bufferCount > MAX_POOL_BYTES) {
             throw new IllegalArgumentException(bufferCount + " buffers of " + bufferBytes + " bytes are more than " + MAX_POOL_BYTES + " bytes");
-        }
-    }
-
-    private static void within(String name, int value, int most) {
-        if (value < 1 || value > most) {
-            throw new IllegalArgumentException(name + " " + value + " is not from 1 to " + most);
         }
     }
 

@@ -17,8 +17,8 @@ public record BackendOptions(Path image, boolean readOnly, boolean direct, int s
     public static final int MAX_SINK_CAPACITY = 32768;
 
     public BackendOptions {
-        if (sinkCapacity != DEFAULT_SINK_CAPACITY && (sinkCapacity < 1 || sinkCapacity > MAX_SINK_CAPACITY)) {
-            throw new IllegalArgumentException("sink capacity " + sinkCapacity + " is not from 1 to " + MAX_SINK_CAPACITY);
+        if (sinkCapacity != DEFAULT_SINK_CAPACITY) {
+            Ranges.require("sink capacity", sinkCapacity, 1, MAX_SINK_CAPACITY);
         }
     }
 

@@ -4,7 +4,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An observer that cannot harm the front end that it observes: what it throws is logged, within limits.
+ * An observer that cannot harm the front end that it observes: what it throws is logged, as often as a {@link RateLimitedLog} admits.
  *
  * <p><b>Threading:</b> any thread. <b>Failure:</b> throws nothing.
  */
@@ -13,7 +13,7 @@ final class GuardedFrontEndObserver implements FrontEndObserver {
 
     private final FrontEndObserver observer;
     private final String frontEnd;
-    private final LogLimiter limiter = new LogLimiter();
+    private final RateLimitedLog limit = new RateLimitedLog(LOG);
 
     GuardedFrontEndObserver(FrontEndObserver observer, String frontEnd) {
         this.observer = observer;
@@ -25,9 +25,8 @@ final class GuardedFrontEndObserver implements FrontEndObserver {
         try {
             observer.connectionEvent(event, peerPid);
         } catch (Throwable failed) {
-            String more = limiter.admit(event);
-            if (more != null) {
-                LOG.error("{}: the observer of the front end failed on {}{}", frontEnd, event, more, failed);
+            if (limit.admits()) {
+                LOG.error("{}: the observer of the front end failed on {}", frontEnd, event, failed);
             }
         }
     }

@@ -1,6 +1,5 @@
 package dev.sluice.pipeline;
 
-import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.LongSupplier;
@@ -17,27 +16,10 @@ public final class LogLimiter {
     public static final int BURST = 10;
 
     private static final int MAX_KEYS = 64;
-    private static final long INTERVAL_NANOS = 1_000_000_000L;
 
     private final LongSupplier clock;
-    private final Map<Object, Bucket> buckets = new LinkedHashMap<>();
-    private final Bucket rest;
-
-    private static final class Bucket {
-        private int tokens = BURST;
-        private long filledNanos;
-        private long suppressed;
-
-        private Bucket(long now) {
-            this.filledNanos = now;
-        }
-
-        private void fill(long now) {
-            long intervals = (now - filledNanos) / INTERVAL_NANOS;
-            tokens = (int) Math.min(BURST, tokens + intervals);
-            filledNanos += intervals * INTERVAL_NANOS;
-        }
-    }
+    private final Map<Object, LineRate> rates = new LinkedHashMap<>();
+    private final LineRate rest;
 
     public LogLimiter() {
         this(System::nanoTime);
@@ -45,62 +27,45 @@ public final class LogLimiter {
 
     LogLimiter(LongSupplier clock) {
         this.clock = clock;
-        this.rest = new Bucket(clock.getAsLong());
+        this.rest = new LineRate(BURST, clock.getAsLong());
     }
 
     /**
      * Asks for a line.
      *
-     * @return what to append to the line: nothing, or how many of its kind were left out before it; null where the line is to be left out
+     * @return what to append to the line: nothing, or how many of its kind were left out before it; null if the line is to be left out
      */
     public synchronized @Nullable String admit(Object key) {
         long now = clock.getAsLong();
-        Bucket bucket = bucket(key, now);
-        bucket.fill(now);
-        if (bucket.tokens == 0) {
-            bucket.suppressed++;
+        LineRate rate = rate(key, now);
+        if (!rate.admits(now)) {
             return null;
         }
-        bucket.tokens--;
-        long suppressed = bucket.suppressed;
-        bucket.suppressed = 0;
+        long suppressed = rate.takeSuppressed();
         return suppressed == 0 ? "" : " (" + suppressed + " more such lines before this one were not logged)";
     }
 
-    private Bucket bucket(Object key, long now) {
-        Bucket known = buckets.get(key);
+    private LineRate rate(Object key, long now) {
+        LineRate known = rates.get(key);
         if (known != null) {
             return known;
         }
-        if (buckets.size() >= MAX_KEYS) {
-            forgetIdle(now);
+        if (rates.size() >= MAX_KEYS) {
+            rates.values().removeIf(rate -> rate.isIdle(now));
         }
-        if (buckets.size() >= MAX_KEYS) {
+        if (rates.size() >= MAX_KEYS) {
             return rest;
         }
-        Bucket made = new Bucket(now);
-        buckets.put(key, made);
+        LineRate made = new LineRate(BURST, now);
+        rates.put(key, made);
         return made;
     }
 
-    /** A full bucket without a count is as good as a new one. */
-    private void forgetIdle(long now) {
-        for (Iterator<Bucket> each = buckets.values().iterator(); each.hasNext(); ) {
-            Bucket bucket = each.next();
-            bucket.fill(now);
-            if (bucket.tokens == BURST && bucket.suppressed == 0) {
-                each.remove();
-            }
-        }
-    }
-
-    /** How many lines were left out of which no later line has told; the count begins again. */
+    /** How many lines were left out and not yet reported by a later line; the count restarts. */
     public synchronized long takeSuppressed() {
-        long sum = rest.suppressed;
-        rest.suppressed = 0;
-        for (Bucket bucket : buckets.values()) {
-            sum += bucket.suppressed;
-            bucket.suppressed = 0;
+        long sum = rest.takeSuppressed();
+        for (LineRate rate : rates.values()) {
+            sum += rate.takeSuppressed();
         }
         return sum;
     }

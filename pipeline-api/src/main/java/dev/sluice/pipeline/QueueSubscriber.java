@@ -33,8 +33,8 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     private final BlockPipeline pipeline;
     private final StageChain stages;
     private final PipelineObserver observer;
-    private final FailureLog failures;
-    private final FailureLog ioErrors = new FailureLog(LOG);
+    private final RateLimitedLog failures;
+    private final RateLimitedLog ioErrors = new RateLimitedLog(LOG);
     private final boolean observed;
     private final int window;
     private final StageScope scope;

@@ -14,7 +14,7 @@ import org.slf4j.LoggerFactory;
 final class SharedSink {
     private static final Logger LOG = LoggerFactory.getLogger(SharedSink.class);
 
-    private final FailureLog failures = new FailureLog(LOG);
+    private final RateLimitedLog failures = new RateLimitedLog(LOG);
     private final IoLoop loop;
     private final BlockSink sink;
     private final WaitingLine waiting = new WaitingLine();

@@ -18,7 +18,7 @@ final class StageScope {
     private final SharedSink sink;
     private final DiskStages disk;
     private final StageBuffers[] buffers;
-    private final FailureLog failures;
+    private final RateLimitedLog failures;
     private final StageHolds holds;
     private final @Nullable SubRequestPool[] pools;
     private final int poolSize;
@@ -37,7 +37,7 @@ final class StageScope {
         this.sink = sink;
         this.disk = disk;
         this.buffers = buffers;
-        this.failures = new FailureLog(log);
+        this.failures = new RateLimitedLog(log);
         this.holds = new StageHolds(loop);
         this.pools = new SubRequestPool[buffers.length];
         this.poolSize = poolSize;
@@ -64,7 +64,7 @@ final class StageScope {
         return disk.chain();
     }
 
-    FailureLog failures() {
+    RateLimitedLog failures() {
         return failures;
     }
 

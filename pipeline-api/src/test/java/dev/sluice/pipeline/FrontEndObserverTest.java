@@ -53,10 +53,10 @@ final class FrontEndObserverTest {
     void shouldLogRepeatedFailuresWithinALimit() {
         FrontEndObserver observer = FrontEndObserver.guarded(throwing, "/run/s");
         try (CapturedLog log = new CapturedLog()) {
-            for (int i = 0; i < 3 * LogLimiter.BURST; i++) {
+            for (int i = 0; i < 100; i++) {
                 observer.connectionEvent(ConnectionEvent.CONNECTED, 1);
             }
-            assertThat(log.of(FrontEndObserver.class)).hasSizeBetween(LogLimiter.BURST, LogLimiter.BURST + 2);
+            assertThat(log.of(FrontEndObserver.class)).hasSizeBetween(1, 9);
         }
     }
 }

@@ -123,7 +123,7 @@ class ConfigIT {
             }
             SluiceProcess.Ended ended = serve.terminate();
             assertThat(ended.status()).isZero();
-            assertThat(ended.err()).contains("disk a: there is no stage 'nope'", "backend 'nope'", "loop of queue 0: 9 is not within 0 to 0", "at most 107 bytes");
+            assertThat(ended.err()).contains("disk a: there is no stage 'nope'", "backend 'nope'", "loop of queue 0: 9 is not from 0 to 0", "at most 107 bytes");
         }
     }
 
@@ -169,7 +169,7 @@ class ConfigIT {
         Files.delete(directory.resolve("a.sock"));
 
         write(disk("a", ""), disk("b", "loop-of-queue: {0: 1}"));
-        oneLine(SluiceProcess.run("serve", "--config", file), "disk b: ", "loop of queue 0: 1 is not within 0 to 0");
+        oneLine(SluiceProcess.run("serve", "--config", file), "disk b: ", "loop of queue 0: 1 is not from 0 to 0");
 
         write(disk("b", "backend: spdk"));
         oneLine(SluiceProcess.run("serve", "--config", file), "disk b: ", "spdk", "io_uring");

@@ -226,7 +226,7 @@ class SystemdIT {
                 serve.ready();
                 Files.writeString(file, "disks:\n  - image: disk.img\n    activation: first\n    loop-of-queue: {0: 7}\n");
                 long before = reloadInVain(serve, 1);
-                assertThat(serve.awaitErr("loop of queue 0")).contains("sluice: error: disk disk.img: loop of queue 0: 7 is not within 0 to 0");
+                assertThat(serve.awaitErr("loop of queue 0")).contains("sluice: error: disk disk.img: loop of queue 0: 7 is not from 0 to 0");
                 long after = before;
                 for (int times = 2; times <= 6; times++) {
                     after = reloadInVain(serve, times);

@@ -2,7 +2,6 @@ package dev.sluice.aio.linuxaio;
 
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
-import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.sink.CompletionSeam;
 import dev.sluice.aio.sink.RawSink;
 import dev.sluice.aio.sink.ThreadCalls;
@@ -11,6 +10,7 @@ import dev.sluice.linux.ErrnoException;
 import dev.sluice.linux.EventFd;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iocb;
+import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.IoLoop;
 
 /**

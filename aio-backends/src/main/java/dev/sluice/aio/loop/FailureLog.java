@@ -1,21 +1,19 @@
 package dev.sluice.aio.loop;
 
+import dev.sluice.pipeline.RateLimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Logs what turns, hooks, tasks and callbacks throw: at most one a second with its stack, the rest as a number, so that a failure that
- * a guest can repeat doesn't fill a disk.
+ * Logs what turns, hooks, tasks and callbacks throw, with its stack, as often as a {@link RateLimitedLog} admits.
  *
  * <p><b>Threading:</b> one thread. <b>Failure:</b> never throws, whatever the logger does.
  */
 final class FailureLog {
     private static final Logger LOG = LoggerFactory.getLogger(TickLoop.class);
-    private static final long INTERVAL_NANOS = 1_000_000_000L;
 
     private final String loopName;
-    private long lastLoggedNanos = System.nanoTime() - INTERVAL_NANOS;
-    private long suppressed;
+    private final RateLimitedLog limit = new RateLimitedLog(LOG);
 
     FailureLog(String loopName) {
         this.loopName = loopName;
@@ -23,17 +21,11 @@ final class FailureLog {
 
     void log(String what, Throwable failure) {
         try {
-            long now = System.nanoTime();
-            if (now - lastLoggedNanos < INTERVAL_NANOS) {
-                suppressed++;
-                return;
+            if (limit.admits()) {
+                LOG.error("{}: {} failed; the loop continues", loopName, what, failure);
             }
-            lastLoggedNanos = now;
-            LOG.error("{}: {} failed; the loop continues ({} failures were not logged before this one)", loopName, what, suppressed, failure);
-            suppressed = 0;
         } catch (Throwable loggerFailed) {
             // Out of memory, say: the loop outlives its logger.
-            suppressed++;
         }
     }
 }

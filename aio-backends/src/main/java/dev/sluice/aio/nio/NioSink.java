@@ -1,7 +1,7 @@
 package dev.sluice.aio.nio;
 
-import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;

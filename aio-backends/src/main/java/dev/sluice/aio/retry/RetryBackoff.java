@@ -1,6 +1,7 @@
 package dev.sluice.aio.retry;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.pipeline.Backoff;
 
 /**
  * Tries of one call that the kernel refuses for now (EAGAIN, EINTR, and ECANCELED, which nobody here asks for: io_uring had no thread): a few at once, then
@@ -20,6 +21,7 @@ public final class RetryBackoff {
 
     private static final long LIMIT_NANOS = LIMIT_SECONDS * 1_000_000_000L;
 
+    private final Backoff pauses = new Backoff();
     private int tries;
     private long firstNanos;
 
@@ -30,6 +32,7 @@ public final class RetryBackoff {
     /** Something has succeeded. */
     public void clear() {
         tries = 0;
+        pauses.reset();
     }
 
     /** Nanoseconds to wait before the next try, {@link #AT_ONCE} or {@link #NEVER}. */
@@ -43,6 +46,6 @@ public final class RetryBackoff {
         if (nowNanos - firstNanos >= LIMIT_NANOS) {
             return NEVER;
         }
-        return Backoff.pauseNanos(tries - TRIES_AT_ONCE - 1);
+        return pauses.nextPauseNanos();
     }
 }

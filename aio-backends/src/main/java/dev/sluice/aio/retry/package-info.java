@@ -1,7 +1,4 @@
-/**
- * When to try again what was refused for now: {@link dev.sluice.aio.retry.Backoff} (pauses that double), {@link dev.sluice.aio.retry.RetryBackoff} (of one
- * request, with an end). Knows the JDK alone.
- */
+/** When to try again what the kernel refused for now: {@link dev.sluice.aio.retry.RetryBackoff}, of one request, with an end. */
 @NullMarked
 package dev.sluice.aio.retry;
 

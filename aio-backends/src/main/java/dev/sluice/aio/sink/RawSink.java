@@ -2,12 +2,12 @@ package dev.sluice.aio.sink;
 
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.raw.RawImage;
-import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.retry.RetryBackoff;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;

@@ -1,10 +1,10 @@
 package dev.sluice.aio.sink;
 
 import dev.sluice.aio.loop.TickLoop;
-import dev.sluice.aio.retry.Backoff;
 import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.Backoff;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntSupplier;

@@ -1,5 +1,6 @@
 package dev.sluice.aio.threads;
 
+import dev.sluice.pipeline.Backoff;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.concurrent.ThreadFactory;
@@ -28,7 +29,7 @@ public final class CallThreads {
     /** Doubles up to a minute: for each try the JVM writes two lines of its own. */
     private static final long FIRST_REFUSED_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
-    private static final int MOST_DOUBLINGS = 6;
+    private static final int MAX_DOUBLINGS = 6;
 
     private final String name;
     private final int most;
@@ -40,8 +41,8 @@ public final class CallThreads {
     private int threads;
     private int idle;
     private boolean closed;
-    /** In a row, of further threads. */
-    private int refusals;
+    /** Between tries to start a further thread. */
+    private final Backoff backoff = new Backoff(FIRST_REFUSED_PAUSE_NANOS, MAX_DOUBLINGS);
 
     private long askAgainNanos;
 
@@ -107,7 +108,7 @@ public final class CallThreads {
             } else if (threads < most && !closed && clock.getAsLong() - askAgainNanos >= 0) {
                 Throwable refused = startOne();
                 if (refused == null) {
-                    refusals = 0;
+                    backoff.reset();
                 } else {
                     leaveOut(refused);
                 }
@@ -142,8 +143,9 @@ public final class CallThreads {
     }
 
     private void leaveOut(Throwable refused) {
-        askAgainNanos = clock.getAsLong() + (FIRST_REFUSED_PAUSE_NANOS << Math.min(refusals, MOST_DOUBLINGS));
-        if (refusals++ == 0) {
+        boolean first = !backoff.failing();
+        askAgainNanos = clock.getAsLong() + backoff.nextPauseNanos();
+        if (first) {
             LOG.warn("{}: no further thread can be started ({}); calls are made by {} until one can: raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", name, refused.getMessage(), threads);
         }
     }

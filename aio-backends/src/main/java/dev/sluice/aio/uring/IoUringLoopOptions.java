@@ -1,5 +1,7 @@
 package dev.sluice.aio.uring;
 
+import dev.sluice.pipeline.Ranges;
+
 /**
  * How a loop's ring and thread are made.
  *
@@ -23,9 +25,7 @@ public record IoUringLoopOptions(int submissionEntries, int completionEntries, b
     public IoUringLoopOptions {
         check("submission", submissionEntries, MIN_ENTRIES, MAX_SUBMISSION_ENTRIES);
         check("completion", completionEntries, submissionEntries, MAX_COMPLETION_ENTRIES);
-        if (pollMaxNanos < 0 || pollMaxNanos > MAX_POLL_NANOS) {
-            throw new IllegalArgumentException(pollMaxNanos + " nanoseconds of polling are not from 0 to " + MAX_POLL_NANOS);
-        }
+        Ranges.require("nanoseconds of polling", pollMaxNanos, 0, MAX_POLL_NANOS);
     }
 
     /** A loop that never spins. */

@@ -502,13 +502,13 @@ class TickLoopTest {
             for (int i = 0; i < 3; i++) {
                 log.log("a thing", new IllegalStateException("made up"));
             }
-            assertThat(logged.containing("test: a thing failed; the loop continues (0 failures were not logged before this one)")).hasSize(1);
+            assertThat(logged.containing("test: a thing failed; the loop continues")).hasSize(1);
             assertThat(logged.containing("a thing failed")).hasSize(1);
             while (System.nanoTime() - began < TimeUnit.MILLISECONDS.toNanos(1100)) {
                 TimeUnit.MILLISECONDS.sleep(10);
             }
             log.log("a thing", new IllegalStateException("made up"));
-            assertThat(logged.containing("(2 failures were not logged before this one)")).hasSize(1);
+            assertThat(logged.containing("2 lines of this kind were not logged")).hasSize(1);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.bench.device;
 
+import dev.sluice.pipeline.Ranges;
 import java.nio.file.Path;
 
 /**
@@ -19,20 +20,14 @@ public record DevicePlan(
         Path path, boolean direct, int depth, int blockBytes, int readPercent, boolean sequential, double warmUpSeconds, double seconds, long seed) {
 
     public DevicePlan {
-        within("depth", depth, 1, 4096);
-        within("block size", blockBytes, 512, 4 << 20);
+        Ranges.require("depth", depth, 1, 4096);
+        Ranges.require("block size", blockBytes, 512, 4 << 20);
         if (blockBytes % 512 != 0) {
             throw new IllegalArgumentException("block size " + blockBytes + " is not a multiple of 512");
         }
-        within("read percent", readPercent, 0, 100);
+        Ranges.require("read percent", readPercent, 0, 100);
         if (!(seconds > 0) || seconds > 86400 || !(warmUpSeconds >= 0) || warmUpSeconds > 3600) {
             throw new IllegalArgumentException("seconds " + seconds + " (warm-up " + warmUpSeconds + ") are not above 0 and at most a day");
-        }
-    }
-
-    private static void within(String name, int value, int least, int most) {
-        if (value < least || value > most) {
-            throw new IllegalArgumentException(name + " " + value + " is not from " + least + " to " + most);
         }
     }
 

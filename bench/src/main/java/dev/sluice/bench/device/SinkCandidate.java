@@ -9,9 +9,9 @@ import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.OnLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
-import java.util.concurrent.CompletableFuture;
 
 /** The bare sink of a backend, driven by its loop's own thread: no queue, no stages, no Mono. */
 final class SinkCandidate implements Candidate {
@@ -32,21 +32,14 @@ final class SinkCandidate implements Candidate {
         try (BlockBackend backend = choice.open(options);
                 IoLoop loop = choice.loop().start("sluice-bench")) {
             DeviceLoad load = new DeviceLoad(plan, backend.geometry().sizeBytes());
-            BlockSink sink = on(loop, () -> backend.openSink(loop));
+            BlockSink sink = OnLoop.call(loop, () -> backend.openSink(loop));
             try (Requests requests = new Requests(loop, sink, load, plan)) {
                 loop.execute(() -> loop.requestTurn(requests));
                 return load.measure(plan);
             } finally {
-                boolean _ = on(loop, () -> {
-                    sink.close();
-                    return true;
-                });
+                OnLoop.run(loop, sink::close);
             }
         }
-    }
-
-    private static <T> T on(IoLoop loop, java.util.function.Supplier<T> work) {
-        return CompletableFuture.supplyAsync(work, loop).join();
     }
 
     /** The requests of a round; those that have completed restart in the next turn. */

@@ -1,5 +1,7 @@
 package dev.sluice.bench.load;
 
+import dev.sluice.pipeline.Ranges;
+
 /**
  * The parameters of a load. Immutable.
  *
@@ -29,28 +31,22 @@ public record LoadPlan(
         long seed) {
 
     public LoadPlan {
-        within("queues", queues, 1, 256);
-        within("depth", depth, 1, 32768);
-        within("jobs", jobs, 1, 256);
+        Ranges.require("queues", queues, 1, 256);
+        Ranges.require("depth", depth, 1, 32768);
+        Ranges.require("jobs", jobs, 1, 256);
         if (jobs > queues) {
             throw new IllegalArgumentException("jobs " + jobs + " exceed queues " + queues + ": each job needs a queue of its own");
         }
-        within("block size", blockBytes, 512, 1 << 22);
+        Ranges.require("block size", blockBytes, 512, 1 << 22);
         if (blockBytes % 512 != 0) {
             throw new IllegalArgumentException("block size " + blockBytes + " is not a multiple of 512");
         }
-        within("read percent", readPercent, 0, 100);
+        Ranges.require("read percent", readPercent, 0, 100);
         if (verify && readPercent == 100) {
             throw new IllegalArgumentException("a read-only load writes nothing to verify: use rw, randrw, write or randwrite");
         }
         if (!(seconds > 0) || seconds > 86400 || !(warmUpSeconds >= 0) || warmUpSeconds > 3600) {
             throw new IllegalArgumentException("seconds " + seconds + " (warm-up " + warmUpSeconds + ") are not above 0 and at most a day");
-        }
-    }
-
-    private static void within(String name, int value, int least, int most) {
-        if (value < least || value > most) {
-            throw new IllegalArgumentException(name + " " + value + " is not from " + least + " to " + most);
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.sluice.bench.matrix;
 
+import dev.sluice.pipeline.Ranges;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -36,9 +37,7 @@ public record MatrixSettings(
 
     public MatrixSettings {
         sections = Set.copyOf(sections);
-        if (rounds < 1 || rounds > MOST_ROUNDS) {
-            throw new IllegalArgumentException("rounds " + rounds + " is not from 1 to " + MOST_ROUNDS);
-        }
+        Ranges.require("rounds", rounds, 1, MOST_ROUNDS);
         if (!(seconds >= 0.5 && seconds <= 3600)) {
             throw new IllegalArgumentException("seconds " + seconds + " is not from 0.5 to 3600: shorter than that, the backend's CPU time is too coarse");
         }

@@ -3,6 +3,7 @@ package dev.sluice.metrics.http;
 import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import dev.sluice.pipeline.RateLimitedLog;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import io.prometheus.metrics.expositionformats.ExpositionFormatWriter;
 import io.prometheus.metrics.expositionformats.ExpositionFormats;
@@ -78,7 +79,7 @@ public final class MonitoringServer implements AutoCloseable {
     private final ExecutorService threads = Executors.newThreadPerTaskExecutor(Thread.ofPlatform().daemon().name("sluice-http-", 0).factory());
 
     private final Map<String, Route> routes = new HashMap<>();
-    private final AtomicLong failures = new AtomicLong();
+    private final RateLimitedLog failures = new RateLimitedLog(LOG);
 
     /** Produces the response for a path. */
     @FunctionalInterface
@@ -236,10 +237,9 @@ public final class MonitoringServer implements AutoCloseable {
         try {
             return route.respond(exchange.getRequestHeaders());
         } catch (IOException | RuntimeException failed) {
-            // Logs failures 1, 2, 4, 8, ...: clients control how often requests fail.
-            long count = failures.incrementAndGet();
-            if (Long.bitCount(count) == 1) {
-                LOG.warn("request for {} failed, {} failures so far", exchange.getRequestURI().getPath(), count, failed);
+            // Clients control how often requests fail.
+            if (failures.admits()) {
+                LOG.warn("request for {} failed", exchange.getRequestURI().getPath(), failed);
             }
             return Response.text(500, "failed; see the log");
         }

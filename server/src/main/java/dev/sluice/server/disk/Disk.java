@@ -10,6 +10,7 @@ import dev.sluice.pipeline.FrontEnd;
 import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LogText;
+import dev.sluice.pipeline.OnLoop;
 import dev.sluice.pipeline.PipelineObserver;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.server.systemd.ActivatedSockets;
@@ -253,7 +254,7 @@ public final class Disk implements AutoCloseable {
     /** Waits until a loop has run its earlier tasks, such as closing a sink. */
     private static void settle(IoLoop loop) {
         try {
-            CompletableFuture.runAsync(() -> {}, loop).join();
+            OnLoop.run(loop, () -> {});
         } catch (RejectedExecutionException ended) {
             // Then everything on it has terminated.
         }

@@ -4,6 +4,7 @@ import dev.sluice.aio.nothing.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Providers;
+import dev.sluice.pipeline.Ranges;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.charset.StandardCharsets;
@@ -75,7 +76,7 @@ public record DiskSpec(
             throw new IllegalArgumentException("--backend null requires --size, and --size requires --backend null");
         }
         if (aioMaxEvents != BackendOptions.DEFAULT_SINK_CAPACITY) {
-            within("aio-max-events", aioMaxEvents, 1, BackendOptions.MAX_SINK_CAPACITY);
+            Ranges.require("aio-max-events", aioMaxEvents, 1, BackendOptions.MAX_SINK_CAPACITY);
         }
         if (stateFile != null && cache != CacheMode.GUEST) {
             throw new IllegalArgumentException("state file " + stateFile + " has no effect with cache " + cache + ": omit it, or use cache guest");
@@ -83,9 +84,9 @@ public record DiskSpec(
         if (stateFile != null && stateFile.equals(image)) {
             throw new IllegalArgumentException("state file " + stateFile + " is the image: use another file");
         }
-        within("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
-        within("queue size", queueSize, 2, MAX_QUEUE_SIZE);
-        within("seg_max", segMax, 1, MAX_SEG_MAX);
+        Ranges.require("number of queues", queues, 1, VhostUserServer.MAX_QUEUES);
+        Ranges.require("queue size", queueSize, 2, MAX_QUEUE_SIZE);
+        Ranges.require("seg_max", segMax, 1, MAX_SEG_MAX);
         if (drainTimeoutSeconds != null) {
             drainTimeout(drainTimeoutSeconds);
         }
@@ -101,12 +102,6 @@ public record DiskSpec(
     /** Whether the text is a valid name of a disk. */
     static boolean isName(String text) {
         return !text.isBlank() && !CONTROL.matcher(text).find();
-    }
-
-    private static void within(String what, int value, int least, int most) {
-        if (value < least || value > most) {
-            throw new IllegalArgumentException(what + " " + value + " is not from " + least + " to " + most);
-        }
     }
 
     /**

@@ -3,13 +3,13 @@ package dev.sluice.server.disk;
 import dev.sluice.linux.CallingThread;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.OnLoop;
 import dev.sluice.server.cli.LaunchException;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
 
 /** Which queue is served by which loop, and which loop runs on which CPU, parsed from the command line. */
 final class LoopLayout {
@@ -71,7 +71,7 @@ final class LoopLayout {
     static void pin(List<IoLoop> loops, List<Integer> cpus) {
         for (int i = 0; i < loops.size() && !cpus.isEmpty(); i++) {
             int cpu = cpus.get(i % cpus.size());
-            int result = CompletableFuture.supplyAsync(() -> CallingThread.pin(cpu), loops.get(i)).join();
+            int result = OnLoop.call(loops.get(i), () -> CallingThread.pin(cpu));
             if (result < 0) {
                 throw new LaunchException(refused(loops.get(i).name(), cpu, result));
             }

@@ -3,6 +3,7 @@ package dev.sluice.server.disk;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.IoLoopProvider;
 import dev.sluice.pipeline.Providers;
+import dev.sluice.pipeline.Ranges;
 import dev.sluice.server.cli.LaunchException;
 import java.io.IOException;
 import java.util.List;
@@ -26,12 +27,8 @@ public record LoopSpec(int count, List<Integer> cpus, long pollMaxNanos, String 
 
     public LoopSpec {
         cpus = List.copyOf(cpus);
-        if (pollMaxNanos < 0 || pollMaxNanos > MAX_POLL_NANOS) {
-            throw new IllegalArgumentException("--poll-max-ns " + pollMaxNanos + " is not from 0 to " + MAX_POLL_NANOS);
-        }
-        if (count < 1 || count > MAX_LOOPS) {
-            throw new IllegalArgumentException("number of loops " + count + " is not from 1 to " + MAX_LOOPS);
-        }
+        Ranges.require("--poll-max-ns", pollMaxNanos, 0, MAX_POLL_NANOS);
+        Ranges.require("number of loops", count, 1, MAX_LOOPS);
         if (cpus.size() > count) {
             throw new IllegalArgumentException("--loop-cpus names " + cpus.size() + " CPUs for " + count + (count == 1 ? " loop" : " loops")
                     + ": name one for each, or use --loops " + cpus.size());

@@ -1,5 +1,7 @@
 package dev.sluice.server.disk;
 
+import dev.sluice.pipeline.Ranges;
+
 /**
  * How a disk for measurements differs from one for normal use. Immutable.
  *
@@ -20,8 +22,6 @@ public record Measurement(long nullBytes, boolean readZeroes, int operators) {
         if (readZeroes && nullBytes == 0) {
             throw new IllegalArgumentException("--read-zeroes requires --backend null");
         }
-        if (operators < 0 || operators > MOST_OPERATORS) {
-            throw new IllegalArgumentException("--operators " + operators + " is not from 0 to " + MOST_OPERATORS);
-        }
+        Ranges.require("--operators", operators, 0, MOST_OPERATORS);
     }
 }

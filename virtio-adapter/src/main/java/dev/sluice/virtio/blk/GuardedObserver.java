@@ -2,11 +2,12 @@ package dev.sluice.virtio.blk;
 
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.PipelineObserver;
+import dev.sluice.pipeline.RateLimitedLog;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An observer that cannot harm what it observes: whatever it throws is logged, for the 1st, 2nd, 4th, 8th ... time.
+ * An observer that cannot harm what it observes: whatever it throws is logged, as often as a {@link RateLimitedLog} admits.
  *
  * <p><b>Threading:</b> one loop, or the control thread; each queue has its own. <b>Failure:</b> throws nothing. <b>Allocation:</b> none
  * where the observer does not throw.
@@ -16,7 +17,7 @@ public final class GuardedObserver {
 
     private final PipelineObserver observer;
     private final int queue;
-    private long failures;
+    private final RateLimitedLog limit = new RateLimitedLog(LOG);
 
     public GuardedObserver(PipelineObserver observer, int queue) {
         this.observer = observer;
@@ -60,9 +61,8 @@ public final class GuardedObserver {
     }
 
     private void log(Throwable failed) {
-        failures++;
-        if (Long.bitCount(failures) == 1) {
-            LOG.error("queue {}: the observer of the pipeline failed, {} times so far", queue, failures, failed);
+        if (limit.admits()) {
+            LOG.error("queue {}: the observer of the pipeline failed", queue, failed);
         }
     }
 }

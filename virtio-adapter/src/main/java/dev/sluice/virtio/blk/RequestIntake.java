@@ -58,7 +58,7 @@ final class RequestIntake {
         this.pool = pool;
         this.completed = completed;
         this.observer = observer;
-        this.chainLog = new ChainLog(queue.index());
+        this.chainLog = new ChainLog(queue.index(), loop::tickNanos);
         this.descriptorsPerTick = descriptorsPerTick;
     }
 

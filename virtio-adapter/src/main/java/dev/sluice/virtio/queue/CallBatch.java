@@ -11,7 +11,9 @@ import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
+import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.RateLimitedLog;
 import java.io.IOException;
 import java.util.Arrays;
 import org.slf4j.Logger;
@@ -42,8 +44,6 @@ public final class CallBatch implements AutoCloseable {
     /** Calls in one system call. The AIO ring has room for all of them, so that io_submit never finds it full. */
     private static final int CAPACITY = 32;
 
-    private static final long FIRST_RETRY_NANOS = 1_000_000;
-    private static final long LAST_RETRY_NANOS = 100_000_000;
 
     /** The system calls of Linux AIO, each as in {@link LinuxAio}; a test may have others in their place. */
     @FunctionalInterface
@@ -76,9 +76,9 @@ public final class CallBatch implements AutoCloseable {
     private int[] owed = new int[CAPACITY];
 
     private int owedCount;
-    private long retryNanos = FIRST_RETRY_NANOS;
+    private final Backoff backoff = new Backoff();
     private boolean retryScheduled;
-    private long failures;
+    private final RateLimitedLog failures = new RateLimitedLog(LOG);
 
     /**
      * Makes an empty batch. Any thread.
@@ -186,9 +186,8 @@ public final class CallBatch implements AutoCloseable {
     // ---- calls that were not taken
 
     private void notMade(int eventFd, int errno) {
-        failures++;
-        if (Long.bitCount(failures) == 1) {
-            LOG.warn("{}: a call to a driver was not taken, {} times so far: {}; it is made again", loop.name(), failures, Errno.describe(errno));
+        if (failures.admits()) {
+            LOG.warn("{}: a call to a driver was not taken: {}; it is made again", loop.name(), Errno.describe(errno));
         }
         if ((errno == -Errno.EBADF || errno == -Errno.EINVAL) && !EventFd.isEventFd(eventFd)) {
             // Nobody can wait for it.
@@ -218,8 +217,7 @@ public final class CallBatch implements AutoCloseable {
     private void scheduleRetry() {
         if (!retryScheduled) {
             retryScheduled = true;
-            loop.schedule(retry, retryNanos);
-            retryNanos = Math.min(2 * retryNanos, LAST_RETRY_NANOS);
+            loop.schedule(retry, backoff.nextPauseNanos());
         }
     }
 
@@ -228,7 +226,7 @@ public final class CallBatch implements AutoCloseable {
         if (!closed) {
             makeOwed();
             if (owedCount == 0) {
-                retryNanos = FIRST_RETRY_NANOS;
+                backoff.reset();
             }
         }
     }

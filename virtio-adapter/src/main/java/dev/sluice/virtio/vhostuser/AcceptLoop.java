@@ -5,7 +5,9 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.OpenFileLimit;
 import dev.sluice.linux.Poll;
 import dev.sluice.linux.PollSet;
+import dev.sluice.pipeline.Backoff;
 import java.io.IOException;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.IntSupplier;
@@ -21,7 +23,9 @@ final class AcceptLoop {
     private static final int FOREVER = -1;
     private static final int LISTENING = 1;
     private static final int SOCKET_ENDED = Poll.POLLHUP | Poll.POLLERR | Poll.POLLNVAL;
-    private static final int RETRY_MILLIS = 1000;
+    private static final long FIRST_PAUSE_MILLIS = 64;
+    /** To about a second. */
+    private static final int MAX_DOUBLINGS = 4;
     /** Connections may vanish between poll and accept, one after another; a system call that always says so must not spin. */
     private static final int MAX_VANISHED = 32;
 
@@ -30,6 +34,7 @@ final class AcceptLoop {
     private final IntSupplier accept;
     private final Consumer<Fd> serve;
     private final ConnectionLog log;
+    private final Backoff backoff = new Backoff(TimeUnit.MILLISECONDS.toNanos(FIRST_PAUSE_MILLIS), MAX_DOUBLINGS);
     private int vanished;
 
     /**
@@ -63,7 +68,7 @@ final class AcceptLoop {
                 if (!accept()) {
                     // Still readable, so waiting for it would spin: wait for the end alone.
                     ready.setEvents(LISTENING, 0);
-                    int _ = ready.await(RETRY_MILLIS);
+                    int _ = ready.await((int) TimeUnit.NANOSECONDS.toMillis(backoff.nextPauseNanos()));
                     ready.setEvents(LISTENING, Poll.POLLIN);
                 }
             }
@@ -75,6 +80,7 @@ final class AcceptLoop {
         int accepted = accept.getAsInt();
         if (accepted >= 0) {
             vanished = 0;
+            backoff.reset();
             serve.accept(Fd.adopt(accepted));
             log.noPeer();
             return true;
@@ -96,7 +102,7 @@ final class AcceptLoop {
             case Errno.ENFILE -> "raise fs.file-max of this machine";
             case Errno.ENOMEM, Errno.ENOBUFS -> "there is no memory for it in the kernel";
             case Errno.EPERM, Errno.EACCES, Errno.ENOSYS -> "allow it in the seccomp filter or security module that this process runs under";
-            default -> "trying again each second";
+            default -> "trying again each second at least";
         };
     }
 }

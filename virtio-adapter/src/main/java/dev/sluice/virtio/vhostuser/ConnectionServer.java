@@ -6,6 +6,7 @@ import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.FrontEndObserver.ConnectionEvent;
 import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.OnLoop;
 import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.CallBatch;

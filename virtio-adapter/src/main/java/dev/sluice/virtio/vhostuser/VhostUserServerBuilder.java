@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.FrontEndObserver;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.Ranges;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.queue.DeviceRing;
@@ -140,9 +141,9 @@ public final class VhostUserServerBuilder {
         if ((socketPath == null) == (fd == NO_FD)) {
             throw new IllegalArgumentException("a server needs either a socket path or a file descriptor");
         }
-        requireRange("number of queues", numQueues, 1, VhostUserServer.MAX_QUEUES);
-        requireRange("seg_max", segMax, 1, MAX_SEG_MAX);
-        requireRange("queue size", queueSize, 2, DeviceRing.MAX_SIZE);
+        Ranges.require("number of queues", numQueues, 1, VhostUserServer.MAX_QUEUES);
+        Ranges.require("seg_max", segMax, 1, MAX_SEG_MAX);
+        Ranges.require("queue size", queueSize, 2, DeviceRing.MAX_SIZE);
         if (Integer.bitCount(queueSize) != 1) {
             throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
         }
@@ -158,14 +159,8 @@ public final class VhostUserServerBuilder {
      */
     public static void requireLoops(Map<Integer, Integer> loopOfQueue, int numQueues, int loops) {
         loopOfQueue.forEach((queue, loop) -> {
-            requireRange("queue", queue, 0, numQueues - 1);
-            requireRange("loop of queue " + queue + ":", loop, 0, loops - 1);
+            Ranges.require("queue", queue, 0, numQueues - 1);
+            Ranges.require("loop of queue " + queue + ":", loop, 0, loops - 1);
         });
-    }
-
-    private static void requireRange(String what, int value, int low, int high) {
-        if (value < low || value > high) {
-            throw new IllegalArgumentException(what + " " + value + " is not within " + low + " to " + high);
-        }
     }
 }

@@ -3,6 +3,7 @@ package dev.sluice.virtio.vhostuser;
 import dev.sluice.linux.Fd;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
+import dev.sluice.pipeline.OnLoop;
 import dev.sluice.pipeline.PipelineObserver.QueueEvent;
 import dev.sluice.pipeline.QueueGroup;
 import dev.sluice.pipeline.QueueSource;

@@ -252,8 +252,7 @@ final class CallBatchTest {
                 assertThat(aio.batches).as("tried once").hasSize(1);
                 assertThat(log.of(CallBatch.class)).hasSize(2).last().asString().startsWith("WARN: manual-loop: calls do without Linux AIO: io_submit: ");
             } else {
-                assertThat(log.of(CallBatch.class)).hasSize(9).allMatch(line -> line.contains("a call to a driver was not taken"));
-                assertThat(log.of(CallBatch.class).getLast()).contains(", 256 times so far: " + Errno.describe(-errno));
+                assertThat(log.of(CallBatch.class)).hasSizeBetween(1, 19).first().asString().contains("a call to a driver was not taken: " + Errno.describe(-errno));
             }
         }
         assertThat(aio.destroyed).isOne();
@@ -316,7 +315,7 @@ final class CallBatchTest {
             calls.add(zero.number());
             int _ = loop.tickUntilIdle();
             assertThat(calls.withdraw(zero.number())).isFalse();
-            assertThat(log.of(CallBatch.class)).last().asString().contains("manual-loop: a call to a driver was not taken, 1 times so far: ");
+            assertThat(log.of(CallBatch.class)).last().asString().contains("manual-loop: a call to a driver was not taken: ");
         }
     }
 

@@ -61,16 +61,16 @@ final class ServerLifeTest {
     @Test
     void shouldNameTheSettingThatIsOutOfBounds() {
         Map<String, UnaryOperator<VhostUserServerBuilder>> refused = Map.of(
-                "number of queues 0 is not within 1 to 256", builder -> builder.numQueues(0),
-                "number of queues 257 is not within 1 to 256", builder -> builder.numQueues(257),
-                "seg_max 0 is not within 1 to 1022", builder -> builder.segMax(0),
-                "seg_max 1023 is not within 1 to 1022", builder -> builder.segMax(1023),
-                "queue size 1 is not within 2 to 32768", builder -> builder.queueSize(1),
-                "queue size 65536 is not within 2 to 32768", builder -> builder.queueSize(65_536),
+                "number of queues 0 is not from 1 to 256", builder -> builder.numQueues(0),
+                "number of queues 257 is not from 1 to 256", builder -> builder.numQueues(257),
+                "seg_max 0 is not from 1 to 1022", builder -> builder.segMax(0),
+                "seg_max 1023 is not from 1 to 1022", builder -> builder.segMax(1023),
+                "queue size 1 is not from 2 to 32768", builder -> builder.queueSize(1),
+                "queue size 65536 is not from 2 to 32768", builder -> builder.queueSize(65_536),
                 "queue size 96 is not a power of two", builder -> builder.queueSize(96),
-                "queue -1 is not within 0 to 0", builder -> builder.loopOfQueue(Map.of(-1, 0)),
-                "queue 1 is not within 0 to 0", builder -> builder.loopOfQueue(Map.of(1, 0)),
-                "loop of queue 0: 1 is not within 0 to 0", builder -> builder.loopOfQueue(Map.of(0, 1)));
+                "queue -1 is not from 0 to 0", builder -> builder.loopOfQueue(Map.of(-1, 0)),
+                "queue 1 is not from 0 to 0", builder -> builder.loopOfQueue(Map.of(1, 0)),
+                "loop of queue 0: 1 is not from 0 to 0", builder -> builder.loopOfQueue(Map.of(0, 1)));
         refused.forEach((message, setting) -> assertThatThrownBy(() -> setting.apply(settings().socketPath(socket())).build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(message));

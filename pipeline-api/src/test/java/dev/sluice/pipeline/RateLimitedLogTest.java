@@ -6,14 +6,14 @@ import dev.sluice.linux.CapturedLog;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
 
-class FailureLogTest {
+class RateLimitedLogTest {
     private static final long SECOND = 1_000_000_000L;
 
     private long now = Long.MAX_VALUE - SECOND / 2;
-    private final FailureLog log = new FailureLog(LoggerFactory.getLogger(FailureLogTest.class), () -> now);
+    private final RateLimitedLog log = new RateLimitedLog(LoggerFactory.getLogger(RateLimitedLogTest.class), () -> now);
 
     @Test
-    void shouldAdmitOneFailureASecondAndSayHowManyWereNotLogged() {
+    void shouldAdmitOneLineASecondAndSayHowManyWereNotLogged() {
         try (CapturedLog lines = new CapturedLog()) {
             assertThat(log.admits()).as("the first").isTrue();
             for (int i = 0; i < 5; i++) {
@@ -25,7 +25,7 @@ class FailureLogTest {
             assertThat(lines.lines()).isEmpty();
             now += 1;
             assertThat(log.admits()).isTrue();
-            assertThat(lines.lines()).singleElement().asString().endsWith("6 failures of the same queue were not logged");
+            assertThat(lines.lines()).singleElement().asString().endsWith("6 lines of this kind were not logged");
             now += SECOND;
             assertThat(log.admits()).isTrue();
             assertThat(lines.lines()).as("none were left out since").hasSize(1);

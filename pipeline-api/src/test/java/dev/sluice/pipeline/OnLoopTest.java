@@ -1,9 +1,10 @@
-package dev.sluice.virtio.vhostuser;
+package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.CapturedLog;
+import dev.sluice.pipeline.testing.PollLoop;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -15,11 +16,12 @@ import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
-/** How the control thread waits for a loop. */
+/** How other threads wait for a loop. */
 final class OnLoopTest {
     @Test
     void shouldRunTheTaskAndThrowWhatItThrows() {
-        try (InlineLoop loop = new InlineLoop()) {
+        try (PollLoop loop = PollLoop.start("loop")) {
+            assertThat(OnLoop.<Boolean>call(loop, loop::inLoop)).isTrue();
             AtomicInteger runs = new AtomicInteger();
             OnLoop.run(loop, runs::incrementAndGet);
             assertThat(runs).hasValue(1);
