@@ -112,7 +112,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
     @Override
     public void force(boolean metaData) throws IOException {
         assertOpen();
-        device.assertMayBlock();
+        device.queues().assertMayBlock();
         BlockingCall.flush(device);
     }
 
@@ -131,7 +131,7 @@ final class AsyncBlockChannel extends AsynchronousFileChannel {
             device.assertWritable();
         }
         assertOpen();
-        device.assertMayBlock();
+        device.queues().assertMayBlock();
         if (size < device.sizeBytes()) {
             var outcome = BlockingCall.resize(device, size);
             if (outcome.interruption() != null) {

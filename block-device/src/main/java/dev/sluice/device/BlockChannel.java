@@ -31,7 +31,7 @@ final class BlockChannel implements SeekableByteChannel {
 
     @Override
     public int read(ByteBuffer target) throws IOException {
-        device.assertMayBlock();
+        device.queues().assertMayBlock();
         long from = enter();
         try {
             return moved(BlockingCall.read(device, from, target));
@@ -45,7 +45,7 @@ final class BlockChannel implements SeekableByteChannel {
         if (!closed) {
             device.assertWritable();
         }
-        device.assertMayBlock();
+        device.queues().assertMayBlock();
         long from = enter();
         try {
             return moved(BlockingCall.write(device, from, source));
@@ -106,7 +106,7 @@ final class BlockChannel implements SeekableByteChannel {
         if (size < 0) {
             throw new IllegalArgumentException("size " + size);
         }
-        device.assertMayBlock();
+        device.queues().assertMayBlock();
         long _ = enter();
         try {
             var outcome = size < device.sizeBytes() ? BlockingCall.resize(device, size) : null;

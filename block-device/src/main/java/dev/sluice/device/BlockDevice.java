@@ -1,6 +1,5 @@
 package dev.sluice.device;
 
-import dev.sluice.linux.NativeBlock;
 import dev.sluice.pipeline.BackendHealth;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
@@ -8,7 +7,6 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.IoLoop;
-import dev.sluice.pipeline.OnLoop;
 import dev.sluice.pipeline.Providers;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -24,7 +22,6 @@ import org.reactivestreams.Publisher;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Schedulers;
 
 /**
  * A disk for Java programs: reads and writes as {@code Mono}s and {@code Flux}es, through the same pipeline that serves a guest.
@@ -61,7 +58,7 @@ public final class BlockDevice implements AutoCloseable {
     private final BlockDeviceOptions options;
     private final BlockBufferPool buffers;
     private final Limits limits;
-    private final DeviceQueue[] queues;
+    private final DeviceQueues queues;
     private final ByteAccess byteAccess;
     private final Set<OpenRange> ranges = ConcurrentHashMap.newKeySet();
     private final CancelledRequests cancelledRequests = new CancelledRequests();
@@ -72,15 +69,12 @@ public final class BlockDevice implements AutoCloseable {
         this.resources = resources;
         this.options = options;
         BlockGeometry geometry = resources.pipeline().geometry();
+        this.queues = new DeviceQueues(resources.loops(), options);
         this.buffers = new BlockBufferPool(
-                options.bufferCount(), options.bufferBytes(), Math.max(4096, geometry.physicalBlockBytes()), options.leakDetection(), this::offerBuffers);
+                options.bufferCount(), options.bufferBytes(), Math.max(4096, geometry.physicalBlockBytes()), options.leakDetection(), queues::offerBuffers);
         this.limits = new Limits(resources.pipeline(), buffers, options.maxSegments());
-        this.queues = new DeviceQueue[resources.loops().size()];
-        for (int i = 0; i < queues.length; i++) {
-            queues[i] = new DeviceQueue(resources.loops().get(i), i, options);
-        }
         this.byteAccess = new ByteAccess(this);
-        this.closing = new Closing(queues, buffers, calls, resources, this::endRanges);
+        this.closing = new Closing(queues.all(), buffers, calls, resources, this::endRanges);
     }
 
     // ---- opening
@@ -145,23 +139,11 @@ public final class BlockDevice implements AutoCloseable {
 
     private static BlockDevice connected(BlockDevice device) {
         try {
-            for (DeviceQueue queue : device.queues) {
-                if (queue.loop().inLoop()) {
-                    queue.connect(device.resources.pipeline());
-                } else {
-                    OnLoop.run(queue.loop(), () -> queue.connect(device.resources.pipeline()));
-                }
-            }
+            device.queues.connect(device.resources.pipeline());
             return device;
         } catch (Throwable failed) {
             device.closing.abandon();
             throw failed;
-        }
-    }
-
-    private void offerBuffers(NativeBlock memory) {
-        for (DeviceQueue queue : queues) {
-            queue.offerBuffers(memory.address(), memory.bytes());
         }
     }
 
@@ -339,24 +321,18 @@ public final class BlockDevice implements AutoCloseable {
      */
     @Override
     public void close() {
-        assertMayWait();
+        queues.assertMayWait();
         closing.await();
     }
 
     // ---- package-private
 
     DeviceQueue queue() {
-        DeviceQueue[] all = queues;
-        if (all.length == 1) {
-            return all[0];
-        }
-        for (DeviceQueue queue : all) {
-            if (queue.loop().inLoop()) {
-                return queue;
-            }
-        }
-        // A thread always uses the same queue, so that its requests stay in order and form one batch.
-        return all[(int) Long.remainderUnsigned(Thread.currentThread().threadId(), all.length)];
+        return queues.ofCaller();
+    }
+
+    DeviceQueues queues() {
+        return queues;
     }
 
     void opened(OpenRange range) {
@@ -396,23 +372,6 @@ public final class BlockDevice implements AutoCloseable {
     void assertWritable() {
         if (geometry().readOnly()) {
             throw new NonWritableChannelException();
-        }
-    }
-
-    /** For channels, before a call has any effect. */
-    void assertMayBlock() {
-        assertMayWait();
-        if (Schedulers.isInNonBlockingThread()) {
-            throw new IllegalStateException("the thread " + Thread.currentThread().getName()
-                    + " must not block: use the Mono methods there, or call the channel on Schedulers.boundedElastic()");
-        }
-    }
-
-    void assertMayWait() {
-        for (DeviceQueue queue : queues) {
-            if (queue.loop().inLoop()) {
-                throw new IllegalStateException("the loop " + queue.loop().name() + " would wait for itself: use the Mono methods there");
-            }
         }
     }
 }

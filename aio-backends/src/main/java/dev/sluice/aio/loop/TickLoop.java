@@ -1,6 +1,7 @@
 package dev.sluice.aio.loop;
 
 import dev.sluice.linux.NativeMemory;
+import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
 import java.util.concurrent.CompletableFuture;
@@ -33,10 +34,6 @@ import reactor.core.scheduler.Schedulers;
  */
 public abstract class TickLoop implements IoLoop {
     private static final int MAX_TASKS_PER_TICK = 4096;
-    private static final long ENTER_FAILED_PAUSE_NANOS = 1_000_000;
-    private static final int MOST_DOUBLINGS = 7;
-    /** How long a kick may go unheard while the loop is busy with what needs no system call. */
-    private static final long LONGEST_STAY_NANOS = 100_000;
 
     private final String name;
     private final LongSupplier clock;
@@ -53,13 +50,13 @@ public abstract class TickLoop implements IoLoop {
     private final boolean busyPolls;
     private final PollWindow window;
     private final LoopWait wait;
+    private final KernelSkip skip;
     private final LoopCounts counts;
     private final CompletableFuture<@Nullable Void> started = new CompletableFuture<>();
     private final LoopClosing closing;
 
+    private final Backoff enterBackoff = new Backoff();
     private long tickNanos;
-    private long enteredNanos;
-    private int failedEnters;
 
     /**
      * A loop that has not started.
@@ -80,11 +77,11 @@ public abstract class TickLoop implements IoLoop {
         this.name = name;
         this.clock = clock;
         this.tickNanos = clock.getAsLong();
-        this.enteredNanos = tickNanos;
         this.mailbox = new Mailbox(name, this::wakeUp);
         this.window = new PollWindow(pollMaxNanos);
         this.busyPolls = window.enabled();
         this.wait = new LoopWait(this, clock, turns, timers, mailbox, window, polls, handles);
+        this.skip = new KernelSkip(this, clock, turns, mailbox, window, polls, wait);
         this.failureLog = new FailureLog(name);
         this.scheduler = Schedulers.fromExecutor(this);
         this.thread = thread.apply(this);
@@ -277,42 +274,22 @@ public abstract class TickLoop implements IoLoop {
      * of by the next that doesn't.
      */
     private boolean enter() {
-        if (mayStay()) {
+        if (!mustEnter() && skip.maySkip()) {
             return false;
         }
         try {
             enterKernel(wait);
-            enteredNanos = clock.getAsLong();
-            failedEnters = 0;
+            skip.entered();
+            enterBackoff.reset();
         } catch (Throwable failure) {
             failed("entering the kernel", failure);
-            LockSupport.parkNanos(ENTER_FAILED_PAUSE_NANOS << Math.min(failedEnters++, MOST_DOUBLINGS));
+            LockSupport.parkNanos(enterBackoff.nextPauseNanos());
         }
         return true;
     }
 
-    private boolean mayStay() {
-        if (closing.begun() || submissionsWait() || handles.anyAwaitsKernel()) {
-            return false;
-        }
-        return turns.isEmpty() ? busyPolls && spin() : clock.getAsLong() - enteredNanos < LONGEST_STAY_NANOS;
-    }
-
-    /** Looks again and again at queues and mailbox alone. True where there is something to do for which the kernel need not be entered. */
-    private boolean spin() {
-        while (turns.isEmpty()) {
-            long now = clock.getAsLong();
-            if (!window.spins(now, false) || wait.timerIsDue(now) || now - enteredNanos >= LONGEST_STAY_NANOS) {
-                return false;
-            }
-            if (!mailbox.isEmpty()) {
-                return true;
-            }
-            polls.disarmNotifications(this);
-            Thread.onSpinWait();
-            polls.poll(this);
-        }
-        return true;
+    private boolean mustEnter() {
+        return closing.begun() || submissionsWait() || handles.anyAwaitsKernel();
     }
 
     // ---- ending

@@ -7,7 +7,6 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
-import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
@@ -23,10 +22,7 @@ import org.slf4j.LoggerFactory;
  * the batch ({@link #endBatch}). What a request needs after its first call (the rest of a short read, a second try) joins the batch of the tick
  * that learned of it. A kind of sink starts calls, each known by its slot, and {@link #collect}s their results, on which {@link #drain} acts.
  *
- * <p>An image in memory (tmpfs) is read and written by plain system calls in {@link #flush} instead, a limited number of bytes a tick: tmpfs has no
- * non-blocking reads, so io_uring would hand each request to a worker thread, and the two wake-ups cost more than the copy
- * (measured by SinkBenchmark: 2.9 us CPU a 4 KiB read then, 1.6 us so), and io_submit would copy without a bound. The completions still come in
- * the next tick.
+ * <p>An image in memory is read and written in {@link #flush} instead, by {@link MemoryTransfers}. The completions still come in the next tick.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> as {@link BlockSink} says; slots, batch and buffers are made once.
  * <b>Failure:</b> negative errnos of requests; a completion listener that throws harms nobody else's completion. <b>Allocation:</b> none per
@@ -48,35 +44,27 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     private final Runnable onClosed;
     private final CompletionSeam seam;
     private final boolean inMemory;
+    private final MemoryTransfers transfers = new MemoryTransfers();
     private final RawImage image;
     private final Fd syncFd;
     private final SyncGroup syncs;
     private final SinkOperation[] operations;
-    private final int[] freeSlots;
-    private int freeCount;
+    private final FreeSlots freeSlots;
 
     /** Slots with a call to be queued. */
     private final SlotFifo batch;
     /** Slots that wait for a bounce buffer, in the order of arrival. */
     private final SlotFifo bufferless;
 
-    private final int[] collectedSlots;
-    private final int[] collectedResults;
-    private int collectedCount;
-
+    /** Calls that have ended. */
+    private final SlotResults collected;
     /** Requests that have ended without the kernel and complete in the next tick. */
-    private final EndedSlots ended;
+    private final SlotResults ended;
 
     private final IoLoop.Turn completeEnded = this::completeEnded;
-    private final IoLoop.TickEndHook flushAtTickEnd = this::flushAtTickEnd;
     private final IoLoop.Turn drainCalls = this::drainCalls;
-    private final IoLoop.Turn flushRest = this::flushRest;
+    private final FlushSchedule flushes;
     private int started;
-    private long memoryBytesLeft;
-    private boolean flushAsked;
-    private boolean flushScheduled;
-    private final Backoff flushBackoff = new Backoff();
-
     private boolean warnedOfDirect;
     private boolean closing;
     private boolean closed;
@@ -97,17 +85,15 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         this.bounceBuffers = new BouncePool(Math.max(MIN_BOUNCE_ALIGNMENT, Math.max(image.alignment().memoryBytes(), image.alignment().offsetBytes())));
         this.punchUnsupported = !image.geometry().discard();
         this.operations = new SinkOperation[capacity];
-        this.freeSlots = new int[capacity];
         for (int slot = 0; slot < capacity; slot++) {
             operations[slot] = new SinkOperation(this, image, slot);
-            freeSlots[capacity - 1 - slot] = slot;
         }
-        this.freeCount = capacity;
+        this.freeSlots = new FreeSlots(capacity);
         this.batch = new SlotFifo(capacity);
         this.bufferless = new SlotFifo(capacity);
-        this.ended = new EndedSlots(capacity);
-        this.collectedSlots = new int[capacity];
-        this.collectedResults = new int[capacity];
+        this.ended = new SlotResults(capacity);
+        this.collected = new SlotResults(capacity);
+        this.flushes = new FlushSchedule(loop, this::flush);
         this.syncFd = image.takeSyncFd();
     }
 
@@ -116,10 +102,10 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     @Override
     public final boolean submit(BlockRequest request) {
         assert loop.inLoop() : "a sink belongs to its loop";
-        if (freeCount == 0 || closing) {
+        if (freeSlots.isEmpty() || closing) {
             return false;
         }
-        int slot = freeSlots[--freeCount];
+        int slot = freeSlots.take();
         request.submitted();
         int outcome = operations[slot].begin(request);
         if (outcome == SinkOperation.CONTINUES) {
@@ -141,21 +127,21 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     }
 
     private void startBatch() {
-        memoryBytesLeft = MemoryTransfers.BYTES_PER_TICK;
+        transfers.begin();
         while (!batch.isEmpty()) {
-            if (memoryBytesLeft <= 0) {
-                loop.requestTurn(flushRest);
+            if (transfers.limitReached()) {
+                flushes.inNextTick();
                 return;
             }
             int slot = batch.peek();
             int outcome = issue(slot);
             if (outcome == SinkOperation.KERNEL_REFUSES) {
                 counts.retried();
-                flushSoon();
+                flushes.afterPause();
                 return;
             }
             batch.poll();
-            flushBackoff.reset();
+            flushes.accepted();
             if (outcome == SinkOperation.CONTINUES) {
                 started++;
             } else if (outcome == SinkOperation.NEEDS_BUFFER) {
@@ -165,18 +151,6 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
             } else {
                 endLater(slot, outcome);
             }
-        }
-    }
-
-    private void flushSoon() {
-        if (!flushScheduled) {
-            flushScheduled = true;
-            loop.schedule(
-                    () -> {
-                        flushScheduled = false;
-                        flush();
-                    },
-                    flushBackoff.nextPauseNanos());
         }
     }
 
@@ -215,7 +189,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     @Override
     public final int inFlight() {
-        return operations.length - freeCount;
+        return freeSlots.taken();
     }
 
     @Override
@@ -235,7 +209,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
             return startBuffer(operation, reads, fd, Iovec.base(iovecs, 0), bytes, offset, rwFlags);
         }
         if (inMemory) {
-            called(operation.slot, MemoryTransfers.moveVector(reads, fd, iovecs, iovecCount, offset));
+            called(operation.slot, transfers.moveVector(reads, fd, iovecs, iovecCount, offset));
             return true;
         }
         return startVector(operation.slot, reads, fd, iovecs, iovecCount, offset, rwFlags);
@@ -243,7 +217,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     boolean startBuffer(SinkOperation operation, boolean reads, int fd, long address, int bytes, long offset, int rwFlags) {
         if (inMemory) {
-            called(operation.slot, MemoryTransfers.moveBuffer(reads, fd, address, bytes, offset));
+            called(operation.slot, transfers.moveBuffer(reads, fd, address, bytes, offset));
             return true;
         }
         return startBuffer(operation.slot, reads, fd, address, bytes, offset, rwFlags);
@@ -251,17 +225,11 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     private void called(int slot, long result) {
         loop.calledDirectly();
-        memoryBytesLeft -= Math.max(0, result);
         collectLater(slot, (int) result);
     }
 
     private boolean drainCalls() {
         drain();
-        return false;
-    }
-
-    private boolean flushRest() {
-        flush();
         return false;
     }
 
@@ -276,8 +244,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     /** Notes the result of a call that was started for a slot. Must be followed by {@link #drain} in the same tick. */
     protected final void collect(int slot, int result) {
-        collectedSlots[collectedCount] = slot;
-        collectedResults[collectedCount++] = result;
+        collected.add(slot, result);
     }
 
     /** As {@link #collect}, from inside a flush; acted on in the next tick. */
@@ -288,10 +255,10 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     @Override
     protected final void drain() {
-        for (int i = 0; i < collectedCount; i++) {
-            int slot = collectedSlots[i];
+        while (!collected.isEmpty()) {
+            int slot = collected.poll();
             try {
-                reaped(slot, collectedResults[i]);
+                reaped(slot, collected.result(slot));
             } catch (Throwable bug) {
                 loop.failed("a completion", bug);
                 if (operations[slot].hasRequest()) {
@@ -299,7 +266,6 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
                 }
             }
         }
-        collectedCount = 0;
         closeIfIdle();
     }
 
@@ -350,15 +316,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     /** Has {@link #flush} called at the end of this tick. */
     protected final void askForFlush() {
-        if (!flushAsked) {
-            flushAsked = true;
-            loop.atTickEnd(flushAtTickEnd);
-        }
-    }
-
-    private void flushAtTickEnd() {
-        flushAsked = false;
-        flush();
+        flushes.atEndOfTick();
     }
 
     private void endLater(int slot, int result) {
@@ -396,7 +354,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     private void complete(int slot, int result) {
         BlockRequest request = operations[slot].end();
         // The slot first: whoever hears of the completion may submit again.
-        freeSlots[freeCount++] = slot;
+        freeSlots.release(slot);
         if (!bufferless.isEmpty() && bounceBuffers.available()) {
             continueInThisTick(bufferless.poll());
         }

@@ -1,11 +1,15 @@
 package dev.sluice.aio.sink;
 
-/** Slots whose requests have ended, with their results, in the order in which they did. <b>Threading:</b> the loop's. <b>Allocation:</b> at creation only. */
-final class EndedSlots {
+/**
+ * Slots with a result each, in the order of arrival; each slot is in it at most once.
+ *
+ * <p><b>Threading:</b> the loop's. <b>Allocation:</b> at creation only.
+ */
+final class SlotResults {
     private final SlotFifo slots;
     private final int[] results;
 
-    EndedSlots(int capacity) {
+    SlotResults(int capacity) {
         slots = new SlotFifo(capacity);
         results = new int[capacity];
     }
@@ -13,6 +17,10 @@ final class EndedSlots {
     void add(int slot, int result) {
         results[slot] = result;
         slots.add(slot);
+    }
+
+    boolean isEmpty() {
+        return slots.isEmpty();
     }
 
     int size() {
@@ -23,6 +31,7 @@ final class EndedSlots {
         return slots.poll();
     }
 
+    /** Of a slot that was polled and not added since. */
     int result(int slot) {
         return results[slot];
     }
