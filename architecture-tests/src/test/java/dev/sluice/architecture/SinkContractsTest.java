@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 /** No sink goes without {@link BlockSinkContract}, and no sink on images without {@link ImageSinkContract}. */
 class SinkContractsTest {
     /** The contract is about what is kept and found again; this one keeps nothing, and has a test of its own. */
-    private static final Set<String> KEEP_NOTHING = Set.of("dev.sluice.aio.nothing.NullSink");
+    private static final Set<String> KEEP_NOTHING = Set.of("dev.sluice.aio.nullbackend.NullSink");
 
     @Test
     void shouldHoldEverySinkToTheContractOfSinks() {

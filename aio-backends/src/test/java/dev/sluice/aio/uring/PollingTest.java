@@ -2,7 +2,7 @@ package dev.sluice.aio.uring;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.aio.nullbackend.NullBackend;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.QueueSource;
 import dev.sluice.pipeline.testing.Patience;

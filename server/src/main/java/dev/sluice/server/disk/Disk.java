@@ -1,6 +1,6 @@
 package dev.sluice.server.disk;
 
-import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.aio.nullbackend.NullBackend;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockBackend;

@@ -22,7 +22,7 @@ import com.fasterxml.jackson.databind.node.MissingNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.databind.type.LogicalType;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
-import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.aio.nullbackend.NullBackend;
 import dev.sluice.server.cli.NotUtf8Exception;
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;

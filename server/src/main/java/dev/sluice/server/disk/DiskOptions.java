@@ -1,6 +1,6 @@
 package dev.sluice.server.disk;
 
-import dev.sluice.aio.nothing.NullBackend;
+import dev.sluice.aio.nullbackend.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackendProvider;
 import dev.sluice.pipeline.Providers;

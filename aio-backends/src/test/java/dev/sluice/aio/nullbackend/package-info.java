@@ -1,4 +1,4 @@
 @NullMarked
-package dev.sluice.aio.nothing;
+package dev.sluice.aio.nullbackend;
 
 import org.jspecify.annotations.NullMarked;

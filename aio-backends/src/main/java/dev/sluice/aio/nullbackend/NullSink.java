@@ -1,4 +1,4 @@
-package dev.sluice.aio.nothing;
+package dev.sluice.aio.nullbackend;
 
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Iovec;

@@ -1,4 +1,4 @@
-package dev.sluice.aio.nothing;
+package dev.sluice.aio.nullbackend;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package dev.sluice.aio.nothing;
+package dev.sluice.aio.nullbackend;
 
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
