@@ -19,7 +19,8 @@ import java.util.Map;
 import java.util.function.ToLongFunction;
 
 /**
- * The metrics of one device: counts the events of its pipeline and its front ends and publishes the counts to Micrometer on each scrape. {@link SluiceMeter} lists the meters.
+ * The metrics of one device: counts the events of its pipeline and its front ends and publishes the counts to Micrometer on each scrape. {@link
+ * SluiceMeter} lists the meters.
  *
  * <p>Every counter is per queue and, if it counts requests, per operation. The first 64 queues have series of their own, the others of
  * a device share one set, so that no device has more than some 3,300 series; errors by errno and histograms are per device and operation.

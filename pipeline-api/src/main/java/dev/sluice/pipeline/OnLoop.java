@@ -13,8 +13,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Work that is done on a loop while the caller waits. For the control plane: it blocks.
  *
- * <p><b>Threading:</b> any thread but the loop's, which would wait for itself, and none that a loop waits for. <b>Failure:</b> what the work throws is thrown to
- * the caller; {@link RejectedExecutionException} if the loop has been closed.
+ * <p><b>Threading:</b> any thread but the loop's, which would wait for itself, and none that a loop waits for. <b>Failure:</b> what the work throws is
+ * thrown to the caller; {@link RejectedExecutionException} if the loop has been closed.
  */
 public final class OnLoop {
     private static final Logger LOG = LoggerFactory.getLogger(OnLoop.class);

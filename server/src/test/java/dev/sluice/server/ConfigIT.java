@@ -123,7 +123,8 @@ class ConfigIT {
             }
             SluiceProcess.Ended ended = serve.terminate();
             assertThat(ended.status()).isZero();
-            assertThat(ended.err()).contains("disk a: there is no stage 'nope'", "backend 'nope'", "loop of queue 0: 9 is not from 0 to 0", "at most 107 bytes");
+            assertThat(ended.err()).contains(
+                    "disk a: there is no stage 'nope'", "backend 'nope'", "loop of queue 0: 9 is not from 0 to 0", "at most 107 bytes");
         }
     }
 

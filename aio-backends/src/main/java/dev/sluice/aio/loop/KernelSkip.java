@@ -3,8 +3,8 @@ package dev.sluice.aio.loop;
 import java.util.function.LongSupplier;
 
 /**
- * Whether a tick may skip the kernel, in which there is nothing to submit and nothing to wait for but kicks: while the loop has turns to run or, if it busy-polls,
- * spins over its queues and its mailbox, and never for long.
+ * Whether a tick may skip the kernel, in which there is nothing to submit and nothing to wait for but kicks: while the loop has turns to run or, if it
+ * busy-polls, spins over its queues and its mailbox, and never for long.
  *
  * <p><b>Threading:</b> the loop's thread. <b>Allocation:</b> none.
  */

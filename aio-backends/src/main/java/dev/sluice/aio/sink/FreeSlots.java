@@ -1,6 +1,10 @@
 package dev.sluice.aio.sink;
 
-/** The slots of a sink that no request has; the one that was released last is taken first. <b>Threading:</b> the loop's. <b>Allocation:</b> at creation only. */
+/**
+ * The slots of a sink that no request has; the one that was released last is taken first.
+ *
+ * <p><b>Threading:</b> the loop's. <b>Allocation:</b> at creation only.
+ */
 final class FreeSlots {
     private final int[] slots;
     private int count;

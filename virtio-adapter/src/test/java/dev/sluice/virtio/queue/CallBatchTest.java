@@ -252,7 +252,8 @@ final class CallBatchTest {
                 assertThat(aio.batches).as("tried once").hasSize(1);
                 assertThat(log.of(CallBatch.class)).hasSize(2).last().asString().startsWith("WARN: manual-loop: calls do without Linux AIO: io_submit: ");
             } else {
-                assertThat(log.of(CallBatch.class)).hasSizeBetween(1, 19).first().asString().contains("a call to a driver was not taken: " + Errno.describe(-errno));
+                assertThat(log.of(CallBatch.class)).hasSizeBetween(1, 19)
+                        .first().asString().contains("a call to a driver was not taken: " + Errno.describe(-errno));
             }
         }
         assertThat(aio.destroyed).isOne();
