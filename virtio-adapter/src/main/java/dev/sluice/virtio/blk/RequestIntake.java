@@ -115,7 +115,7 @@ final class RequestIntake {
     private void report(VirtioBlkRequest request) {
         String rule = request.brokenRule();
         if (rule != null) {
-            chainLog.malformed(request.chainId(), rule, loop.tickNanos());
+            chainLog.malformed(request.chainId(), rule);
             observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
             return;
         }
