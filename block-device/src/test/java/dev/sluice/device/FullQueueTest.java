@@ -13,7 +13,6 @@ import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -118,9 +117,7 @@ class FullQueueTest {
             assertThat(first.state()).isEqualTo(DeviceIo.State.ENDED);
             Read second = new Read(queue, memory);
             assertThat(wakeUps[0]).isEqualTo(2);
-            @Nullable BlockRequest request = queue.poll();
-            assertThat(request).isNotNull();
-            request.complete(512);
+            polled(queue).complete(512);
             assertThat(second.completions).isEqualTo(1);
             assertThat(first.completions).isZero();
             assertThat(refused).hasSize(1);
