@@ -25,7 +25,7 @@ final class IoUringAvailability {
     static Optional<String> reason() {
         try {
             LinuxPlatform.ensureAvailable();
-            Optional<String> unsupported = NettyVersion.unsupported("io.netty.channel.uring.IoUringIoHandler");
+            Optional<String> unsupported = unsupportedNetty();
             if (unsupported.isPresent()) {
                 return unsupported;
             }
@@ -38,6 +38,11 @@ final class IoUringAvailability {
         } catch (LinkageError broken) {
             return Optional.of("io_uring is not available: Netty's io_uring classes do not load (" + firstLine(broken) + "): put netty-transport-classes-io_uring and its natives on the class path");
         }
+    }
+
+    /** Whether the Netty on the class path is too old for a ring; empty if it is not. */
+    static Optional<String> unsupportedNetty() {
+        return NettyVersion.unsupported("io.netty.channel.uring.IoUringIoHandler");
     }
 
     /** Netty's own look at it ends with io_uring_setup and io_uring_register. */

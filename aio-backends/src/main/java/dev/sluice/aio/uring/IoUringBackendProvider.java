@@ -42,6 +42,11 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
 
     @Override
     public BlockBackend open(BackendOptions options) throws IOException {
+        // Here rather than where the loop starts: with an older Netty the class of the loop cannot even be linked.
+        Optional<String> unsupported = IoUringAvailability.unsupportedNetty();
+        if (unsupported.isPresent()) {
+            throw new IOException(unsupported.get());
+        }
         return open(options, CompletionSeam.NONE);
     }
 

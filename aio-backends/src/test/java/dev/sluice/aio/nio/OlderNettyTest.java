@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -24,24 +25,37 @@ class OlderNettyTest {
 
     @Test
     void shouldServeADeviceWithTheJdkAloneWhenNettyIsOlder() throws IOException, InterruptedException {
-        Path image = directory.resolve("disk.img");
-        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-            file.setLength(1 << 20);
-        }
-        Process child = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED",
-                        "-Dorg.slf4j.simpleLogger.log.dev.sluice=info", "-Dorg.slf4j.simpleLogger.logFile=System.out",
-                        "-cp", classPath(), PortableDevice.class.getName(), image.toString()))
-                .redirectErrorStream(true)
-                .start();
-        String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(child.waitFor()).as(output).isZero();
-        assertThat(output)
+        assertThat(outputOf(PortableDevice.class))
                 .contains("as written")
                 .contains("backend nio on loop thread")
                 .contains("Netty 4.2 is needed, and the class path has 4.1.")
                 .contains("netty.version")
                 .doesNotContain("NoClassDefFoundError");
+    }
+
+    /** A disk put together by hand needs the ring that it names. */
+    @Test
+    void shouldRefuseADiskInOneLineWhenNettyIsOlder() throws IOException, InterruptedException {
+        assertThat(outputOf(DiskByHand.class).lines())
+                .singleElement(InstanceOfAssertFactories.STRING)
+                .startsWith("no disk: Netty 4.2 is needed, and the class path has 4.1.")
+                .contains("netty.version");
+    }
+
+    private String outputOf(Class<?> program) throws IOException, InterruptedException {
+        Path image = directory.resolve("disk.img");
+        try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
+            file.setLength(1 << 20);
+        }
+        Process child = new ProcessBuilder(List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
+                        "-Dorg.slf4j.simpleLogger.log.dev.sluice=info", "-Dorg.slf4j.simpleLogger.logFile=System.out",
+                        "-cp", classPath(), program.getName(), image.toString()))
+                .redirectErrorStream(true)
+                .start();
+        String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(child.waitFor()).as(output).isZero();
+        return output;
     }
 
     /** Ours without Netty 4.2's core and epoll; its io_uring classes, which 4.1 does not have, stay. */
