@@ -27,7 +27,7 @@ public enum BlockOp {
         return wireType;
     }
 
-    /** The operation of a wire type, or null where this device has none for it (the answer is UNSUPP). Allocates nothing. */
+    /** The operation of a wire type, or null where this device has none for it (the status is UNSUPP). Allocates nothing. */
     public static @Nullable BlockOp ofWireType(int wireType) {
         return switch (wireType) {
             case 0 -> READ;

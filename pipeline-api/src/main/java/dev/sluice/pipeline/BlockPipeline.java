@@ -29,11 +29,11 @@ import reactor.core.publisher.Flux;
  *
  * <p><b>Threading:</b> {@link #connect} on the source's loop; everything else from any thread. <b>Ownership:</b> the pipeline owns the sinks
  * it opened, one a loop; the backend stays its opener's. <b>Failure:</b> a request that an operator drops, fails on or that a
- * stage fails on is completed with an error, never leaked, and the queue goes on. <b>Allocation:</b> none for a request that
+ * stage fails on is completed with an error, never leaked, and the queue continues. <b>Allocation:</b> none for a request that
  * bypasses the stages.
  */
 public final class BlockPipeline implements AutoCloseable {
-    /** Bytes of the serial that GET_ID tells (VIRTIO 1.3 §5.2.6). */
+    /** Bytes of the serial that GET_ID returns (VIRTIO 1.3 §5.2.6). */
     public static final int SERIAL_BYTES = 20;
 
     /** How long a queue that is stopped waits for what its stages hold. */
@@ -281,8 +281,8 @@ public final class BlockPipeline implements AutoCloseable {
          * a fresh subscription. An error of the JVM (NoClassDefFoundError, StackOverflowError) fails the request that it happened on, or what is in the
          * operators. An operator that swallows a request in another way ({@code handle}, {@code flatMap} to an empty inner) completes it itself, on the loop's
          * thread; else its guest waits until the queue is stopped, as it does for one that an error of the JVM has lost on another thread in an operator
-         * without support for {@code onErrorContinue}. Operators that end a subscription within a second and without having been given a request are taken for
-         * broken: the queue is fenced off, which fails all its requests.
+         * without support for {@code onErrorContinue}. Operators that end a subscription within a second and without having been given a request are treated as
+         * broken: the queue is quarantined, which fails all its requests.
          */
         public Builder operator(UnaryOperator<Flux<BlockRequest>> operator) {
             operators.add(operator);
@@ -307,7 +307,7 @@ public final class BlockPipeline implements AutoCloseable {
         }
 
         /**
-         * What GET_ID answers.
+         * What GET_ID returns.
          *
          * @throws IllegalArgumentException for more than 20 bytes of UTF-8
          */
@@ -325,14 +325,14 @@ public final class BlockPipeline implements AutoCloseable {
             return this;
         }
 
-        /** What lines in the log call the disk; the backend's name unless told. */
+        /** What lines in the log call the disk; the backend's name by default. */
         public Builder diskName(String diskName) {
             this.diskName = diskName;
             return this;
         }
 
         /**
-         * How long a queue that is stopped waits for requests that stages or operators hold, {@link #DEFAULT_DRAIN_LIMIT} unless told. Then they fail with
+         * How long a queue that is stopped waits for requests that stages or operators hold, {@link #DEFAULT_DRAIN_LIMIT} by default. Then they fail with
          * ECANCELED and are listed in the log, and an access to their data throws. Requests in the backend are waited for however long it takes.
          *
          * @throws IllegalArgumentException for a negative one, and for more than a day

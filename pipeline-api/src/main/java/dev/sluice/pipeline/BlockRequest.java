@@ -9,18 +9,18 @@ import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 
 /**
- * One block request: pooled, mutable, lent by its {@link RequestQueue} from {@code poll} to {@link #complete}.
+ * One block request: pooled, mutable, borrowed from its {@link RequestQueue} from {@code poll} to {@link #complete}.
  *
  * <p>States and who moves them:
  * <pre>
  * FREE      -> PARSED     the queue has parsed the request
  * PARSED    -> SUBMITTED  a sink has taken it
- * PARSED    -> COMPLETED  answered without a sink: by a stage, a discard hook, the pipeline
+ * PARSED    -> COMPLETED  completed without a sink: by a stage, a discard hook, the pipeline
  * SUBMITTED -> COMPLETED  the kernel is done with it
  * COMPLETED -> SUBMITTED  a stage sends it down again (a retry)
- * COMPLETED -> FREE       the queue has given the answer to the other side
+ * COMPLETED -> FREE       the queue has shown the completion to the other side
  * </pre>
- * Any other move is a bug of ours and throws {@link IllegalStateException}. A request whose queue broke while it was out is
+ * Any other move is a bug of ours and throws {@link IllegalStateException}. A request whose queue broke while it was in flight is
  * {@linkplain #abandoned abandoned} beside all that: it takes the same way, but nothing is written for the other side at its end.
  *
  * <p><b>Threading:</b> all fields belong to the loop's thread. A stage that works elsewhere may read the request and copy its data
@@ -47,7 +47,7 @@ public abstract class BlockRequest {
         }
     }
 
-    /** Who is told when a request has been completed: the pipeline, or the stage chain around the sink. Called on the loop, once. */
+    /** Who is notified when a request has been completed: the pipeline, or the stage chain around the sink. Called on the loop, once. */
     @FunctionalInterface
     public interface CompletionListener {
         /**
@@ -152,7 +152,7 @@ public abstract class BlockRequest {
         return durable;
     }
 
-    /** True where a WRITE_ZEROES may give the space back. */
+    /** True where a WRITE_ZEROES may release the space. */
     public final boolean mayUnmap() {
         return mayUnmap;
     }
@@ -162,7 +162,7 @@ public abstract class BlockRequest {
         return result;
     }
 
-    /** True where the queue broke or was reset while the request was out: nobody waits for its answer. */
+    /** True where the queue broke or was reset while the request was in flight: nobody waits for its completion. */
     public final boolean abandoned() {
         return abandoned;
     }
@@ -323,7 +323,7 @@ public abstract class BlockRequest {
     }
 
     /**
-     * Gives the answer to the other side (status, used element), or only takes the request back where it was {@link #abandoned}. Called
+     * Shows the completion to the other side (status, used element), or only takes the request back where it was {@link #abandoned}. Called
      * once, on the loop, when the request has become FREE.
      */
     protected abstract void answer(int result);

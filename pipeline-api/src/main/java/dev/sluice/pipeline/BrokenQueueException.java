@@ -1,7 +1,7 @@
 package dev.sluice.pipeline;
 
 /**
- * The other side lied about its ring: the queue cannot go on, other queues can.
+ * The other side's ring is invalid: the queue cannot continue, other queues can.
  *
  * <p>It ends the queue's {@link QueueSource} with {@code onError}. The message names the rule that was broken, with the
  * values that broke it and the section of the specification.

@@ -1,8 +1,8 @@
 package dev.sluice.pipeline;
 
 /**
- * Requests of one queue that ended alike in one tick: the requests of a tick share its clock, so most do. The observer is told of them together when one ends
- * otherwise or the tick does, which costs less than telling it of each.
+ * Requests of one queue that ended alike in one tick: the requests of a tick share its clock, so most do. The observer gets them together when one ends
+ * otherwise or the tick does, which costs less than one call for each.
  *
  * <p><b>Threading:</b> the queue's loop. <b>Failure:</b> what the observer throws comes out of {@link #end}, after which the run has ended. <b>Allocation:</b>
  * none.

@@ -54,7 +54,7 @@ public interface IoLoop extends Executor, AutoCloseable {
 
     String name();
 
-    /** Name of the {@link IoLoopProvider} that makes such loops, by which backends know what they run on; empty where there is none. */
+    /** Name of the {@link IoLoopProvider} that makes such loops, by which backends know what they run on; empty if there is none. */
     default String kind() {
         return "";
     }

@@ -13,7 +13,7 @@ public interface PipelineObserver {
     /** Flag of {@link #requestCompleted}: the request went past the stages. */
     int BYPASSED = 1;
 
-    /** Something that happened to a queue, seldom enough to be told by name. */
+    /** Something that happened to a queue, rarely enough to be reported by name. */
     enum QueueEvent {
         STARTED,
         STOPPED,
@@ -24,7 +24,7 @@ public interface PipelineObserver {
     }
 
     /**
-     * A request was answered. Told when the tick ends that completed it, as a rule before the other side can see the answer.
+     * A request was completed. Reported when the tick ends that completed it, as a rule before the other side can see the completion.
      *
      * @param bytes length of the request, 0 for a FLUSH
      * @param errno 0 or a positive errno
@@ -35,8 +35,8 @@ public interface PipelineObserver {
     default void requestCompleted(int queue, BlockOp op, long bytes, int errno, long waitNanos, long deviceNanos, int flags) {}
 
     /**
-     * Requests of a queue were answered in one tick, and are alike in everything that {@link #requestCompleted} tells. This is what a pipeline calls, once
-     * a tick and queue where all of them are alike; unless it is overridden it tells of each.
+     * Requests of a queue were completed in one tick, and are alike in everything that {@link #requestCompleted} reports. This is what a pipeline calls, once
+     * a tick and queue where all of them are alike; unless it is overridden it reports each.
      *
      * @param requests how many, at least 1
      * @param bytes of each
@@ -51,7 +51,7 @@ public interface PipelineObserver {
      * A queue had its turn and took requests from its ring.
      *
      * @param requests how many, at least 1
-     * @param inFlight how many of the queue are out now, these included
+     * @param inFlight how many of the queue are in flight now, these included
      */
     default void taken(int queue, int requests, int inFlight) {}
 

@@ -108,17 +108,17 @@ public final class Providers {
      * Starts loops that can serve guests, all of one kind. With {@value #AUTO} a kind of which not every loop can be made is passed over.
      *
      * @param name of the kind or {@value #AUTO}
-     * @param told gets the line that says what was taken, where that is not the best
+     * @param log gets the line that says what was taken, where that is not the best
      * @throws IOException with one line that says why none can be had; no loop is left running
      */
-    public static List<IoLoop> startLoops(String name, int count, LoopStarter starter, Consumer<String> told) throws IOException {
+    public static List<IoLoop> startLoops(String name, int count, LoopStarter starter, Consumer<String> log) throws IOException {
         Map<String, String> failed = new LinkedHashMap<>();
         while (true) {
             List<String> lines = new ArrayList<>();
             IoLoopProvider provider = loop(name, lines::add, failed);
             try {
                 List<IoLoop> loops = started(count, number -> starter.start(provider, number));
-                lines.forEach(told);
+                lines.forEach(log);
                 return loops;
             } catch (IOException refused) {
                 if (!name.equals(AUTO)) {
@@ -189,13 +189,13 @@ public final class Providers {
      * A loop that can serve guests.
      *
      * @param name or {@value #AUTO}
-     * @param told gets the line that says what was taken, where that is not the best
+     * @param log gets the line that says what was taken, where that is not the best
      */
-    public static IoLoopProvider loop(String name, Consumer<String> told) throws IOException {
-        return loop(name, told, Map.of());
+    public static IoLoopProvider loop(String name, Consumer<String> log) throws IOException {
+        return loop(name, log, Map.of());
     }
 
-    private static IoLoopProvider loop(String name, Consumer<String> told, Map<String, String> failed) throws IOException {
+    private static IoLoopProvider loop(String name, Consumer<String> log, Map<String, String> failed) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (IoLoopProvider candidate : loops(List.of())) {
             if (!name.equals(AUTO) && !name.equals(candidate.name())) {
@@ -206,7 +206,7 @@ public final class Providers {
                     : Optional.of("it cannot watch the descriptors that guests kick with; it serves BlockDevice only");
             if (reason.isEmpty()) {
                 if (!passedOver.isEmpty()) {
-                    told.accept(line("loop " + candidate.name(), passedOver));
+                    log.accept(line("loop " + candidate.name(), passedOver));
                 }
                 return candidate;
             }
@@ -229,9 +229,9 @@ public final class Providers {
      * Opens an image as {@link #open(String, String, BackendOptions)} does, and leaves it to the caller to log what was taken: once nothing can fail
      * any more, say.
      *
-     * @param told gets the line
+     * @param log gets the line
      */
-    public static BlockBackend open(String name, String loop, BackendOptions options, Consumer<String> told) throws IOException {
+    public static BlockBackend open(String name, String loop, BackendOptions options, Consumer<String> log) throws IOException {
         List<String> passedOver = new ArrayList<>();
         for (BlockBackendProvider candidate : backends()) {
             if (!usable(candidate, name, provider -> provider.unavailable(options), passedOver)) {
@@ -239,7 +239,7 @@ public final class Providers {
             }
             if (fits(candidate, loop)) {
                 BlockBackend opened = candidate.open(options);
-                told.accept(line(options.image() + ": backend " + candidate.name() + (loop.isEmpty() ? "" : " on loop " + loop), passedOver));
+                log.accept(line(options.image() + ": backend " + candidate.name() + (loop.isEmpty() ? "" : " on loop " + loop), passedOver));
                 return opened;
             }
             passedOver.add(candidate.name() + ": it runs on " + String.join(" and ", candidate.loops()) + ", not on " + loop);
@@ -262,7 +262,7 @@ public final class Providers {
     /**
      * Who makes the stage of {@code NAME[:ARGS]}; to be asked before anything is given up for it.
      *
-     * @throws IOException where there is none of that name, or where a provider on the class path cannot be loaded
+     * @throws IOException if there is none of that name, or where a provider on the class path cannot be loaded
      */
     public static BlockStageProvider stageProvider(String nameAndArguments) throws IOException {
         int colon = nameAndArguments.indexOf(':');

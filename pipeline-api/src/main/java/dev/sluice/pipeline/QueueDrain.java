@@ -8,7 +8,7 @@ import org.slf4j.LoggerFactory;
  * The end of a queue that was asked to stop while it had requests in flight.
  *
  * <p>What stages and operators have is given a limit, after which it fails and is listed in the log; what the backend has is waited for, however long that
- * takes, because the kernel may write to its memory: a line in the log every ten seconds tells how much that is.
+ * takes, because the kernel may write to its memory: a line in the log every ten seconds says how much that is.
  *
  * <p><b>Threading:</b> the queue's loop. <b>Allocation:</b> nothing before a queue stops.
  */

@@ -55,7 +55,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         /** The queue was stopped while requests are in flight. */
         default void draining() {}
 
-        /** The queue was stopped and nothing is out: whoever stopped it is told next, and may give the queue to another loop. */
+        /** The queue was stopped and nothing is in flight: whoever stopped it is notified next, and may give the queue to another loop. */
         default void drained() {}
 
         /** See {@link QueueSource#whenReleased}. */
@@ -115,7 +115,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     }
 
     /**
-     * Ends the Flux with {@code onComplete}; requests that are out go on. Runs {@code whenDrained} on the loop once none is, possibly inside
+     * Ends the Flux with {@code onComplete}; requests in flight continue. Runs {@code whenDrained} on the loop once none is, possibly inside
      * this call. A second call replaces the first one's callback.
      */
     public void stop(Runnable whenDrained) {
@@ -143,7 +143,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
 
     // ---- for the pipeline
 
-    /** The last step of every request: gives the answer to the other side. */
+    /** The last step of every request: shows the completion to the other side. */
     void settle(BlockRequest request) {
         request.release();
         notifyWhenIdle();

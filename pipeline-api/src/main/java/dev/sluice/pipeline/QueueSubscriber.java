@@ -144,7 +144,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
             }
         }
 
-        /** An operator has failed on something with an error of the JVM, which it would throw where nobody catches it; it goes on with the next. */
+        /** An operator has failed on something with an error of the JVM, which it would throw where nobody catches it; it continues with the next. */
         void failedOn(Throwable error, Object value) {
             if (value instanceof BlockRequest request) {
                 if (TruncatedMemoryException.isCauseOf(error)) {
@@ -198,15 +198,15 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         source.takeBack();
         if (source.ended()) {
             if (error != null) {
-                LOG.error("{}; the queue has ended, others go on", error.getMessage());
+                LOG.error("{}; the queue has ended, others continue", error.getMessage());
             }
             return;
         }
         if (failures.admits()) {
-            LOG.error("{}: the operators of the pipeline have ended; what they held fails and the queue goes on", this, error);
+            LOG.error("{}: the operators of the pipeline have ended; what they held fails and the queue continues", this, error);
         }
         if (source.polled() == ended.polledBefore && loop.tickNanos() - ended.begunNanos < BROKEN_WITHIN_NANOS) {
-            LOG.error("{}: the operators end without having seen a request; the queue is fenced off, all its requests fail", this);
+            LOG.error("{}: the operators end without having seen a request; the queue is quarantined, all its requests fail", this);
             fenced = true;
         }
         subscribe();
@@ -269,7 +269,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         }
     }
 
-    /** The request has its result: the queue gets the answer, the source room for one more. */
+    /** The request has its result: the queue gets the completion, the source room for one more. */
     @Override
     public void requestCompleted(BlockRequest request, int result) {
         completed(request, result, PipelineObserver.BYPASSED);
@@ -279,7 +279,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     public void completed(BlockRequest request, int result, int flags) {
         outstanding--;
         if (BlockStatus.ofResult(result) == BlockStatus.IOERR && ioErrors.admits()) {
-            LOG.warn("{}: {} of {} bytes at sector {} failed: {}; the answer is IOERR",
+            LOG.warn("{}: {} of {} bytes at sector {} failed: {}; the status is IOERR",
                     this, request.op(), request.lengthBytes(), request.sector(), Errno.describe(result));
         }
         sink.completed();
@@ -295,7 +295,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         }
     }
 
-    /** The operators dropped it or answered it themselves: they have seen to the demand. */
+    /** The operators dropped it or completed it themselves: they have seen to the demand. */
     private void lost(BlockRequest request, int result) {
         tell(request, result, 0);
         source.settle(request);
@@ -321,7 +321,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         try {
             run.end();
         } catch (Throwable failed) {
-            // The guest gets its answers whatever becomes of the statistics.
+            // The guest gets its completions whatever becomes of the statistics.
             observerFailed(failed);
         }
     }
@@ -346,7 +346,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
             drain.end();
             scope.close();
             pipeline.disconnected(QueueSubscriber.this);
-            // Not later: another loop may tell of the queue then.
+            // Not later: another loop may report the queue then.
             endRun();
         }
 

@@ -7,23 +7,23 @@ import org.jspecify.annotations.Nullable;
  * not polled stays there.
  *
  * <p><b>Threading:</b> confined to the loop that serves the queue.
- * <b>Ownership:</b> the queue owns its requests; {@link #poll} lends one until {@link BlockRequest#complete} has
- * given it back. <b>Allocation:</b> none in steady state.
+ * <b>Ownership:</b> the queue owns its requests; one that {@link #poll} returns is borrowed until {@link BlockRequest#complete} has
+ * returned it. <b>Allocation:</b> none in steady state.
  */
 public interface RequestQueue {
 
     /** The number of the queue within its device, from 0. */
     int index();
 
-    /** How many requests can be out at once. */
+    /** How many requests can be in flight together. */
     int size();
 
-    /** Requests polled and not yet answered. */
+    /** Requests polled and not yet completed. */
     int inFlight();
 
     /**
-     * The next request in state PARSED, or null where none is available. What the queue can answer by itself (malformed, beyond the end,
-     * read-only) it answers without showing it.
+     * The next request in state PARSED, or null where none is available. What the queue can complete by itself (malformed, beyond the end,
+     * read-only) it completes without showing it.
      *
      * @throws BrokenQueueException where the other side broke a rule of the ring itself
      */

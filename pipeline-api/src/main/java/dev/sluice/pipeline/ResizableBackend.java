@@ -7,13 +7,13 @@ import java.io.IOException;
  *
  * <p>A block device has a size of its own: whoever has changed it there asks for that very size here, and the backend looks and follows.
  *
- * <p><b>Threading:</b> any thread, and may block; not a loop's. <b>Failure:</b> the image is as it was; {@link #geometry} of a block device tells
+ * <p><b>Threading:</b> any thread, and may block; not a loop's. <b>Failure:</b> the image is as it was; {@link #geometry} of a block device has
  * what size it has.
  */
 public interface ResizableBackend extends BlockBackend {
 
     /**
-     * Changes the size; when this returns, {@link #geometry} tells the new one. Whoever shrinks sees to it that no request is on its way to
+     * Changes the size; when this returns, {@link #geometry} has the new one. Whoever shrinks sees to it that no request is on its way to
      * the part that goes.
      *
      * @param sizeBytes the new size, a positive multiple of 512

@@ -200,7 +200,7 @@ final class RingSubscription implements Fuseable.QueueSubscription<BlockRequest>
     /**
      * Whoever polls without end gets its next share in the next tick, when all others have had theirs.
      *
-     * <p>A broken ring is told in a turn of its own and not thrown: an operator in the middle of its drain loop, which some of Reactor's
+     * <p>A broken ring is reported in a turn of its own and not thrown: an operator in the middle of its drain loop, which some of Reactor's
      * never leave in order then, would keep the terminal signal to itself for good.
      */
     private @Nullable BlockRequest pollWithinBudget() {

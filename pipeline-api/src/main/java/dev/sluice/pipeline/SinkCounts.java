@@ -28,7 +28,7 @@ public final class SinkCounts {
         retries++;
     }
 
-    /** A short transfer goes on from where it stopped. */
+    /** A short transfer continues from where it stopped. */
     public void continued() {
         continuations++;
     }

@@ -308,7 +308,7 @@ final class StageCall extends WeakReference<StagedRequest> {
      * The drain limit: fails the request with ECANCELED, now or when the sink has completed it. Its stage cannot copy its data any more.
      */
     void expire() {
-        // First: a stage must not write to memory that the guest has been given back.
+        // First: a stage must not write to memory that is the guest's again.
         StagedRequest shown = get();
         if (shown != null) {
             shown.end();

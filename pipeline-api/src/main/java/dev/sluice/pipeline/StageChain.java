@@ -91,7 +91,7 @@ final class StageChain {
             all.add(never + " bypass: no stage sees them");
         }
         asked.forEach((names, ops) -> all.add(ops + " bypass where " + names + (names.contains(",") ? " are" : " is") + " not interested"));
-        return all + "; GET_ID is answered by the pipeline";
+        return all + "; GET_ID is completed by the pipeline";
     }
 
     private String namesOfThoseThatSee(BlockOp op) {

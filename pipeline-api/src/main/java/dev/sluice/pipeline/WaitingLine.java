@@ -6,7 +6,7 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Requests that wait for room in a sink: in order within a queue, in turns between queues, so that a queue that has filled the sink gets no more of what
+ * Requests that wait for room in a sink: in order within a queue, round-robin between queues, so that a queue that has filled the sink gets no more of what
  * becomes free than any other.
  *
  * <p>Loop thread only. No allocation once the lines have grown to the most that their queues can have out.

@@ -48,7 +48,7 @@ class QueueSubscriberTest {
                 assertThat(fail(rig, TestIo.read(8, 4096), Errno.ENOSPC)).isEqualTo(-Errno.ENOSPC);
             }
             assertThat(log.lines("READ of 4096 bytes at sector 8 failed")).hasSizeBetween(1, 20).first().asString()
-                    .endsWith("disk vm1, queue 0: READ of 4096 bytes at sector 8 failed: ENOSPC (no space left on device); the answer is IOERR");
+                    .endsWith("disk vm1, queue 0: READ of 4096 bytes at sector 8 failed: ENOSPC (no space left on device); the status is IOERR");
         }
     }
 
@@ -63,7 +63,7 @@ class QueueSubscriberTest {
                 rig.queue.breakRing("made up");
                 rig.settle();
             }
-            assertThat(log.lines()).singleElement().asString().endsWith("queue 0: made up; the queue has ended, others go on");
+            assertThat(log.lines()).singleElement().asString().endsWith("queue 0: made up; the queue has ended, others continue");
         }
     }
 
@@ -92,18 +92,18 @@ class QueueSubscriberTest {
             operators.end(rig);
             assertThat(operators.ends).as("a second is not soon").hasSize(2);
             assertThat(log.lines("the operators of the pipeline have ended")).singleElement().asString()
-                    .endsWith("disk vm1, queue 0: the operators of the pipeline have ended; what they held fails and the queue goes on");
+                    .endsWith("disk vm1, queue 0: the operators of the pipeline have ended; what they held fails and the queue continues");
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
             operators.end(rig);
             assertThat(operators.ends).as("with a request").hasSize(3);
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
             operators.end(rig);
-            assertThat(log.lines("fenced off")).isEmpty();
+            assertThat(log.lines("quarantined")).isEmpty();
             rig.loop.advanceNanos(SECOND - 1);
             rig.loop.tick();
             operators.end(rig);
-            assertThat(log.lines("fenced off")).singleElement().asString()
-                    .endsWith("disk vm1, queue 0: the operators end without having seen a request; the queue is fenced off, all its requests fail");
+            assertThat(log.lines("quarantined")).singleElement().asString()
+                    .endsWith("disk vm1, queue 0: the operators end without having seen a request; the queue is quarantined, all its requests fail");
             assertThat(operators.ends).as("they are not asked again").hasSize(4);
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(-Errno.EIO);
             assertThat(rig.result(TestIo.serial(20))).isEqualTo(-Errno.EIO);

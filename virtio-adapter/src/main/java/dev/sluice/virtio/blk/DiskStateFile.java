@@ -139,7 +139,7 @@ public final class DiskStateFile {
         }
     }
 
-    /** The same where there is a failure to be told already. */
+    /** The same where there is a failure to be reported already. */
     void trySave(boolean writeback) {
         try {
             save(writeback);

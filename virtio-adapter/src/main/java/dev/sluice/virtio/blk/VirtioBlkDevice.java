@@ -11,7 +11,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What one disk tells its driver and was told by it: features, configuration space, cache mode, whether it needs a reset.
+ * What one disk offers its driver and the driver has set: features, configuration space, cache mode, whether it needs a reset.
  *
  * <p><b>Threading:</b> the control thread changes it; loops read {@link #accepted}, {@link #writeThrough} and the limits.
  * <b>Failure:</b> {@code IllegalArgumentException} for what a driver must not ask; the message names the bits or the bytes. {@link #writeConfig} throws
@@ -23,7 +23,7 @@ public final class VirtioBlkDevice {
     public static final long MAX_REQUEST_BYTES = 0x7FFF_F000L;
 
     /**
-     * Data segments of one request that are served, whatever seg_max says: as many as Linux moves in one call. Windows' viostor sends more than it was told.
+     * Data segments of one request that are served, whatever seg_max says: as many as Linux moves in one call. Windows' viostor exceeds {@code seg_max}.
      */
     public static final int MAX_SEGMENTS = 1024;
 
@@ -39,7 +39,7 @@ public final class VirtioBlkDevice {
     private final long maxRangeSectors;
 
     private volatile long accepted;
-    /** The cache mode that the guest is told of, and that outlives this process. */
+    /** The cache mode that the guest sees, and that outlives this process. */
     private volatile boolean writeback;
     /** The guest has asked for write-through and was refused as that could not be saved; it may believe in it all the same. */
     private boolean refusedWriteThrough;
@@ -58,7 +58,7 @@ public final class VirtioBlkDevice {
      * configuration space is read and a request is parsed.
      *
      * @param geometry allocates nothing unless the geometry has changed
-     * @param segMax data segments of one request that drivers are told to keep to; {@link #MAX_SEGMENTS} are served
+     * @param segMax data segments of one request that drivers are to keep to; {@link #MAX_SEGMENTS} are served
      */
     public VirtioBlkDevice(Supplier<BlockGeometry> geometry, int numQueues, int segMax, CacheMode cacheMode) {
         this.geometry = geometry;
@@ -154,7 +154,7 @@ public final class VirtioBlkDevice {
     }
 
     /**
-     * Back to what a driver finds first: nothing accepted. The cache mode stays: after a lost connection a front end does not tell
+     * Back to what a driver finds first: nothing accepted. The cache mode stays: after a lost connection a front end does not say
      * again that its guest has turned the cache off, and the guest relies on it (VIRTIO 1.3 §5.2.5: after a reset it "can be either").
      */
     public void reset() {
@@ -227,7 +227,7 @@ public final class VirtioBlkDevice {
      * {@linkplain #keepCacheModeIn state file}.
      *
      * @throws IllegalArgumentException for any other byte or value, and where the mode is fixed
-     * @throws IOException where the mode cannot be saved. The guest is told of the old one then; asked for write-through the disk is so all the same
+     * @throws IOException where the mode cannot be saved. The guest sees the old one then; asked for write-through the disk is so all the same
      */
     public void writeConfig(int offset, MemorySegment source, long sourceOffset, int bytes) throws IOException {
         if (offset != VirtioBlkConfig.WRITEBACK || bytes != WRITEBACK_BYTES) {
@@ -255,7 +255,7 @@ public final class VirtioBlkDevice {
                 file.save(wanted);
             } catch (IOException failed) {
                 if (!writeback) {
-                    // The guest goes on not flushing: the next process must not find writeback because only the last step failed.
+                    // The guest continues without flushing: the next process must not find writeback because only the last step failed.
                     file.trySave(false);
                 }
                 throw failed;

@@ -21,13 +21,13 @@ import org.jspecify.annotations.Nullable;
  * One virtqueue of the block device, from chains that become available to chains that are used.
  *
  * <p>Guest memory is touched in four places: {@link #poll}, {@link #enableKicks}, {@link #disableKicks} and at the end of a tick. Each of them ends with
- * {@link NativeMemory#surfaceFault}, so that a peer that truncates the memory breaks this queue there and nothing elsewhere. An answer in between is only
+ * {@link NativeMemory#surfaceFault}, so that a peer that truncates the memory breaks this queue there and nothing elsewhere. A completion in between is only
  * noted: status bytes and completions of chains are written together, once a tick.
  *
- * <p><b>Threading:</b> confined to its loop. <b>Ownership:</b> owns its requests and their iovecs; the memory and the eventfds are lent until
- * {@link #close}. <b>Failure:</b> a ring that lies throws {@link BrokenQueueException} out of {@link #poll}, then and ever after; what is out
- * is abandoned. <b>Allocation:</b> a request where more are out than ever before, none in steady state. As many are out as the pipeline takes at once and as
- * a tick may answer by itself, so that the heap holds that many and not one for each head of a large ring.
+ * <p><b>Threading:</b> confined to its loop. <b>Ownership:</b> owns its requests and their iovecs; the memory and the eventfds are borrowed until
+ * {@link #close}. <b>Failure:</b> an invalid ring throws {@link BrokenQueueException} out of {@link #poll}, then and ever after; what is in flight
+ * is abandoned. <b>Allocation:</b> a request where more are in flight than ever before, none in steady state. As many are in flight as the pipeline takes at
+ * once and as a tick may complete by itself, so that the heap holds that many and not one for each head of a large ring.
  */
 public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** No eventfd. */
@@ -36,7 +36,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     /** Requests of more than {@link IovecSlab#INLINE} segments that may be in flight. */
     private static final int MAX_LARGE_REQUESTS = 64;
 
-    /** Of them one in so many may have more segments than its driver was told: 16 KiB each, and others wait. */
+    /** Of them one in so many may have more segments than {@code seg_max}: 16 KiB each, and others wait. */
     private static final int LARGE_PER_LARGEST = 4;
 
     /** A request header or a discard segment. */
@@ -105,7 +105,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
 
     // ---- for whoever runs the queue
 
-    /** Reads where to go on. {@code wake} gives the queue a turn: it is called when polling is worth while again without a kick. */
+    /** Reads where to continue. {@code wake} gives the queue a turn: it is called when polling is worth while again without a kick. */
     public void start(Runnable wake) {
         loop.assertInLoop();
         this.wake = wake;
@@ -119,7 +119,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
     }
 
     /**
-     * Before {@link #start}: the driver is called once when the ring starts. Whoever served it until now may have ended between showing the driver what was
+     * Before {@link #start}: the driver gets an interrupt when the ring starts. Whoever served it until now may have ended between showing the driver what was
      * used and calling it; and libvhost-user signals each call eventfd that it is given, also before a start, which drivers have come to wait for.
      */
     public void callMayBeOwed() {
@@ -132,7 +132,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         intake.memory(memory);
     }
 
-    /** Disabled, a queue takes nothing new; what is out still completes. A queue starts disabled. */
+    /** Disabled, a queue takes nothing new; what is in flight still completes. A queue starts disabled. */
     public void enabled(boolean enabled) {
         loop.assertInLoop();
         if (this.enabled != enabled) {
@@ -184,7 +184,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         completed.publishNow();
     }
 
-    /** Frees what the queue has, when nothing is out. */
+    /** Frees what the queue has, when nothing is in flight. */
     @Override
     public void close() {
         loop.assertInLoop();
@@ -334,7 +334,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
 
     // ---- the end
 
-    /** What looks like a lie of the driver may be garbage that a faulted load has left. */
+    /** What looks like an invalid ring may be garbage that a faulted load has left. */
     private BrokenQueueException orTruncated(BrokenQueueException lie) {
         try {
             NativeMemory.surfaceFault();
@@ -348,7 +348,7 @@ public final class VirtioBlkQueue implements RequestQueue, AutoCloseable {
         return new BrokenQueueException(index, "the peer has truncated the memory under its mapping (SIGBUS)", fault);
     }
 
-    /** The queue is over: nobody waits for what is out, the other side is told, the next poll throws. */
+    /** The queue is over: nobody waits for what is in flight, the other side is notified, the next poll throws. */
     private BrokenQueueException fail(BrokenQueueException rule) {
         BrokenQueueException first = failure;
         if (first != null) {

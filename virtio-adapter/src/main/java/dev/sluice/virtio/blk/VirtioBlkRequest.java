@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * status   the last writable byte
  * </pre>
  *
- * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> its {@link VirtioBlkQueue}'s, lent as in {@link BlockRequest}.
+ * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> its {@link VirtioBlkQueue}'s, borrowed as in {@link BlockRequest}.
  * <b>Failure:</b> what is wrong with a request is its status. <b>Allocation:</b> none. Source: VIRTIO 1.3 §5.2.6.
  */
 public final class VirtioBlkRequest extends BlockRequest {
@@ -32,7 +32,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     enum Outcome {
         /** A request in state PARSED. */
         REQUEST,
-        /** Nothing to do for anybody else: status and length of the answer stand. */
+        /** Nothing to do for anybody else: status and length of the completion stand. */
         ANSWERED,
         /** No iovecs left: nothing has changed, the chain is to be parsed again later. */
         NO_ROOM
@@ -48,7 +48,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     /** Whose it is from being taken to being published. */
     private int chainId;
 
-    // Where the answer goes and what it is.
+    // Where the status goes and what it is.
     private @Nullable MemorySegment statusMemory;
     private long statusOffset;
     private byte status;
@@ -280,14 +280,14 @@ public final class VirtioBlkRequest extends BlockRequest {
         return answer(BlockStatus.IOERR);
     }
 
-    /** The answer of a good request for which there is nothing to do, or for what cannot be done. */
+    /** The completion of a good request for which there is nothing to do, or for what cannot be done. */
     private Outcome answer(BlockOp op, int errno) {
         answeredOp = op;
         answeredErrno = errno;
         return answer(BlockStatus.ofResult(-errno));
     }
 
-    /** The answer of a request that nobody else sees. */
+    /** The completion of a request that nobody else sees. */
     private Outcome answer(BlockStatus answer) {
         if (statusMemory != null) {
             status = answer.wireValue();
@@ -311,7 +311,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         queue.ended(this);
     }
 
-    /** Nobody waits for the answer any more. */
+    /** Nobody waits for the completion any more. */
     void abandonIfOut() {
         if (state() != State.FREE) {
             abandon();

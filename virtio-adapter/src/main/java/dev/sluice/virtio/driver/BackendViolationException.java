@@ -1,7 +1,7 @@
 package dev.sluice.virtio.driver;
 
 /**
- * A backend broke a rule of the virtqueue or of vhost-user: it lies about its used ring, or answers what was not asked.
+ * A backend broke a rule of the virtqueue or of vhost-user: its used ring is invalid, or it replied to what was not asked.
  * The queue or connection is of no use any more; its memory may still be written to.
  */
 public final class BackendViolationException extends IllegalStateException {

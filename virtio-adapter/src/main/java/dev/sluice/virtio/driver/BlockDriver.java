@@ -177,7 +177,7 @@ public final class BlockDriver implements AutoCloseable {
         start();
     }
 
-    /** Stops the device if the backend still answers, and frees everything. Idempotent. */
+    /** Stops the device if the backend still replies, and frees everything. Idempotent. */
     @Override
     public void close() {
         try {

@@ -10,7 +10,7 @@ import java.time.Duration;
  * @param features wanted, of {@link DeviceSession#SUPPORTED_FEATURES}
  * @param protocolFeatures wanted, of {@link DeviceSession#SUPPORTED_PROTOCOL_FEATURES}
  * @param regionPerQueue guest memory in a region for each queue in place of one for all
- * @param timeout for the backend to listen, and for each of its answers
+ * @param timeout for the backend to listen, and for each of its replies
  */
 public record BlockDriverOptions(
         int queues, QueueShape shape, long features, long protocolFeatures, boolean regionPerQueue, Duration timeout) {

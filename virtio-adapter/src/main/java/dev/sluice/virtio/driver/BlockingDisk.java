@@ -86,7 +86,7 @@ public final class BlockingDisk {
 
     private static long sector(long offsetBytes) {
         if (offsetBytes % BlkRequest.SECTOR_BYTES != 0) {
-            throw new IllegalArgumentException("offset " + offsetBytes + " is no multiple of 512");
+            throw new IllegalArgumentException("offset " + offsetBytes + " is not a multiple of 512");
         }
         return offsetBytes / BlkRequest.SECTOR_BYTES;
     }

@@ -81,7 +81,7 @@ public final class DeviceSession {
             if ((protocolFeatures & VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS) != 0) {
                 long slots = frontend.maxMemSlots();
                 if (slots < 1) {
-                    throw new BackendViolationException("GET_MAX_MEM_SLOTS was answered with " + slots);
+                    throw new BackendViolationException("GET_MAX_MEM_SLOTS replied " + slots);
                 }
             }
         }
@@ -177,7 +177,7 @@ public final class DeviceSession {
      * Stops what was started. Requests that the device had taken are completed in the used ring by then; those that it had
      * not stay in the avail ring.
      *
-     * @return per queue the avail index to go on at
+     * @return per queue the avail index to continue from
      */
     public int[] stop() throws IOException {
         List<DriverQueue> queues = running;

@@ -67,7 +67,7 @@ public final class DriverMemory implements AutoCloseable {
         return region;
     }
 
-    /** Unmaps a region. Nothing of it is in use, and the backend has been told (REM_MEM_REG). */
+    /** Unmaps a region. Nothing of it is in use, and the backend has been asked to remove it (REM_MEM_REG). */
     public void removeRegion(MemoryRegion region) {
         if (!regions.remove(region)) {
             throw new IllegalArgumentException(region + " is not of this memory");

@@ -21,7 +21,7 @@ import java.util.Objects;
  * <p><b>Threading</b>: one thread at a time. <b>Ownership</b>: a slot, with its data buffer, is the caller's from
  * {@link #submit} to {@link #publish} and again within {@link CompletionHandler#completed}; between them it is the
  * device's. The eventfds are this queue's until {@link #close()}, its memory the {@link MemoryRegion}'s.
- * <b>Failure</b>: a failed request is a status; a device that lies about its used ring is a
+ * <b>Failure</b>: a failed request is a status; a device with an invalid used ring is a
  * {@link BackendViolationException}, and the queue is of no use any more. <b>Allocation</b>: none after creation.
  */
 public final class DriverQueue implements AutoCloseable {

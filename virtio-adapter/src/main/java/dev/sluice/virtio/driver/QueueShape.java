@@ -20,7 +20,7 @@ public record QueueShape(int queueSize, int slots, int slotDataBytes, int tableD
 
     public QueueShape {
         if (queueSize < 1 || queueSize > MAX_QUEUE_SIZE || Integer.bitCount(queueSize) != 1) {
-            throw new IllegalArgumentException("queueSize " + queueSize + " is no power of two up to " + MAX_QUEUE_SIZE);
+            throw new IllegalArgumentException("queueSize " + queueSize + " is not a power of two up to " + MAX_QUEUE_SIZE);
         }
         if (slots < 1 || slots > queueSize) {
             throw new IllegalArgumentException("slots " + slots + " is not within 1.." + queueSize);

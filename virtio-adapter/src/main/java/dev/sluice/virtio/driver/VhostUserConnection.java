@@ -20,12 +20,12 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Messages over a Unix socket: header, payload and descriptors as they are, nothing judged on the way out. For hostile
+ * Messages over a Unix socket: header, payload and descriptors as they are, nothing validated on the way out. For hostile
  * tests, and what {@link VhostUserFrontend} stands on.
  *
  * <p><b>Threading</b>: one thread at a time. <b>Ownership</b>: the socket is this object's; descriptors that are sent stay
  * the caller's. <b>Failure</b>: {@code EOFException} where the backend has closed, {@code SocketTimeoutException} where it
- * does not answer. <b>Allocation</b>: per message. QEMU {@code docs/interop/vhost-user.rst}, "Message Specification".
+ * does not reply. <b>Allocation</b>: per message. QEMU {@code docs/interop/vhost-user.rst}, "Message Specification".
  */
 public final class VhostUserConnection implements AutoCloseable {
     /** More than any message of the protocol. */
@@ -48,7 +48,7 @@ public final class VhostUserConnection implements AutoCloseable {
     }
 
     /**
-     * Connects to a backend that listens at the path, or will within the timeout; the timeout also bounds each answer.
+     * Connects to a backend that listens at the path, or will within the timeout; the timeout also bounds each reply.
      */
     public static VhostUserConnection connect(String path, Duration timeout) throws IOException {
         long deadline = System.nanoTime() + timeout.toNanos();
@@ -146,7 +146,7 @@ public final class VhostUserConnection implements AutoCloseable {
                 continue;
             }
             if (result == -Errno.EAGAIN) {
-                throw new SocketTimeoutException("the backend did not answer in time");
+                throw new SocketTimeoutException("the backend did not reply in time");
             }
             if (result == 0 || result == -Errno.ECONNRESET) {
                 throw new EOFException("the backend has closed the connection");

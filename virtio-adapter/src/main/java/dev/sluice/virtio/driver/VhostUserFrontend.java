@@ -10,11 +10,11 @@ import java.time.Duration;
  * The messages of a vhost-user front end, one method each, named after them. What order they go in is
  * {@link DeviceSession}'s.
  *
- * <p>Once {@link #setProtocolFeatures} has acknowledged REPLY_ACK, every message without an answer of its own asks for one
+ * <p>Once {@link #setProtocolFeatures} has acknowledged REPLY_ACK, every message without a reply of its own asks for one
  * ({@code NEED_REPLY}), so that a refusal is seen where it happened.
  *
  * <p><b>Threading</b>: one thread at a time. <b>Ownership</b>: descriptors and regions stay the caller's. <b>Failure</b>:
- * {@link BackendRefusedException} for a refusal; {@link BackendViolationException} for an answer to something else;
+ * {@link BackendRefusedException} for a refusal; {@link BackendViolationException} for a reply to something else;
  * otherwise as {@link VhostUserConnection}. <b>Allocation</b>: per message. QEMU {@code docs/interop/vhost-user.rst},
  * "Front-end message types".
  */
@@ -30,7 +30,7 @@ public final class VhostUserFrontend implements AutoCloseable {
         this.connection = connection;
     }
 
-    /** Connects to a backend that listens at the path, or will within the timeout; the timeout also bounds each answer. */
+    /** Connects to a backend that listens at the path, or will within the timeout; the timeout also bounds each reply. */
     public static VhostUserFrontend connect(String path, Duration timeout) throws IOException {
         return new VhostUserFrontend(VhostUserConnection.connect(path, timeout));
     }
@@ -56,7 +56,7 @@ public final class VhostUserFrontend implements AutoCloseable {
         acknowledged = (protocolFeatures & VhostUser.PROTOCOL_F_REPLY_ACK) != 0;
     }
 
-    /** Whether messages without an answer of their own ask for one; follows {@link #setProtocolFeatures}. */
+    /** Whether messages without a reply of their own ask for one; follows {@link #setProtocolFeatures}. */
     public void acknowledged(boolean wanted) {
         acknowledged = wanted;
     }
@@ -87,7 +87,7 @@ public final class VhostUserFrontend implements AutoCloseable {
         try (VhostUserMessage reply = roundTrip(VhostUser.GET_CONFIG, payload)) {
             // vhost-user, "VHOST_USER_GET_CONFIG": an empty payload says that it failed.
             if (reply.payload().byteSize() != VhostUser.CONFIG_HEADER_SIZE + size) {
-                throw new BackendRefusedException("GET_CONFIG of " + size + " bytes at " + offset + " was answered with "
+                throw new BackendRefusedException("GET_CONFIG of " + size + " bytes at " + offset + " replied "
                         + reply.payload().byteSize() + " bytes");
             }
             return reply.payload().asSlice(VhostUser.CONFIG_HEADER_SIZE);
@@ -159,7 +159,7 @@ public final class VhostUserFrontend implements AutoCloseable {
     public int vringBase(int queue) throws IOException {
         try (VhostUserMessage reply = roundTrip(VhostUser.GET_VRING_BASE, state(queue, 0))) {
             if (reply.payload().byteSize() != VhostUser.VRING_STATE_SIZE || VhostUser.u32(reply.payload(), 0) != queue) {
-                throw new BackendViolationException("GET_VRING_BASE of queue " + queue + " was answered for another, or in "
+                throw new BackendViolationException("GET_VRING_BASE of queue " + queue + " replied for another, or in "
                         + reply.payload().byteSize() + " bytes");
             }
             return VhostUser.u32(reply.payload(), 4);
@@ -214,7 +214,7 @@ public final class VhostUserFrontend implements AutoCloseable {
         tell(VhostUser.SET_VRING_ENABLE, state(queue, enabled ? 1 : 0));
     }
 
-    /** Sends anything and reads no answer. */
+    /** Sends anything and reads no reply. */
     public void send(int request, int flags, MemorySegment payload, int... fds) throws IOException {
         connection.send(request, flags, payload, fds);
     }
@@ -270,7 +270,7 @@ public final class VhostUserFrontend implements AutoCloseable {
         // vhost-user, "Header": a reply repeats the request and has flags 0x5.
         if (reply.request() != request || reply.flags() != REPLY_FLAGS) {
             reply.close();
-            throw new BackendViolationException("message " + request + " was answered by " + reply.request()
+            throw new BackendViolationException("the reply to message " + request + " is of " + reply.request()
                     + " with flags 0x" + Integer.toHexString(reply.flags()));
         }
         return reply;
@@ -278,7 +278,7 @@ public final class VhostUserFrontend implements AutoCloseable {
 
     private static long number(VhostUserMessage reply) {
         if (reply.payload().byteSize() != Long.BYTES) {
-            throw new BackendViolationException("message " + reply.request() + " was answered with "
+            throw new BackendViolationException("the reply to message " + reply.request() + " has "
                     + reply.payload().byteSize() + " bytes in place of a number");
         }
         return reply.u64();

@@ -23,7 +23,7 @@ public final class VirtqDesc {
     public static final int FLAGS = 12;
     public static final int NEXT = 14;
 
-    /** The chain goes on at {@code next}. */
+    /** The chain continues at {@code next}. */
     public static final int F_NEXT = 1;
     /** The device writes this buffer (else it reads it). */
     public static final int F_WRITE = 2;

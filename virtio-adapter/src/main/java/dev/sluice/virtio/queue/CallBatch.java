@@ -63,7 +63,7 @@ public final class CallBatch implements AutoCloseable {
     private final IoLoop.TickEndHook endOfTick = this::endTick;
     private final Runnable retry = this::retry;
     private final AioCalls aio;
-    /** 0 where there is none, or none that works. */
+    /** 0 if there is none, or none that works. */
     private long context;
     private final NativeBlock iocbs;
     private final Fd nothing;

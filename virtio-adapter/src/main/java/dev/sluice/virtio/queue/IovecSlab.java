@@ -7,7 +7,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Native iovec arrays of one queue: a few inline for each request, a capped pool of large ones for requests of as many segments as the driver was told, and
+ * Native iovec arrays of one queue: a few inline for each request, a capped pool of large ones for requests of as many segments as {@code seg_max} says, and
  * one of a few of the largest size for drivers that send more.
  *
  * <pre>
@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * | largest block 0 |   | largest block 1 |   each once it is used
  * </pre>
  *
- * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> the memory is the slab's until {@link #close}, when no request is out.
+ * <p><b>Threading:</b> the queue's loop. <b>Ownership:</b> the memory is the slab's until {@link #close}, when no request is in flight.
  * <b>Failure:</b> {@link #takeLarge} and {@link #takeLargest} return {@link #EXHAUSTED}: backpressure. <b>Allocation:</b> large blocks at creation, those
  * of slots when {@link #inline} first names one of their 256, the largest ones when as many as never before are taken at once.
  */
@@ -49,7 +49,7 @@ public final class IovecSlab implements AutoCloseable {
      * Allocates.
      *
      * @param slots requests of the queue, at most
-     * @param segments most data segments of a request that keeps to what it was told
+     * @param segments most data segments of a request that keeps to {@code seg_max}
      * @param largeBlocks how many requests of more than {@link #INLINE} segments can be in flight, at least 1
      * @param mostSegments most data segments of any request
      * @param largestBlocks how many requests of more than {@code segments} segments can be in flight, at least 1

@@ -62,7 +62,7 @@ final class AcceptLoop {
                     continue;
                 }
                 if ((ready.revents(LISTENING) & SOCKET_ENDED) != 0) {
-                    // Always ready, while a non-blocking accept4 answers EAGAIN as if it were idle: going on would spin.
+                    // Always ready, while a non-blocking accept4 returns EAGAIN as if it were idle: to continue would spin.
                     throw new IOException("the listening socket was shut down or closed by somebody else");
                 }
                 if (!accept()) {

@@ -61,7 +61,7 @@ final class MessageStream implements AutoCloseable {
     /**
      * Waits for the next message.
      *
-     * @return false where there is none any more: the peer has closed, or somebody has signalled the wake eventfd
+     * @return false if there is none any more: the peer has closed, or somebody has signalled the wake eventfd
      */
     boolean receive() throws IOException, ProtocolViolation {
         fds.close();

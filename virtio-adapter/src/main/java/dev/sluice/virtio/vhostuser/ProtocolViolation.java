@@ -5,7 +5,7 @@ import java.util.Objects;
 /**
  * The front end broke a rule; the message says which, in one line.
  *
- * <p>Where it asked for replies to its messages, one that left nothing half done is answered with a failure and the connection goes on. All
+ * <p>Where it asked for replies to its messages, one that left nothing half done gets a reply that says it failed, and the connection continues. All
  * others end the connection.
  */
 final class ProtocolViolation extends Exception {

@@ -95,7 +95,7 @@ final class ServerSocket implements AutoCloseable {
         return Files.readAttributes(path, "unix:fileKey", LinkOption.NOFOLLOW_LINKS).get("fileKey");
     }
 
-    /** Takes an inherited descriptor over, listening or connected. What is no socket to serve on is left as it is: the number may be somebody else's file. */
+    /** Takes an inherited descriptor over, listening or connected. What is not a socket to serve on is left open: the number may be somebody else's file. */
     static ServerSocket inherited(int number) throws IOException {
         if (LinuxFile.flags(number) < 0) {
             throw new IOException("file descriptor " + number + " is not open: pass one that the parent process has left open");
@@ -157,7 +157,7 @@ final class ServerSocket implements AutoCloseable {
 
     /**
      * Ends listening at a path of our own, before anything is drained: who connects from here on is refused at once, and who waits for us to accept sees
-     * the end, instead of a whole virtual machine waiting for an answer. An inherited socket may be its manager's and is left as it is. Any thread.
+     * the end, instead of a whole virtual machine waiting for a reply. An inherited socket may be its manager's and is left as it is. Any thread.
      */
     synchronized void refuseConnections() {
         if (path == null || listening == null || closed) {

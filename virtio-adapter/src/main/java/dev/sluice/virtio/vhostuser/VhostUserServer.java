@@ -91,7 +91,7 @@ public final class VhostUserServer implements FrontEnd {
      *
      * @param address socket path, or {@code fd N}
      * @param connected whether a front end is there
-     * @param peerPid its process, 0 where there is none or it is not visible here
+     * @param peerPid its process, 0 if there is none or it is not visible here
      * @param peerUid its user, meaningless where there is no front end
      * @param offeredFeatures the feature bits that drivers may accept
      * @param acceptedFeatures the feature bits that the driver has accepted
@@ -115,7 +115,7 @@ public final class VhostUserServer implements FrontEnd {
      *
      * @param size 0 before the front end has said it
      * @param loopName name of the loop that serves it
-     * @param broken whether its driver has lied about it or its memory has gone, so that it has ended
+     * @param broken whether its driver has broken its rules or its memory has gone, so that it has ended
      */
     public record RingSnapshot(int index, RingState state, int size, String loopName, boolean broken) {}
 

@@ -53,7 +53,7 @@ public final class VhostUserServerBuilder {
      */
     public VhostUserServerBuilder fd(int number) {
         if (number < 0) {
-            throw new IllegalArgumentException(number + " is no file descriptor: name the number of an open one, 0 or more");
+            throw new IllegalArgumentException(number + " is not a file descriptor: name the number of an open one, 0 or more");
         }
         this.fd = number;
         return this;
@@ -89,7 +89,7 @@ public final class VhostUserServerBuilder {
         return this;
     }
 
-    /** Data segments of a request that drivers are told to keep to, 1 to 1022; up to {@link VirtioBlkDevice#MAX_SEGMENTS} are served. */
+    /** Data segments of a request that drivers are to keep to ({@code seg_max}), 1 to 1022; up to {@link VirtioBlkDevice#MAX_SEGMENTS} are served. */
     public VhostUserServerBuilder segMax(int segMax) {
         this.segMax = segMax;
         return this;
@@ -108,8 +108,8 @@ public final class VhostUserServerBuilder {
     }
 
     /**
-     * Where the cache mode that the guest has set is kept, read at {@link VhostUserServer#start}; with {@link CacheMode#GUEST} alone. Unless told, the path of
-     * the listening socket with {@code .state} behind it; where there is none, the mode is lost with the process.
+     * Where the cache mode that the guest has set is kept, read at {@link VhostUserServer#start}; with {@link CacheMode#GUEST} alone. By default the path of
+     * the listening socket with {@code .state} behind it; if there is none, the mode is lost with the process.
      */
     public VhostUserServerBuilder stateFile(Path stateFile) {
         this.stateFile = stateFile;

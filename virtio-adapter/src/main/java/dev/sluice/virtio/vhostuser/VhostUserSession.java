@@ -33,7 +33,7 @@ import java.util.function.Supplier;
  * One connection: what its front end asks for, message by message, and everything it has brought.
  *
  * <p><b>Threading:</b> the control thread. <b>Ownership:</b> owns the rings' descriptors and the memory until {@link #close}, which drains first.
- * <b>Failure:</b> a refused message is answered where the front end asked for an answer, and ends the connection where not.
+ * <b>Failure:</b> a refused message gets a reply if the front end asked for one, and ends the connection otherwise.
  * Source: vhost-user, "Communication".
  */
 final class VhostUserSession implements AutoCloseable {
@@ -72,7 +72,7 @@ final class VhostUserSession implements AutoCloseable {
         return protocolFeatures;
     }
 
-    /** The rings as they are between two messages; each tells when asked whether it has broken since. */
+    /** The rings as they are between two messages; each says when asked whether it has broken since. */
     List<Supplier<VhostUserServer.RingSnapshot>> ringSnapshots() {
         return queues.stream().map(Virtqueue::snapshot).toList();
     }
@@ -80,7 +80,7 @@ final class VhostUserSession implements AutoCloseable {
     /**
      * Serves the next message.
      *
-     * @return false where there is none any more
+     * @return false if there is none any more
      */
     boolean serveNext() throws IOException, ProtocolViolation {
         if (!stream.receive()) {
@@ -164,7 +164,7 @@ final class VhostUserSession implements AutoCloseable {
         }
         features = wanted;
         featuresCurrent = true;
-        // vhost-user, "Ring states": without VHOST_USER_F_PROTOCOL_FEATURES a ring starts enabled, and is never told so.
+        // vhost-user, "Ring states": without VHOST_USER_F_PROTOCOL_FEATURES a ring starts enabled, without a message that says so.
         if ((wanted & VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES) == 0) {
             queues.forEach(queue -> queue.enable(true));
         }
@@ -290,7 +290,7 @@ final class VhostUserSession implements AutoCloseable {
             device.readConfig(config.offset(), bytes, stream.replyPayload(), VhostUser.CONFIG_HEADER_SIZE);
         } catch (IllegalArgumentException outside) {
             log.warn(ConnectionLog.Kind.CONFIG, "GET_CONFIG: " + outside.getMessage());
-            // vhost-user, "GET_CONFIG": a payload of zero bytes tells of an error.
+            // vhost-user, "GET_CONFIG": a payload of zero bytes reports an error.
             stream.sendReply(0);
             return;
         }
@@ -310,7 +310,7 @@ final class VhostUserSession implements AutoCloseable {
         } catch (IllegalArgumentException refused) {
             throw ProtocolViolation.refused("SET_CONFIG: " + refused.getMessage());
         } catch (IOException unsaved) {
-            // Nothing that the front end did: one that wants no answer goes on, its guest with a disk at least as durable as it asked for.
+            // Nothing that the front end did: one that wants no reply continues, its guest with a disk at least as durable as it asked for.
             if (ackWanted()) {
                 throw ProtocolViolation.refused("SET_CONFIG: " + unsaved.getMessage());
             }

@@ -7,7 +7,7 @@
  * messages and the bytes), {@code Virtqueue} with its {@code VirtqueueState}, {@code RingState}, {@code VirtqueueEventFds} and {@code KickWatch} (a queue from
  * its set-up to its stop, and the value that it stops with), {@code MemoryTable}.
  *
- * <p>One control thread per device speaks with the front end. Loops are told what to do through {@code IoLoop.execute}, and answer. The
+ * <p>One control thread per device speaks with the front end. Loops get their work through {@code IoLoop.execute}, and return its result. The
  * front end is hostile: every message is decoded and validated before anything is changed, and whatever a connection has brought
  * is freed when it ends.
  */
