@@ -29,7 +29,10 @@ class SinkContractsTest {
         sinks.removeAll(KEEP_NOTHING);
         assertThat(testedBy(BlockSinkContract.class)).as("sinks with a test that extends BlockSinkContract").containsAll(sinks);
         sinks.removeIf(name -> !name.startsWith("dev.sluice.aio."));
-        assertThat(testedBy(ImageSinkContract.class)).as("sinks with a test that extends ImageSinkContract").containsAll(sinks).contains(SimulatedSink.class.getName());
+        assertThat(testedBy(ImageSinkContract.class))
+                .as("sinks with a test that extends ImageSinkContract")
+                .containsAll(sinks)
+                .contains(SimulatedSink.class.getName());
     }
 
     private static Set<String> testedBy(Class<?> contract) {

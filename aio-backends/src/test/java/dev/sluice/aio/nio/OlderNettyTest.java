@@ -48,7 +48,8 @@ class OlderNettyTest {
             file.setLength(1 << 20);
         }
         Process child = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow",
                         "-Dorg.slf4j.simpleLogger.log.dev.sluice=info", "-Dorg.slf4j.simpleLogger.logFile=System.out",
                         "-cp", classPath(), program.getName(), image.toString()))
                 .redirectErrorStream(true)
