@@ -7,6 +7,8 @@
  * {@code InFlightChains}; {@link dev.sluice.virtio.queue.IovecSlab}, {@link dev.sluice.virtio.queue.CallBatch}.
  *
  * <p>The guest is hostile. Guest memory is touched through bounds-checked views only; each field is read once and validated on the copy.
+ *
+ * <p><b>Internal:</b> public for the other packages of Sluice alone. It may change in any release, and the Javadoc of all libraries leaves it out.
  */
 @NullMarked
 package dev.sluice.virtio.queue;
