@@ -6,10 +6,10 @@ import io.micrometer.common.docs.KeyName;
 public enum SluiceKey implements KeyName {
     DEVICE("device", "name of the disk"),
     QUEUE("queue", "index of the queue; `other` for all queues beyond the 64th together"),
-    OP("op", "`read`, `write`, `flush`, `discard`, `write_zeroes`, `get_id`"),
+    OP("op", "`read`, `write`, `flush`, `discard`, `write_zeroes`"),
     PATH(
             "path",
-            "`bypassed`: no stage was interested in the request, or it completed before the stages (`get_id`, nothing to do, beyond the end of the disk,"
+            "`bypassed`: no stage was interested in the request, or it completed before the stages (nothing to do, beyond the end of the disk,"
                     + " read-only); `staged`: a stage saw it"),
     STATUS("status", "completion status: `ioerr` or `unsupp`"),
     ERRNO("errno", "name of the errno; `other` for errnos without a counter of their own"),

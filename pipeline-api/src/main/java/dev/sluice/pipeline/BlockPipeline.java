@@ -1,7 +1,6 @@
 package dev.sluice.pipeline;
 
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,9 +32,6 @@ import reactor.core.publisher.Flux;
  * bypasses the stages.
  */
 public final class BlockPipeline implements AutoCloseable {
-    /** Bytes of the serial that GET_ID returns (VIRTIO 1.3 §5.2.6). */
-    public static final int SERIAL_BYTES = 20;
-
     /** How long a queue that is stopped waits for what its stages hold. */
     public static final Duration DEFAULT_DRAIN_LIMIT = Duration.ofSeconds(30);
 
@@ -45,7 +41,6 @@ public final class BlockPipeline implements AutoCloseable {
     private final List<UnaryOperator<Flux<BlockRequest>>> operators;
     private final DiskStages stages;
     private final List<IoLoop> knownLoops;
-    private final byte[] serial;
     private final PipelineObserver observer;
     private final String diskName;
     private final long drainLimitNanos;
@@ -58,7 +53,6 @@ public final class BlockPipeline implements AutoCloseable {
     private BlockPipeline(Builder builder, BlockBackend backend) {
         this.backend = backend;
         this.operators = List.copyOf(builder.operators);
-        this.serial = builder.serial.getBytes(StandardCharsets.UTF_8);
         this.observer = builder.observer;
         this.diskName = builder.diskName == null ? backend.name() : builder.diskName;
         this.drainLimitNanos = builder.drainLimit.toNanos();
@@ -223,10 +217,6 @@ public final class BlockPipeline implements AutoCloseable {
         return stages;
     }
 
-    byte[] serial() {
-        return serial;
-    }
-
     /**
      * Closes the stages, in this call if all queues have drained, and the sinks; each frees what it holds once nothing of it is in flight. The queues should
      * have been stopped before: requests that still come fail. Idempotent.
@@ -260,7 +250,6 @@ public final class BlockPipeline implements AutoCloseable {
         private final List<StageFactory> stages = new ArrayList<>();
         private List<IoLoop> loops = List.of();
         private @Nullable BlockBackend backend;
-        private String serial = "";
         private PipelineObserver observer = PipelineObserver.NONE;
         private @Nullable String diskName;
         private Duration drainLimit = DEFAULT_DRAIN_LIMIT;
@@ -303,20 +292,6 @@ public final class BlockPipeline implements AutoCloseable {
         /** The loops that will serve the disk's queues, for stages that want to know them, or to use the disk before a queue is connected. */
         public Builder loops(List<? extends IoLoop> loops) {
             this.loops = List.copyOf(loops);
-            return this;
-        }
-
-        /**
-         * What GET_ID returns.
-         *
-         * @throws IllegalArgumentException for more than 20 bytes of UTF-8
-         */
-        public Builder serial(String serial) {
-            int bytes = serial.getBytes(StandardCharsets.UTF_8).length;
-            if (bytes > SERIAL_BYTES) {
-                throw new IllegalArgumentException("serial '" + serial + "' has " + bytes + " bytes; the most is " + SERIAL_BYTES);
-            }
-            this.serial = serial;
             return this;
         }
 

@@ -130,7 +130,7 @@ public abstract class BlockRequest {
         return sector * SECTOR_BYTES;
     }
 
-    /** Bytes to read, write, discard or zero; the room for the serial of a GET_ID; 0 for a FLUSH. */
+    /** Bytes to read, write, discard or zero; 0 for a FLUSH. */
     public final long lengthBytes() {
         return lengthBytes;
     }
@@ -179,7 +179,7 @@ public abstract class BlockRequest {
 
     // ---- its data, for stages and operators
 
-    /** Bytes of data that can be copied: {@link #lengthBytes} of a READ, WRITE or GET_ID, else 0. */
+    /** Bytes of data that can be copied: {@link #lengthBytes} of a READ or WRITE, else 0. */
     public final long dataBytes() {
         return iovecCount == 0 ? 0 : lengthBytes;
     }

@@ -65,7 +65,7 @@ public interface BlockStage {
             return switch (request.op()) {
                 case READ -> read(request.offsetBytes(), buffer, 0, request.lengthBytes());
                 case WRITE -> write(request.offsetBytes(), buffer, 0, request.lengthBytes());
-                case FLUSH, GET_ID, DISCARD, WRITE_ZEROES -> proceed(request);
+                case FLUSH, DISCARD, WRITE_ZEROES -> proceed(request);
             };
         }
     }

@@ -1,7 +1,6 @@
 package dev.sluice.pipeline;
 
 import dev.sluice.linux.Errno;
-import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Subscription;
 import org.slf4j.Logger;
@@ -233,8 +232,6 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         try {
             if (fenced) {
                 request.complete(-Errno.EIO);
-            } else if (request.op() == BlockOp.GET_ID) {
-                request.complete(writeSerial(request));
             } else {
                 route(request);
             }
@@ -379,17 +376,6 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     private void observerFailed(Throwable failed) {
         if (failures.admits()) {
             LOG.error("the observer of the pipeline failed", failed);
-        }
-    }
-
-    private int writeSerial(BlockRequest request) {
-        try {
-            byte[] serial = Arrays.copyOf(pipeline.serial(), BlockPipeline.SERIAL_BYTES);
-            int bytes = (int) Math.min(serial.length, request.dataBytes());
-            request.copyDataFrom(0, serial, 0, bytes);
-            return bytes;
-        } catch (TruncatedMemoryException lost) {
-            return -Errno.EFAULT;
         }
     }
 

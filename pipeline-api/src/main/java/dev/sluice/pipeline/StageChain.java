@@ -77,9 +77,6 @@ final class StageChain {
         Map<String, StringJoiner> asked = new LinkedHashMap<>();
         for (BlockOp op : BlockOp.values()) {
             String names = namesOfThoseThatSee(op);
-            if (op == BlockOp.GET_ID) {
-                continue;
-            }
             if (names.isEmpty()) {
                 never.add(op.name());
             } else {
@@ -91,7 +88,7 @@ final class StageChain {
             all.add(never + " bypass: no stage sees them");
         }
         asked.forEach((names, ops) -> all.add(ops + " bypass where " + names + (names.contains(",") ? " are" : " is") + " not interested"));
-        return all + "; GET_ID is completed by the pipeline";
+        return all.toString();
     }
 
     private String namesOfThoseThatSee(BlockOp op) {

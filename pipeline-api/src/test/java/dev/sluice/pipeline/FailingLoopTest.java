@@ -12,9 +12,23 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
 
 /** Where memory runs out while a request is on its way: it ends once, and not before its sink has released it. */
 class FailingLoopTest {
+    /** Fails when it is asked, so that the pipeline completes the request inside its own call. */
+    private static final class Failing implements BlockStage {
+        @Override
+        public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
+            return chain.proceed(request);
+        }
+
+        @Override
+        public boolean interestedIn(BlockRequest request) {
+            throw new IllegalStateException("on purpose");
+        }
+    }
+
     /** A loop some of whose calls fail once, as where memory has run out. */
     private static IoLoop failing(ManualLoop loop, AtomicInteger failures, String method) {
         return (IoLoop) Proxy.newProxyInstance(IoLoop.class.getClassLoader(), new Class<?>[] {IoLoop.class}, (proxy, called, arguments) -> {
@@ -66,11 +80,11 @@ class FailingLoopTest {
                 }
             };
             QueueSource source = new QueueSource(loop, queue);
-            BlockPipeline.builder().backend(backend).build().connect(source);
-            queue.submit(BlockOp.GET_ID, 3);
+            BlockPipeline.builder().backend(backend).stage(new Failing()).build().connect(source);
+            queue.submit(BlockOp.FLUSH, 3);
             source.kicked();
             loop.tickUntilIdle();
-            assertThat(queue.results).containsExactly(Map.entry(3L, 0));
+            assertThat(queue.results).containsExactly(Map.entry(3L, -Errno.EIO));
             assertThat(queue.request.state()).isEqualTo(BlockRequest.State.PARSED);
             assertThat(log.lines("a request fails on an error of Sluice")).hasSize(1);
         }

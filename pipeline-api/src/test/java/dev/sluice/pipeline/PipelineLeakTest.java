@@ -72,8 +72,7 @@ class PipelineLeakTest {
         long sector = random.nextInt(1024);
         int length = 512 * random.nextInt(8);
         return switch (random.nextInt(8)) {
-            case 0 -> TestIo.flush();
-            case 1 -> TestIo.serial(20);
+            case 0, 1 -> TestIo.flush();
             case 2 -> TestIo.discard(sector, length);
             case 3 -> TestIo.writeZeroes(sector, length);
             case 4, 5 -> TestIo.write(sector, new byte[length]);

@@ -63,9 +63,9 @@ class StageChainTest {
         StageChain chain = chain(List.of(stage("luks", BlockOp.READ, BlockOp.WRITE), stage("mirror", BlockOp.WRITE, BlockOp.FLUSH)));
         assertThat(chain).hasToString("luks -> mirror");
         assertThat(chain.describeBypass()).isEqualTo("DISCARD, WRITE_ZEROES bypass: no stage sees them; READ bypass where luks is not interested;"
-                + " WRITE bypass where luks, mirror are not interested; FLUSH bypass where mirror is not interested; GET_ID is completed by the pipeline");
+                + " WRITE bypass where luks, mirror are not interested; FLUSH bypass where mirror is not interested");
         StageChain all = chain(List.of(new Named("all", EnumSet.allOf(BlockOp.class), true)));
         assertThat(all.describeBypass())
-                .isEqualTo("READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES bypass where all is not interested; GET_ID is completed by the pipeline");
+                .isEqualTo("READ, WRITE, FLUSH, DISCARD, WRITE_ZEROES bypass where all is not interested");
     }
 }

@@ -46,7 +46,7 @@ class TruncatedMemoryTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"stage, READ", "Mono, READ", "interest, READ", "operator, READ", "nobody, GET_ID"})
+    @CsvSource({"stage, READ", "Mono, READ", "interest, READ", "operator, READ"})
     void shouldFailTheRequestWithEfaultAndNoOther(String who, BlockOp op) {
         try (ManualLoop loop = new ManualLoop();
                 SimulatedBackend backend = SimulatedBackend.ofSize(1 << 20);

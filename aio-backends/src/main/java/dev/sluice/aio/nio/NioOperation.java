@@ -52,7 +52,7 @@ final class NioOperation implements Runnable {
         }
         return switch (taken.op()) {
             case READ, WRITE, FLUSH, WRITE_ZEROES -> 0;
-            case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
+            case DISCARD -> -Errno.EOPNOTSUPP;
         };
     }
 
@@ -99,7 +99,7 @@ final class NioOperation implements Runnable {
             case READ, WRITE -> transfer(asked);
             case WRITE_ZEROES -> writeZeroes(asked);
             case FLUSH -> 0;
-            case DISCARD, GET_ID -> -Errno.EOPNOTSUPP;
+            case DISCARD -> -Errno.EOPNOTSUPP;
         };
         if (done < 0 || !promises(asked)) {
             return done;

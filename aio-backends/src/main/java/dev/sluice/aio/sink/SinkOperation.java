@@ -112,7 +112,6 @@ final class SinkOperation {
             case FLUSH -> go(Step.SYNC);
             case DISCARD -> sink.punchUnsupported ? -Errno.EOPNOTSUPP : beginDiscard(taken);
             case WRITE_ZEROES -> beginZeroes(taken);
-            case GET_ID -> -Errno.EOPNOTSUPP;
         };
     }
 

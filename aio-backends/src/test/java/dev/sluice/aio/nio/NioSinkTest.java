@@ -33,7 +33,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Requests on a thread of the test's: which calls they take, what they come to, and how they come back. */
@@ -299,13 +298,10 @@ class NioSinkTest {
         assertThat(calls).containsExactly(CallSeam.Call.READ, CallSeam.Call.SYNC);
     }
 
-    @ParameterizedTest
-    @EnumSource(
-            value = BlockOp.class,
-            names = {"DISCARD", "GET_ID"})
-    void shouldNotSupportWhatItHasNoCallFor(BlockOp op) throws IOException {
+    @Test
+    void shouldNotSupportWhatItHasNoCallFor() throws IOException {
         BlockSink nio = open(false);
-        assertThat(result(nio, op == BlockOp.DISCARD ? TestIo.discard(0, 512) : TestIo.serial(20))).isEqualTo(-Errno.EOPNOTSUPP);
+        assertThat(result(nio, TestIo.discard(0, 512))).isEqualTo(-Errno.EOPNOTSUPP);
         assertThat(threadsAsked).isZero();
     }
 

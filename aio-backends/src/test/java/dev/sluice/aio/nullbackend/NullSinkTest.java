@@ -148,7 +148,6 @@ class NullSinkTest {
             assertThat(data.segment().get(java.lang.foreign.ValueLayout.JAVA_BYTE, 511)).as("a WRITE's memory is left alone").isEqualTo((byte) 7);
             assertThat(result(BlockOp.READ, 512, iovecs.address())).isEqualTo(512);
             assertThat(data.segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE)).containsOnly(0);
-            assertThat(result(BlockOp.GET_ID, 20, 0)).isEqualTo(-Errno.EOPNOTSUPP);
             assertThat(result(BlockOp.DISCARD, 512, 0)).isZero();
             assertThat(result(BlockOp.WRITE_ZEROES, 512, 0)).isZero();
             assertThat(LinuxFile.ftruncate(file.number(), 8192)).isZero();

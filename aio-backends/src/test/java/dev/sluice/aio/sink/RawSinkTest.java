@@ -115,7 +115,7 @@ class RawSinkTest {
     void shouldSayWhetherTheKernelIsAtWork() throws IOException {
         try (SinkRig rig = new SinkRig(4096)) {
             assertThat(rig.sink.busy()).isFalse();
-            TestIo refused = rig.add(TestIo.serial(8));
+            TestIo refused = rig.add(TestIo.read(0, 0));
             assertThat(rig.sink.busy()).isTrue();
             assertThat(rig.sink.awaitsKernel()).isFalse();
             rig.tick();
@@ -360,7 +360,7 @@ class RawSinkTest {
             List<TestIo> later = new ArrayList<>();
             Hooked hooked = new Hooked(rig, () -> {
                 later.add(rig.submit(TestIo.flush()));
-                TestIo refused = rig.add(TestIo.serial(8));
+                TestIo refused = rig.add(TestIo.read(0, 0));
                 later.add(refused);
             });
             assertThat(rig.sink.submit(hooked)).isTrue();
@@ -475,7 +475,7 @@ class RawSinkTest {
     @Test
     void shouldEndInTheTickAfterWhatTheKernelNeedNotBeAskedAbout() throws IOException {
         try (SinkRig rig = new SinkRig(4096)) {
-            rig.add(TestIo.serial(8));
+            rig.add(TestIo.read(0, 0));
             rig.sink.close();
             assertThat(rig.closed).isZero();
             rig.tick();

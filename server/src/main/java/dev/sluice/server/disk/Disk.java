@@ -85,7 +85,7 @@ public final class Disk implements AutoCloseable {
         try {
             Double drainSeconds = spec.drainTimeoutSeconds();
             SluiceMetrics metrics = observation.metrics(spec);
-            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).loops(loops).serial(spec.serial())
+            BlockPipeline.Builder pipeline = BlockPipeline.builder().backend(backend).loops(loops)
                     .observer(observation.counted() ? metrics : PipelineObserver.NONE)
                     .diskName(spec.name())
                     .drainLimit(drainSeconds == null ? drainTimeout : DiskSpec.drainTimeout(drainSeconds));
@@ -105,7 +105,8 @@ public final class Disk implements AutoCloseable {
                     .segMax(spec.segMax())
                     .allowFileMemory(spec.allowFileMemory())
                     .cacheMode(spec.cache())
-                    .observer(observation.counted() ? metrics : FrontEndObserver.NONE);
+                    .observer(observation.counted() ? metrics : FrontEndObserver.NONE)
+                    .serial(spec.serial());
             if (spec.stateFile() != null) {
                 server.stateFile(spec.stateFile());
             }

@@ -2,10 +2,10 @@ package dev.sluice.server.disk;
 
 import dev.sluice.aio.nullbackend.NullBackend;
 import dev.sluice.pipeline.BackendOptions;
-import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.Providers;
 import dev.sluice.pipeline.Ranges;
 import dev.sluice.virtio.blk.CacheMode;
+import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -94,8 +94,8 @@ public record DiskSpec(
             throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
         }
         int serialBytes = serial.getBytes(StandardCharsets.UTF_8).length;
-        if (serialBytes > BlockPipeline.SERIAL_BYTES) {
-            throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the maximum is " + BlockPipeline.SERIAL_BYTES);
+        if (serialBytes > VirtioBlkDevice.SERIAL_BYTES) {
+            throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the maximum is " + VirtioBlkDevice.SERIAL_BYTES);
         }
     }
 

@@ -258,11 +258,6 @@ public abstract class BlockSinkContract {
     }
 
     @Test
-    void shouldFailWhatIsNotForSinks() {
-        assertThat(result(TestIo.serial(20))).as("GET_ID is the front end's").isNegative();
-    }
-
-    @Test
     void shouldRefuseChangesToAReadOnlyImage() throws Exception {
         close();
         open(true);

@@ -42,7 +42,6 @@ public final class MirrorStage implements BlockStage {
             case FLUSH -> both(chain.flush(), chain.flush());
             case DISCARD -> both(chain.discard(offset, bytes), chain.discard(half + offset, bytes));
             case WRITE_ZEROES -> both(chain.writeZeroes(offset, bytes, request.mayUnmap()), chain.writeZeroes(half + offset, bytes, request.mayUnmap()));
-            case GET_ID -> chain.proceed(request);
         };
     }
 

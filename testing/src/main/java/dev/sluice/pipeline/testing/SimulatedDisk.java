@@ -56,14 +56,13 @@ final class SimulatedDisk implements AutoCloseable {
         if (writebackFailed && (request.op() == BlockOp.FLUSH || (request.durable() && request.op().modifies()))) {
             return Errno.EIO;
         }
-        if (request.offsetBytes() + request.lengthBytes() > geometry.sizeBytes() && request.op() != BlockOp.GET_ID) {
+        if (request.offsetBytes() + request.lengthBytes() > geometry.sizeBytes()) {
             return Errno.EINVAL;
         }
         return switch (request.op()) {
             case READ, WRITE, FLUSH -> 0;
             case DISCARD -> geometry.discard() ? 0 : Errno.EOPNOTSUPP;
             case WRITE_ZEROES -> geometry.writeZeroes() ? 0 : Errno.EOPNOTSUPP;
-            case GET_ID -> Errno.EOPNOTSUPP;
         };
     }
 
@@ -86,7 +85,6 @@ final class SimulatedDisk implements AutoCloseable {
                 int result = calls.result(SystemCallFaults.Call.ALLOCATE, 0);
                 yield result < 0 && result != -Errno.EOPNOTSUPP ? result : synced(request, zero(request));
             }
-            case GET_ID -> -Errno.EOPNOTSUPP;
         };
     }
 

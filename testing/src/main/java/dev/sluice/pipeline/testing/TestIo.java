@@ -56,11 +56,6 @@ public final class TestIo {
         return new TestIo(BlockOp.WRITE_ZEROES, sector, lengthBytes, null);
     }
 
-    /** A GET_ID with room for so many bytes. */
-    public static TestIo serial(int roomBytes) {
-        return new TestIo(BlockOp.GET_ID, 0, roomBytes, null);
-    }
-
     /** The same request, durable: on stable storage when it completes. */
     public TestIo asDurable() {
         durable = true;
@@ -128,7 +123,7 @@ public final class TestIo {
         return abandoned;
     }
 
-    /** The data segments as they were when the READ or GET_ID completed. */
+    /** The data segments as they were when the READ completed. */
     public byte[] data() {
         if (!completed()) {
             throw new AssertionError(this + " has not completed");

@@ -36,7 +36,7 @@ public final class TestRequest extends BlockRequest {
 
     /** FREE to PARSED, with the data segments as they were left. Allocates nothing. */
     public void parse(BlockOp op, long sector, long lengthBytes) {
-        boolean carriesData = op == BlockOp.READ || op == BlockOp.WRITE || op == BlockOp.GET_ID;
+        boolean carriesData = op == BlockOp.READ || op == BlockOp.WRITE;
         int count = carriesData ? layOut(Math.toIntExact(lengthBytes)) : 0;
         parsed(op, sector, lengthBytes, count == 0 ? 0 : iovecsAddress, count);
     }
@@ -91,7 +91,7 @@ public final class TestRequest extends BlockRequest {
             queue.completed(this, result);
             return;
         }
-        boolean reads = asked.op() == BlockOp.READ || asked.op() == BlockOp.GET_ID;
+        boolean reads = asked.op() == BlockOp.READ;
         byte[] read = reads ? room().asSlice(0, lengthBytes()).toArray(ValueLayout.JAVA_BYTE) : new byte[0];
         // The guest last: it may look at the queue as soon as it knows.
         queue.completed(this, result);

@@ -44,7 +44,7 @@ public final class XorStage implements BlockStage {
         return switch (request.op()) {
             case READ, WRITE -> chain.useBuffer(Math.min(request.lengthBytes(), PIECE_BYTES), buffer -> pieces(request, chain, buffer));
             case DISCARD -> chain.discard(headerBytes + request.offsetBytes(), request.lengthBytes());
-            case FLUSH, GET_ID, WRITE_ZEROES -> chain.proceed(request);
+            case FLUSH, WRITE_ZEROES -> chain.proceed(request);
         };
     }
 

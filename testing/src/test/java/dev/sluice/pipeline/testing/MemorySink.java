@@ -51,7 +51,7 @@ final class MemorySink implements BlockSink {
         return switch (request.op()) {
             case READ, WRITE -> offset + length > disk.length ? -Errno.EIO : transfer(request, offset, length);
             case FLUSH -> 0;
-            case DISCARD, WRITE_ZEROES, GET_ID -> -Errno.EOPNOTSUPP;
+            case DISCARD, WRITE_ZEROES -> -Errno.EOPNOTSUPP;
         };
     }
 

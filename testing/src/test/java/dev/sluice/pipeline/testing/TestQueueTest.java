@@ -29,7 +29,6 @@ class TestQueueTest extends RequestQueueContract {
                     case READ -> TestIo.read(sector, lengthBytes);
                     case WRITE -> TestIo.write(sector, new byte[lengthBytes]);
                     case FLUSH -> TestIo.flush();
-                    case GET_ID -> TestIo.serial(lengthBytes);
                     case DISCARD -> TestIo.discard(sector, lengthBytes);
                     case WRITE_ZEROES -> TestIo.writeZeroes(sector, lengthBytes);
                 }));

@@ -3,10 +3,13 @@ package dev.sluice.virtio.blk;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioBlkConfig;
+import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +30,9 @@ public final class VirtioBlkDevice {
      */
     public static final int MAX_SEGMENTS = 1024;
 
+    /** Most bytes of a serial: what GET_ID has room for. */
+    public static final int SERIAL_BYTES = VirtioBlkRequestHeader.ID_BYTES;
+
     private static final int SECTOR_BYTES = 512;
 
     private static final int WRITEBACK_BYTES = 1;
@@ -35,6 +41,7 @@ public final class VirtioBlkDevice {
     private final int numQueues;
     private final int segMax;
     private final CacheMode cacheMode;
+    private final byte[] id;
     private final long offered;
     private final long maxRangeSectors;
 
@@ -50,7 +57,7 @@ public final class VirtioBlkDevice {
 
     /** Describes a disk whose cache mode is the guest's choice for as long as this object lives. */
     public VirtioBlkDevice(Supplier<BlockGeometry> geometry, int numQueues, int segMax) {
-        this(geometry, numQueues, segMax, CacheMode.GUEST);
+        this(geometry, numQueues, segMax, CacheMode.GUEST, "");
     }
 
     /**
@@ -59,17 +66,28 @@ public final class VirtioBlkDevice {
      *
      * @param geometry allocates nothing unless the geometry has changed
      * @param segMax data segments of one request that drivers are to keep to; {@link #MAX_SEGMENTS} are served
+     * @param serial what GET_ID returns, in UTF-8
+     * @throws IllegalArgumentException if the serial has more than {@link #SERIAL_BYTES} bytes
      */
-    public VirtioBlkDevice(Supplier<BlockGeometry> geometry, int numQueues, int segMax, CacheMode cacheMode) {
+    public VirtioBlkDevice(Supplier<BlockGeometry> geometry, int numQueues, int segMax, CacheMode cacheMode, String serial) {
         this.geometry = geometry;
         this.numQueues = numQueues;
         this.segMax = segMax;
         this.cacheMode = cacheMode;
+        this.id = id(serial);
         BlockGeometry first = geometry.get();
         this.offered = features(first, numQueues, cacheMode);
         this.writeback = cacheMode != CacheMode.WRITETHROUGH;
         long blockSectors = first.logicalBlockBytes() / SECTOR_BYTES;
         this.maxRangeSectors = MAX_REQUEST_BYTES / SECTOR_BYTES / blockSectors * blockSectors;
+    }
+
+    private static byte[] id(String serial) {
+        byte[] bytes = serial.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length > SERIAL_BYTES) {
+            throw new IllegalArgumentException("serial '" + serial + "' has " + bytes.length + " bytes; the maximum is " + SERIAL_BYTES);
+        }
+        return Arrays.copyOf(bytes, SERIAL_BYTES);
     }
 
     private static long features(BlockGeometry geometry, int numQueues, CacheMode cacheMode) {
@@ -98,6 +116,11 @@ public final class VirtioBlkDevice {
 
     public int segMax() {
         return segMax;
+    }
+
+    /** What GET_ID returns: the serial with NULs behind it. Not to be changed. */
+    byte[] id() {
+        return id;
     }
 
     // ---- features

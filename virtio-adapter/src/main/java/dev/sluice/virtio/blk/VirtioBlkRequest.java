@@ -1,6 +1,7 @@
 package dev.sluice.virtio.blk;
 
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Iovec;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
@@ -20,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * header   the first 16 readable bytes, however split
- * data     readable bytes behind it (WRITE, DISCARD, WRITE_ZEROES) or writable bytes (READ, GET_ID)
+ * data     readable bytes behind it (WRITE, DISCARD, WRITE_ZEROES) or writable bytes (READ, and GET_ID, which the device completes)
  * status   the last writable byte
  * </pre>
  *
@@ -137,7 +138,10 @@ public final class VirtioBlkRequest extends BlockRequest {
             type = VirtioBlkRequestHeader.type(header, 0);
             sector = VirtioBlkRequestHeader.sector(header, 0);
         }
-        BlockOp op = BlockOp.ofWireType(type);
+        if (type == VirtioBlkRequestHeader.T_GET_ID) {
+            return writeId(chain, device);
+        }
+        BlockOp op = operation(type);
         if (op == null) {
             return answer(BlockStatus.UNSUPP);
         }
@@ -149,8 +153,19 @@ public final class VirtioBlkRequest extends BlockRequest {
             case READ -> parseTransfer(op, chain, device, geometry, sector, chain.writableBytes() - STATUS_BYTES);
             case WRITE -> parseTransfer(op, chain, device, geometry, sector, chain.readableBytes() - HEADER_BYTES);
             case FLUSH -> request(op, 0, 0, 0, 0);
-            case GET_ID -> parseGetId(chain);
             case DISCARD, WRITE_ZEROES -> parseRange(op, chain, device, geometry);
+        };
+    }
+
+    /** What a type of {@code struct virtio_blk_req} asks the disk for, or null. */
+    private static @Nullable BlockOp operation(int type) {
+        return switch (type) {
+            case VirtioBlkRequestHeader.T_IN -> BlockOp.READ;
+            case VirtioBlkRequestHeader.T_OUT -> BlockOp.WRITE;
+            case VirtioBlkRequestHeader.T_FLUSH -> BlockOp.FLUSH;
+            case VirtioBlkRequestHeader.T_DISCARD -> BlockOp.DISCARD;
+            case VirtioBlkRequestHeader.T_WRITE_ZEROES -> BlockOp.WRITE_ZEROES;
+            default -> null;
         };
     }
 
@@ -172,13 +187,24 @@ public final class VirtioBlkRequest extends BlockRequest {
         return parsed;
     }
 
-    private Outcome parseGetId(DescriptorChain chain) {
+    /** GET_ID asks for something that the device knows: it is completed here. */
+    private Outcome writeId(DescriptorChain chain, VirtioBlkDevice device) {
         long lengthBytes = Math.min(VirtioBlkRequestHeader.ID_BYTES, chain.writableBytes() - STATUS_BYTES);
-        if (lengthBytes == 0) {
-            return answer(BlockOp.GET_ID, 0);
-        }
         Outcome gathered = gatherWritable(chain, lengthBytes);
-        return gathered == Outcome.REQUEST ? request(BlockOp.GET_ID, 0, lengthBytes, iovecs.address(), iovecs.count()) : gathered;
+        if (gathered != Outcome.REQUEST) {
+            return gathered;
+        }
+        int written = 0;
+        for (int i = 0; i < iovecs.count(); i++) {
+            int bytes = (int) Iovec.length(iovecs.address(), i);
+            NativeMemory.copyFromArray(device.id(), written, Iovec.base(iovecs.address(), i), bytes);
+            written += bytes;
+        }
+        queue.writes().dataWritten(iovecs.address(), iovecs.count());
+        iovecs.release();
+        Outcome answered = answer(BlockStatus.OK);
+        writtenBytes += written;
+        return answered;
     }
 
     private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device, BlockGeometry geometry) {
@@ -299,7 +325,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     @Override
     protected void answer(int result) {
         status = BlockStatus.ofResult(result).wireValue();
-        boolean writesData = op() == BlockOp.READ || op() == BlockOp.GET_ID;
+        boolean writesData = op() == BlockOp.READ;
         if (writesData) {
             // Whatever the result: a part may have been stored before it failed.
             queue.writes().dataWritten(iovecsAddress(), iovecCount());

@@ -20,6 +20,14 @@ public final class VirtioBlkRequestHeader {
     public static final int TYPE = 0;
     public static final int SECTOR = 8;
 
+    // VIRTIO_BLK_T_*
+    public static final int T_IN = 0;
+    public static final int T_OUT = 1;
+    public static final int T_FLUSH = 4;
+    public static final int T_GET_ID = 8;
+    public static final int T_DISCARD = 11;
+    public static final int T_WRITE_ZEROES = 13;
+
     /** Room that a GET_ID fills: NUL padded, no terminator needed when full. */
     public static final int ID_BYTES = 20;
 

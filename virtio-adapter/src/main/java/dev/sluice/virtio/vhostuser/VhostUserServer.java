@@ -74,7 +74,7 @@ public final class VhostUserServer implements FrontEnd {
     VhostUserServer(VhostUserServerBuilder settings, BlockPipeline pipeline) {
         this.settings = settings;
         this.pipeline = pipeline;
-        this.device = new VirtioBlkDevice(pipeline::geometry, settings.numQueues, settings.segMax, settings.cacheMode);
+        this.device = new VirtioBlkDevice(pipeline::geometry, settings.numQueues, settings.segMax, settings.cacheMode, settings.serial);
         Path path = settings.socketPath;
         this.inherited = settings.fd;
         this.address = path == null ? "fd " + settings.fd : LogText.escaped(path.toString());

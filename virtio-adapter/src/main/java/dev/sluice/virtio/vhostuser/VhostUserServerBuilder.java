@@ -33,6 +33,7 @@ public final class VhostUserServerBuilder {
     int segMax = DEFAULT_SEG_MAX;
     boolean allowFileMemory;
     CacheMode cacheMode = CacheMode.GUEST;
+    String serial = "";
     @Nullable Path stateFile;
     FrontEndObserver observer = FrontEndObserver.NONE;
     Duration partialMessageTimeout = VhostUserServer.PARTIAL_MESSAGE_TIMEOUT;
@@ -98,6 +99,12 @@ public final class VhostUserServerBuilder {
     /** Whether guest memory may be in files other than memfds and those on tmpfs and hugetlbfs. */
     public VhostUserServerBuilder allowFileMemory(boolean allowFileMemory) {
         this.allowFileMemory = allowFileMemory;
+        return this;
+    }
+
+    /** The serial that guests read, at most {@link VirtioBlkDevice#SERIAL_BYTES} bytes of UTF-8; empty by default. */
+    public VhostUserServerBuilder serial(String serial) {
+        this.serial = serial;
         return this;
     }
 

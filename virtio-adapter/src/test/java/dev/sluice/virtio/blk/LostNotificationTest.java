@@ -149,7 +149,7 @@ final class LostNotificationTest {
         private final DriverQueue driver;
         private final SimulatedBackend backend = new SimulatedBackend(
                 new BlockGeometry(DISK_BYTES, 512, 512, 0, false, true, true), SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE);
-        private final BlockPipeline pipeline = BlockPipeline.builder().backend(backend).serial("peers").build();
+        private final BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
         private final VirtioBlkDevice device;
         private final DeviceRing ring;
         private final GuestMemory guestMemory;

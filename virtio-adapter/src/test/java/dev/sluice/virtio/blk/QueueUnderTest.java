@@ -99,6 +99,7 @@ final class QueueUnderTest implements AutoCloseable {
         BlockGeometry geometry = new BlockGeometry(DISK_BYTES, 512, 4096, 0, false, true, true);
         SimulatedFaults faults = SimulatedFaults.NONE;
         int firstIndex;
+        String serial = "0123456789abcdefghij";
         Ablation ablation = Ablation.NONE;
         int index;
         int size = SIZE;
@@ -147,11 +148,10 @@ final class QueueUnderTest implements AutoCloseable {
         backend = new SimulatedBackend(connected ? setup.geometry : small, SimulatedBackend.DEFAULT_CAPACITY, setup.faults);
         pipeline = BlockPipeline.builder()
                 .backend(backend)
-                .serial("0123456789abcdefghij")
                 .observer(events)
                 .operator(flux -> flux.doOnNext(this::requireOwnAddresses))
                 .build();
-        device = new VirtioBlkDevice(() -> setup.geometry, 1, setup.segMax);
+        device = new VirtioBlkDevice(() -> setup.geometry, 1, setup.segMax, CacheMode.GUEST, setup.serial);
         device.accept(setup.features);
         avail = setup.firstIndex & 0xFFFF;
         seenUsed = avail;

@@ -9,6 +9,7 @@ import dev.sluice.virtio.layout.VirtioFeatures;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -36,7 +37,7 @@ final class VirtioBlkDeviceTest {
     }
 
     private static VirtioBlkDevice device(CacheMode mode) {
-        return new VirtioBlkDevice(() -> geometry(false, true, true), 1, 126, mode);
+        return new VirtioBlkDevice(() -> geometry(false, true, true), 1, 126, mode, "");
     }
 
     private static int told(VirtioBlkDevice device) {
@@ -57,7 +58,7 @@ final class VirtioBlkDeviceTest {
             boolean writeZeroes = (bits & 4) != 0;
             int queues = (bits & 8) != 0 ? 2 : 1;
             for (CacheMode mode : CacheMode.values()) {
-                VirtioBlkDevice device = new VirtioBlkDevice(() -> geometry(readOnly, discard, writeZeroes), queues, 30, mode);
+                VirtioBlkDevice device = new VirtioBlkDevice(() -> geometry(readOnly, discard, writeZeroes), queues, 30, mode, "");
                 long expected = ALWAYS
                         | (readOnly ? VirtioFeatures.BLK_RO : 0)
                         | (discard && !readOnly ? VirtioFeatures.BLK_DISCARD : 0)
@@ -290,5 +291,20 @@ final class VirtioBlkDeviceTest {
         assertThat(device.needsReset()).isTrue();
         device.reset();
         assertThat(device.needsReset()).isFalse();
+    }
+
+    // ---- serial
+
+    @Test
+    void shouldHaveASerialOfAtMost20Bytes() {
+        BlockGeometry geometry = geometry(false, false, false);
+        assertThat(new VirtioBlkDevice(() -> geometry, 1, 126, CacheMode.GUEST, "").id()).isEqualTo(new byte[20]);
+        assertThat(new VirtioBlkDevice(() -> geometry, 1, 126, CacheMode.GUEST, "unit-7").id())
+                .isEqualTo("unit-7\0\0\0\0\0\0\0\0\0\0\0\0\0\0".getBytes(StandardCharsets.UTF_8));
+        assertThat(new VirtioBlkDevice(() -> geometry, 1, 126, CacheMode.GUEST, "äöüäöüäöüä").id())
+                .isEqualTo("äöüäöüäöüä".getBytes(StandardCharsets.UTF_8));
+        assertThatThrownBy(() -> new VirtioBlkDevice(() -> geometry, 1, 126, CacheMode.GUEST, "äöüäöüäöüäx"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("serial 'äöüäöüäöüäx' has 21 bytes; the maximum is 20");
     }
 }

@@ -9,6 +9,7 @@ import dev.sluice.pipeline.RequestQueue;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.RequestQueueContract;
 import dev.sluice.virtio.blk.QueueUnderTest.Used;
+import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -50,6 +51,16 @@ final class VirtioBlkQueueContractTest extends RequestQueueContract {
             return guest.queue;
         }
 
+        private static int wireType(BlockOp op) {
+            return switch (op) {
+                case READ -> VirtioBlkRequestHeader.T_IN;
+                case WRITE -> VirtioBlkRequestHeader.T_OUT;
+                case FLUSH -> VirtioBlkRequestHeader.T_FLUSH;
+                case DISCARD -> VirtioBlkRequestHeader.T_DISCARD;
+                case WRITE_ZEROES -> VirtioBlkRequestHeader.T_WRITE_ZEROES;
+            };
+        }
+
         private long table(int head) {
             return HEAP + 0x1000L * (head + 1);
         }
@@ -59,7 +70,7 @@ final class VirtioBlkQueueContractTest extends RequestQueueContract {
             int head = next++ % guest.size;
             long table = table(head);
             long header = table + 0x100;
-            guest.header(header, op.wireType(), sector);
+            guest.header(header, wireType(op), sector);
             guest.poke(header + 16, QueueUnderTest.STATUS_UNTOUCHED);
             guest.desc(head, table, 16L * ENTRIES, QueueUnderTest.F_INDIRECT, 0);
             guest.entry(table, 0, header, 16, F_NEXT, 1);

@@ -23,7 +23,9 @@ import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -408,19 +410,65 @@ final class VirtioBlkRequestTest {
 
     @ParameterizedTest
     @CsvSource({"0, 0", "1, 1", "19, 19", "20, 20", "21, 20", "512, 20"})
-    void shouldHaveRoomFor20BytesOfTheSerial(int room, int filled) {
+    void shouldWriteTheSerialItselfAndNothingBehindIt(int room, int written) {
         header(GET_ID, 77);
-        offer(List.of(buffer(HEADER, 16)), List.of(buffer(DATA, room), buffer(STATUS, 1)));
-        if (filled == 0) {
-            requireCompletedAtOnce(0, OK);
-            return;
+        for (int i = 0; i <= 512; i++) {
+            guest.poke(DATA + i, (byte) 0x5A);
         }
-        BlockRequest request = polled();
-        assertThat(request.op()).isEqualTo(BlockOp.GET_ID);
-        assertThat(request.lengthBytes()).isEqualTo(filled);
-        assertThat(extents(request)).containsExactly(host(DATA, filled));
-        request.complete(filled);
-        requireUsed(filled + 1, OK);
+        offer(List.of(buffer(HEADER, 16)), List.of(buffer(DATA, room), buffer(STATUS, 1)));
+        assertThat(guest.queue.poll()).as("no request to the disk").isNull();
+        requireUsed(written + 1, OK);
+        for (int i = 0; i <= 512; i++) {
+            assertThat(guest.peek(DATA + i)).as("byte " + i).isEqualTo(i < written ? (byte) "0123456789abcdefghij".charAt(i) : (byte) 0x5A);
+        }
+        assertThat(guest.events.completed).as("the disk has completed nothing").isEmpty();
+        assertThat(guest.events.malformed).hasValue(0);
+    }
+
+    @Test
+    void shouldFillTheRoomBehindAShortSerialWithNuls() throws IOException {
+        QueueUnderTest.Setup setup = new QueueUnderTest.Setup();
+        setup.serial = "sluice-7";
+        reopen(setup);
+        header(GET_ID, 0);
+        // Bytes by themselves, more than a request has iovecs of its own, over the border of regions.
+        List<Buffer> writable = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            guest.poke(BORDER - 10 + i, (byte) 0x5A);
+            writable.add(buffer(BORDER - 10 + i, 1));
+        }
+        writable.add(buffer(STATUS, 1));
+        offer(List.of(buffer(HEADER, 16)), writable);
+        assertThat(guest.queue.poll()).isNull();
+        requireUsed(21, OK);
+        byte[] expected = Arrays.copyOf("sluice-7".getBytes(StandardCharsets.UTF_8), 20);
+        for (int i = 0; i < 20; i++) {
+            assertThat(guest.peek(BORDER - 10 + i)).isEqualTo(expected[i]);
+        }
+    }
+
+    /** VIRTIO 1.3 §5.2.6. */
+    @Test
+    void shouldKnowTheRequestTypesOfTheSpecificationAndNoOther() {
+        Map<Integer, BlockOp> specified = Map.of(IN, BlockOp.READ, OUT, BlockOp.WRITE, FLUSH, BlockOp.FLUSH);
+        for (int type = -1; type < 1 << 10; type++) {
+            if (type == GET_ID || type == DISCARD || type == WRITE_ZEROES) {
+                continue;
+            }
+            // A tick reads so many descriptors.
+            guest.loop.advanceNanos(1);
+            header(type, 0);
+            offer(List.of(buffer(HEADER, 16), buffer(DATA, type == OUT ? 512 : 0)), List.of(buffer(DATA, type == IN ? 512 : 0), buffer(STATUS, 1)));
+            BlockRequest request = guest.queue.poll();
+            assertThat(request == null ? null : request.op()).as("type " + type).isEqualTo(specified.get(type));
+            if (request != null) {
+                request.complete(0);
+                int _ = guest.loop.tickUntilIdle();
+                assertThat(guest.takeUsed()).hasSize(1);
+            } else {
+                requireUsed(1, UNSUPP);
+            }
+        }
     }
 
     @Test

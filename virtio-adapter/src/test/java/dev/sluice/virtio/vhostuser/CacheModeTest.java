@@ -232,7 +232,7 @@ final class CacheModeTest {
             assertThat(raw.reads()).isTrue();
             assertThat(fixture.server.state().acceptedFeatures() & VirtioFeatures.BLK_CONFIG_WCE).isNotZero();
         }
-        VirtioBlkDevice device = new VirtioBlkDevice(() -> new BlockGeometry(1 << 20, 512, 512, 0, false, true, true), 1, 126, mode);
+        VirtioBlkDevice device = new VirtioBlkDevice(() -> new BlockGeometry(1 << 20, 512, 512, 0, false, true, true), 1, 126, mode, "");
         device.accept(VirtioFeatures.VERSION_1 | VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE);
         assertThat(device.writeThrough()).isTrue();
         device.reset();

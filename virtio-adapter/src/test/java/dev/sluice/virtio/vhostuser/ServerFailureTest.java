@@ -175,9 +175,9 @@ final class ServerFailureTest {
     void shouldServeAndEndWhenTheObserversThrow() throws Exception {
         Path path = directory.resolve("s");
         try (ServerFixture fixture = ServerFixture.start(1);
-                BlockPipeline pipeline = BlockPipeline.builder().backend(fixture.backend).serial("s").observer(THROWING).build();
+                BlockPipeline pipeline = BlockPipeline.builder().backend(fixture.backend).observer(THROWING).build();
                 VhostUserServer server = VhostUserServer.builder()
-                        .socketPath(path).pipeline(pipeline).observer(THROWING_AT_CONNECTIONS).loops(List.copyOf(fixture.loops)).build()) {
+                        .socketPath(path).serial("s").pipeline(pipeline).observer(THROWING_AT_CONNECTIONS).loops(List.copyOf(fixture.loops)).build()) {
             server.start();
             for (int i = 0; i < 2; i++) {
                 try (BlockDriver driver = BlockDriver.open(path.toString(), ServerFixture.options(1))) {

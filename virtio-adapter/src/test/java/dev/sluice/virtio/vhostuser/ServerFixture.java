@@ -47,9 +47,10 @@ public final class ServerFixture implements AutoCloseable {
             loops.add(PollLoop.start("loop-" + i));
         }
         backend = new SimulatedBackend(geometry, SimulatedBackend.DEFAULT_CAPACITY, faults);
-        pipeline = stages.apply(BlockPipeline.builder().backend(backend).serial("sluice-test-serial").observer(events)).build();
+        pipeline = stages.apply(BlockPipeline.builder().backend(backend).observer(events)).build();
         server = customizer
-                .apply(VhostUserServer.builder().socketPath(socket).pipeline(pipeline).observer(events).loops(List.<IoLoop>copyOf(loops)))
+                .apply(VhostUserServer.builder()
+                        .socketPath(socket).serial("sluice-test-serial").pipeline(pipeline).observer(events).loops(List.<IoLoop>copyOf(loops)))
                 .build();
         server.start();
     }
