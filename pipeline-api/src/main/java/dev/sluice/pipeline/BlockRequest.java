@@ -1,7 +1,6 @@
 package dev.sluice.pipeline;
 
 import dev.sluice.linux.Errno;
-import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -27,9 +26,10 @@ import reactor.util.context.ContextView;
  * until the request has completed, an operator until it passes the request on; {@link #complete} may be called from any thread.
  * <b>Ownership:</b> nobody keeps a request after having completed it; the object is used again at once. Stages get an object of their own for each
  * request, through which a late signal reaches nothing.
- * <b>Allocation:</b> none, but for copies to and from arrays and buffers, and {@link #complete} from another thread.
+ * <b>Allocation:</b> none, but for copies to and from arrays and buffers, and {@link #complete} from another thread. What a request asks for and its data are
+ * its {@link RequestContent}.
  */
-public abstract class BlockRequest {
+public abstract class BlockRequest extends RequestContent {
 
     public enum State {
         FREE,
@@ -66,13 +66,6 @@ public abstract class BlockRequest {
     private final int slot;
 
     private State state = State.FREE;
-    private BlockOp op = BlockOp.READ;
-    private long sector;
-    private long lengthBytes;
-    private long iovecsAddress;
-    private int iovecCount;
-    private boolean durable;
-    private boolean mayUnmap;
     private boolean abandoned;
     private int result;
     private long availableNanos;
@@ -99,7 +92,7 @@ public abstract class BlockRequest {
         this.slot = slot;
     }
 
-    // ---- what the request is
+    // ---- where the request is in its life
 
     public final State state() {
         return state;
@@ -115,46 +108,6 @@ public abstract class BlockRequest {
 
     public final int slot() {
         return slot;
-    }
-
-    public final BlockOp op() {
-        return op;
-    }
-
-    /** First sector of 512 bytes; checked against the disk's capacity by the queue. */
-    public final long sector() {
-        return sector;
-    }
-
-    public final long offsetBytes() {
-        return sector * SECTOR_BYTES;
-    }
-
-    /** Bytes to read, write, discard or zero; 0 for a FLUSH. */
-    public final long lengthBytes() {
-        return lengthBytes;
-    }
-
-    /**
-     * For sinks, which give it to the kernel: address of a native array of {@code struct iovec}, in host addresses; the request's own until completion.
-     * 0 if there is no data. Memory that it refers to is never accessed directly: the front end may have truncated it.
-     */
-    public final long iovecsAddress() {
-        return iovecsAddress;
-    }
-
-    public final int iovecCount() {
-        return iovecCount;
-    }
-
-    /** True where the request must be on stable storage when it completes (the disk is in write-through mode). */
-    public final boolean durable() {
-        return durable;
-    }
-
-    /** True where a WRITE_ZEROES may release the space. */
-    public final boolean mayUnmap() {
-        return mayUnmap;
     }
 
     /** What {@link #complete} was called with: bytes moved, or a negative errno. */
@@ -177,88 +130,11 @@ public abstract class BlockRequest {
         return submittedNanos;
     }
 
-    // ---- its data, for stages and operators
-
-    /** Bytes of data that can be copied: {@link #lengthBytes} of a READ or WRITE, else 0. */
-    public final long dataBytes() {
-        return iovecCount == 0 ? 0 : lengthBytes;
-    }
-
-    /**
-     * Copies data of the request into a segment, native or on the heap: of a WRITE what is to be written, of a READ what was read once the rest of the chain
-     * has completed. What is copied is the stage's own; the guest may change its memory at any time, so whoever validates data copies it once.
-     *
-     * @param dataOffset where in the data to begin, across the borders of iovecs
-     * @throws IndexOutOfBoundsException if the data or the segment is too short; nothing was copied
-     * @throws IllegalStateException if the request has completed, also because it failed at the drain limit
-     * @throws TruncatedMemoryException if the front end has truncated its memory; a stage passes it on, which fails this request
-     */
-    public final void copyDataTo(long dataOffset, MemorySegment target, long targetOffset, long bytes) {
-        copyOut(dataOffset, target, targetOffset, bytes);
-    }
-
-    /** Copies data of the request into an array; as {@link #copyDataTo(long, MemorySegment, long, long)}. */
-    public final void copyDataTo(long dataOffset, byte[] target, int targetOffset, int bytes) {
-        copyOut(dataOffset, MemorySegment.ofArray(target), targetOffset, bytes);
-    }
-
-    /**
-     * Fills what remains of a buffer with data of the request, and moves its position to its limit; as {@link #copyDataTo(long, MemorySegment, long, long)}.
-     */
-    public final void copyDataTo(long dataOffset, ByteBuffer target) {
-        copyOut(dataOffset, MemorySegment.ofBuffer(target), 0, target.remaining());
-        target.position(target.limit());
-    }
-
-    /**
-     * Copies a segment, native or on the heap, into the data of a READ: before the stage completes it by itself, or after the rest of the chain has completed.
-     *
-     * @param dataOffset where in the data to begin, across the borders of iovecs
-     * @throws UnsupportedOperationException if the request is a WRITE: its data lies in pages that the guest continues to use (its page cache), which an
-     * encryption in place would destroy
-     * @throws IndexOutOfBoundsException if the data or the segment is too short; nothing was copied
-     * @throws IllegalStateException if the request has completed, also because it failed at the drain limit
-     * @throws TruncatedMemoryException if the front end has truncated its memory; a stage passes it on, which fails this request
-     */
-    public final void copyDataFrom(long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
-        copyIn(dataOffset, source, sourceOffset, bytes);
-    }
-
-    /** Copies an array into the data of a READ; as {@link #copyDataFrom(long, MemorySegment, long, long)}. */
-    public final void copyDataFrom(long dataOffset, byte[] source, int sourceOffset, int bytes) {
-        copyIn(dataOffset, MemorySegment.ofArray(source), sourceOffset, bytes);
-    }
-
-    /**
-     * Copies what remains of a buffer into the data of a READ, and moves its position to its limit; as {@link #copyDataFrom(long, MemorySegment, long, long)}.
-     */
-    public final void copyDataFrom(long dataOffset, ByteBuffer source) {
-        copyIn(dataOffset, MemorySegment.ofBuffer(source), 0, source.remaining());
-        source.position(source.limit());
-    }
-
-    void copyOut(long dataOffset, MemorySegment target, long targetOffset, long bytes) {
-        checkInUse();
-        DataCopy.out(this, dataOffset, target, targetOffset, bytes);
-    }
-
-    void copyIn(long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
-        checkInUse();
-        DataCopy.in(this, dataOffset, source, sourceOffset, bytes);
-    }
-
-    private void checkInUse() {
+    @Override
+    final void checkInUse() {
         if (state == State.FREE) {
             throw new IllegalStateException("the request has been completed, its data is its queue's again: " + this);
         }
-    }
-
-    long dataAddress(int index) {
-        return DataCopy.address(iovecsAddress, index);
-    }
-
-    long dataLength(int index) {
-        return DataCopy.length(iovecsAddress, index);
     }
 
     /**
@@ -270,18 +146,12 @@ public abstract class BlockRequest {
      * @throws IllegalStateException if no sink has the request
      */
     public final ByteBuffer callBuffer(int index, long offset) {
-        Objects.checkIndex(index, iovecCount);
+        Objects.checkIndex(index, iovecCount());
         if (state != State.SUBMITTED || shown) {
             throw new IllegalStateException("only the sink that has a request passes its memory to the kernel: " + this);
         }
-        return DataCopy.callBuffer(iovecsAddress, index, offset);
+        return DataCopy.callBuffer(iovecsAddress(), index, offset);
     }
-
-    /**
-     * If the data lies in memory that a peer can truncate, throws the {@code InternalError} of an access that has faulted and was not reported
-     * yet. Called after data was copied.
-     */
-    protected void surfaceFault() {}
 
     /** The Reactor context of whoever made the request and subscribes to its result; stages find it in theirs. */
     protected ContextView context() {
@@ -293,13 +163,7 @@ public abstract class BlockRequest {
     /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #answer}. */
     protected final void parsed(BlockOp op, long sector, long lengthBytes, long iovecsAddress, int iovecCount) {
         switchTo(State.PARSED);
-        this.op = op;
-        this.sector = sector;
-        this.lengthBytes = lengthBytes;
-        this.iovecsAddress = iovecsAddress;
-        this.iovecCount = iovecCount;
-        this.durable = false;
-        this.mayUnmap = false;
+        asks(op, sector, lengthBytes, iovecsAddress, iovecCount);
         this.abandoned = false;
         this.result = 0;
         this.availableNanos = loop.tickNanos();
@@ -307,14 +171,6 @@ public abstract class BlockRequest {
         this.listener = null;
         this.incarnation++;
         this.taken = false;
-    }
-
-    protected final void durable(boolean durable) {
-        this.durable = durable;
-    }
-
-    protected final void mayUnmap(boolean mayUnmap) {
-        this.mayUnmap = mayUnmap;
     }
 
     /** When the request ends, nothing is written for the other side any more. */
@@ -423,13 +279,7 @@ public abstract class BlockRequest {
     /** Takes over what the queue has parsed, for one that is never completed itself. */
     final void show(BlockRequest parsed) {
         state = parsed.state;
-        op = parsed.op;
-        sector = parsed.sector;
-        lengthBytes = parsed.lengthBytes;
-        iovecsAddress = parsed.iovecsAddress;
-        iovecCount = parsed.iovecCount;
-        durable = parsed.durable;
-        mayUnmap = parsed.mayUnmap;
+        asksAs(parsed);
         availableNanos = parsed.availableNanos;
         submittedNanos = parsed.submittedNanos;
         taken = true;
@@ -457,6 +307,6 @@ public abstract class BlockRequest {
 
     @Override
     public String toString() {
-        return op + " sector " + sector + " length " + lengthBytes + " (queue " + queueIndex + ", slot " + slot + ", " + state + ")";
+        return op() + " sector " + sector() + " length " + lengthBytes() + " (queue " + queueIndex + ", slot " + slot + ", " + state + ")";
     }
 }

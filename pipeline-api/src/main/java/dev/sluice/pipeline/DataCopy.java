@@ -41,19 +41,19 @@ final class DataCopy {
     }
 
     /** From the request's data to a segment. */
-    static void out(BlockRequest request, long dataOffset, MemorySegment target, long targetOffset, long bytes) {
+    static void out(RequestContent request, long dataOffset, MemorySegment target, long targetOffset, long bytes) {
         copy(request, dataOffset, target, targetOffset, bytes, true);
     }
 
     /** From a segment to the request's data. */
-    static void in(BlockRequest request, long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
+    static void in(RequestContent request, long dataOffset, MemorySegment source, long sourceOffset, long bytes) {
         if (request.op() == BlockOp.WRITE) {
             throw new UnsupportedOperationException("the data of a WRITE is read-only, it lies in pages that the guest continues to use: " + request);
         }
         copy(request, dataOffset, source, sourceOffset, bytes, false);
     }
 
-    private static void copy(BlockRequest request, long dataOffset, MemorySegment segment, long segmentOffset, long bytes, boolean out) {
+    private static void copy(RequestContent request, long dataOffset, MemorySegment segment, long segmentOffset, long bytes, boolean out) {
         Objects.checkFromIndexSize(dataOffset, bytes, request.dataBytes());
         Objects.checkFromIndexSize(segmentOffset, bytes, segment.byteSize());
         try {
@@ -81,7 +81,7 @@ final class DataCopy {
         }
     }
 
-    private static TruncatedMemoryException truncated(BlockRequest request, InternalError fault) {
+    private static TruncatedMemoryException truncated(RequestContent request, InternalError fault) {
         return new TruncatedMemoryException("the memory of a request's data has been truncated: " + request, fault);
     }
 }
