@@ -22,8 +22,8 @@ final class DeviceRequest extends BlockRequest {
         io = taken;
         int count = taken.layOut(iovecs);
         parsed(taken.op(), taken.offsetBytes() / SECTOR_BYTES, taken.lengthBytes(), count == 0 ? 0 : iovecs, count);
-        durable(writeThrough && taken.op().modifies());
-        mayUnmap(taken.mayUnmap());
+        setDurable(writeThrough && taken.op().modifies());
+        setMayUnmap(taken.mayUnmap());
     }
 
     @Override

@@ -160,7 +160,7 @@ public final class BlockPipeline implements AutoCloseable {
         return failedAtDrainLimit.get();
     }
 
-    void failedAtDrainLimit(int requests) {
+    void addFailedAtDrainLimit(int requests) {
         failedAtDrainLimit.addAndGet(requests);
     }
 

@@ -24,7 +24,7 @@ final class QueueDrain {
     private final BlockPipeline pipeline;
     private final IoLoop loop;
     private final Runnable limit = this::limitReached;
-    private final Runnable tell = this::tell;
+    private final Runnable logProgress = this::logProgress;
 
     private boolean begun;
     private boolean over;
@@ -58,7 +58,7 @@ final class QueueDrain {
         } else {
             loop.schedule(limit, limitNanos);
         }
-        loop.schedule(tell, LOG_INTERVAL_NANOS);
+        loop.schedule(logProgress, LOG_INTERVAL_NANOS);
     }
 
     /** The limit ends now, where the queue is being stopped. */
@@ -75,13 +75,13 @@ final class QueueDrain {
         expired = true;
         // Counted and listed before the first of them fails: the last one may end the stop.
         holds.forEach(this::list);
-        int untaken = source.untaken(request -> list(request, "an operator"));
-        failed += untaken;
+        int inOperators = source.heldByOperators(request -> list(request, "an operator"));
+        failed += inOperators;
         if (listed > MAX_LISTED) {
             LOG.error("{}: {} more requests fail at the drain limit", queue, listed - MAX_LISTED);
         }
-        pipeline.failedAtDrainLimit(failed);
-        operatorsHadRequests = untaken > 0;
+        pipeline.addFailedAtDrainLimit(failed);
+        operatorsHadRequests = inOperators > 0;
         queue.scope().expire();
         queue.operatorsExpired();
     }
@@ -106,7 +106,7 @@ final class QueueDrain {
         return TimeUnit.NANOSECONDS.toMillis(nanos);
     }
 
-    private void tell() {
+    private void logProgress() {
         if (over) {
             return;
         }
@@ -114,7 +114,7 @@ final class QueueDrain {
         holds.forEach(call -> held[0] += call.isBelow() || call.ended() || call.isSubRequest() ? 0 : 1);
         LOG.warn("{}: stopping for {} s: {} requests in flight, {} of them held by stages; waiting for the backend to complete the others",
                 queue, TimeUnit.NANOSECONDS.toSeconds(loop.tickNanos() - begunNanos), source.queue().inFlight(), held[0]);
-        loop.schedule(tell, LOG_INTERVAL_NANOS);
+        loop.schedule(logProgress, LOG_INTERVAL_NANOS);
     }
 
     /** Nothing is in flight any more. */

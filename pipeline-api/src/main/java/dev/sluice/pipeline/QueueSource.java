@@ -38,13 +38,13 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     private @Nullable BrokenQueueException failure;
     private @Nullable Runnable whenDrained;
     private @Nullable Runnable whenIdle;
-    private BlockRequest.CompletionListener untaken = (request, result) -> settle(request);
+    private BlockRequest.CompletionListener whenHeldByOperators = (request, result) -> settle(request);
 
     /** The request objects that have ever been emitted, by slot: the queue's pool, as far as it has been seen. */
     private @Nullable BlockRequest[] seen = new BlockRequest[16];
 
     private long polled;
-    private long told;
+    private long reported;
     private Listener listener = new Listener() {};
 
     /** Hears of what the queue does; must not throw. */
@@ -126,7 +126,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         if (current != null) {
             current.end(failure);
         }
-        tellWhenDrained();
+        notifyWhenDrained();
         if (this.whenDrained != null) {
             listener.draining();
         }
@@ -147,12 +147,12 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     void settle(BlockRequest request) {
         request.release();
         notifyWhenIdle();
-        tellWhenDrained();
+        notifyWhenDrained();
     }
 
-    /** Who hears of requests that end before {@link BlockRequest#take}. */
-    void untakenListener(BlockRequest.CompletionListener listener) {
-        untaken = listener;
+    /** Who is notified of requests that end before {@link BlockRequest#take}. */
+    void heldByOperatorsListener(BlockRequest.CompletionListener listener) {
+        whenHeldByOperators = listener;
     }
 
     void listener(Listener listener) {
@@ -196,7 +196,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     }
 
     /** Shows every request that was emitted and that nobody has taken; returns how many. */
-    int untaken(Consumer<BlockRequest> each) {
+    int heldByOperators(Consumer<BlockRequest> each) {
         int count = 0;
         for (BlockRequest request : seen) {
             if (request != null && request.untouched()) {
@@ -220,12 +220,12 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         }
     }
 
-    private void tellWhenDrained() {
-        Runnable told = whenDrained;
-        if (told != null && queue.inFlight() == 0) {
+    private void notifyWhenDrained() {
+        Runnable notified = whenDrained;
+        if (notified != null && queue.inFlight() == 0) {
             whenDrained = null;
             listener.drained();
-            told.run();
+            notified.run();
         }
     }
 
@@ -283,14 +283,14 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             }
             throw fatal;
         } finally {
-            tellTaken();
+            reportTaken();
         }
     }
 
-    private void tellTaken() {
-        if (polled != told) {
-            int taken = (int) (polled - told);
-            told = polled;
+    private void reportTaken() {
+        if (polled != reported) {
+            int taken = (int) (polled - reported);
+            reported = polled;
             listener.taken(taken, queue.inFlight());
         }
     }
@@ -304,7 +304,7 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
             while (true) {
                 BlockRequest request = queue.poll();
                 if (request != null) {
-                    request.listener(untaken);
+                    request.listener(whenHeldByOperators);
                     polled++;
                     remember(request);
                     return request;

@@ -13,9 +13,9 @@ import reactor.core.CoreSubscriber;
  * <p>Its demand is a window: as many requests as the queue can have out or the sink can take, one more for each that has ended.
  *
  * <p>The operators before it belong to the program and may fail, complete or change the thread. One subscription to them is a
- * {@link Passage}; when it ends and the queue has not, the requests that got lost in it fail and the next one begins.
+ * {@link OperatorSubscription}; when it ends and the queue has not, the requests that got lost in it fail and the next one begins.
  *
- * <p>Loop thread only, but for the signals of a {@code Passage}.
+ * <p>Loop thread only, but for the signals of a {@code OperatorSubscription}.
  */
 final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionListener {
     private static final Logger LOG = LoggerFactory.getLogger(QueueSubscriber.class);
@@ -41,7 +41,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     private final CompletionRun run;
     private final IoLoop.TickEndHook endOfTick = this::endTick;
 
-    private @Nullable Passage passage;
+    private @Nullable OperatorSubscription subscription;
     private int outstanding;
     private boolean fenced;
     /** {@link #endTick} comes. */
@@ -80,10 +80,10 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     }
 
     void subscribe() {
-        source.untakenListener(this::lost);
+        source.heldByOperatorsListener(this::lost);
         source.listener(new ObservedQueue());
-        Passage begun = new Passage();
-        passage = begun;
+        OperatorSubscription begun = new OperatorSubscription();
+        subscription = begun;
         if (fenced) {
             source.subscribe(begun);
             return;
@@ -96,7 +96,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     }
 
     /** One subscription to the operators. Signals may come from any thread; they are brought to the loop. */
-    private final class Passage implements CoreSubscriber<BlockRequest> {
+    private final class OperatorSubscription implements CoreSubscriber<BlockRequest> {
         private final long begunNanos = loop.tickNanos();
         private final long polledBefore = source.polled();
         private volatile boolean ended;
@@ -189,11 +189,11 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         }
     }
 
-    private void over(Passage ended, @Nullable Throwable error) {
-        if (passage != ended) {
+    private void over(OperatorSubscription ended, @Nullable Throwable error) {
+        if (subscription != ended) {
             return;
         }
-        passage = null;
+        subscription = null;
         source.takeBack();
         if (source.ended()) {
             if (error != null) {
@@ -211,8 +211,8 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
         subscribe();
     }
 
-    private void take(Passage from, BlockRequest request) {
-        if (passage != from) {
+    private void take(OperatorSubscription from, BlockRequest request) {
+        if (subscription != from) {
             if (failures.admits()) {
                 LOG.error("{}: operators of the pipeline passed a request on after their end; it has failed before", this);
             }
@@ -286,7 +286,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
     }
 
     private void requestOne() {
-        Passage current = passage;
+        OperatorSubscription current = subscription;
         if (current != null) {
             current.requestOne();
         }
@@ -361,7 +361,7 @@ final class QueueSubscriber implements RequestOwner, BlockRequest.CompletionList
 
     /** The present operators have thrown, or have kept requests too long: what they have fails, and is not theirs any more. */
     private void giveUp(@Nullable Throwable thrown) {
-        Passage current = passage;
+        OperatorSubscription current = subscription;
         if (current != null) {
             current.end(thrown);
             current.cancel();

@@ -60,7 +60,7 @@ public abstract class RequestContent {
         return durable;
     }
 
-    /** True where a WRITE_ZEROES may give the space back. */
+    /** True where a WRITE_ZEROES may release the space. */
     public final boolean mayUnmap() {
         return mayUnmap;
     }
@@ -172,11 +172,11 @@ public abstract class RequestContent {
         mayUnmap = other.mayUnmap;
     }
 
-    protected final void durable(boolean durable) {
+    protected final void setDurable(boolean durable) {
         this.durable = durable;
     }
 
-    protected final void mayUnmap(boolean mayUnmap) {
+    protected final void setMayUnmap(boolean mayUnmap) {
         this.mayUnmap = mayUnmap;
     }
 }

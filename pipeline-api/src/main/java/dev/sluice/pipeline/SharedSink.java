@@ -17,7 +17,7 @@ final class SharedSink {
     private final RateLimitedLog failures = new RateLimitedLog(LOG);
     private final IoLoop loop;
     private final BlockSink sink;
-    private final WaitingLine waiting = new WaitingLine();
+    private final PendingQueue waiting = new PendingQueue();
     private final IoLoop.TickEndHook endOfTick = this::endTick;
     private boolean hooked;
     private boolean closed;

@@ -88,16 +88,16 @@ final class StageHolds {
     void released(StageCall call) {
         remove(call);
         unreleased--;
-        tellWhenReleased();
+        notifyWhenReleased();
     }
 
     /** Runs a task on the loop, perhaps in this call, once no stage has a request that has failed under it. For a queue that has stopped. */
     void whenReleased(Runnable then) {
         whenReleased = then;
-        tellWhenReleased();
+        notifyWhenReleased();
     }
 
-    private void tellWhenReleased() {
+    private void notifyWhenReleased() {
         Runnable then = whenReleased;
         if (unreleased == 0 && then != null) {
             whenReleased = null;

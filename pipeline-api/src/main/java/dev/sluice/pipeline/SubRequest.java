@@ -32,8 +32,8 @@ final class SubRequest extends BlockRequest {
             DataCopy.setIovec(iovec, buffer.address(asked.bufferOffset()), asked.lengthBytes());
         }
         parsed(asked.op(), asked.offsetBytes() / SECTOR_BYTES, asked.lengthBytes(), buffer == null ? 0 : iovec, buffer == null ? 0 : 1);
-        durable(durable && asked.op().modifies());
-        mayUnmap(asked.mayUnmap());
+        setDurable(durable && asked.op().modifies());
+        setMayUnmap(asked.mayUnmap());
     }
 
     @Override

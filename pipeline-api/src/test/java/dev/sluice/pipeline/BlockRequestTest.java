@@ -279,8 +279,8 @@ class BlockRequestTest {
     void shouldBeNeitherDurableNorUnmappingUnlessItsQueueSaysSo() {
         try (ManualLoop loop = new ManualLoop()) {
             BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.WRITE_ZEROES);
-            request.durable(true);
-            request.mayUnmap(true);
+            request.setDurable(true);
+            request.setMayUnmap(true);
             request.complete(0);
             assertThat(request.parse(BlockOp.WRITE_ZEROES).durable()).isFalse();
             assertThat(request.mayUnmap()).isFalse();

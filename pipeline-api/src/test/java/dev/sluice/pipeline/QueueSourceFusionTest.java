@@ -69,7 +69,7 @@ class QueueSourceFusionTest {
             source.kicked();
             int _ = loop.tickUntilIdle();
             assertThat(subscriber.queue().isEmpty()).isFalse();
-            assertThat(source.untaken(BlockRequest::discard)).isEqualTo(1);
+            assertThat(source.heldByOperators(BlockRequest::discard)).isEqualTo(1);
             assertThat(dropped.completions()).isEqualTo(1);
             assertThat(subscriber.queue().poll()).isNull();
         }

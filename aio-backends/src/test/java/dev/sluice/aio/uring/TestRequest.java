@@ -70,12 +70,12 @@ final class TestRequest extends BlockRequest implements AutoCloseable {
     }
 
     TestRequest durably() {
-        durable(true);
+        setDurable(true);
         return this;
     }
 
     TestRequest unmapping() {
-        mayUnmap(true);
+        setMayUnmap(true);
         return this;
     }
 

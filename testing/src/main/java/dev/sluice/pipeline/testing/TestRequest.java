@@ -52,8 +52,8 @@ public final class TestRequest extends BlockRequest {
             room().fill((byte) 0xA5);
         }
         parse(asked.op(), asked.sector(), asked.lengthBytes());
-        durable(asked.durable());
-        mayUnmap(asked.mayUnmap());
+        setDurable(asked.durable());
+        setMayUnmap(asked.mayUnmap());
     }
 
     /** Cuts the data into segments; returns how many. */

@@ -100,7 +100,7 @@ final class RequestIntake {
             }
             ring.take();
             pool.take();
-            request.chainId(chain.id());
+            request.setChainId(chain.id());
             if (outcome == VirtioBlkRequest.Outcome.REQUEST) {
                 return request;
             }

@@ -70,7 +70,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         return chainId;
     }
 
-    void chainId(int chainId) {
+    void setChainId(int chainId) {
         this.chainId = chainId;
     }
 
@@ -183,7 +183,7 @@ public final class VirtioBlkRequest extends BlockRequest {
             return gathered;
         }
         Outcome parsed = request(op, sector, lengthBytes, iovecs.address(), iovecs.count());
-        durable(op == BlockOp.WRITE && device.writeThrough());
+        setDurable(op == BlockOp.WRITE && device.writeThrough());
         return parsed;
     }
 
@@ -237,8 +237,8 @@ public final class VirtioBlkRequest extends BlockRequest {
             return answer(op, 0);
         }
         Outcome parsed = request(op, sector, sectors * SECTOR_BYTES, 0, 0);
-        durable(device.writeThrough());
-        mayUnmap((flags & VirtioBlkDiscardSegment.F_UNMAP) != 0);
+        setDurable(device.writeThrough());
+        setMayUnmap((flags & VirtioBlkDiscardSegment.F_UNMAP) != 0);
         return parsed;
     }
 

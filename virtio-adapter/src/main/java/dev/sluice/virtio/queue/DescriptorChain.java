@@ -162,7 +162,7 @@ public final class DescriptorChain {
     }
 
     /** A rule is broken, and nobody knows where the chain continues. */
-    void unterminated(String rule) {
+    void endUnterminated(String rule) {
         note(rule);
         unterminated = true;
     }

@@ -40,7 +40,7 @@ final class SplitChains {
         int index = head;
         while (true) {
             if (stepsLeft-- == 0) {
-                chain.unterminated("VIRTIO 1.3 §2.7.5: chain is longer than the queue size or its table (a loop)");
+                chain.endUnterminated("VIRTIO 1.3 §2.7.5: chain is longer than the queue size or its table (a loop)");
                 return;
             }
             chain.descriptorRead();
@@ -70,7 +70,7 @@ final class SplitChains {
             }
             index = VirtqDesc.next(table, descriptor);
             if (index >= tableEntries) {
-                chain.unterminated("VIRTIO 1.3 §2.7.5: next is beyond the descriptor table");
+                chain.endUnterminated("VIRTIO 1.3 §2.7.5: next is beyond the descriptor table");
                 return;
             }
         }
@@ -83,19 +83,19 @@ final class SplitChains {
 
     private @Nullable MemoryRegion indirectTable(DescriptorChain chain, long tableAddress, long tableLength, int flags, boolean nested) {
         if (!indirectAllowed) {
-            chain.unterminated("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor without VIRTIO_F_INDIRECT_DESC");
+            chain.endUnterminated("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor without VIRTIO_F_INDIRECT_DESC");
         } else if (nested) {
-            chain.unterminated("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor within an indirect table");
+            chain.endUnterminated("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor within an indirect table");
         } else if ((flags & VirtqDesc.F_NEXT) != 0) {
-            chain.unterminated("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor that has a next one");
+            chain.endUnterminated("VIRTIO 1.3 §2.7.5.3.1: indirect descriptor that has a next one");
         } else if (tableLength == 0 || tableLength % VirtqDesc.SIZE != 0) {
-            chain.unterminated("VIRTIO 1.3 §2.7.5.3: length of an indirect table is zero or not a multiple of 16");
+            chain.endUnterminated("VIRTIO 1.3 §2.7.5.3: length of an indirect table is zero or not a multiple of 16");
         } else {
             MemoryRegion region = chain.regionOf(tableAddress);
             if (region != null && region.hasGuestRange(tableAddress, tableLength)) {
                 return region;
             }
-            chain.unterminated("indirect table is not in one memory region");
+            chain.endUnterminated("indirect table is not in one memory region");
         }
         return null;
     }

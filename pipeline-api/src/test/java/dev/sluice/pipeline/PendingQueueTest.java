@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Requests that wait for room in a sink come out queue after queue, and in order within a queue. */
-class WaitingLineTest {
+class PendingQueueTest {
     /** The same in plain words: a list of queues in the order of their turns. */
     private static final class Oracle {
         final Map<Integer, ArrayDeque<BlockRequest>> waiting = new TreeMap<>();
@@ -46,7 +46,7 @@ class WaitingLineTest {
         try (ManualLoop loop = new ManualLoop()) {
             for (int queues : new int[] {1, 2, 8, 9, 17, 40}) {
                 SplittableRandom random = new SplittableRandom(queues);
-                WaitingLine line = new WaitingLine();
+                PendingQueue line = new PendingQueue();
                 Oracle oracle = new Oracle();
                 int slot = 0;
                 for (int step = 0; step < 1500; step++) {
@@ -80,7 +80,7 @@ class WaitingLineTest {
     void shouldTakeAQueueOfAnyIndex() {
         try (ManualLoop loop = new ManualLoop()) {
             for (int index : new int[] {0, 7, 8, 15, 16, 17, 1023}) {
-                WaitingLine line = new WaitingLine();
+                PendingQueue line = new PendingQueue();
                 BlockRequest request = new BareRequest(loop, index, 0);
                 line.add(request);
                 assertThat(line.peek()).isSameAs(request);

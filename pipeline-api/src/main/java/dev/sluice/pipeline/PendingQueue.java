@@ -9,19 +9,19 @@ import org.jspecify.annotations.Nullable;
  * Requests that wait for room in a sink: in order within a queue, round-robin between queues, so that a queue that has filled the sink gets no more of what
  * becomes free than any other.
  *
- * <p>Loop thread only. No allocation once the lines have grown to the most that their queues can have out.
+ * <p>Loop thread only. No allocation once the queues have grown to what can be in flight.
  */
-final class WaitingLine {
+final class PendingQueue {
     /** By queue index, from {@link StageScope#BACKGROUND} on. */
-    private @Nullable ArrayDeque<BlockRequest>[] lines = lines(8);
-    /** Queues with somebody waiting, in the order of their turns: a circle of {@code waitingQueues} from {@code first} on. */
+    private @Nullable ArrayDeque<BlockRequest>[] pending = pending(8);
+    /** Queues with a waiting request, in the order of their turns: a circle of {@code waitingQueues} from {@code first} on. */
     private int[] turns = new int[8];
 
     private int first;
     private int waitingQueues;
 
     @SuppressWarnings({"unchecked", "rawtypes"})
-    private static @Nullable ArrayDeque<BlockRequest>[] lines(int count) {
+    private static @Nullable ArrayDeque<BlockRequest>[] pending(int count) {
         return new ArrayDeque[count];
     }
 
@@ -30,27 +30,27 @@ final class WaitingLine {
     }
 
     void add(BlockRequest request) {
-        ArrayDeque<BlockRequest> line = line(request.queueIndex());
-        if (line.isEmpty()) {
-            queueHasTurn(request.queueIndex());
+        ArrayDeque<BlockRequest> waiting = ofQueue(request.queueIndex());
+        if (waiting.isEmpty()) {
+            addTurn(request.queueIndex());
         }
-        line.add(request);
+        waiting.add(request);
     }
 
-    private ArrayDeque<BlockRequest> line(int queue) {
+    private ArrayDeque<BlockRequest> ofQueue(int queue) {
         int place = queue - StageScope.BACKGROUND;
-        if (place >= lines.length) {
-            lines = Arrays.copyOf(lines, place + 1);
+        if (place >= pending.length) {
+            pending = Arrays.copyOf(pending, place + 1);
         }
-        ArrayDeque<BlockRequest> line = lines[place];
-        if (line == null) {
-            line = new ArrayDeque<>();
-            lines[place] = line;
+        ArrayDeque<BlockRequest> waiting = pending[place];
+        if (waiting == null) {
+            waiting = new ArrayDeque<>();
+            pending[place] = waiting;
         }
-        return line;
+        return waiting;
     }
 
-    private void queueHasTurn(int queue) {
+    private void addTurn(int queue) {
         if (waitingQueues == turns.length) {
             int[] larger = new int[turns.length * 2];
             for (int i = 0; i < waitingQueues; i++) {
@@ -64,7 +64,7 @@ final class WaitingLine {
 
     /** Whose turn it is, or null. */
     @Nullable BlockRequest peek() {
-        return line(turns[first]).peek();
+        return ofQueue(turns[first]).peek();
     }
 
     /** Takes the one whose turn it is; its queue comes again behind all others. */
@@ -72,10 +72,10 @@ final class WaitingLine {
         int queue = turns[first];
         first = (first + 1) % turns.length;
         waitingQueues--;
-        ArrayDeque<BlockRequest> line = line(queue);
-        line.remove();
-        if (!line.isEmpty()) {
-            queueHasTurn(queue);
+        ArrayDeque<BlockRequest> waiting = ofQueue(queue);
+        waiting.remove();
+        if (!waiting.isEmpty()) {
+            addTurn(queue);
         }
     }
 
