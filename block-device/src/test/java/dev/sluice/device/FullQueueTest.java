@@ -58,7 +58,8 @@ class FullQueueTest {
     /** Operators that ask for everything never ask again: it is the queue that has to say that there is room for the next. */
     @Test
     void shouldTakeCallsThatWaitedForASlotThoughNobodyAsksAgain() {
-        try (DeviceRig rig = new DeviceRig(BlockDeviceOptions.builder().queueDepth(1).pipeline(builder -> builder.operator(requests -> requests.onBackpressureBuffer())))) {
+        BlockDeviceOptions.Builder options = BlockDeviceOptions.builder().queueDepth(1);
+        try (DeviceRig rig = new DeviceRig(options.pipeline(builder -> builder.operator(requests -> requests.onBackpressureBuffer())))) {
             List<Outcome<Integer>> outcomes = new ArrayList<>();
             for (int i = 0; i < 3; i++) {
                 outcomes.add(DeviceRig.start(rig.device.read(4096L * i, ByteBuffer.allocateDirect(4096))));
