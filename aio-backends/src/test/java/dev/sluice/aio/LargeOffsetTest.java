@@ -53,7 +53,8 @@ class LargeOffsetTest {
         assertThat(inFile(file, offset)).as("at %d", offset).isEqualTo(one);
         for (int bits : new int[] {31, 32}) {
             long cut = offset & ((1L << bits) - 1);
-            assertThat(inFile(file, cut)).as("at %d, which are %d bits of %d", cut, bits, offset).isEqualTo(cut == offset ? one : ByteBuffer.allocate(2 * BLOCK));
+            assertThat(inFile(file, cut)).as("at %d, which are %d bits of %d", cut, bits, offset)
+                    .isEqualTo(cut == offset ? one : ByteBuffer.allocate(2 * BLOCK));
         }
         ByteBuffer read = random(2 * BLOCK, 0);
         assertThat(disk.read(offset, read).block(PATIENCE)).isEqualTo(2 * BLOCK);

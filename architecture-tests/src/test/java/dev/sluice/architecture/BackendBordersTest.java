@@ -9,15 +9,18 @@ import org.junit.jupiter.api.Test;
 class BackendBordersTest {
     @Test
     void shouldShowNettyToLoopsAlone() {
-        noClasses().that().resideInAPackage("dev.sluice.aio..").and().resideOutsideOfPackages("dev.sluice.aio.netty", "dev.sluice.aio.uring", "dev.sluice.aio.epoll")
+        noClasses().that().resideInAPackage("dev.sluice.aio..").and()
+                .resideOutsideOfPackages("dev.sluice.aio.netty", "dev.sluice.aio.uring", "dev.sluice.aio.epoll")
                 .should().dependOnClassesThat().resideInAPackage("io.netty..")
                 .check(MAIN);
     }
 
     @Test
     void shouldShowEachTransportToOnePackage() {
-        noClasses().that().resideOutsideOfPackage("dev.sluice.aio.uring").should().dependOnClassesThat().resideInAPackage("io.netty.channel.uring..").check(MAIN);
-        noClasses().that().resideOutsideOfPackage("dev.sluice.aio.epoll").should().dependOnClassesThat().resideInAPackage("io.netty.channel.epoll..").check(MAIN);
+        noClasses().that().resideOutsideOfPackage("dev.sluice.aio.uring").should().dependOnClassesThat().resideInAPackage("io.netty.channel.uring..")
+                .check(MAIN);
+        noClasses().that().resideOutsideOfPackage("dev.sluice.aio.epoll").should().dependOnClassesThat().resideInAPackage("io.netty.channel.epoll..")
+                .check(MAIN);
     }
 
     @Test
@@ -31,7 +34,9 @@ class BackendBordersTest {
     @Test
     void shouldKeepImagesAwayFromRings() {
         noClasses().that().resideInAPackage("dev.sluice.aio.raw..")
-                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio.sink..", "dev.sluice.aio.loop..", "dev.sluice.aio.uring..", "dev.sluice.aio.linuxaio..", "dev.sluice.aio.epoll..")
+                .should().dependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.aio.sink..", "dev.sluice.aio.loop..", "dev.sluice.aio.uring..", "dev.sluice.aio.linuxaio..",
+                        "dev.sluice.aio.epoll..")
                 .check(MAIN);
     }
 

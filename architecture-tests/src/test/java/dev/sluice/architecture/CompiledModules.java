@@ -24,7 +24,8 @@ final class CompiledModules {
 
     private static List<Path> directories(String name) {
         try (Stream<Path> modules = Files.list(Path.of(".."))) {
-            return modules.filter(module -> Files.exists(module.resolve("pom.xml"))).map(module -> module.resolve(name)).filter(Files::isDirectory).sorted().toList();
+            return modules.filter(module -> Files.exists(module.resolve("pom.xml"))).map(module -> module.resolve(name)).filter(Files::isDirectory).sorted()
+                    .toList();
         } catch (IOException failed) {
             throw new UncheckedIOException("cannot list the modules", failed);
         }

@@ -34,7 +34,9 @@ class ModuleBordersTest {
     @DisplayName("linux (errno names alone) <- pipeline-api")
     void shouldKeepThePipelineToItsLibraries() {
         classes().that().resideInAPackage("dev.sluice.pipeline..").and().resideOutsideOfPackage(TESTING).and().doNotHaveFullyQualifiedName(DATA_COPY)
-                .should().onlyDependOnClassesThat().haveNameMatching("dev\\.sluice\\.pipeline\\..*|dev\\.sluice\\.linux\\.Errno|(java|reactor|org\\.reactivestreams|org\\.slf4j|org\\.jspecify)\\..*|\\w+|\\[+.*|.*\\[]")
+                .should().onlyDependOnClassesThat()
+                .haveNameMatching(
+                        "dev\\.sluice\\.pipeline\\..*|dev\\.sluice\\.linux\\.Errno|(java|reactor|org\\.reactivestreams|org\\.slf4j|org\\.jspecify)\\..*|\\w+|\\[+.*|.*\\[]")
                 .because("adapters and backends meet at it")
                 .check(MAIN);
     }
@@ -44,7 +46,8 @@ class ModuleBordersTest {
     void shouldKeepFixturesToThePipelineAndTheirFrameworks() {
         classes().that().resideInAPackage(TESTING)
                 .should().onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.sluice.pipeline..", "dev.sluice.linux..", "java..", "", "reactor..", "org.reactivestreams..", "org.jspecify..", "org.junit..", "org.assertj..", "org.opentest4j..")
+                .resideInAnyPackage("dev.sluice.pipeline..", "dev.sluice.linux..", "java..", "", "reactor..", "org.reactivestreams..", "org.jspecify..",
+                        "org.junit..", "org.assertj..", "org.opentest4j..")
                 .check(MAIN);
     }
 
@@ -56,7 +59,8 @@ class ModuleBordersTest {
     @Test
     void shouldLetOneClassOfThePipelineAccessMemory() {
         classes().that().haveFullyQualifiedName(DATA_COPY)
-                .should().onlyDependOnClassesThat().haveNameMatching("dev\\.sluice\\.(pipeline\\..*|linux\\.(Iovec|NativeMemory))|java\\..*|org\\.jspecify\\..*|byte\\[]|\\w+")
+                .should().onlyDependOnClassesThat()
+                .haveNameMatching("dev\\.sluice\\.(pipeline\\..*|linux\\.(Iovec|NativeMemory))|java\\..*|org\\.jspecify\\..*|byte\\[]|\\w+")
                 .because("what it needs works without a system call")
                 .check(MAIN);
     }
@@ -66,14 +70,17 @@ class ModuleBordersTest {
     void shouldKeepBlockDeviceToThePipeline() {
         classes().that().resideInAPackage("dev.sluice.device..")
                 .should().onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.sluice.device..", "dev.sluice.pipeline..", "dev.sluice.linux..", "java..", "", "reactor..", "org.reactivestreams..", "org.slf4j..", "org.jspecify..")
+                .resideInAnyPackage("dev.sluice.device..", "dev.sluice.pipeline..", "dev.sluice.linux..", "java..", "", "reactor..", "org.reactivestreams..",
+                        "org.slf4j..", "org.jspecify..")
                 .check(MAIN);
     }
 
     @Test
     void shouldKeepAdaptersAwayFromBackendsAndMetrics() {
         noClasses().that().resideInAPackage("dev.sluice.virtio..")
-                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.aio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.server..", "dev.sluice.bench..", "dev.sluice.examples..", "io.netty..", "io.micrometer..")
+                .should().dependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.aio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.server..", "dev.sluice.bench..",
+                        "dev.sluice.examples..", "io.netty..", "io.micrometer..")
                 .because("adapters and backends meet in the server only")
                 .check(MAIN);
     }
@@ -81,7 +88,9 @@ class ModuleBordersTest {
     @Test
     void shouldKeepBackendsAwayFromAdaptersAndMetrics() {
         noClasses().that().resideInAPackage("dev.sluice.aio..")
-                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.server..", "dev.sluice.bench..", "dev.sluice.examples..")
+                .should().dependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.virtio..", "dev.sluice.device..", "dev.sluice.metrics..", "dev.sluice.server..", "dev.sluice.bench..",
+                        "dev.sluice.examples..")
                 .because("adapters and backends meet in the server only")
                 .check(MAIN);
     }
@@ -91,7 +100,8 @@ class ModuleBordersTest {
     void shouldKeepMetricsToThePipelineAndMicrometer() {
         classes().that().resideInAPackage("dev.sluice.metrics..")
                 .should().onlyDependOnClassesThat()
-                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "dev.sluice.linux", "io.micrometer..", "io.prometheus..", "org.jspecify..", "java..", "", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
+                .resideInAnyPackage("dev.sluice.metrics..", "dev.sluice.pipeline", "dev.sluice.linux", "io.micrometer..", "io.prometheus..", "org.jspecify..",
+                        "java..", "", "jdk.jfr..", "com.sun.management..", "com.sun.net.httpserver..", "org.slf4j..")
                 .check(MAIN);
     }
 

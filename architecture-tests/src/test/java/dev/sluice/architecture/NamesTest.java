@@ -34,6 +34,7 @@ class NamesTest {
     }
 
     private static boolean isNullMarked(String name) {
-        return Stream.of(MAIN, TESTS).anyMatch(classes -> classes.containPackage(name) && classes.getPackage(name).isAnnotatedWith("org.jspecify.annotations.NullMarked"));
+        return Stream.of(MAIN, TESTS)
+                .anyMatch(classes -> classes.containPackage(name) && classes.getPackage(name).isAnnotatedWith("org.jspecify.annotations.NullMarked"));
     }
 }

@@ -32,7 +32,8 @@ class VirtioBordersTest {
                 .because("a device does not know its transport")
                 .check(MAIN);
         noClasses().that().resideInAPackage("dev.sluice.virtio.layout..")
-                .should().dependOnClassesThat().resideInAnyPackage("dev.sluice.virtio.blk..", "dev.sluice.virtio.queue..", "dev.sluice.virtio.vhostuser..", "dev.sluice.virtio.driver..")
+                .should().dependOnClassesThat()
+                .resideInAnyPackage("dev.sluice.virtio.blk..", "dev.sluice.virtio.queue..", "dev.sluice.virtio.vhostuser..", "dev.sluice.virtio.driver..")
                 .check(MAIN);
     }
 }

@@ -43,7 +43,8 @@ final class DeviceBenchOptions {
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     DeviceBenchOptions() {}
 
-    @Nullable Path device() {
+    @Nullable
+    Path device() {
         return device;
     }
 

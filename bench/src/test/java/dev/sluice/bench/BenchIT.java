@@ -46,7 +46,8 @@ class BenchIT {
         refused(WRONG_USAGE, List.of(socket, "--verify"), "nothing to verify");
         refused(WRONG_USAGE, List.of(socket, "--read-percent", 10), "--read-percent requires");
         refused(WRONG_USAGE, List.of("--device", socket, "--rw", "randrw", "--verify"), "--verify does not apply to --device");
-        for (List<Object> option : List.<List<Object>>of(List.of("--queues", 2), List.of("--jobs", 2), List.of("--poll"), List.of("--pid", 1), List.of("--stats", socket))) {
+        for (List<Object> option : List.<List<Object>>of(List.of("--queues", 2), List.of("--jobs", 2), List.of("--poll"), List.of("--pid", 1),
+                List.of("--stats", socket))) {
             List<Object> arguments = new ArrayList<>(List.of("--device", socket));
             arguments.addAll(option);
             refused(WRONG_USAGE, arguments, option.getFirst() + " does not apply to --device");

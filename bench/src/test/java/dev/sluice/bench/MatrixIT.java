@@ -32,7 +32,8 @@ class MatrixIT {
         SluiceProcess.Ended ended = run("--matrix", "ablation", "--rows", THREE_ROWS, "--rounds", 1, "--seconds", 1, "--warm-up", 0.5, "--out", out);
         assertThat(ended.status()).as(ended.out() + ended.err()).isZero();
         assertThat(ended.out()).contains("3 rows, 1 round of 1.0 s", "left", "| baseline |", "| + bypass |");
-        assertThat(file(out, ".md")).contains("### Ablation: null sink, 1 job", "| kernel |", "SLUICE_JAVA_OPTS=-Ddev.sluice.ablation=pool,batch ./sluice serve");
+        assertThat(file(out, ".md")).contains("### Ablation: null sink, 1 job", "| kernel |",
+                "SLUICE_JAVA_OPTS=-Ddev.sluice.ablation=pool,batch ./sluice serve");
         assertThat(file(out, ".svg")).startsWith("<svg").contains("baseline");
         JsonNode rows = new ObjectMapper().readTree(file(out, ".json")).at("/experiments/0/rows");
         assertThat(rows).hasSize(3);

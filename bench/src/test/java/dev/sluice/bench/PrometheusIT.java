@@ -32,7 +32,8 @@ class PrometheusIT {
     private static final Pattern LABEL_VALUES = Pattern.compile("label_values\\((\\w+), (\\w+)\\)");
     private static final int ALERTS = 8;
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     @BeforeAll
     static void requirePrometheus() {
@@ -79,7 +80,8 @@ class PrometheusIT {
             if (variable.get("type").asText().equals("query")) {
                 Matcher labelValues = LABEL_VALUES.matcher(variable.at("/query/query").asText());
                 assertThat(labelValues.matches()).as("%s", variable).isTrue();
-                JsonNode values = prometheus.api("label/" + labelValues.group(2) + "/values?" + PrometheusServer.encoded("match[]") + "=" + labelValues.group(1));
+                JsonNode values =
+                        prometheus.api("label/" + labelValues.group(2) + "/values?" + PrometheusServer.encoded("match[]") + "=" + labelValues.group(1));
                 assertThat(values).as("values of $%s", variable.get("name").asText()).isNotEmpty();
             }
         }

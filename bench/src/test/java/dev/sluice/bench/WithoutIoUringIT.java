@@ -75,7 +75,7 @@ class WithoutIoUringIT {
         List<String> enterAlone = new ArrayList<>(SluiceProcess.NATIVE_ACCESS);
         enterAlone.add("-Dsluice.test.forbid=enter");
         try (SluiceProcess serve = SluiceProcess.startWith(enterAlone, List.of(), Map.of(), WithoutIoUring.class.getName(),
-                        SluiceProcess.MAIN, "serve", "--blk-file", image, "--socket-path", socket)
+                SluiceProcess.MAIN, "serve", "--blk-file", image, "--socket-path", socket)
                 .ready()) {
             try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
                 driver.disk(0).read(0, MemorySegment.ofArray(new byte[4096]));

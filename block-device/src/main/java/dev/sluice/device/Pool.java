@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 interface Pool<T extends AutoCloseable> {
 
     /** A free object, or null if there is none. */
-    @Nullable T tryTake();
+    @Nullable
+    T tryTake();
 
     /**
      * Runs a task once when an object may be free: immediately, or on the thread that returns one. Tasks run in the order in which they were added, never

@@ -36,9 +36,9 @@ final class Resize {
             return Mono.error(() -> new BlockIoException(name + " cannot change the size of its image: " + Errno.describe(Errno.EOPNOTSUPP), Errno.EOPNOTSUPP));
         }
         return Mono.fromCallable(() -> {
-                    resize(resizable, sizeBytes);
-                    return resizable.geometry();
-                })
+            resize(resizable, sizeBytes);
+            return resizable.geometry();
+        })
                 .subscribeOn(Schedulers.boundedElastic());
     }
 }

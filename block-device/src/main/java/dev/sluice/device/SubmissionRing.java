@@ -40,7 +40,8 @@ final class SubmissionRing {
     }
 
     /** The next call, or null if there is none or its producer has not filled it in yet; the producer kicks afterwards. */
-    @Nullable DeviceIo poll() {
+    @Nullable
+    DeviceIo poll() {
         long at = head.getPlain();
         int place = (int) at & mask;
         DeviceIo io = places.get(place);

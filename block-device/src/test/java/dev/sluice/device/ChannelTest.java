@@ -94,7 +94,8 @@ class ChannelTest {
                     .isInstanceOfSatisfying(BlockIoException.class, failure -> assertThat(failure.errno()).isEqualTo(Errno.ENOSPC));
             channel.position(SIZE - 10);
             assertThat(channel.write(ByteBuffer.allocate(100))).isEqualTo(10);
-            assertThatThrownBy(() -> channel.truncate(SIZE - 512)).isInstanceOfSatisfying(BlockIoException.class, failure -> assertThat(failure.errno()).isEqualTo(Errno.EOPNOTSUPP));
+            assertThatThrownBy(() -> channel.truncate(SIZE - 512)).isInstanceOfSatisfying(BlockIoException.class,
+                    failure -> assertThat(failure.errno()).isEqualTo(Errno.EOPNOTSUPP));
             assertThat(channel.truncate(SIZE).position()).isEqualTo(SIZE);
         }
     }

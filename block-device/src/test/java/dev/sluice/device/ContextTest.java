@@ -27,8 +27,8 @@ class ContextTest {
 
     private final BlockStage passes = (request, chain) -> noting("passes", chain.proceed(request));
 
-    private final BlockStage adds = (request, chain) ->
-            noting("adds", chain.proceed(request)).contextWrite(context -> context.put(KEY, context.getOrDefault(KEY, "") + "+"));
+    private final BlockStage adds =
+            (request, chain) -> noting("adds", chain.proceed(request)).contextWrite(context -> context.put(KEY, context.getOrDefault(KEY, "") + "+"));
 
     private final BlockStage copies = (request, chain) -> noting("copies", chain.useBuffer(512, buffer -> noting("buffer", chain.proceed(request, buffer))));
 
@@ -67,7 +67,8 @@ class ContextTest {
             long size = DeviceRig.DISK_BYTES - 4096;
             assertThat(rig.device.sizeBytes()).isEqualTo(size);
             rig.run(rig.device.read(size - 512, ByteBuffer.allocateDirect(512))).assertValue(512);
-            assertThat(rig.run(rig.device.read(size, ByteBuffer.allocateDirect(512))).failure(IllegalArgumentException.class)).hasMessageContaining(size + " bytes");
+            assertThat(rig.run(rig.device.read(size, ByteBuffer.allocateDirect(512))).failure(IllegalArgumentException.class))
+                    .hasMessageContaining(size + " bytes");
         }
     }
 }

@@ -124,9 +124,11 @@ class DeviceRequestTest {
     @Test
     void shouldRefuseWhatChangesADiskThatIsReadOnly() {
         with(false, true, (call, device) -> {
-            for (Mono<?> change : List.<Mono<?>>of(device.write(0, ByteBuffer.allocateDirect(512)), device.writeZeroes(0, 512, false), device.discard(0, 512))) {
+            for (Mono<?> change : List.<Mono<?>>of(device.write(0, ByteBuffer.allocateDirect(512)), device.writeZeroes(0, 512, false),
+                    device.discard(0, 512))) {
                 DeviceRig.Outcome<?> outcome = call.run(change);
-                assertThat(outcome.errors).singleElement().isInstanceOfSatisfying(BlockIoException.class, refused -> assertThat(refused.errno()).isEqualTo(Errno.EROFS));
+                assertThat(outcome.errors).singleElement().isInstanceOfSatisfying(BlockIoException.class,
+                        refused -> assertThat(refused.errno()).isEqualTo(Errno.EROFS));
             }
             assertThat(seen).isEmpty();
             call.run(device.read(0, ByteBuffer.allocateDirect(512)));
@@ -140,7 +142,8 @@ class DeviceRequestTest {
     void shouldLimitWhatIsMovedAndNotWhatIsZeroed() {
         with(false, false, (call, device) -> {
             long most = LinuxFile.MAX_RW_COUNT;
-            assertThatThrownBy(() -> device.limits().check(BlockOp.READ, 0, most + 512)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("at most " + most);
+            assertThatThrownBy(() -> device.limits().check(BlockOp.READ, 0, most + 512)).isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("at most " + most);
             assertThatThrownBy(() -> device.limits().check(BlockOp.WRITE, 512, most + 512)).isInstanceOf(IllegalArgumentException.class);
             for (long length : new long[] {most, 512}) {
                 try {

@@ -143,11 +143,12 @@ class InterruptedCallsTest {
     void shouldThrowAtOnceWhereTheThreadIsInterruptedAlready() throws Exception {
         SeekableByteChannel channel = device.channel();
         AsynchronousFileChannel asynchronous = device.asyncChannel();
-        List<Callable<?>> calls = List.of(() -> channel.read(ByteBuffer.allocate(10)), () -> channel.write(ByteBuffer.allocate(10)), () -> channel.truncate(512),
-                () -> asynchronous.truncate(512), () -> {
-                    asynchronous.force(true);
-                    return null;
-                });
+        List<Callable<?>> calls =
+                List.of(() -> channel.read(ByteBuffer.allocate(10)), () -> channel.write(ByteBuffer.allocate(10)), () -> channel.truncate(512),
+                        () -> asynchronous.truncate(512), () -> {
+                            asynchronous.force(true);
+                            return null;
+                        });
         for (Callable<?> call : calls) {
             Caller caller = new Caller(() -> {
                 Thread.currentThread().interrupt();

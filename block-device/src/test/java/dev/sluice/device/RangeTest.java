@@ -73,7 +73,8 @@ class RangeTest {
         try (DeviceRig rig = new DeviceRig(faults, options())) {
             rig.fillDisk(seed);
             ByteArrayOutputStream read = new ByteArrayOutputStream();
-            DeviceRig.Outcome<Void> outcome = rig.run(rig.device.readRange(0, 100 * BUFFER_BYTES).doOnNext(buffer -> read.writeBytes(bytesAndClose(buffer))).then());
+            DeviceRig.Outcome<Void> outcome =
+                    rig.run(rig.device.readRange(0, 100 * BUFFER_BYTES).doOnNext(buffer -> read.writeBytes(bytesAndClose(buffer))).then());
             outcome.assertCompleted();
             assertThat(read.toByteArray()).as("seed %d", seed).isEqualTo(rig.onDisk(0, 100 * BUFFER_BYTES));
         }

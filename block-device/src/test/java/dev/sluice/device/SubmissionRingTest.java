@@ -66,7 +66,7 @@ class SubmissionRingTest {
             }));
         }
         int[] next = new int[producers];
-        for (int left = producers * each; left > 0; ) {
+        for (int left = producers * each; left > 0;) {
             if (ring.poll() instanceof Numbered io) {
                 assertThat(io.number).isEqualTo(next[io.producer]++);
                 left--;

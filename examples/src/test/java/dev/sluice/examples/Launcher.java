@@ -87,7 +87,8 @@ enum Launcher {
         for (Path jar : jars) {
             String name = jar.getFileName().toString();
             // One of several versions, the newest in the order of names.
-            byName.merge(name.replaceFirst("-[0-9].*", "") + (name.contains("-linux-") ? name : ""), jar, (one, other) -> one.compareTo(other) > 0 ? one : other);
+            byName.merge(name.replaceFirst("-[0-9].*", "") + (name.contains("-linux-") ? name : ""), jar,
+                    (one, other) -> one.compareTo(other) > 0 ? one : other);
         }
         for (Path jar : byName.values()) {
             Files.createSymbolicLink(directory.resolve(jar.getFileName()), jar);
@@ -98,7 +99,8 @@ enum Launcher {
     private static void unpackLibraries(Path directory, List<Path> jars) throws IOException {
         for (Path jar : jars) {
             if (jar.getFileName().toString().contains("-native-")) {
-                try (FileSystem content = FileSystems.newFileSystem(jar); DirectoryStream<Path> libraries = Files.newDirectoryStream(content.getPath("META-INF/native"), "*.so")) {
+                try (FileSystem content = FileSystems.newFileSystem(jar);
+                        DirectoryStream<Path> libraries = Files.newDirectoryStream(content.getPath("META-INF/native"), "*.so")) {
                     for (Path library : libraries) {
                         Files.copy(library, directory.resolve(library.getFileName().toString()));
                     }

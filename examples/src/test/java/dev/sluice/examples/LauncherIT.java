@@ -94,21 +94,25 @@ class LauncherIT {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"-Duser.language=th -Duser.country=TH", "-Duser.language=ar -Duser.country=EG -Duser.extensions=u-nu-arab", "-Duser.language=fa", "-Duser.language=tr"})
+    @ValueSource(strings = {"-Duser.language=th -Duser.country=TH", "-Duser.language=ar -Duser.country=EG -Duser.extensions=u-nu-arab", "-Duser.language=fa",
+        "-Duser.language=tr"})
     void shouldWriteIsoDatesAndDigitsWhateverTheLocale(String locale) throws Exception {
         install(Launcher.ARCHIVE);
         SluiceProcess.Ended ended = Launcher.ARCHIVE.run(home, Map.of("SLUICE_JAVA_OPTS", locale),
                 "truncate -s 1500K a.img; image=a.img\n" + SERVE.replace("--blk-file", "--log-level info --stats stats.json --blk-file"));
         assertThat(ended.status()).as(ended.err()).isZero();
         assertThat(ended.out()).startsWith("ready: a.img (1.5 MiB, ");
-        assertThat(ended.err().lines().map(line -> line.split("-", 2)[0]).distinct()).as(ended.err()).containsExactly(Integer.toString(Year.now(ZoneOffset.UTC).getValue()));
+        assertThat(ended.err().lines().map(line -> line.split("-", 2)[0]).distinct()).as(ended.err())
+                .containsExactly(Integer.toString(Year.now(ZoneOffset.UTC).getValue()));
         assertThat(Files.readString(directory.resolve("stats.json"))).matches("\\p{ASCII}+").contains("\"time\":");
     }
 
     @ParameterizedTest
     @CsvSource({
-        "CHECKOUT,JAVA_TOOL_OPTIONS,-XX:+UseG1GC", "ARCHIVE,JDK_JAVA_OPTIONS,-XX:+UseParallelGC", "ARCHIVE,SLUICE_JAVA_OPTS,-XX:+UseZGC", "CHECKOUT,SLUICE_JAVA_OPTS,-XX:+UseSerialGC",
-        "CHECKOUT,JDK_JAVA_OPTIONS,-Xmx32m", "ARCHIVE,JAVA_TOOL_OPTIONS,-Xmx33554432", "ARCHIVE,SLUICE_JAVA_OPTS,-XX:MaxHeapSize=40m", "CHECKOUT,JAVA_TOOL_OPTIONS,-Xms600m", "ARCHIVE,_JAVA_OPTIONS,-Xmx48M",
+        "CHECKOUT,JAVA_TOOL_OPTIONS,-XX:+UseG1GC", "ARCHIVE,JDK_JAVA_OPTIONS,-XX:+UseParallelGC", "ARCHIVE,SLUICE_JAVA_OPTS,-XX:+UseZGC",
+        "CHECKOUT,SLUICE_JAVA_OPTS,-XX:+UseSerialGC",
+        "CHECKOUT,JDK_JAVA_OPTIONS,-Xmx32m", "ARCHIVE,JAVA_TOOL_OPTIONS,-Xmx33554432", "ARCHIVE,SLUICE_JAVA_OPTS,-XX:MaxHeapSize=40m",
+        "CHECKOUT,JAVA_TOOL_OPTIONS,-Xms600m", "ARCHIVE,_JAVA_OPTIONS,-Xmx48M",
         "CHECKOUT,SLUICE_JAVA_OPTS,@options", "CHECKOUT,JDK_JAVA_OPTIONS,-Xmx1g", "ARCHIVE,JAVA_TOOL_OPTIONS,-XX:MaxNewSize=4m"
     })
     void shouldStartWithWhatTheUserHasChosenForTheHeap(Launcher launcher, String variable, String option) throws Exception {
@@ -179,7 +183,8 @@ class LauncherIT {
     @Test
     void shouldServeFromACheckoutWhenNothingCanBeUnpackedIntoTheTemporaryDirectory() throws Exception {
         install(Launcher.CHECKOUT);
-        SluiceProcess.Ended ended = Launcher.CHECKOUT.run(home, Map.of("SLUICE_JAVA_OPTS", "-Djava.io.tmpdir=/nowhere"), "truncate -s 1M a.img; image=a.img\n" + SERVE);
+        SluiceProcess.Ended ended =
+                Launcher.CHECKOUT.run(home, Map.of("SLUICE_JAVA_OPTS", "-Djava.io.tmpdir=/nowhere"), "truncate -s 1M a.img; image=a.img\n" + SERVE);
         assertThat(ended.status()).as(ended.err()).isZero();
         assertThat(ended.out()).startsWith("ready: a.img").contains("io_uring");
         assertThat(ended.err()).doesNotContain("passed over");

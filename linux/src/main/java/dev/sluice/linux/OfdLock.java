@@ -1,6 +1,5 @@
 package dev.sluice.linux;
 
-
 /**
  * Locks on byte ranges that belong to the open file, as QEMU takes them on its images.
  *

@@ -1,6 +1,5 @@
 package dev.sluice.linux;
 
-
 /**
  * The limit on descriptors of this process (RLIMIT_NOFILE). Any thread; needs no descriptor, so that it works when none is left.
  * Source: getrlimit(2).

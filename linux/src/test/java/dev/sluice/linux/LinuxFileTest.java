@@ -16,7 +16,8 @@ class LinuxFileTest {
     private static final int CREATE = LinuxFile.O_RDWR | LinuxFile.O_CREAT | LinuxFile.O_EXCL | LinuxFile.O_CLOEXEC;
     private static final long PAGE = Mapping.pageBytes();
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private final NativeBlock memory = NativeMemory.allocate(4 * PAGE, PAGE);
     private final long buffer = memory.address();
 

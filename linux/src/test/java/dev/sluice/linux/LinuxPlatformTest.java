@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class LinuxPlatformTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     /** What a launcher does first. */
     static final class Launcher {

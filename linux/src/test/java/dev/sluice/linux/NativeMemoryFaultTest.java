@@ -9,7 +9,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NativeMemoryFaultTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     @Test
     void shouldSurfaceAsInternalErrorWhenInterpreted() throws IOException, InterruptedException {

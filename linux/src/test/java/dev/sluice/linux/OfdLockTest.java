@@ -12,7 +12,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 @ExtendWith(FdLeakCheck.class)
 class OfdLockTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private Fd first;
     private Fd second;
 

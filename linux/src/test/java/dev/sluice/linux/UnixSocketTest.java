@@ -20,7 +20,8 @@ class UnixSocketTest {
     private static final int F_GETFD = 1;
     private static final int FD_CLOEXEC = 1;
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private final NativeBlock buffer = NativeMemory.allocate(1024, 8);
 
     @AfterEach

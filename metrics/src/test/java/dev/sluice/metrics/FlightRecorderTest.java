@@ -20,7 +20,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Events for Java Flight Recorder. */
 class FlightRecorderTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     private List<RecordedEvent> recorded(String name, Runnable work) throws IOException {
         try (Recording recording = new Recording()) {

@@ -58,7 +58,8 @@ class MetricsTableTest {
     }
 
     private static String prometheusName(SluiceMeter meter) {
-        return new PrometheusNamingConvention().name(meter.getName(), meter.getType(), meter.getBaseUnit()) + (meter.getType() == Meter.Type.COUNTER ? "_total" : "");
+        return new PrometheusNamingConvention().name(meter.getName(), meter.getType(), meter.getBaseUnit())
+                + (meter.getType() == Meter.Type.COUNTER ? "_total" : "");
     }
 
     private static String type(SluiceMeter meter) {
@@ -86,7 +87,8 @@ class MetricsTableTest {
             new LoopMetrics(List.of(loop)).bindTo(registry);
             Set<String> seen = new TreeSet<>();
             for (Meter meter : registry.getMeters()) {
-                SluiceMeter documented = Arrays.stream(SluiceMeter.values()).filter(one -> one.getName().equals(meter.getId().getName())).findAny().orElseThrow();
+                SluiceMeter documented =
+                        Arrays.stream(SluiceMeter.values()).filter(one -> one.getName().equals(meter.getId().getName())).findAny().orElseThrow();
                 assertThat(meter.getId().getTags()).extracting(Tag::getKey).as(documented.getName()).containsExactlyInAnyOrderElementsOf(keys(documented));
                 assertThat(meter.getId().getBaseUnit()).isEqualTo(documented.getBaseUnit());
                 assertThat(meter.getId().getType()).isEqualTo(documented.getType());

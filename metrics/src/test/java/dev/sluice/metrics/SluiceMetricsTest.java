@@ -170,7 +170,8 @@ class SluiceMetricsTest {
         assertThat(counted("sluice.queue.broken", "queue", "1")).isZero();
 
         MetricsSnapshot snapshot = metrics.snapshot();
-        assertThat(List.of(snapshot.kicks(), snapshot.calls(), snapshot.callsSuppressed(), snapshot.elements(), snapshot.malformedChains(), snapshot.brokenQueues()))
+        assertThat(List.of(snapshot.kicks(), snapshot.calls(), snapshot.callsSuppressed(), snapshot.elements(), snapshot.malformedChains(),
+                snapshot.brokenQueues()))
                 .containsExactly(2L, 1L, 1L, 10L, 1L, 1L);
     }
 
@@ -274,7 +275,8 @@ class SluiceMetricsTest {
     void shouldHaveTotalsForEveryOperationInASnapshot() {
         Map<BlockOp, OpTotals> ops = new EnumMap<>(metrics.snapshot().ops());
         ops.remove(BlockOp.FLUSH);
-        assertThatThrownBy(() -> new MetricsSnapshot("disk0", 0, 0, 0, 0, 0, 0, ops)).isInstanceOf(IllegalArgumentException.class).hasMessage("no totals for FLUSH");
+        assertThatThrownBy(() -> new MetricsSnapshot("disk0", 0, 0, 0, 0, 0, 0, ops)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("no totals for FLUSH");
         assertThat(metrics.snapshot().ops()).isUnmodifiable();
         assertThat(metrics.device()).isEqualTo("disk0");
     }
@@ -308,7 +310,8 @@ class SluiceMetricsTest {
             loop.join();
         }
         MetricsSnapshot snapshot = metrics.snapshot();
-        assertThat(snapshot.op(BlockOp.READ)).isEqualTo(new OpTotals(QUEUES * each, QUEUES * each, 512 * QUEUES * each, 0, 0, QUEUES * each, 2 * QUEUES * each));
+        assertThat(snapshot.op(BlockOp.READ))
+                .isEqualTo(new OpTotals(QUEUES * each, QUEUES * each, 512 * QUEUES * each, 0, 0, QUEUES * each, 2 * QUEUES * each));
         assertThat(snapshot.calls()).isEqualTo(QUEUES * each / 2);
         assertThat(snapshot.callsSuppressed()).isEqualTo(QUEUES * each / 2);
         for (int queue = 0; queue < QUEUES; queue++) {

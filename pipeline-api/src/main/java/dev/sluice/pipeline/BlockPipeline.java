@@ -241,7 +241,8 @@ public final class BlockPipeline implements AutoCloseable {
     /** What requests pass through, and which operations bypass the stages and why. */
     @Override
     public String toString() {
-        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages.chain() + " -> " + backend.name() + " (" + stages.chain().describeBypass() + ")";
+        return "queue -> " + (operators.isEmpty() ? "" : operators.size() + " operators -> ") + stages.chain() + " -> " + backend.name() + " ("
+                + stages.chain().describeBypass() + ")";
     }
 
     /** Assembles a pipeline. Not thread safe; used once. */

@@ -18,8 +18,8 @@ public interface BlockSink extends AutoCloseable {
     boolean submit(BlockRequest request);
 
     /**
-     * Hands the batch to the kernel. Called at the end of a tick that submitted something, and before that where early submission pays. Never blocks. Requests may
-     * complete inside this call, and a completion may submit the next one.
+     * Hands the batch to the kernel. Called at the end of a tick that submitted something, and before that where early submission pays. Never blocks.
+     * Requests may complete inside this call, and a completion may submit the next one.
      */
     void flush();
 

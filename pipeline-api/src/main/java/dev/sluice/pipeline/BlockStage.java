@@ -136,8 +136,8 @@ public interface BlockStage {
     }
 
     /**
-     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, larger where it stores less than it shows. A stage whose offsets differ from those below is
-     * interested in every request that has one. Asked again whenever the geometry below has changed.
+     * The disk as it looks above this stage: smaller where the stage keeps data of its own on it, larger where it stores less than it shows. A
+     * stage whose offsets differ from those below is interested in every request that has one. Asked again whenever the geometry below has changed.
      *
      * @throws IllegalArgumentException with one line, if the stage cannot serve such a disk; only while it is being created
      */

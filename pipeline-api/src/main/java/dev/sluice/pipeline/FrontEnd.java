@@ -12,8 +12,8 @@ import java.util.concurrent.TimeoutException;
  * Brings the requests of others to a disk: what listens, whom it serves, and when it may take requests. A disk is a backend, a pipeline and one or more of
  * these.
  *
- * <p><b>How requests enter.</b> A front end has a {@link RequestQueue} of its own for each stream of requests that it takes from: a virtqueue, a connection. Each
- * is confined to one loop, on which, in this order:
+ * <p><b>How requests enter.</b> A front end has a {@link RequestQueue} of its own for each stream of requests that it takes from: a virtqueue, a connection.
+ * Each is confined to one loop, on which, in this order:
  * <pre>{@code
  * begin  QueueSource source = new QueueSource(loop, queue);
  *        pipeline.connect(source);    // opens the sink of this loop if it is the first

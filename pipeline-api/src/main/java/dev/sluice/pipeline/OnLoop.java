@@ -54,7 +54,7 @@ public final class OnLoop {
     public static <T> T await(CompletableFuture<T> future, Object what) {
         boolean interrupted = false;
         try {
-            for (long waited = 0; ; ) {
+            for (long waited = 0;;) {
                 try {
                     return future.get(LOG_INTERVAL_SECONDS, TimeUnit.SECONDS);
                 } catch (TimeoutException stillBusy) {

@@ -63,7 +63,8 @@ final class PendingQueue {
     }
 
     /** Whose turn it is, or null. */
-    @Nullable BlockRequest peek() {
+    @Nullable
+    BlockRequest peek() {
         return ofQueue(turns[first]).peek();
     }
 

@@ -169,7 +169,8 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
         return stopped || failure != null;
     }
 
-    @Nullable BrokenQueueException failure() {
+    @Nullable
+    BrokenQueueException failure() {
         return failure;
     }
 
@@ -296,7 +297,8 @@ public final class QueueSource extends Flux<BlockRequest> implements Fuseable {
     }
 
     /** The next request, or null with kicks enabled, or a loop that looks by itself, or while it is paused. */
-    @Nullable BlockRequest pollOrEnableKicks() {
+    @Nullable
+    BlockRequest pollOrEnableKicks() {
         if (paused) {
             return null;
         }

@@ -6,8 +6,8 @@ import java.nio.ByteBuffer;
 /**
  * What a {@link BlockRequest} asks for, and the data that goes with it: set by its queue when it parses the request, read by everybody on its way.
  *
- * <p>Stages and operators reach the data through copies alone. It may lie in memory of a front end, which can truncate it at any time: an access of another kind
- * could end the process.
+ * <p>Stages and operators reach the data through copies alone. It may lie in memory of a front end, which can truncate it at any time: an access of another
+ * kind could end the process.
  *
  * <p><b>Threading, Ownership:</b> as in {@link BlockRequest}. <b>Failure:</b> copies throw {@link TruncatedMemoryException}. <b>Allocation:</b> none, but for
  * copies to and from arrays and buffers.

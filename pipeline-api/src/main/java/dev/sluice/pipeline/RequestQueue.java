@@ -27,7 +27,8 @@ public interface RequestQueue {
      *
      * @throws BrokenQueueException where the other side broke a rule of the ring itself
      */
-    @Nullable BlockRequest poll();
+    @Nullable
+    BlockRequest poll();
 
     /**
      * Whether {@link #poll} is worth while, found out without asking the other side for anything. For loops that look at queues instead of

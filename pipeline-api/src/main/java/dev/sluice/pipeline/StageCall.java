@@ -51,9 +51,11 @@ final class StageCall extends WeakReference<StagedRequest> {
     private @Nullable Attempt next;
 
     /** Neighbours in the list of {@link StageHolds}. */
-    @Nullable StageCall previousHeld;
+    @Nullable
+    StageCall previousHeld;
 
-    @Nullable StageCall nextHeld;
+    @Nullable
+    StageCall nextHeld;
 
     StageCall(StagedRequest shown, BlockRequest request, RequestOwner owner) {
         super(shown, owner.scope().holds().lost());
@@ -300,7 +302,8 @@ final class StageCall extends WeakReference<StagedRequest> {
         if (ended) {
             release();
         } else {
-            signalled(null, new IllegalStateException("its Mono can never end: nothing refers to it any more, as when a thread has thrown an error of the JVM"));
+            signalled(null,
+                    new IllegalStateException("its Mono can never end: nothing refers to it any more, as when a thread has thrown an error of the JVM"));
         }
     }
 

@@ -141,9 +141,9 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
         if (made == null) {
             Context[] found = {Context.empty()};
             Mono.deferContextual(view -> {
-                        found[0] = Context.of(view);
-                        return Mono.empty();
-                    })
+                found[0] = Context.of(view);
+                return Mono.empty();
+            })
                     .onErrorContinue(Exceptions::isJvmFatal, (error, value) -> onError(error))
                     .contextWrite(context)
                     .subscribe();

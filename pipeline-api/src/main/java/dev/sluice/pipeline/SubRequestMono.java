@@ -45,7 +45,8 @@ final class SubRequestMono extends Mono<BlockResult> {
         return lengthBytes;
     }
 
-    @Nullable StageBuffer buffer() {
+    @Nullable
+    StageBuffer buffer() {
         return buffer;
     }
 

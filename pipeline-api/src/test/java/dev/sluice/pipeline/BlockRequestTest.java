@@ -254,7 +254,8 @@ class BlockRequestTest {
             BareRequest request = new BareRequest(loop, 0, 0).parse(BlockOp.READ);
             request.copyDataTo(0, new byte[0], 0, 0);
             request.complete(0);
-            for (ThrowingCallable copy : List.<ThrowingCallable>of(() -> request.copyDataTo(0, new byte[0], 0, 0), () -> request.copyDataFrom(0, new byte[0], 0, 0))) {
+            for (ThrowingCallable copy : List.<ThrowingCallable>of(() -> request.copyDataTo(0, new byte[0], 0, 0),
+                    () -> request.copyDataFrom(0, new byte[0], 0, 0))) {
                 assertThatThrownBy(copy).isInstanceOf(IllegalStateException.class).hasMessageContaining("its queue's again");
             }
         }

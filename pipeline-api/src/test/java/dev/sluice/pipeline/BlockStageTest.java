@@ -106,8 +106,8 @@ class BlockStageTest {
 
     @Test
     void shouldAnswerWhatTheStageMadeOfTheSinksStatus() {
-        try (PipelineRig rig = new PipelineRig(8, 8, SimulatedFaults.allFail(), builder -> builder.stage((request, chain) ->
-                chain.proceed(request).map(result -> result.errno() == Errno.EIO ? BlockResult.OK : BlockResult.failed(Errno.EOPNOTSUPP))))) {
+        try (PipelineRig rig = new PipelineRig(8, 8, SimulatedFaults.allFail(), builder -> builder.stage((request, chain) -> chain.proceed(request)
+                .map(result -> result.errno() == Errno.EIO ? BlockResult.OK : BlockResult.failed(Errno.EOPNOTSUPP))))) {
             assertThat(rig.result(TestIo.write(0, new byte[512]))).isEqualTo(512);
         }
     }
@@ -115,12 +115,12 @@ class BlockStageTest {
     @Test
     void shouldServeStagesThatWorkOnAnotherThread() {
         BlockStage before = (request, chain) -> Mono.fromRunnable(() -> {
-                    for (int i = 0; i < request.iovecCount(); i++) {
-                        byte[] first = new byte[1];
-                        request.copyDataTo(0, first, 0, 1);
-                        assertThat(first[0]).isEqualTo((byte) request.sector());
-                    }
-                }).subscribeOn(ELSEWHERE).then(chain.proceed(request));
+            for (int i = 0; i < request.iovecCount(); i++) {
+                byte[] first = new byte[1];
+                request.copyDataTo(0, first, 0, 1);
+                assertThat(first[0]).isEqualTo((byte) request.sector());
+            }
+        }).subscribeOn(ELSEWHERE).then(chain.proceed(request));
         BlockStage after = (request, chain) -> chain.proceed(request).publishOn(ELSEWHERE).map(status -> status);
         try (PipelineRig rig = rig(before, after)) {
             List<TestIo> writes = new ArrayList<>();
@@ -180,9 +180,9 @@ class BlockStageTest {
     void shouldSendARequestDownAgainWhenAStageRetries() {
         AtomicInteger attempts = new AtomicInteger();
         BlockStage retrying = (request, chain) -> Mono.defer(() -> {
-                    attempts.incrementAndGet();
-                    return chain.proceed(request);
-                })
+            attempts.incrementAndGet();
+            return chain.proceed(request);
+        })
                 .flatMap(status -> status.isOk() ? Mono.just(status) : Mono.error(new IllegalStateException("try again")))
                 .retry(100);
         try (PipelineRig rig = new PipelineRig(8, 8, new SimulatedFaults(1, 70, 0, 0, 1, false), builder -> builder.stage(retrying))) {
@@ -225,7 +225,7 @@ class BlockStageTest {
     void shouldTryAgainOnlyWhenTheCancelledAttemptHasComeBack() {
         List<MonoSink<?>> alarms = new ArrayList<>();
         BlockStage impatient = (request, chain) -> Mono.defer(() -> chain.proceed(request)
-                        .timeout(Mono.create(alarms::add), Mono.error(new IllegalStateException("too late"))))
+                .timeout(Mono.create(alarms::add), Mono.error(new IllegalStateException("too late"))))
                 .retry(1);
         try (PipelineRig rig = rig(impatient)) {
             rig.sink().hold();
@@ -248,10 +248,10 @@ class BlockStageTest {
     void shouldNotSubmitAnAttemptThatWasCancelledOnItsWayToTheLoop() throws InterruptedException {
         CountDownLatch cancelled = new CountDownLatch(1);
         BlockStage hasty = (request, chain) -> Mono.defer(() -> {
-                    chain.proceed(request).subscribe().dispose();
-                    cancelled.countDown();
-                    return Mono.just(BlockResult.failed(Errno.EOPNOTSUPP));
-                }).subscribeOn(ELSEWHERE);
+            chain.proceed(request).subscribe().dispose();
+            cancelled.countDown();
+            return Mono.just(BlockResult.failed(Errno.EOPNOTSUPP));
+        }).subscribeOn(ELSEWHERE);
         try (PipelineRig rig = rig(hasty)) {
             List<TestIo> reads = List.of(rig.submit(TestIo.read(0, 512)));
             // One tick hands the request to the stage; the loop stands still until the stage has changed its mind.

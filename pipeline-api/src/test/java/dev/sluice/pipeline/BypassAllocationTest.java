@@ -91,13 +91,14 @@ class BypassAllocationTest {
     @Test
     void shouldStayWithinTheBudgetOfAStageWithABufferAndASubRequest() {
         assertThat(bytesPerRequest("a stage that passes on", builder -> builder.stage((request, chain) -> chain.proceed(request)))).isLessThan(450);
-        assertThat(bytesPerRequest("a sub-request with a buffer", builder ->
-                builder.stage((request, chain) -> chain.useBuffer(512, buffer -> chain.proceed(request, buffer))))).isLessThan(650);
+        assertThat(bytesPerRequest("a sub-request with a buffer",
+                builder -> builder.stage((request, chain) -> chain.useBuffer(512, buffer -> chain.proceed(request, buffer))))).isLessThan(650);
     }
 
     @Test
     void shouldAllocateNothingPerRequestInPlainOperators() {
-        assertThat(bytesPerRequest("filter and map", builder -> builder.operator(flux -> flux.filter(request -> request.lengthBytes() > 0).map(request -> request))))
+        assertThat(bytesPerRequest("filter and map",
+                builder -> builder.operator(flux -> flux.filter(request -> request.lengthBytes() > 0).map(request -> request))))
                 .isLessThan(1);
     }
 }

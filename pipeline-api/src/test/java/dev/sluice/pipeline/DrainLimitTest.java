@@ -152,9 +152,9 @@ class DrainLimitTest {
     @Test
     void shouldListWhatFailsBelowAStageAndNotWhatHasItsOutcome() {
         try (PipelineRig rig = new PipelineRig(builder -> builder.diskName("vm1").drainLimit(Duration.ofSeconds(LIMIT_SECONDS)).stage((request, chain) -> {
-                    Mono<BlockResult> rest = chain.proceed(request);
-                    return request.sector() == 0 ? rest : Mono.firstWithSignal(rest, Mono.just(BlockResult.failed(Errno.EIO)));
-                }));
+            Mono<BlockResult> rest = chain.proceed(request);
+            return request.sector() == 0 ? rest : Mono.firstWithSignal(rest, Mono.just(BlockResult.failed(Errno.EIO)));
+        }));
                 CapturedLog log = new CapturedLog()) {
             rig.sink().hold();
             TestIo waits = rig.submit(TestIo.write(0, new byte[512]));
@@ -162,7 +162,8 @@ class DrainLimitTest {
             rig.settle();
             stop(rig);
             pass(rig, LIMIT_SECONDS * SECOND);
-            assertThat(log.text()).contains("disk vm1, queue 0: WRITE of 512 bytes at sector 0 failed: ECANCELED (operation canceled): the backend, below stage ");
+            assertThat(log.text())
+                    .contains("disk vm1, queue 0: WRITE of 512 bytes at sector 0 failed: ECANCELED (operation canceled): the backend, below stage ");
             assertThat(log.text()).doesNotContain("at sector 1 failed: ECANCELED");
             assertThat(rig.pipeline.failedAtDrainLimit()).isEqualTo(1);
             rig.sink().releaseAll();

@@ -32,7 +32,8 @@ class HoppingStageTest {
             subscribed.set(Thread.currentThread());
             return chain.proceed(request);
         });
-        try (PipelineRig rig = new PipelineRig(builder -> builder.stage((BlockStage) (request, chain) -> chain.proceed(request).subscribeOn(Schedulers.single())).stage(below).stage(last))) {
+        try (PipelineRig rig = new PipelineRig(
+                builder -> builder.stage((BlockStage) (request, chain) -> chain.proceed(request).subscribeOn(Schedulers.single())).stage(below).stage(last))) {
             TestIo read = rig.submit(TestIo.read(3, 512));
             rig.settleUntil(read::completed);
             assertThat(read.result()).isEqualTo(512);

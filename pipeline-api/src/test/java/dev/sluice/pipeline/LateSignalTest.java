@@ -124,7 +124,8 @@ class LateSignalTest {
             kept.getFirst().discard();
             rig.settle();
             assertThat(next.completed()).isFalse();
-            assertThatThrownBy(() -> kept.getFirst().copyDataTo(0, new byte[1], 0, 1)).isInstanceOf(IllegalStateException.class).hasMessageContaining("completed");
+            assertThatThrownBy(() -> kept.getFirst().copyDataTo(0, new byte[1], 0, 1)).isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("completed");
             rig.sink().releaseAll();
             rig.settle();
             assertThat(next.result()).isEqualTo(512);

@@ -35,7 +35,8 @@ class LookedAtTest {
 
     private interface Before {
         /** What to return in place of the call, or null to make it. */
-        @Nullable Object call(String method, Object[] arguments);
+        @Nullable
+        Object call(String method, Object[] arguments);
     }
 
     private static <T> T proxy(Class<T> type, T target, Before before) {

@@ -18,7 +18,8 @@ class NextLifeTest {
 
     /** One slot, so that the second request has the object of the first. */
     private PipelineRig rig() {
-        return new PipelineRig(1, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE, builder -> builder.operator(flux -> flux.doOnNext(pooled::add)).stage(stage));
+        return new PipelineRig(1, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE,
+                builder -> builder.operator(flux -> flux.doOnNext(pooled::add)).stage(stage));
     }
 
     /** The first request, completed by the operator while the stage has it. */

@@ -22,7 +22,8 @@ class OperatorThreadsTest {
         private final Flux<BlockRequest> source;
         final List<BlockRequest> requests = new ArrayList<>();
         final List<Thread> demanding = new ArrayList<>();
-        @Nullable CoreSubscriber<? super BlockRequest> downstream;
+        @Nullable
+        CoreSubscriber<? super BlockRequest> downstream;
         private @Nullable Subscription upstream;
         boolean keepsItsEnd;
 

@@ -27,7 +27,8 @@ class PendingQueueTest {
             line.add(request);
         }
 
-        @Nullable BlockRequest next() {
+        @Nullable
+        BlockRequest next() {
             Integer queue = turns.poll();
             if (queue == null) {
                 return null;

@@ -118,7 +118,8 @@ class PipelineLeakTest {
             case 4 -> flux -> flux.take(modulus);
             case 5 -> flux -> flux.take(modulus).publishOn(ELSEWHERE, prefetch);
             case 6 -> flux -> flux.concatMapIterable(List::of, prefetch);
-            case 7 -> flux -> flux.flatMap(request -> hit(request, modulus) ? Mono.<BlockRequest>error(thrown()) : Mono.just(request).subscribeOn(ELSEWHERE), prefetch);
+            case 7 -> flux -> flux.flatMap(request -> hit(request, modulus) ? Mono.<BlockRequest>error(thrown()) : Mono.just(request).subscribeOn(ELSEWHERE),
+                    prefetch);
             default -> flux -> flux.doOnNext(request -> {
                 if (hit(request, modulus)) {
                     throw thrown();

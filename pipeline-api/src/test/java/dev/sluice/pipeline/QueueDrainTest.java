@@ -31,7 +31,8 @@ class QueueDrainTest {
     }
 
     private static PipelineRig rig(int queueSize) {
-        return new PipelineRig(queueSize, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE, builder -> builder.diskName("vm1").stage(new Keeps("keeps")));
+        return new PipelineRig(queueSize, SimulatedBackend.DEFAULT_CAPACITY, SimulatedFaults.NONE,
+                builder -> builder.diskName("vm1").stage(new Keeps("keeps")));
     }
 
     private static void pass(PipelineRig rig, long nanos) {
@@ -60,7 +61,8 @@ class QueueDrainTest {
             assertThat(log.lines("stopping")).hasSize(3).last().asString().contains("stopping for 30 s: 2 requests in flight, 0 of them held by stages");
             assertThat(log.lines("has held it")).hasSize(3).first().asString().endsWith("disk vm1, queue 0: READ of 512 bytes at sector 100 failed: ECANCELED"
                     + " (operation canceled): stage keeps has held it for 35000 ms; the drain limit is 30000 ms");
-            assertThat(log.lines("has held it")).last().asString().contains("sector 0 failed").contains("the backend, below stage keeps, has held it for 35000 ms");
+            assertThat(log.lines("has held it")).last().asString().contains("sector 0 failed")
+                    .contains("the backend, below stage keeps, has held it for 35000 ms");
             rig.sink().releaseAll();
             rig.settle();
             pass(rig, 10 * SECOND);

@@ -79,7 +79,8 @@ class QueueSourceFusionTest {
     void shouldGrantAsyncFusionOnlyToWhoeverStaysOnTheThread() {
         try (ManualLoop loop = new ManualLoop();
                 TestQueue queue = new TestQueue(loop, 0, 4)) {
-            for (int asked : new int[] {Fuseable.ASYNC, Fuseable.ANY, Fuseable.SYNC, Fuseable.ASYNC | Fuseable.THREAD_BARRIER, Fuseable.ANY | Fuseable.THREAD_BARRIER}) {
+            for (int asked : new int[] {Fuseable.ASYNC, Fuseable.ANY, Fuseable.SYNC, Fuseable.ASYNC | Fuseable.THREAD_BARRIER,
+                Fuseable.ANY | Fuseable.THREAD_BARRIER}) {
                 Fused subscriber = new Fused(asked);
                 new QueueSource(loop, queue).subscribe(subscriber);
                 boolean may = asked == Fuseable.ASYNC || asked == Fuseable.ANY;
@@ -340,8 +341,8 @@ class QueueSourceFusionTest {
             AtomicInteger hidden = new AtomicInteger(1);
             queue.generate(request -> false);
             RequestQueue late = (RequestQueue) java.lang.reflect.Proxy.newProxyInstance(
-                    RequestQueue.class.getClassLoader(), new Class<?>[] {RequestQueue.class}, (proxy, method, arguments) ->
-                            method.getName().equals("poll") && hidden.getAndDecrement() > 0 ? null : method.invoke(queue, arguments));
+                    RequestQueue.class.getClassLoader(), new Class<?>[] {RequestQueue.class},
+                    (proxy, method, arguments) -> method.getName().equals("poll") && hidden.getAndDecrement() > 0 ? null : method.invoke(queue, arguments));
             QueueSource source = queue.feed(new QueueSource(loop, late));
             Recorder subscriber = new Recorder();
             source.subscribe(subscriber);

@@ -9,7 +9,8 @@ import reactor.core.publisher.BaseSubscriber;
 /** A subscriber that asks for nothing by itself and remembers what it got. */
 class Recorder extends BaseSubscriber<BlockRequest> {
     final List<BlockRequest> requests = new ArrayList<>();
-    @Nullable Throwable error;
+    @Nullable
+    Throwable error;
     int terminals;
 
     @Override

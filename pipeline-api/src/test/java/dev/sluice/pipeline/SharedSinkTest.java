@@ -222,8 +222,8 @@ class SharedSinkTest {
 
     @Test
     void shouldCopeWithASinkThatCompletesInsideFlush() {
-        try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder.stage((request, chain) ->
-                request.sector() % 3 == 0 ? chain.proceed(request).repeat(1).last() : chain.proceed(request)))) {
+        try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE,
+                builder -> builder.stage((request, chain) -> request.sector() % 3 == 0 ? chain.proceed(request).repeat(1).last() : chain.proceed(request)))) {
             rig.sink().pace(SimulatedSink.Pace.IN_FLUSH);
             List<TestIo> reads = rig.submitReads(100);
             rig.settle();
@@ -234,8 +234,8 @@ class SharedSinkTest {
 
     @Test
     void shouldFailWhatComesOrWaitsOnceThePipelineIsClosed() {
-        try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder.stage((request, chain) ->
-                chain.proceed(request).flatMap(status -> status.isOk() ? chain.proceed(request) : Mono.just(status))))) {
+        try (PipelineRig rig = new PipelineRig(16, 2, SimulatedFaults.NONE, builder -> builder
+                .stage((request, chain) -> chain.proceed(request).flatMap(status -> status.isOk() ? chain.proceed(request) : Mono.just(status))))) {
             rig.sink().hold();
             List<TestIo> reads = rig.submitReads(5);
             rig.settle();

@@ -182,8 +182,8 @@ class StageCallTest {
     @Test
     void shouldRefuseWhateverElseAStageSendsOn() {
         List<Throwable> refused = new ArrayList<>();
-        try (PipelineRig rig = new PipelineRig(builder -> builder.stage((request, chain) ->
-                chain.proceed(new BareRequest(request.loop(), 0, 0).parse(BlockOp.FLUSH)).doOnError(refused::add)))) {
+        try (PipelineRig rig = new PipelineRig(builder -> builder
+                .stage((request, chain) -> chain.proceed(new BareRequest(request.loop(), 0, 0).parse(BlockOp.FLUSH)).doOnError(refused::add)))) {
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(-Errno.EIO);
         }
         assertThat(refused).singleElement().isInstanceOf(IllegalArgumentException.class);

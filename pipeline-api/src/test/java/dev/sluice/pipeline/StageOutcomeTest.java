@@ -23,7 +23,8 @@ class StageOutcomeTest {
         assertThat(logged(through, new Decides("broken", Mono.error(new IllegalStateException("made up")))))
                 .contains("disk simulated, queue 0: stage broken failed on READ sector 3").contains("made up");
         assertThat(logged(through, new Decides("fine", Mono.just(BlockResult.OK)))).doesNotContain("ERROR");
-        assertThat(logged(through, new Decides("fails", Mono.just(BlockResult.failed(Errno.EIO))))).doesNotContain("ERROR").contains("EIO (input/output error)");
+        assertThat(logged(through, new Decides("fails", Mono.just(BlockResult.failed(Errno.EIO))))).doesNotContain("ERROR")
+                .contains("EIO (input/output error)");
     }
 
     private record Decides(String name, Mono<BlockResult> outcome) implements BlockStage {
@@ -93,7 +94,8 @@ class StageOutcomeTest {
             rig.loop.tick();
             assertThat(read.result()).as("decided on the loop, completed in the same tick").isEqualTo(512);
         }
-        for (BlockResult decided : List.of(BlockResult.OK, BlockResult.failed(Errno.ENOSPC), BlockResult.failed(Errno.EILSEQ), BlockResult.failed(Errno.EOPNOTSUPP))) {
+        for (BlockResult decided : List.of(BlockResult.OK, BlockResult.failed(Errno.ENOSPC), BlockResult.failed(Errno.EILSEQ),
+                BlockResult.failed(Errno.EOPNOTSUPP))) {
             try (PipelineRig rig = rig((request, chain) -> chain.proceed(request).map(below -> decided))) {
                 for (int errno : new int[] {0, Errno.ENOSPC, Errno.EOPNOTSUPP}) {
                     rig.sink().hold();

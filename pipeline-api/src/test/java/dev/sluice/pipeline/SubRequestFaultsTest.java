@@ -29,7 +29,8 @@ class SubRequestFaultsTest {
         @Override
         public Mono<BlockResult> handle(BlockRequest request, Chain chain) {
             Mono<BlockResult> rest = chain.proceed(request);
-            return random.nextInt(8) == 0 ? rest.takeUntilOther(Mono.error(new CancellationException("on purpose"))).onErrorReturn(BlockResult.failed(110)) : rest;
+            return random.nextInt(8) == 0 ? rest.takeUntilOther(Mono.error(new CancellationException("on purpose"))).onErrorReturn(BlockResult.failed(110))
+                    : rest;
         }
     }
 
@@ -67,7 +68,8 @@ class SubRequestFaultsTest {
                     byte[] written = SubRequestTest.bytes(512, random.nextInt());
                     sectors.add(sector);
                     data.add(written);
-                    ios.add(rig.submit(random.nextInt(10) == 0 ? TestIo.flush() : random.nextBoolean() ? TestIo.read(sector, 512) : TestIo.write(sector, written)));
+                    ios.add(rig.submit(
+                            random.nextInt(10) == 0 ? TestIo.flush() : random.nextBoolean() ? TestIo.read(sector, 512) : TestIo.write(sector, written)));
                 }
                 rig.settle();
                 for (int i = 0; i < ios.size(); i++) {

@@ -91,7 +91,8 @@ class SubRequestTest {
             assertThat(rig.result(TestIo.write(16, data).asDurable())).isEqualTo(4096);
             assertThat(image(rig, 8192, 4096)).isEqualTo(data);
             assertThat(image(rig, mirror.half() + 8192, 4096)).isEqualTo(data);
-            assertThat(rig.backend.durable().asSlice(mirror.half() + 8192, 4096).toArray(ValueLayout.JAVA_BYTE)).as("durable as the request is").isEqualTo(data);
+            assertThat(rig.backend.durable().asSlice(mirror.half() + 8192, 4096).toArray(ValueLayout.JAVA_BYTE)).as("durable as the request is")
+                    .isEqualTo(data);
             rig.sink().hold();
             TestIo read = rig.submit(TestIo.read(16, 4096));
             rig.settle();
@@ -197,17 +198,18 @@ class SubRequestTest {
     @Test
     void shouldRefuseWhatAStageMustNotAsk() {
         BlockStage stage = (request, chain) -> chain.useBuffer(1024, buffer -> Flux.<Mono<?>>just(
-                        chain.read(1 << 20, buffer, 0, 512),
-                        chain.read(-512, buffer, 0, 512),
-                        chain.read(100, buffer, 0, 512),
-                        chain.read(0, buffer, 1024, 512),
-                        chain.read(0, buffer, 0, 700),
-                        chain.useBuffer(512, second -> chain.flush()),
-                        chain.discard((1 << 20) - 512, 1024))
+                chain.read(1 << 20, buffer, 0, 512),
+                chain.read(-512, buffer, 0, 512),
+                chain.read(100, buffer, 0, 512),
+                chain.read(0, buffer, 1024, 512),
+                chain.read(0, buffer, 0, 700),
+                chain.useBuffer(512, second -> chain.flush()),
+                chain.discard((1 << 20) - 512, 1024))
                 .concatMap(mono -> mono.map(Object::toString).onErrorResume(failure -> Mono.just(failure.getClass().getSimpleName())))
                 .doOnNext(seen::add)
                 .then(Mono.just(BlockResult.OK)));
-        try (PipelineRig rig = rig(stage, (request, chain) -> chain.useBuffer(StageBuffer.MAX_BYTES + 1, buffer -> chain.flush())); CapturedLog log = new CapturedLog()) {
+        try (PipelineRig rig = rig(stage, (request, chain) -> chain.useBuffer(StageBuffer.MAX_BYTES + 1, buffer -> chain.flush()));
+                CapturedLog log = new CapturedLog()) {
             assertThat(rig.result(TestIo.read(0, 512))).isEqualTo(512);
             assertThat(seen).containsExactly("IllegalArgumentException", "IllegalArgumentException", "IllegalArgumentException", "IndexOutOfBoundsException",
                     "IllegalArgumentException", "IllegalStateException", "IllegalArgumentException");
@@ -223,9 +225,9 @@ class SubRequestTest {
     void shouldFindTheBufferGoneWhenItsUseHasEnded() {
         List<StageBuffer> kept = new ArrayList<>();
         BlockStage stage = (request, chain) -> chain.useBuffer(512, buffer -> {
-                    kept.add(buffer);
-                    return chain.read(0, buffer, 0, 512);
-                })
+            kept.add(buffer);
+            return chain.read(0, buffer, 0, 512);
+        })
                 .then(Mono.defer(() -> chain.read(0, kept.getFirst(), 0, 512)).onErrorResume(failure -> {
                     seen.add(failure.getClass().getSimpleName());
                     return Mono.just(BlockResult.OK);

@@ -79,11 +79,12 @@ class ThrownErrorTest {
         all.put("operator behind the sink", thrower -> (request, chain) -> chain.proceed(request).map(status -> thrower.at(request, status)));
         all.put("flatMap behind the sink", thrower -> (request, chain) -> chain.proceed(request).flatMap(status -> thrower.at(request, Mono.just(status))));
         all.put("doFinally", thrower -> (request, chain) -> chain.proceed(request).doOnTerminate(() -> thrower.at(request, 0)));
-        all.put("operator before the sink on another thread", thrower -> (request, chain) ->
-                Mono.just(request).publishOn(ELSEWHERE).map(seen -> thrower.at(seen, seen)).then(chain.proceed(request)));
-        all.put("operator behind the sink on another thread", thrower -> (request, chain) ->
-                chain.proceed(request).publishOn(ELSEWHERE).map(status -> thrower.at(request, status)));
-        all.put("filter on another thread", thrower -> (request, chain) -> chain.proceed(request).publishOn(ELSEWHERE).filter(status -> thrower.at(request, true)));
+        all.put("operator before the sink on another thread",
+                thrower -> (request, chain) -> Mono.just(request).publishOn(ELSEWHERE).map(seen -> thrower.at(seen, seen)).then(chain.proceed(request)));
+        all.put("operator behind the sink on another thread",
+                thrower -> (request, chain) -> chain.proceed(request).publishOn(ELSEWHERE).map(status -> thrower.at(request, status)));
+        all.put("filter on another thread",
+                thrower -> (request, chain) -> chain.proceed(request).publishOn(ELSEWHERE).filter(status -> thrower.at(request, true)));
         all.put("callback that subscribes", thrower -> (request, chain) -> Mono.defer(() -> thrower.at(request, chain.proceed(request))));
         return all;
     }

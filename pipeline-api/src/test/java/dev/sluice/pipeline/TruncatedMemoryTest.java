@@ -28,7 +28,7 @@ class TruncatedMemoryTest {
             case "Mono" -> builder.stage((request, chain) -> chain.proceed(request).doOnNext(status -> touch(request)));
             case "interest" -> builder.stage(new Curious());
             case "operator" -> builder.operator(flux -> flux.doOnNext(TruncatedMemoryTest::touch));
-            default -> { }
+            default -> {}
         }
     }
 

@@ -67,13 +67,16 @@ public final class ServeCommand implements Callable<Integer>, Subcommand {
 
     static final class EndpointOptions {
         @Option(names = "--socket-path", paramLabel = "PATH", description = "Unix socket to listen on; created for its owner only.")
-        @Nullable Path socketPath;
+        @Nullable
+        Path socketPath;
 
         @Option(names = "--fd", paramLabel = "FDNUM",
                 description = "Serve on this inherited descriptor of a connected socket instead; exit when the connection closes.")
-        @Nullable Integer fd;
+        @Nullable
+        Integer fd;
 
-        @Nullable Endpoint chosen() {
+        @Nullable
+        Endpoint chosen() {
             return socketPath != null ? new Endpoint.SocketPath(socketPath) : fd != null ? new Endpoint.Descriptor(fd) : null;
         }
     }
@@ -103,7 +106,7 @@ public final class ServeCommand implements Callable<Integer>, Subcommand {
 
     @Option(names = "--drain-timeout", paramLabel = "S", defaultValue = "30", description = {
         "Seconds to wait for requests that stages hold when a guest, a disk or the process stops, 0 to 86400; then they fail and are listed in the log, and"
-        + " the",
+                + " the",
         "process exits with 1 (default: ${DEFAULT-VALUE}). With --config: for disks without a drain-timeout of their own."})
     private double drainTimeoutSeconds;
 

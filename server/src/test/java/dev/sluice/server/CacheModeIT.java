@@ -136,7 +136,8 @@ class CacheModeIT {
         SluiceProcess.Ended unknown = SluiceProcess.run("serve", "--blk-file", device, "--socket-path", socket, "--cache", "none");
         assertThat(unknown.status()).isEqualTo(2);
         assertThat(unknown.err()).contains("--cache", "guest, writeback, writethrough");
-        SluiceProcess.Ended idle = SluiceProcess.run("serve", "--blk-file", device, "--socket-path", socket, "--cache", "writeback", "--state-file", directory.resolve("s"));
+        SluiceProcess.Ended idle =
+                SluiceProcess.run("serve", "--blk-file", device, "--socket-path", socket, "--cache", "writeback", "--state-file", directory.resolve("s"));
         assertThat(idle.status()).isEqualTo(1);
         assertThat(idle.err().lines()).hasSize(1).first().asString().contains("has no effect with cache writeback");
         SluiceProcess.Ended nowhere = SluiceProcess.run("serve", "--blk-file", device, "--socket-path", socket, "--state-file", directory.resolve("no/s"));

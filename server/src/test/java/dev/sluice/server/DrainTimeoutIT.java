@@ -51,7 +51,8 @@ class DrainTimeoutIT {
 
     @Test
     void shouldFailWhatAStageHoldsAtTheTimeoutAndExitWithOne() throws Exception {
-        try (SluiceProcess serve = SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--stage", HoldStageProvider.NAME, "--drain-timeout", "1.5");
+        try (SluiceProcess serve =
+                SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--stage", HoldStageProvider.NAME, "--drain-timeout", "1.5");
                 BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
             holdAWrite(serve, driver.queue(0));
             long begun = System.nanoTime();
@@ -66,7 +67,8 @@ class DrainTimeoutIT {
     @Test
     void shouldNotWaitAnyLongerAfterASecondSignal() throws Exception {
         for (String second : new String[] {"TERM", "INT"}) {
-            try (SluiceProcess serve = SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--stage", HoldStageProvider.NAME, "--drain-timeout", "3600");
+            try (SluiceProcess serve =
+                    SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--stage", HoldStageProvider.NAME, "--drain-timeout", "3600");
                     BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
                 holdAWrite(serve, driver.queue(0));
                 serve.signal("TERM");
@@ -82,7 +84,8 @@ class DrainTimeoutIT {
 
     @Test
     void shouldFailAWriteWhoseStageThrewAnErrorOfTheJvmOnAnotherThread() throws Exception {
-        try (SluiceProcess serve = SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--stage", HoldStageProvider.NAME + ":" + HoldStageProvider.LOSE);
+        try (SluiceProcess serve =
+                SluiceProcess.serve("--socket-path", socket, "--blk-file", image, "--stage", HoldStageProvider.NAME + ":" + HoldStageProvider.LOSE);
                 BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
             DriverQueue queue = driver.queue(0);
             assertThat(queue.submit(BlkRequest.T_OUT, SECTOR, 4096)).isNotNegative();

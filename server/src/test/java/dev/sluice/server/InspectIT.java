@@ -47,8 +47,8 @@ class InspectIT {
     void shouldSayWhatQemuStorageDaemonOffers() throws Exception {
         assumeThat(STORAGE_DAEMON).as("SKIPPED: inspect on qemu-storage-daemon, which is not installed (apt-get install qemu-system-common)").isExecutable();
         Process daemon = new ProcessBuilder(
-                        STORAGE_DAEMON.toString(), "--blockdev", "driver=file,node-name=disk,filename=" + image,
-                        "--export", "type=vhost-user-blk,id=export,node-name=disk,num-queues=2,writable=on,addr.type=unix,addr.path=" + socket)
+                STORAGE_DAEMON.toString(), "--blockdev", "driver=file,node-name=disk,filename=" + image,
+                "--export", "type=vhost-user-blk,id=export,node-name=disk,num-queues=2,writable=on,addr.type=unix,addr.path=" + socket)
                 .inheritIO()
                 .start();
         try {
@@ -59,7 +59,8 @@ class InspectIT {
             SluiceProcess.Ended ended = SluiceProcess.run("inspect", socket);
             assertThat(ended.status()).as(ended.err()).isZero();
             assertThat(ended.out()).contains(
-                    "qemu-storage-da", "BLK_F_MQ", "several queues", "CONFIG", "8,388,608 bytes (8.0 MiB)", "access             read and write", "write zeroes");
+                    "qemu-storage-da", "BLK_F_MQ", "several queues", "CONFIG", "8,388,608 bytes (8.0 MiB)", "access             read and write",
+                    "write zeroes");
         } finally {
             daemon.destroy();
             daemon.waitFor();

@@ -84,11 +84,13 @@ class LimitsIT {
     @Test
     void shouldSayInOneLineThatTheLimitIsTooLowToStart() throws Exception {
         for (int limit : new int[] {16, 32}) {
-            try (SluiceProcess serve = SluiceProcess.startWith(SluiceProcess.NATIVE_ACCESS, List.of("prlimit", "--nofile=" + limit), Map.of(), SluiceProcess.MAIN,
-                    "serve", "--socket-path", socket, "--blk-file", image)) {
+            try (SluiceProcess serve =
+                    SluiceProcess.startWith(SluiceProcess.NATIVE_ACCESS, List.of("prlimit", "--nofile=" + limit), Map.of(), SluiceProcess.MAIN,
+                            "serve", "--socket-path", socket, "--blk-file", image)) {
                 SluiceProcess.Ended ended = serve.await();
                 assertThat(ended.status()).as("with %s: %s", limit, ended.err()).isEqualTo(1);
-                assertThat(ended.err().lines()).as("with %s", limit).hasSize(1).first().asString().contains("sluice: error: ", "RLIMIT_NOFILE", "ulimit -n", "LimitNOFILE=");
+                assertThat(ended.err().lines()).as("with %s", limit).hasSize(1).first().asString().contains("sluice: error: ", "RLIMIT_NOFILE", "ulimit -n",
+                        "LimitNOFILE=");
             }
         }
     }

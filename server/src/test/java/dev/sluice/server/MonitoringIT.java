@@ -33,7 +33,8 @@ import org.junit.jupiter.api.io.TempDir;
 class MonitoringIT {
     private static final Duration PATIENCE = Duration.ofMinutes(1);
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private Path image;
     private Path socket;
 

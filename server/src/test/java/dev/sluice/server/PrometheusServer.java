@@ -84,7 +84,7 @@ public final class PrometheusServer implements AutoCloseable {
         String address = "127.0.0.1:" + freePort();
         Path log = directory.resolve("prometheus.log");
         Process started = new ProcessBuilder("prometheus", "--config.file=" + configuration, "--storage.tsdb.path=" + directory.resolve("tsdb"),
-                        "--web.listen-address=" + address, "--log.level=warn")
+                "--web.listen-address=" + address, "--log.level=warn")
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
@@ -107,7 +107,8 @@ public final class PrometheusServer implements AutoCloseable {
         long deadlineNanos = System.nanoTime() + PATIENCE.toNanos();
         while (!condition.holds()) {
             if (!process.isAlive() || System.nanoTime() - deadlineNanos > 0) {
-                throw new AssertionError(what + " did not come; Prometheus " + (process.isAlive() ? "runs" : "has ended") + " and says:\n" + Files.readString(log));
+                throw new AssertionError(
+                        what + " did not come; Prometheus " + (process.isAlive() ? "runs" : "has ended") + " and says:\n" + Files.readString(log));
             }
             LockSupport.parkNanos(PAUSE_NANOS);
         }

@@ -30,7 +30,8 @@ class ServedBlockDeviceIT {
     private static final int SIZE = 4 << 20;
     private static final int BLOCK = 4096;
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private Path socket;
 
     @BeforeEach
@@ -108,7 +109,8 @@ class ServedBlockDeviceIT {
         try {
             Path file = LoopDevice.sparse(full.resolve("disk.img"), SIZE);
             try (LoopDevice loop = LoopDevice.attach(file);
-                    SluiceProcess serve = SluiceProcess.serve("--socket-path", socket, "--blk-file", loop.path(), "--buffered", "--metrics", "127.0.0.1:" + port)) {
+                    SluiceProcess serve =
+                            SluiceProcess.serve("--socket-path", socket, "--blk-file", loop.path(), "--buffered", "--metrics", "127.0.0.1:" + port)) {
                 try (BlockDriver driver = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
                     assertThat(metrics(port)).contains("sluice_device_writeback_failed{device=\"" + loop.path().getFileName() + "\"} 0.0\n");
                     MemorySegment data = MemorySegment.ofArray(new byte[64 * 1024]);

@@ -179,7 +179,8 @@ class SystemdIT {
         activationNeeded();
         Path passed = directory.resolve("passed.sock");
         try (SluiceProcess serve =
-                start(List.of(ACTIVATE.toString(), "-l", passed.toString(), "--fdname", "first"), Map.of(), "serve", "--blk-file", image, "--socket-path", socket)) {
+                start(List.of(ACTIVATE.toString(), "-l", passed.toString(), "--fdname", "first"), Map.of(), "serve", "--blk-file", image, "--socket-path",
+                        socket)) {
             serve.awaitErr("Listening on");
             try (UnixSocket _ = UnixSocket.connectTo(passed.toString())) {
                 serve.ready();

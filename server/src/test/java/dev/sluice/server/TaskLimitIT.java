@@ -116,7 +116,7 @@ class TaskLimitIT {
             group.limit(30);
             String script = "echo $$ > " + group.pidsMax().resolveSibling("cgroup.procs") + " && exec \"$@\"";
             try (SluiceProcess serve = SluiceProcess.startWith(SluiceProcess.NATIVE_ACCESS, List.of("sh", "-c", script, "sh"), Map.of(), SluiceProcess.MAIN,
-                            "serve", "--blk-file", image, "--socket-path", socket)
+                    "serve", "--blk-file", image, "--socket-path", socket)
                     .ready()) {
                 assertThat(serve.awaitErr("more tasks")).containsPattern("only \\d+ more tasks can be started \\(.*" + group.pidsMax() + " = 30");
                 assertThat(serve.terminate().status()).isZero();

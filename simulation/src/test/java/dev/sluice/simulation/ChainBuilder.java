@@ -163,7 +163,8 @@ final class ChainBuilder {
         } else if (request.flaw == Flaw.TABLE_NESTED) {
             // In place of its last entry a table of that entry.
             VirtqDesc.set(memory, table + (long) parts * VirtqDesc.SIZE, addresses[parts - 1], lengths[parts - 1], VirtqDesc.F_WRITE, 0);
-            VirtqDesc.set(memory, table + (long) (parts - 1) * VirtqDesc.SIZE, tableGuest + (long) parts * VirtqDesc.SIZE, VirtqDesc.SIZE, VirtqDesc.F_INDIRECT, 0);
+            VirtqDesc.set(memory, table + (long) (parts - 1) * VirtqDesc.SIZE, tableGuest + (long) parts * VirtqDesc.SIZE, VirtqDesc.SIZE, VirtqDesc.F_INDIRECT,
+                    0);
         }
         VirtqDesc.set(memory, Layout.DESCRIPTORS + (long) request.head * VirtqDesc.SIZE, tableGuest, bytes, flags, next);
         return true;

@@ -131,7 +131,8 @@ final class DiskModel {
         for (int i = 0; i < WORDS; i++) {
             long found = data.get(ValueLayout.JAVA_LONG_UNALIGNED, offset + (long) i * Long.BYTES);
             if (found != word(stamp[sector], i)) {
-                throw new Violation("sector " + sector + " reads wrong at byte " + i * Long.BYTES + ": " + Long.toHexString(found) + " in place of stamp " + stamp[sector]);
+                throw new Violation(
+                        "sector " + sector + " reads wrong at byte " + i * Long.BYTES + ": " + Long.toHexString(found) + " in place of stamp " + stamp[sector]);
             }
         }
     }

@@ -126,7 +126,8 @@ final class GuestLoad {
             case SHORT_HEADER -> random.nextBoolean() ? Kind.READ : Kind.FLUSH;
             case NO_STATUS -> random.nextBoolean() ? Kind.WRITE : Kind.FLUSH;
             case TOO_MANY_SEGMENTS -> random.nextBoolean() ? Kind.READ : Kind.WRITE;
-            case NOWHERE -> anyOf(Kind.READ, Kind.WRITE, negotiated.discard() ? Kind.DISCARD : Kind.READ, negotiated.writeZeroes() ? Kind.WRITE_ZEROES : Kind.WRITE);
+            case NOWHERE ->
+                    anyOf(Kind.READ, Kind.WRITE, negotiated.discard() ? Kind.DISCARD : Kind.READ, negotiated.writeZeroes() ? Kind.WRITE_ZEROES : Kind.WRITE);
             default -> anyOf(Kind.READ, Kind.WRITE, Kind.DISCARD, Kind.FLUSH);
         };
         GuestRequest request = new GuestRequest(kind, random.nextInt(disk.sectors() - 4), WIDE_SECTORS, guest.first, flaw);

@@ -53,7 +53,8 @@ final class GuestQueue implements AutoCloseable {
     private Faults faults;
 
     GuestQueue(
-            int index, GuestRegion rings, long base, SplittableRandom random, DiskModel disk, CompletionCheck check, Trace trace, boolean eventIdx, boolean indirect,
+            int index, GuestRegion rings, long base, SplittableRandom random, DiskModel disk, CompletionCheck check, Trace trace, boolean eventIdx,
+            boolean indirect,
             Faults faults) {
         this.index = index;
         this.rings = rings;
@@ -220,7 +221,8 @@ final class GuestQueue implements AutoCloseable {
             if (!slotUsed[slot]) {
                 slotUsed[slot] = true;
                 request.dataSlot = slot;
-                long at = (request.region == rings ? base + Layout.DATA : (long) index * Layout.DATA_SLOTS * Layout.SLOT_BYTES) + (long) slot * Layout.SLOT_BYTES;
+                long at =
+                        (request.region == rings ? base + Layout.DATA : (long) index * Layout.DATA_SLOTS * Layout.SLOT_BYTES) + (long) slot * Layout.SLOT_BYTES;
                 request.dataAt = random.nextInt(3) == 0 ? at + random.nextInt(512) : (at + 511) / 512 * 512;
                 return true;
             }
@@ -242,7 +244,8 @@ final class GuestQueue implements AutoCloseable {
                 }
             }
             case DISCARD -> VirtioBlkDiscardSegment.set(data, request.dataAt, request.sector, request.sectors, 0);
-            case WRITE_ZEROES -> VirtioBlkDiscardSegment.set(data, request.dataAt, request.sector, request.sectors, request.unmap ? VirtioBlkDiscardSegment.F_UNMAP : 0);
+            case WRITE_ZEROES ->
+                    VirtioBlkDiscardSegment.set(data, request.dataAt, request.sector, request.sectors, request.unmap ? VirtioBlkDiscardSegment.F_UNMAP : 0);
             case READ, GET_ID, FLUSH -> {}
         }
         if (request.bytes() > 0) {
@@ -456,10 +459,13 @@ final class GuestQueue implements AutoCloseable {
     }
 
     String state() {
-        return "queue " + index + ": avail " + availIdx + ", used by the device " + VirtqUsed.idxAcquire(memory, Layout.USED) + ", seen " + usedIdx + ", outstanding "
+        return "queue " + index + ": avail " + availIdx + ", used by the device " + VirtqUsed.idxAcquire(memory, Layout.USED) + ", seen " + usedIdx
+                + ", outstanding "
                 + outstanding + (asleep ? ", asleep" : "") + (running ? "" : ", stopped") + (polled ? ", polled" : "")
                 + (broken ? ", broken" + (errorReported() ? "" : " and not reported") : "")
-                + (eventIdx ? ", avail_event " + VirtqUsed.availEvent(memory, Layout.USED, SIZE) + ", used_event " + VirtqAvail.usedEvent(memory, Layout.AVAIL, SIZE)
+                + (eventIdx
+                        ? ", avail_event " + VirtqUsed.availEvent(memory, Layout.USED, SIZE) + ", used_event "
+                                + VirtqAvail.usedEvent(memory, Layout.AVAIL, SIZE)
                         : ", used flags " + VirtqUsed.flags(memory, Layout.USED));
     }
 

@@ -88,7 +88,8 @@ final class GuestRegion implements AutoCloseable {
         long different = live.mismatch(shadow);
         if (different >= 0) {
             long at = different - offset;
-            throw new Violation("guest memory was written at " + (at < 0 ? at + " (before the region)" : "0x" + Long.toHexString(guestAddress + at) + " (offset " + at + ")")
+            throw new Violation("guest memory was written at "
+                    + (at < 0 ? at + " (before the region)" : "0x" + Long.toHexString(guestAddress + at) + " (offset " + at + ")")
                     + ", where the driver has given nothing to write");
         }
     }

@@ -28,7 +28,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class SimulatedGuest implements AutoCloseable {
     static final String SERIAL = "simulated";
-    private static final long PROTOCOL = VhostUser.PROTOCOL_F_MQ | VhostUser.PROTOCOL_F_CONFIG | VhostUser.PROTOCOL_F_REPLY_ACK | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+    private static final long PROTOCOL =
+            VhostUser.PROTOCOL_F_MQ | VhostUser.PROTOCOL_F_CONFIG | VhostUser.PROTOCOL_F_REPLY_ACK | VhostUser.PROTOCOL_F_CONFIGURE_MEM_SLOTS;
 
     final GuestRegion first;
     /** Comes and goes while rings run. */
@@ -55,13 +56,15 @@ final class SimulatedGuest implements AutoCloseable {
     /** What the driver accepts. */
     record Negotiated(boolean eventIdx, boolean indirect, boolean flush, boolean wce, boolean discard, boolean writeZeroes) {
         static Negotiated of(SplittableRandom random) {
-            return new Negotiated(random.nextBoolean(), random.nextInt(4) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0);
+            return new Negotiated(random.nextBoolean(), random.nextInt(4) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0,
+                    random.nextInt(6) != 0);
         }
 
         long features() {
             return VirtioFeatures.VERSION_1 | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES | VirtioFeatures.BLK_SEG_MAX | VirtioFeatures.BLK_MQ
                     | (flush ? VirtioFeatures.BLK_FLUSH : 0) | (wce ? VirtioFeatures.BLK_CONFIG_WCE : 0) | (discard ? VirtioFeatures.BLK_DISCARD : 0)
-                    | (writeZeroes ? VirtioFeatures.BLK_WRITE_ZEROES : 0) | (eventIdx ? VirtioFeatures.EVENT_IDX : 0) | (indirect ? VirtioFeatures.INDIRECT_DESC : 0);
+                    | (writeZeroes ? VirtioFeatures.BLK_WRITE_ZEROES : 0) | (eventIdx ? VirtioFeatures.EVENT_IDX : 0)
+                    | (indirect ? VirtioFeatures.INDIRECT_DESC : 0);
         }
     }
 
@@ -105,7 +108,8 @@ final class SimulatedGuest implements AutoCloseable {
                     | VirtioFeatures.EVENT_IDX | VirtioFeatures.INDIRECT_DESC | negotiated.features();
             require((VhostUser.u64(reply, 0) & offered) == offered, "features are missing");
         });
-        query("GET_PROTOCOL_FEATURES", VhostUser.GET_PROTOCOL_FEATURES, reply -> require((VhostUser.u64(reply, 0) & PROTOCOL) == PROTOCOL, "protocol features are missing"));
+        query("GET_PROTOCOL_FEATURES", VhostUser.GET_PROTOCOL_FEATURES,
+                reply -> require((VhostUser.u64(reply, 0) & PROTOCOL) == PROTOCOL, "protocol features are missing"));
         send("SET_PROTOCOL_FEATURES", VhostUser.SET_PROTOCOL_FEATURES, u64(PROTOCOL));
         begin(false);
     }
@@ -220,7 +224,8 @@ final class SimulatedGuest implements AutoCloseable {
             queue.running = false;
             int base = VhostUser.u32(reply, 4);
             // Nothing is published of a ring that the guest has broken meanwhile.
-            require(queue.broken || base == queue.deviceUsedIdx(), "queue " + queue.index + " stopped at " + base + " with the used index at " + queue.deviceUsedIdx());
+            require(queue.broken || base == queue.deviceUsedIdx(),
+                    "queue " + queue.index + " stopped at " + base + " with the used index at " + queue.deviceUsedIdx());
             start(queue, base);
         }));
     }
@@ -309,8 +314,9 @@ final class SimulatedGuest implements AutoCloseable {
     /** A ring that the guest has broken does not start again with new memory: then it may be accepted, and the connection ends soon. */
     private void refusedWhileStarted(String name, int request, byte[] payload) {
         if (queues.stream().noneMatch(queue -> queue.broken)) {
-            toSend.add(new Message(name + " of a started ring", request, payload, new int[0], true, reply ->
-                    require(VhostUser.u64(reply, 0) != 0 || queues.stream().anyMatch(queue -> queue.broken), name + " of a started ring was accepted")));
+            toSend.add(new Message(name + " of a started ring", request, payload, new int[0], true,
+                    reply -> require(VhostUser.u64(reply, 0) != 0 || queues.stream().anyMatch(queue -> queue.broken),
+                            name + " of a started ring was accepted")));
         }
     }
 
@@ -423,8 +429,9 @@ final class SimulatedGuest implements AutoCloseable {
         }
         require(received == VhostUser.HEADER_SIZE + VhostUser.u32(bytes, 8), "two replies to " + message.name);
         require(VhostUser.u32(bytes, 0) == message.request, "the reply to " + message.name + " is one to request " + VhostUser.u32(bytes, 0));
-        require((VhostUser.u32(bytes, 4) & ~VhostUser.FLAG_NEED_REPLY) == (VhostUser.VERSION | VhostUser.FLAG_REPLY), "the reply to " + message.name + " has flags "
-                + VhostUser.u32(bytes, 4));
+        require((VhostUser.u32(bytes, 4) & ~VhostUser.FLAG_NEED_REPLY) == (VhostUser.VERSION | VhostUser.FLAG_REPLY),
+                "the reply to " + message.name + " has flags "
+                        + VhostUser.u32(bytes, 4));
         awaiting = null;
         trace.add("front end has the reply to " + message.name);
         message.then.accept(bytes.asSlice(VhostUser.HEADER_SIZE));

@@ -45,7 +45,8 @@ final class SimulatedProcess {
     private Faults faults;
 
     SimulatedProcess(
-            Path image, Path stateFile, SplittableRandom random, SimulatedKernel kernel, LongSupplier clock, Runnable beforeArming, Faults faults, boolean stageInterested,
+            Path image, Path stateFile, SplittableRandom random, SimulatedKernel kernel, LongSupplier clock, Runnable beforeArming, Faults faults,
+            boolean stageInterested,
             Trace trace)
             throws IOException {
         this.trace = trace;
@@ -114,7 +115,8 @@ final class SimulatedProcess {
         return sessionEnded;
     }
 
-    @Nullable String sessionEnd() {
+    @Nullable
+    String sessionEnd() {
         return sessionEnd;
     }
 

@@ -445,7 +445,8 @@ final class Simulation implements AutoCloseable {
     }
 
     private boolean quiet() {
-        return !disconnecting && !guest.busy() && kernel.inFlight() == 0 && guest.queues.stream().allMatch(queue -> queue.running && !queue.broken && queue.outstanding() == 0);
+        return !disconnecting && !guest.busy() && kernel.inFlight() == 0
+                && guest.queues.stream().allMatch(queue -> queue.running && !queue.broken && queue.outstanding() == 0);
     }
 
     /** Zeroes take as much space as data, unless the guest allows its release. */
@@ -461,7 +462,8 @@ final class Simulation implements AutoCloseable {
         complete(load.request(Kind.WRITE_ZEROES, sector, PROBED_SECTORS, true));
         long hole = kernel.allocatedBlocks();
         if (zeroes < data - PROBED_SECTORS / 2 || hole > zeroes - PROBED_SECTORS / 2) {
-            throw new Violation("the file has " + data + " blocks with data, " + zeroes + " with zeroes there and " + hole + " with zeroes that may release space");
+            throw new Violation(
+                    "the file has " + data + " blocks with data, " + zeroes + " with zeroes there and " + hole + " with zeroes that may release space");
         }
     }
 

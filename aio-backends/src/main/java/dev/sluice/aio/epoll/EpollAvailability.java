@@ -35,7 +35,8 @@ final class EpollAvailability {
             return "epoll cannot be opened (" + text + "): raise the limit of open files (ulimit -n)";
         }
         if (cause instanceof LinkageError) {
-            return "epoll is not available: Netty's classes or native library do not load (" + text + "): put netty-transport-native-epoll for this architecture ("
+            return "epoll is not available: Netty's classes or native library do not load (" + text
+                    + "): put netty-transport-native-epoll for this architecture ("
                     + System.getProperty("os.arch") + ") on the class path, with java.io.tmpdir on a file system that allows exec";
         }
         return "epoll is not available: " + text + ": choose another loop";

@@ -43,7 +43,8 @@ final class EpollWatch extends LoopHandle implements IoLoop.Watch {
             // Reports at once what is there already.
             registered.submit(EDGES);
         } catch (RuntimeException refused) {
-            loop.failed("a watch", new IOException("watch descriptor " + fd.intValue() + ": " + refused.getMessage() + "; it is not watched any more", refused));
+            loop.failed("a watch",
+                    new IOException("watch descriptor " + fd.intValue() + ": " + refused.getMessage() + "; it is not watched any more", refused));
         }
     }
 

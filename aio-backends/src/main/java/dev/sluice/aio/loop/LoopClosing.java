@@ -78,7 +78,8 @@ final class LoopClosing {
     private void linger() {
         if (!lingering) {
             lingering = true;
-            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", loopName, expectedTasks, LIMIT_NANOS / 1_000_000_000L);
+            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", loopName, expectedTasks,
+                    LIMIT_NANOS / 1_000_000_000L);
             closersReleased.countDown();
         }
     }

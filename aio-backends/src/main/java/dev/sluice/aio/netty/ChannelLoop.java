@@ -36,7 +36,8 @@ public interface ChannelLoop extends IoLoop {
             return channels;
         }
         String kind = loop.kind().isEmpty() ? loop.getClass().getSimpleName() : loop.kind();
-        throw new IllegalArgumentException("loop " + loop.name() + " is of kind " + kind + ", which has no network channels: choose an io_uring or epoll loop (--loop io_uring, --loop epoll)");
+        throw new IllegalArgumentException("loop " + loop.name() + " is of kind " + kind
+                + ", which has no network channels: choose an io_uring or epoll loop (--loop io_uring, --loop epoll)");
     }
 
     /**

@@ -22,7 +22,8 @@ public final class NettyVersion {
         String found = found();
         return Optional.of(found.startsWith("4.2.")
                 ? handler + " is not on the class path: add the transport of Netty " + found + " (sluice-bom has its version)"
-                : "Netty 4.2 is needed, and the class path has " + found + ": import sluice-bom before other BOMs, or set netty.version to 4.2 where Spring Boot's parent is used");
+                : "Netty 4.2 is needed, and the class path has " + found
+                        + ": import sluice-bom before other BOMs, or set netty.version to 4.2 where Spring Boot's parent is used");
     }
 
     private static boolean exists(String name) {

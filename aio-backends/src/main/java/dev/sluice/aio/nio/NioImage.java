@@ -106,7 +106,8 @@ final class NioImage implements OpenImage {
         try {
             return FileChannel.open(path, access);
         } catch (NoSuchFileException missing) {
-            throw new IOException("open " + path + ": there is no such file: create the image first, for instance with 'truncate -s 10G', or correct the path", missing);
+            throw new IOException("open " + path + ": there is no such file: create the image first, for instance with 'truncate -s 10G', or correct the path",
+                    missing);
         } catch (AccessDeniedException denied) {
             throw new IOException("open " + path + ": access denied: give the user of this process read "
                     + (readOnly ? "access" : "and write access, or open it read-only"), denied);

@@ -142,7 +142,7 @@ final class NioOperation implements Runnable {
     private int writeZeroes(BlockRequest asked) {
         ByteBuffer zeroes = ByteBuffer.allocateDirect((int) Math.min(ZERO_BYTES, asked.lengthBytes()));
         long end = asked.offsetBytes() + asked.lengthBytes();
-        for (long at = asked.offsetBytes(); at < end; ) {
+        for (long at = asked.offsetBytes(); at < end;) {
             zeroes.clear().limit((int) Math.min(zeroes.capacity(), end - at));
             int moved = call(CallSeam.Call.WRITE, image.channel(1, at, zeroes.limit()), zeroes, at);
             if (moved <= 0) {
@@ -159,7 +159,8 @@ final class NioOperation implements Runnable {
         retries.clear();
         while (true) {
             ByteBuffer from = memory.position(start);
-            int outcome = channel == null ? image.syncs().run(() -> image.writeback().synced(seam.result(call, syncOnce()))) : seam.result(call, callOnce(call, channel, from, offset));
+            int outcome = channel == null ? image.syncs().run(() -> image.writeback().synced(seam.result(call, syncOnce())))
+                    : seam.result(call, callOnce(call, channel, from, offset));
             if (outcome != -Errno.EAGAIN && outcome != -Errno.EINTR) {
                 return outcome;
             }

@@ -31,7 +31,6 @@ final class ThreadLoop implements IoLoop {
     /** Of a closing loop between two looks at that limit. */
     private static final long CLOSING_PAUSE_NANOS = 100_000_000L;
 
-
     private record Timer(long dueNanos, long order, Runnable task) {}
 
     /** Times of {@link System#nanoTime} compare by difference; equal ones run in the order of asking. */
@@ -103,7 +102,8 @@ final class ThreadLoop implements IoLoop {
         }
         if (System.nanoTime() - closeLimitNanos >= 0 && !lingering) {
             lingering = true;
-            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", name(), expectedTasks, CLOSE_LIMIT_NANOS / 1_000_000_000L);
+            LOG.error("{}: {} requests did not come back from their threads in {} s; the loop ends when they do", name(), expectedTasks,
+                    CLOSE_LIMIT_NANOS / 1_000_000_000L);
             closersReleased.countDown();
         }
         return true;

@@ -62,7 +62,8 @@ final class ImageGeometry {
         }
         if (sizeBytes % BlockRequest.SECTOR_BYTES != 0) {
             long rounded = (sizeBytes / BlockRequest.SECTOR_BYTES + 1) * BlockRequest.SECTOR_BYTES;
-            throw new IOException("open " + path + ": its size of " + sizeBytes + " bytes is not a multiple of 512: is it a raw image? 'truncate -s " + rounded + "' rounds it up");
+            throw new IOException("open " + path + ": its size of " + sizeBytes + " bytes is not a multiple of 512: is it a raw image? 'truncate -s " + rounded
+                    + "' rounds it up");
         }
         return sizeBytes;
     }

@@ -60,7 +60,8 @@ public final class ImageLock {
     private static void state(int fd, String path, int offset) throws IOException {
         int result = OfdLock.shared(fd, offset, 1);
         if (result < 0) {
-            throw new ErrnoException("fcntl(F_OFD_SETLK)", path, result, result == -Errno.EAGAIN ? busy(false) : "keep the image on a file system with file locks");
+            throw new ErrnoException("fcntl(F_OFD_SETLK)", path, result,
+                    result == -Errno.EAGAIN ? busy(false) : "keep the image on a file system with file locks");
         }
     }
 

@@ -136,7 +136,8 @@ public final class RawImage implements OpenImage {
             case Errno.ENXIO, Errno.ENODEV, Errno.ENOMEDIUM -> "that is no image, or its device is not there";
             case Errno.ETXTBSY -> "the file is being executed: name a raw image";
             case Errno.EBUSY -> "the device is in use (mounted, or part of a RAID or LVM volume): release it first";
-            case Errno.EINVAL -> (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off (--buffered)" : "is it a file?";
+            case Errno.EINVAL ->
+                    (flags & LinuxFile.O_DIRECT) != 0 ? "this file system does not do O_DIRECT: turn direct I/O off (--buffered)" : "is it a file?";
             case Errno.EMFILE -> OpenFileLimit.advice();
             case Errno.ENFILE -> "raise fs.file-max of this machine";
             default -> "check the file system";

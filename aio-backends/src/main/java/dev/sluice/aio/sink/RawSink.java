@@ -236,7 +236,8 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     void directRefused(BlockRequest request) {
         if (!warnedOfDirect) {
             warnedOfDirect = true;
-            LOG.warn("{}: the file system refuses O_DIRECT for {} although its stated alignment allows it; such requests go through the page cache", loop.name(), request);
+            LOG.warn("{}: the file system refuses O_DIRECT for {} although its stated alignment allows it; such requests go through the page cache",
+                    loop.name(), request);
         }
     }
 

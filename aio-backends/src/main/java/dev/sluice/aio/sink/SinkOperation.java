@@ -196,8 +196,10 @@ final class SinkOperation {
                 switch (step) {
                     case VECTOR -> startVector(offset, rest, current.durable());
                     case BOUNCE -> startBuffer(reads, bounceAddress, Math.min(rest, BouncePool.BUFFER_BYTES), offset, current.durable());
-                    case PUNCH -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rangeEndBytes - doneBytes);
-                    case ZERO_RANGE -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset, rangeEndBytes - doneBytes);
+                    case PUNCH -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset,
+                            rangeEndBytes - doneBytes);
+                    case ZERO_RANGE -> sink.startFallocate(slot, image.fd(), LinuxFile.FALLOC_FL_ZERO_RANGE | LinuxFile.FALLOC_FL_KEEP_SIZE, offset,
+                            rangeEndBytes - doneBytes);
                     case ZERO_WRITE -> startBuffer(false, ZeroBuffer.ADDRESS, Math.min(zeroesEndBytes - doneBytes, ZeroBuffer.BYTES), offset, false);
                     case SYNC -> throw new IllegalStateException("issued above");
                 };

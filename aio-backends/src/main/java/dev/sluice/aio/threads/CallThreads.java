@@ -86,7 +86,8 @@ public final class CallThreads {
         }
         if (refused != null) {
             throw new IOException(
-                    "cannot start thread " + name + "0 (" + refused.getMessage() + "): raise the limit of tasks (TasksMax= of the unit, pids.max of the container, ulimit -u), or free memory",
+                    "cannot start thread " + name + "0 (" + refused.getMessage()
+                            + "): raise the limit of tasks (TasksMax= of the unit, pids.max of the container, ulimit -u), or free memory",
                     refused);
         }
     }
@@ -146,7 +147,8 @@ public final class CallThreads {
         boolean first = !backoff.failing();
         askAgainNanos = clock.getAsLong() + backoff.nextPauseNanos();
         if (first) {
-            LOG.warn("{}: no further thread can be started ({}); calls are made by {} until one can: raise the limit of tasks (TasksMax=, pids.max, ulimit -u)", name, refused.getMessage(), threads);
+            LOG.warn("{}: no further thread can be started ({}); calls are made by {} until one can: raise the limit of tasks (TasksMax=, pids.max, ulimit -u)",
+                    name, refused.getMessage(), threads);
         }
     }
 

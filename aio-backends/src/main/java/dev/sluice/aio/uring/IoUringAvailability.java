@@ -36,7 +36,8 @@ final class IoUringAvailability {
         } catch (LinuxUnavailableException notHere) {
             return Optional.of(String.valueOf(notHere.getMessage()));
         } catch (LinkageError broken) {
-            return Optional.of("io_uring is not available: Netty's io_uring classes do not load (" + firstLine(broken) + "): put netty-transport-classes-io_uring and its natives on the class path");
+            return Optional.of("io_uring is not available: Netty's io_uring classes do not load (" + firstLine(broken)
+                    + "): put netty-transport-classes-io_uring and its natives on the class path");
         }
     }
 
@@ -81,20 +82,24 @@ final class IoUringAvailability {
      */
     static String explain(@Nullable Throwable cause, @Nullable String disabled) {
         if ("2".equals(disabled)) {
-            return "io_uring is disabled on this machine (kernel.io_uring_disabled = 2): run 'sysctl kernel.io_uring_disabled=0' as root, or choose another backend";
+            return "io_uring is disabled on this machine (kernel.io_uring_disabled = 2): run 'sysctl kernel.io_uring_disabled=0' as root,"
+                    + " or choose another backend";
         }
         String text = firstLine(cause);
         if ("1".equals(disabled)) {
-            return "io_uring is limited to privileged processes here (kernel.io_uring_disabled = 1, " + text + "): add this user to the group of kernel.io_uring_group, or choose another backend";
+            return "io_uring is limited to privileged processes here (kernel.io_uring_disabled = 1, " + text
+                    + "): add this user to the group of kernel.io_uring_group, or choose another backend";
         }
         for (Throwable link = cause; link != null; link = link.getCause()) {
             if (link instanceof UnsatisfiedLinkError) {
-                return "io_uring is not available: Netty's native library does not load (" + text + "): put netty-transport-native-io_uring for this architecture ("
+                return "io_uring is not available: Netty's native library does not load (" + text
+                        + "): put netty-transport-native-io_uring for this architecture ("
                         + System.getProperty("os.arch") + ") on the class path, with java.io.tmpdir on a file system that allows exec";
             }
         }
         if (text.contains("Operation not permitted") || text.contains("EPERM")) {
-            return "io_uring is forbidden to this process (" + text + "), usually by a container's seccomp profile: allow io_uring_setup, io_uring_enter and io_uring_register, or choose another backend";
+            return "io_uring is forbidden to this process (" + text
+                    + "), usually by a container's seccomp profile: allow io_uring_setup, io_uring_enter and io_uring_register, or choose another backend";
         }
         if (text.contains("Function not implemented") || text.contains("ENOSYS")) {
             return "this kernel has no io_uring (" + text + "): use Linux 5.9 or newer, or choose another backend";

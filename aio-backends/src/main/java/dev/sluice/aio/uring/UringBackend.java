@@ -23,7 +23,8 @@ final class UringBackend extends ImageBackend<RawImage> {
     @Override
     protected BlockSink makeSink(IoLoop loop) {
         if (!(loop instanceof IoUringLoop ringLoop)) {
-            throw new IllegalArgumentException("the io_uring backend needs an io_uring loop (IoUringLoop); " + loop.name() + " is a " + loop.getClass().getSimpleName());
+            throw new IllegalArgumentException(
+                    "the io_uring backend needs an io_uring loop (IoUringLoop); " + loop.name() + " is a " + loop.getClass().getSimpleName());
         }
         ringLoop.assertInLoop();
         UringSink sink = new UringSink(ringLoop, image(), sinkCapacity, threads, seam, this::sinkClosed);

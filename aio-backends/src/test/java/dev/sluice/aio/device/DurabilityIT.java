@@ -67,12 +67,16 @@ class DurabilityIT {
     }
 
     private static void makeEach(LoopDevice loop, BlockDevice disk, int perRequest) throws IOException {
-        assertFlushes(loop, "WRITE of blocks", perRequest, at -> assertThat(disk.write(at, ByteBuffer.allocateDirect(2 * BLOCK).alignedSlice(BLOCK)).block(PATIENCE)).isPositive());
-        assertFlushes(loop, "WRITE of a sector", perRequest, at -> assertThat(disk.write(at + 512, ByteBuffer.allocateDirect(512)).block(PATIENCE)).isEqualTo(512));
-        assertFlushes(loop, "WRITE of odd addresses", perRequest, at -> assertThat(disk.write(at, ByteBuffer.allocateDirect(BLOCK + 1).slice(1, BLOCK)).block(PATIENCE)).isEqualTo(BLOCK));
+        assertFlushes(loop, "WRITE of blocks", perRequest,
+                at -> assertThat(disk.write(at, ByteBuffer.allocateDirect(2 * BLOCK).alignedSlice(BLOCK)).block(PATIENCE)).isPositive());
+        assertFlushes(loop, "WRITE of a sector", perRequest,
+                at -> assertThat(disk.write(at + 512, ByteBuffer.allocateDirect(512)).block(PATIENCE)).isEqualTo(512));
+        assertFlushes(loop, "WRITE of odd addresses", perRequest,
+                at -> assertThat(disk.write(at, ByteBuffer.allocateDirect(BLOCK + 1).slice(1, BLOCK)).block(PATIENCE)).isEqualTo(BLOCK));
         assertFlushes(loop, "WRITE_ZEROES", perRequest, at -> assertThat(disk.writeZeroes(at, 4 * BLOCK, false).block(PATIENCE)).isNull());
         assertFlushes(loop, "WRITE_ZEROES that may unmap", perRequest, at -> assertThat(disk.writeZeroes(at, 4 * BLOCK, true).block(PATIENCE)).isNull());
-        assertFlushes(loop, "WRITE_ZEROES of parts of blocks", perRequest, at -> assertThat(disk.writeZeroes(at + 512, 4 * BLOCK, false).block(PATIENCE)).isNull());
+        assertFlushes(loop, "WRITE_ZEROES of parts of blocks", perRequest,
+                at -> assertThat(disk.writeZeroes(at + 512, 4 * BLOCK, false).block(PATIENCE)).isNull());
         if (disk.geometry().discard()) {
             assertFlushes(loop, "DISCARD", perRequest, at -> assertThat(disk.discard(at, 4 * BLOCK).block(PATIENCE)).isNull());
         }

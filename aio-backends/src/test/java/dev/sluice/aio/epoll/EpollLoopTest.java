@@ -41,7 +41,8 @@ class EpollLoopTest extends IoLoopContract {
     @Test
     void shouldSayWhatToDoWhereThereIsNoEpoll() {
         assertThat(EpollLoop.unavailable()).isEmpty();
-        assertThat(EpollAvailability.explain(new UnsatisfiedLinkError("no netty_transport_native_epoll"))).contains("netty-transport-native-epoll").doesNotContain("\n");
+        assertThat(EpollAvailability.explain(new UnsatisfiedLinkError("no netty_transport_native_epoll"))).contains("netty-transport-native-epoll")
+                .doesNotContain("\n");
         assertThat(EpollAvailability.explain(new IOException("epoll_create1(...) failed: Too many open files"))).contains("ulimit -n");
     }
 }

@@ -250,8 +250,8 @@ class LinuxAioFaultsTest {
 
     @Test
     void shouldSyncOnAnotherThreadWhenTheKernelHasNoAsynchronousSync() throws IOException {
-        Calls calls = new Calls((_, context, count, iocbs) ->
-                Iocb.opcode(NativeMemory.getLong(iocbs)) == Iocb.IOCB_CMD_FDSYNC ? -Errno.EINVAL : LinuxAio.submit(context, count, iocbs));
+        Calls calls = new Calls((_, context, count, iocbs) -> Iocb.opcode(NativeMemory.getLong(iocbs)) == Iocb.IOCB_CMD_FDSYNC ? -Errno.EINVAL
+                : LinuxAio.submit(context, count, iocbs));
         withSink(calls, CompletionSeam.NONE, sink -> {
             TestIo first = TestIo.flush();
             TestIo second = TestIo.flush();

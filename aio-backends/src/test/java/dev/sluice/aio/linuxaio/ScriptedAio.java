@@ -38,7 +38,8 @@ final class ScriptedAio implements AioCalls {
     final List<Taken> taken = new ArrayList<>();
     final List<Long> contexts = new ArrayList<>();
     int reaps;
-    @Nullable RuntimeException submitThrows;
+    @Nullable
+    RuntimeException submitThrows;
     private final List<int[]> completions = new ArrayList<>();
 
     /** A completion that the next io_getevents finds. */

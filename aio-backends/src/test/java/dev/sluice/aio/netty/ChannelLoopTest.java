@@ -13,8 +13,10 @@ class ChannelLoopTest {
         try (IoLoop loop = new ThreadLoopProvider().start("portable", 0)) {
             assertThatThrownBy(() -> ChannelLoop.of(loop))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessage("loop portable is of kind thread, which has no network channels: choose an io_uring or epoll loop (--loop io_uring, --loop epoll)");
+                    .hasMessage(
+                            "loop portable is of kind thread, which has no network channels: choose an io_uring or epoll loop (--loop io_uring, --loop epoll)");
         }
-        assertThatThrownBy(() -> ChannelLoop.of(new HandDrivenLoop())).hasMessageContaining("loop by-hand is of kind HandDrivenLoop, which has no network channels");
+        assertThatThrownBy(() -> ChannelLoop.of(new HandDrivenLoop()))
+                .hasMessageContaining("loop by-hand is of kind HandDrivenLoop, which has no network channels");
     }
 }

@@ -17,7 +17,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** A device where there is no Linux: a JVM is told that it runs on another system. That is not that system, but what would fail there first is seen. */
 class PortabilityTest {
     /** What of dev.sluice.linux is about memory and the JVM alone, beside the question whether this is Linux. */
-    private static final Set<String> PORTABLE = Set.of("NativeMemory", "NativeBlock", "Iovec", "LinuxPlatform", "LinuxUnavailableException", "Errno", "ErrnoException");
+    private static final Set<String> PORTABLE =
+            Set.of("NativeMemory", "NativeBlock", "Iovec", "LinuxPlatform", "LinuxUnavailableException", "Errno", "ErrnoException");
 
     private static final Pattern LOADED = Pattern.compile("\\] (dev\\.sluice\\.linux|io\\.netty)\\.([\\w.$]+) source:");
 
@@ -31,10 +32,10 @@ class PortabilityTest {
             file.setLength(1 << 20);
         }
         Process child = new ProcessBuilder(List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Dos.name=Mac OS X", "--enable-native-access=ALL-UNNAMED",
-                        "-Xlog:class+load", "-Dorg.slf4j.simpleLogger.log.dev.sluice=info", "-Dorg.slf4j.simpleLogger.logFile=System.out",
-                        "-cp", System.getProperty("java.class.path"),
-                        PortableDevice.class.getName(), image.toString()))
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Dos.name=Mac OS X", "--enable-native-access=ALL-UNNAMED",
+                "-Xlog:class+load", "-Dorg.slf4j.simpleLogger.log.dev.sluice=info", "-Dorg.slf4j.simpleLogger.logFile=System.out",
+                "-cp", System.getProperty("java.class.path"),
+                PortableDevice.class.getName(), image.toString()))
                 .redirectErrorStream(true)
                 .start();
         String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

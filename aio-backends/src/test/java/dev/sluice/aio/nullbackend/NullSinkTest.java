@@ -93,11 +93,11 @@ class NullSinkTest {
     void shouldLeaveToTheNextTickWhatIsSubmittedByThoseWhoHearOfACompletion() {
         Noted[] later = {flush(8), flush(9)};
         assertThat(sink.submit(flush(0, () -> {
-                    for (Noted one : later) {
-                        assertThat(sink.submit(one)).isTrue();
-                    }
-                    sink.flush();
-                })))
+            for (Noted one : later) {
+                assertThat(sink.submit(one)).isTrue();
+            }
+            sink.flush();
+        })))
                 .isTrue();
         assertThat(sink.submit(flush(1))).isTrue();
         sink.flush();
@@ -116,8 +116,8 @@ class NullSinkTest {
     void shouldCompleteTheOthersIfOneThrows() {
         try (CapturedLog logged = new CapturedLog()) {
             assertThat(sink.submit(flush(0, () -> {
-                        throw new IllegalStateException("made up");
-                    })))
+                throw new IllegalStateException("made up");
+            })))
                     .isTrue();
             assertThat(sink.submit(flush(1))).isTrue();
             sink.flush();

@@ -55,7 +55,8 @@ class QemuLockTest {
         static HeldByQemu byMachine(Path image, boolean readOnly) throws IOException {
             String drive = "file=" + image + ",format=raw,if=none,id=d,readonly=" + (readOnly ? "on" : "off");
             return new HeldByQemu(
-                    "{'execute': 'qmp_capabilities'} {'execute': 'query-status'}\n", "prelaunch", "qemu-system-x86_64", "-S", "-nodefaults", "-display", "none", "-machine", "pc", "-accel", "tcg", "-m", "64",
+                    "{'execute': 'qmp_capabilities'} {'execute': 'query-status'}\n", "prelaunch", "qemu-system-x86_64", "-S", "-nodefaults", "-display", "none",
+                    "-machine", "pc", "-accel", "tcg", "-m", "64",
                     "-qmp", "stdio", "-drive", drive, "-device", "virtio-blk-pci,drive=d");
         }
 

@@ -40,7 +40,8 @@ class DurablePiecesTest {
             TestIo write = rig.submit(TestIo.write(0, new byte[LENGTH]).asDurable());
             rig.end(4096);
             rig.end();
-            assertThat(rig.started()).containsExactly("writev direct " + LENGTH + " in 3 at 0 dsync", "writev direct " + (LENGTH - 4096) + " in 2 at 4096 dsync");
+            assertThat(rig.started()).containsExactly("writev direct " + LENGTH + " in 3 at 0 dsync",
+                    "writev direct " + (LENGTH - 4096) + " in 2 at 4096 dsync");
             assertThat(write.result()).isEqualTo(LENGTH);
             TestIo refused = rig.submit(TestIo.write(0, new byte[4096]).asDurable());
             rig.end(-Errno.EINVAL);

@@ -74,15 +74,19 @@ final class HandDrivenSink extends RawSink {
     /** How many starts are refused from now on. */
     int refusals;
     /** What the next start throws, before the kernel has it. */
-    @Nullable Error throwsBefore;
+    @Nullable
+    Error throwsBefore;
     /** What the next start throws, after the kernel has it. */
-    @Nullable Error throwsAfter;
-    @Nullable RuntimeException throwsAtRelease;
+    @Nullable
+    Error throwsAfter;
+    @Nullable
+    RuntimeException throwsAtRelease;
     int batches;
     int releases;
     final List<Integer> cancelled = new ArrayList<>();
     /** Who makes the calls, if not the test. */
-    @Nullable ThreadCalls threads;
+    @Nullable
+    ThreadCalls threads;
 
     private final TickLoop loop;
     private final RawImage image;

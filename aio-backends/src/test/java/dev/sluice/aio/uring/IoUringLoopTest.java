@@ -15,7 +15,9 @@ class IoUringLoopTest extends IoLoopContract {
 
     @Test
     void shouldRefuseRingSizesThatAreNoPowersOfTwo() {
-        assertThatThrownBy(() -> new IoUringLoopOptions(1000, 4096, true)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("1000 submission entries");
-        assertThatThrownBy(() -> new IoUringLoopOptions(1024, 512, true)).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("512 completion entries");
+        assertThatThrownBy(() -> new IoUringLoopOptions(1000, 4096, true)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("1000 submission entries");
+        assertThatThrownBy(() -> new IoUringLoopOptions(1024, 512, true)).isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("512 completion entries");
     }
 }

@@ -32,7 +32,8 @@ final class LoadJob implements Runnable {
         this.load = load;
     }
 
-    @Nullable Throwable failure() {
+    @Nullable
+    Throwable failure() {
         return failure;
     }
 

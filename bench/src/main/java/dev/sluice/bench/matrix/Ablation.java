@@ -52,7 +52,7 @@ final class Ablation {
         return new Experiment(
                 "What a stage costs: null sink",
                 "1 queue, depth 64. A Flux operator sees every request of a queue in the loop's thread; `noop` is a stage that gets a Mono per request and"
-                + " does nothing;"
+                        + " does nothing;"
                         + " `hop` is one that changes to another thread, and whose completion changes back.",
                 Metric.CPU_MICROS,
                 true,

@@ -35,7 +35,7 @@ final class Scaling {
         return new Experiment(
                 "Scaling: queues and loops, null sink",
                 "4 KiB random reads, depth 64 on each queue, one driver thread, sleeping. Driver and backend share the machine's cores: compare the CPU per"
-                + " request.",
+                        + " request.",
                 Metric.CPU_MICROS, false, rows);
     }
 
@@ -55,7 +55,8 @@ final class Scaling {
         }
         return new Experiment(
                 "Scaling: block size, RAM-backed file", "Random reads, 1 queue, depth 16, 1 loop, one driver thread,"
-                + " sleeping.", Metric.CPU_MICROS, false, rows);
+                        + " sleeping.",
+                Metric.CPU_MICROS, false, rows);
     }
 
     private static String size(int bytes) {
@@ -68,7 +69,7 @@ final class Scaling {
         return new Experiment(
                 "One part off at a time: null sink",
                 "4 KiB random reads, 1 queue, depth 64, 1 loop, one driver thread, sleeping; a stage in the pipeline that sees no request, or every one if the"
-                + " bypass is off.",
+                        + " bypass is off.",
                 Metric.CPU_MICROS,
                 true,
                 List.of(

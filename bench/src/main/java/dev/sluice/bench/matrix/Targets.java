@@ -39,8 +39,8 @@ final class Targets {
 
     private void nullSink() {
         String title = "Peers: null sink, 1 queue, depth 64, driver polling";
-        figure(title, "sluice, sleep", Metric.IOPS).ifPresent(iops ->
-                add("null sink, one loop, driver polling: 1.5 million requests per second", Metric.IOPS.format(iops), iops >= 1.5 * MILLION));
+        figure(title, "sluice, sleep", Metric.IOPS).ifPresent(
+                iops -> add("null sink, one loop, driver polling: 1.5 million requests per second", Metric.IOPS.format(iops), iops >= 1.5 * MILLION));
         for (String wait : List.of("sleep", "poll")) {
             String peer = "qemu-storage-daemon null-co, " + wait;
             compare("null sink, driver polling, both " + wait + ": at least null-co's requests per second", title, Metric.IOPS, "sluice, " + wait, peer, 1);
@@ -48,9 +48,9 @@ final class Targets {
                     + wait, peer, 1);
         }
         // An object has at least 16 bytes: one per thousand requests is 0.016 bytes per request.
-        figure(title, "sluice, poll", Metric.HEAP_BYTES).ifPresent(bytes ->
-                add("null sink, driver and loop polling: at most one heap object per thousand requests (0.016 bytes per request if it is of the smallest kind)",
-                        String.format(Locale.ROOT, "%.4f bytes", bytes), bytes <= 0.016));
+        figure(title, "sluice, poll", Metric.HEAP_BYTES).ifPresent(bytes -> add(
+                "null sink, driver and loop polling: at most one heap object per thousand requests (0.016 bytes per request if it is of the smallest kind)",
+                String.format(Locale.ROOT, "%.4f bytes", bytes), bytes <= 0.016));
     }
 
     private void peers() {
@@ -97,8 +97,8 @@ final class Targets {
                     "Scaling: queues and loops, null sink", Metric.CPU_MICROS, "4 queues, " + loops, "1 queue, " + loops, 1.1);
         }
         for (String title : List.of("Peers: null sink, " + LOADS.getLast(), "Peers: RAM-backed file, " + LOADS.getLast(), "Peers: disk, " + LOADS.getLast())) {
-            figure(title, "sluice, sleep", Metric.UNFAIRNESS).ifPresent(ratio ->
-                    add(title.substring("Peers: ".length()) + ": p99.9 of the worst queue at most twice the"
+            figure(title, "sluice, sleep", Metric.UNFAIRNESS)
+                    .ifPresent(ratio -> add(title.substring("Peers: ".length()) + ": p99.9 of the worst queue at most twice the"
                             + " best's", Metric.UNFAIRNESS.format(ratio), ratio <= 2));
         }
     }

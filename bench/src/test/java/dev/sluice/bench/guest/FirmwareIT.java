@@ -32,7 +32,8 @@ class FirmwareIT {
     private static final int BOOT_DISTANCE_SECTORS = 2048;
 
     private final long seed = Long.getLong("sluice.seed", System.nanoTime() & Integer.MAX_VALUE);
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private Path image;
     private Path socket;
 

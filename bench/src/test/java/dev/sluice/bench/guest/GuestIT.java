@@ -39,7 +39,8 @@ class GuestIT {
             "storage-daemon".equals(System.getenv("SLUICE_GUEST_BACKEND")) ? DiskServer.Kind.STORAGE_DAEMON : DiskServer.Kind.SLUICE;
 
     private final long seed = Long.getLong("sluice.seed", System.nanoTime() & Integer.MAX_VALUE);
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     private static GuestTools tools;
 

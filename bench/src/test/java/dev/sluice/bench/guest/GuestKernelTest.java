@@ -10,9 +10,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class GuestKernelTest {
-    @TempDir Path home;
-    @TempDir Path root;
-    @TempDir Path chosen;
+    @TempDir
+    Path home;
+    @TempDir
+    Path root;
+    @TempDir
+    Path chosen;
 
     @Test
     void shouldFindNothingWhereNoKernelIs() {

@@ -18,7 +18,8 @@ import org.junit.jupiter.api.io.TempDir;
 class GuestKitIT {
     private static final Duration TIME_LIMIT = Duration.ofMinutes(2);
 
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
     private DiskServer.Disk disk;
 
     private static GuestTools tools;

@@ -12,7 +12,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class GuestToolsTest {
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     @Test
     void shouldNameThePackageOfWhatIsMissing() {

@@ -27,7 +27,8 @@ class QemuPeerIT {
     private static final Duration TIME_LIMIT = Duration.ofMinutes(5);
 
     private final long seed = Long.getLong("sluice.seed", System.nanoTime() & Integer.MAX_VALUE);
-    @TempDir Path directory;
+    @TempDir
+    Path directory;
 
     private static GuestTools tools;
 

@@ -36,7 +36,8 @@ class MatrixReportTest {
         report.write(1);
         report.write(2);
         try (Stream<Path> files = Files.list(out)) {
-            assertThat(files.map(file -> file.getFileName().toString().replaceFirst("^[0-9-]+", ""))).containsExactlyInAnyOrder("matrix.md", "matrix.json", "matrix.svg");
+            assertThat(files.map(file -> file.getFileName().toString().replaceFirst("^[0-9-]+", ""))).containsExactlyInAnyOrder("matrix.md", "matrix.json",
+                    "matrix.svg");
         }
         assertThat(report.summary()).contains("A <title> & more", "| baseline |", out.toString());
     }

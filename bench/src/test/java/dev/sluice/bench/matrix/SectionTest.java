@@ -19,7 +19,8 @@ class SectionTest {
 
     @Test
     void shouldNameWhatThereIsWhereASectionIsUnknown() {
-        assertThatThrownBy(() -> Section.parse("ablation,speed")).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("'speed'", "peers", "guest");
+        assertThatThrownBy(() -> Section.parse("ablation,speed")).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll("'speed'", "peers",
+                "guest");
         assertThatThrownBy(() -> Section.parse("")).isInstanceOf(IllegalArgumentException.class);
     }
 

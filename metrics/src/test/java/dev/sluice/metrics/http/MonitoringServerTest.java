@@ -144,7 +144,8 @@ class MonitoringServerTest {
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("127.0.0.1:" + taken.getPort())
                 .hasMessageContaining("another port");
-        assertThatThrownBy(() -> settings().address(InetSocketAddress.createUnresolved("no-such-host.invalid", 1)).start()).hasMessageContaining("no-such-host");
+        assertThatThrownBy(() -> settings().address(InetSocketAddress.createUnresolved("no-such-host.invalid", 1)).start())
+                .hasMessageContaining("no-such-host");
     }
 
     @Test

@@ -81,8 +81,8 @@ public final class DiskOptions {
 
     @Option(names = "--cache", paramLabel = "MODE", defaultValue = "guest", converter = CacheModes.class, completionCandidates = CacheModes.class,
             description = {
-        "guest: writeback until the guest changes it; writeback: fixed, the guest flushes; writethrough: fixed, every write is durable",
-        "(default: ${DEFAULT-VALUE})."})
+                "guest: writeback until the guest changes it; writeback: fixed, the guest flushes; writethrough: fixed, every write is durable",
+                "(default: ${DEFAULT-VALUE})."})
     private CacheMode cache;
 
     @Option(names = "--state-file", paramLabel = "FILE",

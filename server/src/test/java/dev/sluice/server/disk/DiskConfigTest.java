@@ -87,7 +87,8 @@ class DiskConfigTest {
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    cache: 1", "disk 1", "'cache:'", "guest, writeback, writethrough");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    cache: writeback\n    state-file: s", "disk 1", "has no effect with cache writeback");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    state-file: a.img", "disk 1", "is the image");
-        refused("disks:\n  - image: a.img\n    socket: a.sock\n    state-file: s\n  - image: b.img\n    socket: b.sock\n    state-file: ./s", "disk 2", "state file");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n    state-file: s\n  - image: b.img\n    socket: b.sock\n    state-file: ./s", "disk 2",
+                "state file");
         refused("disks:\n  - socket: a.sock", "'image:' is missing");
         refused("disks:\n  - image: a.img", "'socket:' is missing");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    activation: a", "omit one of them");
@@ -155,7 +156,8 @@ class DiskConfigTest {
 
     @Test
     void shouldNameADirectory() {
-        assertThatThrownBy(() -> DiskConfig.read(directory)).isInstanceOf(IOException.class).hasMessage(directory + ": is a directory: use a file of disks in it");
+        assertThatThrownBy(() -> DiskConfig.read(directory)).isInstanceOf(IOException.class)
+                .hasMessage(directory + ": is a directory: use a file of disks in it");
     }
 
     private static String disk(String setting) {
@@ -173,10 +175,12 @@ class DiskConfigTest {
     void shouldRefuseTwoDisksOfOneImageUnlessBothOnlyRead() throws IOException {
         Path image = Files.createFile(directory.resolve("a.img"));
         Files.createSymbolicLink(directory.resolve("b.img"), image);
-        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: b.sock", "disk 2", "disk a.img already uses the image", "read-only");
+        refused("disks:\n  - image: a.img\n    socket: a.sock\n  - image: b.img\n    socket: b.sock", "disk 2", "disk a.img already uses the image",
+                "read-only");
         refused("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock", "disk 2");
         refused("disks:\n  - image: c.img\n    socket: a.sock\n  - name: x\n    image: ./c.img\n    socket: b.sock", "disk 2", "c.img");
-        assertThat(read("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock\n    read-only: true")).hasSize(2);
+        assertThat(read("disks:\n  - image: a.img\n    socket: a.sock\n    read-only: true\n  - image: b.img\n    socket: b.sock\n    read-only: true"))
+                .hasSize(2);
     }
 
     @Test

@@ -35,7 +35,8 @@ class FeatureNamesTest {
 
     @Test
     void shouldNameTheBitsThatAreSetFromTheLowest() {
-        assertThat(FeatureNames.VIRTIO.names(VirtioFeatures.VERSION_1 | VirtioFeatures.BLK_FLUSH | 1L << 63)).containsExactly("BLK_F_FLUSH", "F_VERSION_1", "bit 63");
+        assertThat(FeatureNames.VIRTIO.names(VirtioFeatures.VERSION_1 | VirtioFeatures.BLK_FLUSH | 1L << 63)).containsExactly("BLK_F_FLUSH", "F_VERSION_1",
+                "bit 63");
         assertThat(FeatureNames.PROTOCOL.names(0)).isEmpty();
         assertThat(FeatureNames.VIRTIO.name(63)).isEqualTo("?");
         assertThat(FeatureNames.VIRTIO.words(9)).isEqualTo("the guest can flush");

@@ -23,7 +23,8 @@ class MonitoringOptionsTest {
     }
 
     private static void refused(String address, String... said) {
-        assertThatThrownBy(() -> MonitoringOptions.parse(address)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll(said).hasMessageContaining(address);
+        assertThatThrownBy(() -> MonitoringOptions.parse(address)).isInstanceOf(IllegalArgumentException.class).hasMessageContainingAll(said)
+                .hasMessageContaining(address);
     }
 
     @Test

@@ -22,7 +22,8 @@ class TaskLimitTest {
         proc = Files.createDirectories(root.resolve("proc"));
         cgroups = Files.createDirectories(root.resolve("cgroup"));
         write(proc.resolve("self/status"), "Name:\tjava\nUid:\t0\t0\t0\t0\nThreads:\t20\n");
-        write(proc.resolve("self/limits"), "Limit                     Soft Limit           Hard Limit           Units     \nMax processes             unlimited            unlimited            processes \n");
+        write(proc.resolve("self/limits"),
+                "Limit                     Soft Limit           Hard Limit           Units     \nMax processes             unlimited            unlimited            processes \n");
         write(proc.resolve("self/cgroup"), "0::/system.slice/sluice.service\n");
     }
 

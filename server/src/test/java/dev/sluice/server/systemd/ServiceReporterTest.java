@@ -56,7 +56,8 @@ class ServiceReporterTest {
 
     @Test
     void shouldWakeNoLoopWhenThereIsNoWatchdogOrItIsOfAnotherProcess() throws Exception {
-        for (Map<String, String> environment : List.of(Map.<String, String>of(), Map.of("WATCHDOG_USEC", "1000", "WATCHDOG_PID", "1"), Map.of("WATCHDOG_USEC", "0"), Map.of("WATCHDOG_USEC", "x"))) {
+        for (Map<String, String> environment : List.of(Map.<String, String>of(), Map.of("WATCHDOG_USEC", "1000", "WATCHDOG_PID", "1"),
+                Map.of("WATCHDOG_USEC", "0"), Map.of("WATCHDOG_USEC", "x"))) {
             AtomicInteger asked = new AtomicInteger();
             AtomicInteger changes = new AtomicInteger();
             assertThat(manager(environment).watchdogNanos()).isZero();

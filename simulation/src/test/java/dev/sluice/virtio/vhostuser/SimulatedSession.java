@@ -32,7 +32,8 @@ public final class SimulatedSession implements AutoCloseable {
         for (int i = 0; i < device.numQueues(); i++) {
             rings.add(new Virtqueue(i, loop, calls, device, pipeline, new QueueGroup(), queueSize, quarantine));
         }
-        this.session = new VhostUserSession(device, new MessageStream(socket, wake.number(), PARTIAL_MESSAGE_NANOS), rings, false, new ConnectionLog("simulated"), quarantine);
+        this.session = new VhostUserSession(device, new MessageStream(socket, wake.number(), PARTIAL_MESSAGE_NANOS), rings, false,
+                new ConnectionLog("simulated"), quarantine);
     }
 
     /** Serves the next message, which is there. Returns what ended the connection, or null. */

@@ -132,7 +132,8 @@ public abstract class RequestQueueContract {
         byte[] content = new byte[bytes];
         new Random(bytes).nextBytes(content);
         if (request.op() == BlockOp.WRITE) {
-            assertThatThrownBy(() -> request.copyDataFrom(0, content, 0, bytes)).as("what is written is the other side's").isInstanceOf(UnsupportedOperationException.class);
+            assertThatThrownBy(() -> request.copyDataFrom(0, content, 0, bytes)).as("what is written is the other side's")
+                    .isInstanceOf(UnsupportedOperationException.class);
         } else {
             request.copyDataFrom(0, content, 0, bytes);
             byte[] found = new byte[bytes];

@@ -53,7 +53,8 @@ public final class XorStage implements BlockStage {
         if (count == 1) {
             return piece(request, chain, buffer, 0);
         }
-        return Flux.range(0, count).concatMap(i -> piece(request, chain, buffer, (long) i * PIECE_BYTES)).takeUntil(result -> !result.isOk()).last(BlockResult.OK);
+        return Flux.range(0, count).concatMap(i -> piece(request, chain, buffer, (long) i * PIECE_BYTES)).takeUntil(result -> !result.isOk())
+                .last(BlockResult.OK);
     }
 
     private Mono<BlockResult> piece(BlockRequest request, Chain chain, StageBuffer buffer, long at) {

@@ -123,7 +123,8 @@ class SimulatedSinkTest {
                 BlockPipeline pipeline = BlockPipeline.builder().backend(backend).build();
                 TestQueue queue = new TestQueue(loop, 0, 8)) {
             pipeline.connect(queue.feed(new QueueSource(loop, queue)));
-            List<TestIo> ios = List.of(TestIo.write(0, new byte[512]), TestIo.discard(0, 512), TestIo.writeZeroes(0, 512), TestIo.read(127, 1024), TestIo.read(127, 512));
+            List<TestIo> ios =
+                    List.of(TestIo.write(0, new byte[512]), TestIo.discard(0, 512), TestIo.writeZeroes(0, 512), TestIo.read(127, 1024), TestIo.read(127, 512));
             ios.forEach(queue::submit);
             loop.tickUntilIdle();
             assertThat(ios.stream().map(TestIo::result)).containsExactly(-Errno.EROFS, -Errno.EROFS, -Errno.EROFS, -Errno.EINVAL, 512);

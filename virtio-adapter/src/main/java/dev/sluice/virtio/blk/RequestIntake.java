@@ -68,7 +68,8 @@ final class RequestIntake {
     }
 
     /** The next request in state PARSED, or null if the ring has none or it is not the time for one. */
-    @Nullable VirtioBlkRequest next() {
+    @Nullable
+    VirtioBlkRequest next() {
         if (waitingForIovecs || yielded) {
             return null;
         }
@@ -146,7 +147,8 @@ final class RequestIntake {
     }
 
     /** The request that was being parsed when memory was lost, or null. */
-    @Nullable VirtioBlkRequest abandonUnproven() {
+    @Nullable
+    VirtioBlkRequest abandonUnproven() {
         VirtioBlkRequest unseen = unproven;
         unproven = null;
         return unseen;

@@ -211,7 +211,8 @@ public final class VirtioBlkDevice {
      */
     public void readConfig(int offset, int bytes, MemorySegment target, long targetOffset) {
         if (offset < 0 || bytes < 0 || offset > VhostUser.CONFIG_MAX_PAYLOAD - bytes) {
-            throw new IllegalArgumentException("configuration space has " + VhostUser.CONFIG_MAX_PAYLOAD + " bytes; " + bytes + " at " + offset + " are not in it");
+            throw new IllegalArgumentException(
+                    "configuration space has " + VhostUser.CONFIG_MAX_PAYLOAD + " bytes; " + bytes + " at " + offset + " are not in it");
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment config = arena.allocate(VhostUser.CONFIG_MAX_PAYLOAD);
@@ -254,14 +255,16 @@ public final class VirtioBlkDevice {
      */
     public void writeConfig(int offset, MemorySegment source, long sourceOffset, int bytes) throws IOException {
         if (offset != VirtioBlkConfig.WRITEBACK || bytes != WRITEBACK_BYTES) {
-            throw new IllegalArgumentException("only the writeback byte at " + VirtioBlkConfig.WRITEBACK + " can be written, not " + bytes + " bytes at " + offset);
+            throw new IllegalArgumentException(
+                    "only the writeback byte at " + VirtioBlkConfig.WRITEBACK + " can be written, not " + bytes + " bytes at " + offset);
         }
         int value = VirtioBlkConfig.u8(source, (int) sourceOffset);
         if (value > 1) {
             throw new IllegalArgumentException("VIRTIO 1.3 §5.2.6: writeback is 0 or 1, not " + value);
         }
         if (cacheMode != CacheMode.GUEST) {
-            throw new IllegalArgumentException("the cache mode of this disk is fixed to " + cacheMode + ": serve it with --cache guest for the guest to choose");
+            throw new IllegalArgumentException(
+                    "the cache mode of this disk is fixed to " + cacheMode + ": serve it with --cache guest for the guest to choose");
         }
         setWriteback(value == 1);
     }

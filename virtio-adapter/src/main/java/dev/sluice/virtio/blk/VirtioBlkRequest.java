@@ -75,12 +75,14 @@ public final class VirtioBlkRequest extends BlockRequest {
     }
 
     /** The rule that the chain broke, or null; for {@link Outcome#ANSWERED}. */
-    @Nullable String brokenRule() {
+    @Nullable
+    String brokenRule() {
         return brokenRule;
     }
 
     /** What it asked for, where that is known and no rule was broken; for {@link Outcome#ANSWERED}. */
-    @Nullable BlockOp answeredOp() {
+    @Nullable
+    BlockOp answeredOp() {
         return answeredOp;
     }
 

@@ -31,7 +31,7 @@ public final class BlockingDisk {
 
     /** Reads at a multiple of 512; any length that is one. Long reads are several requests. */
     public void read(long offsetBytes, MemorySegment target) throws IOException {
-        for (long done = 0; done < target.byteSize(); ) {
+        for (long done = 0; done < target.byteSize();) {
             int bytes = (int) Math.min(target.byteSize() - done, queue.shape().slotDataBytes());
             int slot = finish(BlkRequest.T_IN, queue.submit(BlkRequest.T_IN, sector(offsetBytes + done), bytes));
             if (writtenBytes != bytes + 1) {
@@ -44,7 +44,7 @@ public final class BlockingDisk {
 
     /** Writes at a multiple of 512; any length that is one. Long writes are several requests. */
     public void write(long offsetBytes, MemorySegment source) throws IOException {
-        for (long done = 0; done < source.byteSize(); ) {
+        for (long done = 0; done < source.byteSize();) {
             int bytes = (int) Math.min(source.byteSize() - done, queue.shape().slotDataBytes());
             int slot = queue.submit(BlkRequest.T_OUT, sector(offsetBytes + done), bytes);
             if (slot != DriverQueue.FULL) {

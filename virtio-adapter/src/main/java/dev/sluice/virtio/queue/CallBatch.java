@@ -44,7 +44,6 @@ public final class CallBatch implements AutoCloseable {
     /** Calls in one system call. The AIO ring has room for all of them, so that io_submit never finds it full. */
     private static final int CAPACITY = 32;
 
-
     /** The system calls of Linux AIO, each as in {@link LinuxAio}; a test may have others in their place. */
     @FunctionalInterface
     interface AioCalls {

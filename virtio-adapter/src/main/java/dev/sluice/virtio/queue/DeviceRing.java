@@ -50,8 +50,8 @@ public sealed interface DeviceRing permits SplitRing {
     int size();
 
     /**
-     * Where a ring in the same memory continues after this one, for GET_VRING_BASE: 32 bits that only rings of this format understand. A split ring has the index
-     * of the next chain in the low 16.
+     * Where a ring in the same memory continues after this one, for GET_VRING_BASE: 32 bits that only rings of this format understand. A split ring has the
+     * index of the next chain in the low 16.
      */
     int position();
 

@@ -52,7 +52,8 @@ public final class GuestMemory {
     }
 
     /** The region that holds a guest physical address, or null. */
-    @Nullable MemoryRegion regionOf(long guestAddress) {
+    @Nullable
+    MemoryRegion regionOf(long guestAddress) {
         int low = 0;
         int high = regions.length - 1;
         while (low <= high) {
@@ -99,7 +100,8 @@ public final class GuestMemory {
         }
 
         /** The region of an address, or null. */
-        @Nullable MemoryRegion regionOf(long guestAddress) {
+        @Nullable
+        MemoryRegion regionOf(long guestAddress) {
             MemoryRegion cached = last;
             if (cached != null && cached.hasGuestAddress(guestAddress)) {
                 return cached;

@@ -90,7 +90,8 @@ final class AcceptLoop {
             case Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED -> ++vanished % MAX_VANISHED != 0;
             case Errno.EINVAL, Errno.EBADF, Errno.ENOTSOCK -> throw new IOException("accept: " + Errno.describe(accepted));
             default -> {
-                log.warn(ConnectionLog.Kind.ACCEPT, "a connection waits and cannot be accepted: accept4: " + Errno.describe(accepted) + ": " + advice(-accepted));
+                log.warn(ConnectionLog.Kind.ACCEPT,
+                        "a connection waits and cannot be accepted: accept4: " + Errno.describe(accepted) + ": " + advice(-accepted));
                 yield false;
             }
         };

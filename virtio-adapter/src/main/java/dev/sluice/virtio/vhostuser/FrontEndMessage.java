@@ -201,7 +201,8 @@ sealed interface FrontEndMessage {
         }
         int size = VhostUser.u32(payload, 4);
         if (size != bytes - VhostUser.CONFIG_HEADER_SIZE) {
-            throw ProtocolViolation.refused("SET_CONFIG says " + Integer.toUnsignedString(size) + " bytes and brings " + (bytes - VhostUser.CONFIG_HEADER_SIZE));
+            throw ProtocolViolation
+                    .refused("SET_CONFIG says " + Integer.toUnsignedString(size) + " bytes and brings " + (bytes - VhostUser.CONFIG_HEADER_SIZE));
         }
         requireFds("SET_CONFIG", fds, 0);
         return new SetConfig(VhostUser.u32(payload, 0), size, payload);

@@ -131,7 +131,8 @@ final class MemoryTable implements AutoCloseable {
                         + (MAX_MAPPED_BYTES - othersBytes) + ", which is what is left of " + MAX_MAPPED_BYTES);
             }
             Mapping mapping = Mapping.shared(file.number(), 0, mappedBytes);
-            return new Slot(region, mapping, new MemoryRegion(region.guestAddress(), region.userAddress(), mapping.view(region.mmapOffset(), region.sizeBytes())));
+            return new Slot(region, mapping,
+                    new MemoryRegion(region.guestAddress(), region.userAddress(), mapping.view(region.mmapOffset(), region.sizeBytes())));
         } catch (IllegalArgumentException empty) {
             throw ProtocolViolation.refused(String.valueOf(empty.getMessage()));
         } catch (IOException failed) {

@@ -77,7 +77,8 @@ final class ServerSocket implements AutoCloseable {
             int result = probe.connect(path.toString());
             if (result != -Errno.ECONNREFUSED) {
                 throw new IOException("socket path " + path + " is in use"
-                        + (result == 0 || result == -Errno.EAGAIN ? ": another process listens there, stop it or choose another path" : ": " + Errno.describe(result)));
+                        + (result == 0 || result == -Errno.EAGAIN ? ": another process listens there, stop it or choose another path"
+                                : ": " + Errno.describe(result)));
             }
         }
         int result = LinuxFile.unlink(path.toString());
@@ -123,7 +124,8 @@ final class ServerSocket implements AutoCloseable {
     }
 
     /** Where it listens, as a file; null where it does not, or where that has no absolute path. */
-    @Nullable Path listeningAt() throws IOException {
+    @Nullable
+    Path listeningAt() throws IOException {
         if (path != null || listening == null) {
             return path;
         }
@@ -132,12 +134,14 @@ final class ServerSocket implements AutoCloseable {
     }
 
     /** The listening socket, or null where there is but one connection. */
-    @Nullable UnixSocket listening() {
+    @Nullable
+    UnixSocket listening() {
         return listening;
     }
 
     /** The inherited connection, once; then null. */
-    @Nullable UnixSocket takeConnected() {
+    @Nullable
+    UnixSocket takeConnected() {
         UnixSocket only = connected;
         connected = null;
         return only;

@@ -23,7 +23,8 @@ public final class VhostUserServerBuilder {
     private static final int DEFAULT_SEG_MAX = 126;
     private static final int MAX_SEG_MAX = 1022;
 
-    @Nullable Path socketPath;
+    @Nullable
+    Path socketPath;
     int fd = NO_FD;
     private @Nullable BlockPipeline pipeline;
     List<IoLoop> loops = List.of();
@@ -34,7 +35,8 @@ public final class VhostUserServerBuilder {
     boolean allowFileMemory;
     CacheMode cacheMode = CacheMode.GUEST;
     String serial = "";
-    @Nullable Path stateFile;
+    @Nullable
+    Path stateFile;
     FrontEndObserver observer = FrontEndObserver.NONE;
     Duration partialMessageTimeout = VhostUserServer.PARTIAL_MESSAGE_TIMEOUT;
 

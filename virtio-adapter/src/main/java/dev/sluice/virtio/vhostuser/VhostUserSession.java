@@ -59,7 +59,8 @@ final class VhostUserSession implements AutoCloseable {
     private boolean featuresCurrent;
     private int refusals;
 
-    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Virtqueue> queues, boolean allowFileMemory, ConnectionLog log, MappingQuarantine quarantine) {
+    VhostUserSession(VirtioBlkDevice device, MessageStream stream, List<Virtqueue> queues, boolean allowFileMemory, ConnectionLog log,
+            MappingQuarantine quarantine) {
         this.log = log;
         this.device = device;
         this.stream = stream;
@@ -303,7 +304,8 @@ final class VhostUserSession implements AutoCloseable {
     private void setConfig(SetConfig config) throws ProtocolViolation {
         // A driver may write before it is ready (VIRTIO 1.3 §3.1.1), when QEMU has not sent its features yet: FreeBSD does.
         if (featuresCurrent && !device.accepted(VirtioFeatures.BLK_CONFIG_WCE)) {
-            throw ProtocolViolation.refused("SET_CONFIG: VIRTIO 1.3 §5.2.5: writeback exists only with VIRTIO_BLK_F_CONFIG_WCE, which the driver did not accept");
+            throw ProtocolViolation
+                    .refused("SET_CONFIG: VIRTIO 1.3 §5.2.5: writeback exists only with VIRTIO_BLK_F_CONFIG_WCE, which the driver did not accept");
         }
         try {
             device.writeConfig(config.offset(), config.payload(), VhostUser.CONFIG_HEADER_SIZE, config.bytes());

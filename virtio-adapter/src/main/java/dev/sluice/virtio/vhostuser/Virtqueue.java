@@ -218,7 +218,8 @@ final class Virtqueue {
                     "queue " + index + " is kicked before its " + (from.size() == 0 ? "size (SET_VRING_NUM)" : "addresses (SET_VRING_ADDR)"));
         }
         if (!from.namesEventFdsOf(state())) {
-            throw new IllegalStateException("queue " + index + " has other eventfds than the state that it is to start from: " + state() + " has, " + from + " names");
+            throw new IllegalStateException(
+                    "queue " + index + " has other eventfds than the state that it is to start from: " + state() + " has, " + from + " names");
         }
         try {
             DeviceRing ring = DeviceRing.locate(memory, addresses, index, from.size(), from.position(), from.features());

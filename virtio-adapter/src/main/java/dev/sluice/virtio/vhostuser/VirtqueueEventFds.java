@@ -87,7 +87,8 @@ final class VirtqueueEventFds {
         if (fd != null && (!EventFd.isEventFd(fd.number()) || LinuxFile.setNonBlocking(fd.number(), true) != 0)) {
             String name = LinuxFile.descriptorName(fd.number());
             fd.close();
-            throw ProtocolViolation.refused(message + " of queue " + queueIndex + ": " + name + " is not an eventfd, or none that can be used without blocking");
+            throw ProtocolViolation
+                    .refused(message + " of queue " + queueIndex + ": " + name + " is not an eventfd, or none that can be used without blocking");
         }
     }
 

@@ -145,7 +145,8 @@ final class DiskStateFileTest {
             DiskStateFile file = new DiskStateFile(other);
             try (CapturedLog log = new CapturedLog()) {
                 assertThat(file.writeback()).isFalse();
-                assertThat(log.of(DiskStateFile.class)).singleElement().asString().contains("state file " + other + ": is not a regular file; the disk is write-through");
+                assertThat(log.of(DiskStateFile.class)).singleElement().asString()
+                        .contains("state file " + other + ": is not a regular file; the disk is write-through");
             }
             assertThatThrownBy(() -> file.save(true)).hasMessageContaining("is not a regular file");
             assertThat(other).isDirectory();

@@ -77,7 +77,8 @@ class LargestRequestTest {
         int entries = 0;
         VirtqDesc.set(memory, TABLE, GUEST + HEADER, 16, VirtqDesc.F_NEXT, ++entries);
         for (long left = bytes; left > 0; left -= DATA_BYTES) {
-            VirtqDesc.set(memory, TABLE + (long) entries * VirtqDesc.SIZE, GUEST + DATA, Math.min(left, DATA_BYTES), VirtqDesc.F_WRITE | VirtqDesc.F_NEXT, ++entries);
+            VirtqDesc.set(memory, TABLE + (long) entries * VirtqDesc.SIZE, GUEST + DATA, Math.min(left, DATA_BYTES), VirtqDesc.F_WRITE | VirtqDesc.F_NEXT,
+                    ++entries);
         }
         VirtqDesc.set(memory, TABLE + (long) entries * VirtqDesc.SIZE, GUEST + STATUS, 1, VirtqDesc.F_WRITE, 0);
         VirtqDesc.set(memory, DESCRIPTORS, GUEST + TABLE, (entries + 1L) * VirtqDesc.SIZE, VirtqDesc.F_INDIRECT, 0);

@@ -235,7 +235,8 @@ final class LostNotificationTest {
         }
 
         /** What was lost, or null. Eventfds are signalled before their signaller sleeps, so what is true of two sleepers stays true. */
-        @Nullable String lostNotification() {
+        @Nullable
+        String lostNotification() {
             long devicePhase = deviceSleeper.phase;
             long driverPhase = driverSleeper.phase;
             if (!Sleeper.asleep(devicePhase) || !Sleeper.asleep(driverPhase) || deviceSleeper.signalled() || driverSleeper.signalled()) {

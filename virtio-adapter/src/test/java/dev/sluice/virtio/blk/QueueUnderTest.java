@@ -111,9 +111,11 @@ final class QueueUnderTest implements AutoCloseable {
         /** Around the loop, for the queue alone. */
         UnaryOperator<IoLoop> queueLoop = UnaryOperator.identity();
         /** A loop of the test's own, and its calls. */
-        @Nullable ManualLoop loop;
+        @Nullable
+        ManualLoop loop;
 
-        @Nullable CallBatch calls;
+        @Nullable
+        CallBatch calls;
 
         QueueUnderTest open() throws IOException {
             return new QueueUnderTest(this);

@@ -60,7 +60,8 @@ final class VirtioBlkQueueTest extends BareQueue {
         guest.publish();
         try (CapturedLog log = new CapturedLog()) {
             assertThat(queue.poll()).isNull();
-            assertThat(log.of(ChainLog.class)).singleElement().asString().startsWith("WARN: queue 0: request of head 7 is malformed: VIRTIO 1.3 §2.7.5: chain is longer");
+            assertThat(log.of(ChainLog.class)).singleElement().asString()
+                    .startsWith("WARN: queue 0: request of head 7 is malformed: VIRTIO 1.3 §2.7.5: chain is longer");
         }
         assertThat(usedAfterTick()).containsExactly(new Used(7, 0));
     }

@@ -216,7 +216,8 @@ final class VirtioBlkRequestTest {
             bytes.add(buffer(DATA + 0x2000 - 100L * i, 1));
         }
         List<List<Buffer>> headers = List.of(
-                List.of(buffer(END - 16, 16)), List.of(buffer(BORDER - 8, 16)), List.of(buffer(DATA, 8), buffer(DATA + 8, 8)), List.of(buffer(DATA, 15), buffer(DATA + 15, 1)), bytes);
+                List.of(buffer(END - 16, 16)), List.of(buffer(BORDER - 8, 16)), List.of(buffer(DATA, 8), buffer(DATA + 8, 8)),
+                List.of(buffer(DATA, 15), buffer(DATA + 15, 1)), bytes);
         for (List<Buffer> header : headers) {
             List<Buffer> readable = new ArrayList<>(header);
             readable.add(buffer(DATA + 0x4000, 512));
@@ -524,7 +525,8 @@ final class VirtioBlkRequestTest {
             bytes.add(buffer(HEADER + i, 1));
         }
         for (List<Buffer> readable : List.of(
-                List.of(buffer(HEADER, 32)), List.of(buffer(HEADER, 10), buffer(HEADER + 10, 11), buffer(HEADER + 21, 11)), List.of(buffer(HEADER, 16), buffer(BORDER - 7, 16)), bytes)) {
+                List.of(buffer(HEADER, 32)), List.of(buffer(HEADER, 10), buffer(HEADER + 10, 11), buffer(HEADER + 21, 11)),
+                List.of(buffer(HEADER, 16), buffer(BORDER - 7, 16)), bytes)) {
             offer(readable, List.of(buffer(STATUS, 1)));
             BlockRequest request = polled();
             assertThat(request.sector()).isEqualTo(0x0102);

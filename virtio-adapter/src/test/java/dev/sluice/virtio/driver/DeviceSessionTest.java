@@ -70,8 +70,8 @@ final class DeviceSessionTest {
             BlockDriver driver = BlockDriver.open(backend.frontend(), TWO_QUEUES);
             driver.restart();
             assertThat(backend.received().stream()
-                            .filter(m -> m.request() == SET_VRING_BASE)
-                            .map(Received::payload))
+                    .filter(m -> m.request() == SET_VRING_BASE)
+                    .map(Received::payload))
                     .containsExactly("0000000000000000", "0100000000000000", "0000000028000000", "0100000029000000");
             driver.close();
         }

@@ -245,7 +245,7 @@ final class DriverQueueTest {
             assertThat(descriptorsOf(f, BlkRequest.T_FLUSH, ChainShape.DIRECT)).isEqualTo(2);
             assertThat(descriptorsOf(f, BlkRequest.T_OUT, ChainShape.INDIRECT)).isEqualTo(3);
             assertThatThrownBy(() -> f.queue.submit(
-                            BlkRequest.T_IN, 0, 512, ChainShape.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)))
+                    BlkRequest.T_IN, 0, 512, ChainShape.of(0, 1, 2, 3, 4, 5, 6, 7, 8, 9)))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("of 8 indirect descriptors");
         }

@@ -23,14 +23,14 @@ final class StorageDaemon implements AutoCloseable {
         assumeInstalled();
         Path socket = directory.resolve("vhost.sock");
         Process process = new ProcessBuilder(
-                        PROGRAM,
-                        "--blockdev",
-                        blockdev + ",node-name=f0",
-                        "--object",
-                        "iothread,id=io0",
-                        "--export",
-                        "type=vhost-user-blk,id=e0,node-name=f0,addr.type=unix,addr.path=" + socket + ",num-queues="
-                                + queues + ",writable=on,iothread=io0")
+                PROGRAM,
+                "--blockdev",
+                blockdev + ",node-name=f0",
+                "--object",
+                "iothread,id=io0",
+                "--export",
+                "type=vhost-user-blk,id=e0,node-name=f0,addr.type=unix,addr.path=" + socket + ",num-queues="
+                        + queues + ",writable=on,iothread=io0")
                 .inheritIO()
                 .start();
         return new StorageDaemon(process, socket);

@@ -66,13 +66,13 @@ final class LayoutTest {
             JAVA_INT.withName("max_secure_erase_seg"),
             JAVA_INT.withName("secure_erase_sector_alignment"),
             structLayout(
-                            JAVA_INT.withName("zone_sectors"),
-                            JAVA_INT.withName("max_open_zones"),
-                            JAVA_INT.withName("max_active_zones"),
-                            JAVA_INT.withName("max_append_sectors"),
-                            JAVA_INT.withName("write_granularity"),
-                            JAVA_BYTE.withName("model"),
-                            sequenceLayout(3, JAVA_BYTE).withName("unused2"))
+                    JAVA_INT.withName("zone_sectors"),
+                    JAVA_INT.withName("max_open_zones"),
+                    JAVA_INT.withName("max_active_zones"),
+                    JAVA_INT.withName("max_append_sectors"),
+                    JAVA_INT.withName("write_granularity"),
+                    JAVA_BYTE.withName("model"),
+                    sequenceLayout(3, JAVA_BYTE).withName("unused2"))
                     .withName("zoned"));
 
     private static StructLayout avail(int size) {

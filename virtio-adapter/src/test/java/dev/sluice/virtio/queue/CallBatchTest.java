@@ -143,7 +143,8 @@ final class CallBatchTest {
             try (CallBatch calls = new CallBatch(loop, none)) {
                 calls.add(fd.number());
             }
-            assertThat(log.of(CallBatch.class)).singleElement().asString().startsWith("WARN: no Linux AIO context for calls (EAGAIN").contains("/proc/sys/fs/aio-max-nr");
+            assertThat(log.of(CallBatch.class)).singleElement().asString().startsWith("WARN: no Linux AIO context for calls (EAGAIN")
+                    .contains("/proc/sys/fs/aio-max-nr");
             assertThat(EventFd.drain(fd.number())).isEqualTo(1);
             SimulatedAio strange = new SimulatedAio();
             strange.changeLayout();

@@ -11,7 +11,6 @@ public final class RefusableCalls {
     private RefusableCalls() {}
 
     public static CallBatch of(IoLoop loop, BooleanSupplier refused) throws IOException {
-        return new CallBatch(loop, (context, count, iocbAddresses) ->
-                refused.getAsBoolean() ? -Errno.EAGAIN : LinuxAio.submit(context, count, iocbAddresses));
+        return new CallBatch(loop, (context, count, iocbAddresses) -> refused.getAsBoolean() ? -Errno.EAGAIN : LinuxAio.submit(context, count, iocbAddresses));
     }
 }

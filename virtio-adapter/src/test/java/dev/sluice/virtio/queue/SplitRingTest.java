@@ -159,7 +159,8 @@ final class SplitRingTest {
         }
         assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(BYTES - 16, AVAIL, USED), 0, 2, 0, features(true)))
                 .hasMessageContaining("descriptor table");
-        assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0, features(true))).hasMessageContaining("available ring");
+        assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(0, BYTES - 8, USED), 0, 2, 0, features(true)))
+                .hasMessageContaining("available ring");
         assertThatThrownBy(() -> DeviceRing.locate(memory, new RingAddresses(0, AVAIL, -4), 0, 2, 0, features(true))).hasMessageContaining("used ring");
     }
 
@@ -263,7 +264,8 @@ final class SplitRingTest {
                 new MemoryRegion(0, 0, NativeMemory.view(block.address(), 0x1000)),
                 new MemoryRegion(0x1000, 0x1000, NativeMemory.view(block.address() + 0x1000, 0x1000)),
                 new MemoryRegion(0x2000, 0x2000, NativeMemory.view(block.address() + 0x2002, 0x1000))));
-        assertThatThrownBy(() -> DeviceRing.locate(apart, rings, 0, 2, 0, features(false))).hasMessage("used ring at 0x2000 is mapped where it is not aligned to 4");
+        assertThatThrownBy(() -> DeviceRing.locate(apart, rings, 0, 2, 0, features(false)))
+                .hasMessage("used ring at 0x2000 is mapped where it is not aligned to 4");
     }
 
     /** VIRTIO 1.3 §2.7.10.1: flags are 0 with EVENT_IDX, and ask for kicks without. */

@@ -43,7 +43,8 @@ final class FrontEndMessageFuzzTest {
                 return;
             }
             requireWhatCameWith(message, payload, fds);
-            assertThat(payload.toArray(ValueLayout.JAVA_BYTE)).as("decoding writes nothing").isEqualTo(java.util.Arrays.copyOfRange(input, PREFIX_BYTES, input.length));
+            assertThat(payload.toArray(ValueLayout.JAVA_BYTE)).as("decoding writes nothing")
+                    .isEqualTo(java.util.Arrays.copyOfRange(input, PREFIX_BYTES, input.length));
         }
     }
 

@@ -245,7 +245,8 @@ final class MemoryTableTest {
     @Test
     void shouldRefuseARegionThatEndsBehindItsFile() throws Exception {
         Fd file = memfd("-small", 2 * PAGE);
-        assertThat(refusal(region(0, PAGE, PAGE + 1), file)).isEqualTo("guest memory /memfd:sluice-table-small (deleted) has 8192 bytes; the region ends at 8193");
+        assertThat(refusal(region(0, PAGE, PAGE + 1), file))
+                .isEqualTo("guest memory /memfd:sluice-table-small (deleted) has 8192 bytes; the region ends at 8193");
         add(region(0, PAGE, PAGE), file);
         assertThat(table.memory().regions()).hasSize(1);
     }

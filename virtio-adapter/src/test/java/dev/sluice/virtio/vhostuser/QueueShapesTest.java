@@ -82,7 +82,8 @@ class QueueShapesTest {
                     .pipeline(fixture.pipeline)
                     .loops(List.<IoLoop>copyOf(fixture.loops))
                     .numQueues(2);
-            assertThatThrownBy(() -> other.loopOfQueue(Map.of(0, 1)).build()).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("loop of queue 0");
+            assertThatThrownBy(() -> other.loopOfQueue(Map.of(0, 1)).build()).isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("loop of queue 0");
             assertThatThrownBy(() -> other.loopOfQueue(Map.of(2, 0)).build()).isInstanceOf(IllegalArgumentException.class).hasMessageContaining("queue 2");
         }
     }

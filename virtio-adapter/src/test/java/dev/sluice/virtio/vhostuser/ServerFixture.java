@@ -40,7 +40,8 @@ public final class ServerFixture implements AutoCloseable {
     }
 
     private ServerFixture(
-            BlockGeometry geometry, int loopCount, Customizer customizer, SimulatedFaults faults, UnaryOperator<BlockPipeline.Builder> stages) throws IOException {
+            BlockGeometry geometry, int loopCount, Customizer customizer, SimulatedFaults faults, UnaryOperator<BlockPipeline.Builder> stages)
+            throws IOException {
         directory = Files.createTempDirectory("sluice-server");
         socket = directory.resolve("s");
         for (int i = 0; i < loopCount; i++) {

@@ -184,10 +184,10 @@ final class TruncatedUnderStageTest {
         Looks looks = new Looks(Look.ALL);
         looks.looks = 1;
         try (ServerFixture fixture = ServerFixture.staged(builder -> builder.operator(flux -> flux.doOnNext(request -> {
-                    if (request.sector() == 8) {
-                        looks.lookAt(request);
-                    }
-                })));
+            if (request.sector() == 8) {
+                looks.lookAt(request);
+            }
+        })));
                 RawFrontEnd front = RawFrontEnd.running(fixture)) {
             assertThat(status(front, Look.ALL)).isEqualTo(BlkRequest.S_OK);
             assertThat(LinuxFile.ftruncate(front.region.fd(), dataOffset(front))).isZero();

@@ -203,7 +203,8 @@ final class VhostUserServerTest {
                 RawFrontEnd front = RawFrontEnd.running(fixture)) {
             MemorySegment config = MemorySegment.ofArray(new byte[VhostUser.CONFIG_HEADER_SIZE + 8]);
             VhostUser.u32(config, 4, 8);
-            for (int request : new int[] {VhostUser.GET_FEATURES, VhostUser.GET_PROTOCOL_FEATURES, VhostUser.GET_MAX_MEM_SLOTS, VhostUser.GET_CONFIG, VhostUser.GET_VRING_BASE}) {
+            for (int request : new int[] {VhostUser.GET_FEATURES, VhostUser.GET_PROTOCOL_FEATURES, VhostUser.GET_MAX_MEM_SLOTS, VhostUser.GET_CONFIG,
+                VhostUser.GET_VRING_BASE}) {
                 MemorySegment payload = switch (request) {
                     case VhostUser.GET_CONFIG -> config;
                     case VhostUser.GET_VRING_BASE -> MemorySegment.ofArray(new int[] {0, 0});

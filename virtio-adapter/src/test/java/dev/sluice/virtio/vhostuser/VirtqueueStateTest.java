@@ -51,7 +51,8 @@ final class VirtqueueStateTest {
             queue.size(InlineDevice.QUEUE_SIZE);
             queue.position(position);
             queue.addresses(
-                    device.user(device.queue.ring().descOffset()), device.user(device.queue.ring().availOffset()), device.user(device.queue.ring().usedOffset()));
+                    device.user(device.queue.ring().descOffset()), device.user(device.queue.ring().availOffset()),
+                    device.user(device.queue.ring().usedOffset()));
             queue.enable(true);
             queue.call(call);
             queue.kick(kick, device.memory());
