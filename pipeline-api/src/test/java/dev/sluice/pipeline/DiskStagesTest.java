@@ -5,12 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.testing.ManualLoop;
 import dev.sluice.pipeline.testing.SimulatedBackend;
+import dev.sluice.pipeline.testing.SimulatedFaults;
 import dev.sluice.pipeline.testing.TestIo;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /** What the stages of a disk have together: their buffers, their scopes on each loop, and when they are closed. */
@@ -73,6 +76,41 @@ class DiskStagesTest {
             rig.sink().releaseAll();
             rig.settle();
             assertThat(events.stream().filter("OK"::equals)).hasSize(IN_FLIGHT);
+        }
+    }
+
+    /** A stage below holds one for ever. */
+    @Test
+    void shouldCancelWhatIsHeldInTheBackgroundWhenItIsClosed() {
+        BlockStage holds = (request, chain) -> Mono.never();
+        try (PipelineRig rig = new PipelineRig(builder -> builder.stage(stage()).stage(holds))) {
+            inBackground(contexts.getFirst().background(rig.loop).discard(0, 4096));
+            rig.settle();
+            assertThat(events).isEmpty();
+            rig.pipeline.close();
+            rig.settle();
+            assertThat(events).contains("errno " + Errno.ECANCELED);
+        }
+    }
+
+    @Test
+    void shouldCancelSubRequestsThatWaitAtTheDrainLimit() {
+        int waiting = 5;
+        // 8 slots, so 16 sub-requests of a stage in flight.
+        BlockStage many = (request, chain) -> Flux.range(0, 16 + waiting)
+                .flatMap(i -> chain.flush().doOnNext(result -> events.add("errno " + result.errno())), 16 + waiting)
+                .reduce(BlockResult::and);
+        try (PipelineRig rig = new PipelineRig(8, 8, SimulatedFaults.NONE, builder -> builder.stage(many).drainLimit(Duration.ofSeconds(1)))) {
+            rig.sink().hold();
+            TestIo read = rig.submit(TestIo.read(0, 512));
+            rig.settle();
+            rig.source.stop(() -> {});
+            rig.loop.advanceNanos(Duration.ofSeconds(1).toNanos());
+            rig.settle();
+            assertThat(events).as("before the kernel is done with the others").hasSize(waiting).containsOnly("errno " + Errno.ECANCELED);
+            rig.sink().releaseAll();
+            rig.settle();
+            assertThat(read.result()).isEqualTo(-Errno.ECANCELED);
         }
     }
 
