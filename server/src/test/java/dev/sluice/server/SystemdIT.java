@@ -154,7 +154,7 @@ class SystemdIT {
             refused(serve.await(), "file descriptor 3", "pass a stream socket of AF_UNIX");
         }
         try (SluiceProcess serve = start(List.of(), Map.of(), "serve", "--blk-file", image, "--fd", -1)) {
-            refused(serve.await(), "-1 is no file descriptor");
+            refused(serve.await(), "-1 is not a file descriptor");
         }
     }
 

@@ -118,7 +118,7 @@ final class ServerFailureTest {
             neverConnected.close();
             builder.build().close();
             assertThat(LinuxFile.flags(file.number())).isNotNegative();
-            assertThatThrownBy(() -> builder.fd(-1)).isInstanceOf(IllegalArgumentException.class).hasMessageStartingWith("-1 is no file descriptor");
+            assertThatThrownBy(() -> builder.fd(-1)).isInstanceOf(IllegalArgumentException.class).hasMessageStartingWith("-1 is not a file descriptor");
         }
     }
 
