@@ -19,7 +19,6 @@ final class KernelSkip {
     private final PollWindow window;
     private final PollList polls;
     private final LoopWait wait;
-    private final boolean busyPolls;
     private long enteredNanos;
 
     KernelSkip(TickLoop loop, LongSupplier clock, TurnList turns, Mailbox mailbox, PollWindow window, PollList polls, LoopWait wait) {
@@ -30,7 +29,6 @@ final class KernelSkip {
         this.window = window;
         this.polls = polls;
         this.wait = wait;
-        this.busyPolls = window.enabled();
         this.enteredNanos = clock.getAsLong();
     }
 
@@ -41,7 +39,7 @@ final class KernelSkip {
 
     /** Spins, if the loop does, until it knows. */
     boolean maySkip() {
-        return turns.isEmpty() ? busyPolls && spin() : !isTooLong(clock.getAsLong());
+        return turns.isEmpty() ? loop.busyPolls() && spin() : !isTooLong(clock.getAsLong());
     }
 
     private boolean isTooLong(long nowNanos) {
