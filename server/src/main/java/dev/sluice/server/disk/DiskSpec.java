@@ -7,7 +7,6 @@ import dev.sluice.pipeline.Ranges;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
 import dev.sluice.virtio.vhostuser.VhostUserServer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -93,10 +92,7 @@ public record DiskSpec(
         if (Integer.bitCount(queueSize) != 1) {
             throw new IllegalArgumentException("queue size " + queueSize + " is not a power of two");
         }
-        int serialBytes = serial.getBytes(StandardCharsets.UTF_8).length;
-        if (serialBytes > VirtioBlkDevice.SERIAL_BYTES) {
-            throw new IllegalArgumentException("serial '" + serial + "' has " + serialBytes + " bytes; the maximum is " + VirtioBlkDevice.SERIAL_BYTES);
-        }
+        byte[] _ = VirtioBlkDevice.id(serial);
     }
 
     /** Whether the text is a valid name of a disk. */

@@ -82,7 +82,12 @@ public final class VirtioBlkDevice {
         this.maxRangeSectors = MAX_REQUEST_BYTES / SECTOR_BYTES / blockSectors * blockSectors;
     }
 
-    private static byte[] id(String serial) {
+    /**
+     * What GET_ID returns for a serial.
+     *
+     * @throws IllegalArgumentException if it has more than {@link #SERIAL_BYTES} bytes of UTF-8
+     */
+    public static byte[] id(String serial) {
         byte[] bytes = serial.getBytes(StandardCharsets.UTF_8);
         if (bytes.length > SERIAL_BYTES) {
             throw new IllegalArgumentException("serial '" + serial + "' has " + bytes.length + " bytes; the maximum is " + SERIAL_BYTES);
