@@ -37,7 +37,6 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     /** What the file system has said it can't do, so that it's asked once. */
     boolean punchUnsupported;
-
     boolean zeroRangeUnsupported;
 
     private final TickLoop loop;

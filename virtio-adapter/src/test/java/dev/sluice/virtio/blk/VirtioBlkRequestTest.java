@@ -3,153 +3,28 @@ package dev.sluice.virtio.blk;
 import static dev.sluice.virtio.blk.QueueUnderTest.BORDER;
 import static dev.sluice.virtio.blk.QueueUnderTest.END;
 import static dev.sluice.virtio.blk.QueueUnderTest.FEATURES;
-import static dev.sluice.virtio.blk.QueueUnderTest.F_INDIRECT;
 import static dev.sluice.virtio.blk.QueueUnderTest.F_NEXT;
-import static dev.sluice.virtio.blk.QueueUnderTest.F_WRITE;
-import static dev.sluice.virtio.blk.QueueUnderTest.GUEST;
-import static dev.sluice.virtio.blk.QueueUnderTest.HEAP;
 import static dev.sluice.virtio.blk.QueueUnderTest.STATUS_UNTOUCHED;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
-import dev.sluice.linux.Iovec;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
-import dev.sluice.virtio.blk.QueueUnderTest.Used;
-import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioFeatures;
 import dev.sluice.virtio.queue.GuestMemory;
 import dev.sluice.virtio.queue.MemoryRegion;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a chain becomes: a request that the pipeline sees, or a completion of the queue's own. VIRTIO 1.3 §5.2.6. */
-final class VirtioBlkRequestTest {
-    private static final int IN = 0;
-    private static final int OUT = 1;
-    private static final int FLUSH = 4;
-    private static final int GET_ID = 8;
-    private static final int DISCARD = 11;
-    private static final int WRITE_ZEROES = 13;
-    private static final byte OK = 0;
-    private static final byte IOERR = 1;
-    private static final byte UNSUPP = 2;
-    private static final long HEADER = HEAP + 0x100;
-    private static final long STATUS = HEAP + 0x200;
-    private static final long TABLE = HEAP + 0x20000;
-    private static final long DATA = HEAP + 0x10000;
-    private static final long MOST_BYTES = 0x7FFF_F000L;
-    private static final String TOO_MANY = "VIRTIO 1.3 §5.2.4: more data segments than seg_max, and than the 1024 that are served all the same";
-    private static final String TOO_SPLIT = "data buffers are split over too many memory regions";
-    private static final String OUTSIDE = "data buffer is outside the guest's memory";
-
-    private QueueUnderTest guest;
-
-    private record Buffer(long address, long length) {}
-
-    private record Extent(long address, long length) {}
-
-    VirtioBlkRequestTest() throws IOException {
-        guest = open(new QueueUnderTest.Setup());
-    }
-
-    private static QueueUnderTest open(QueueUnderTest.Setup setup) throws IOException {
-        setup.connected = false;
-        QueueUnderTest opened = setup.open();
-        opened.queue.start(() -> {});
-        opened.queue.enabled(true);
-        return opened;
-    }
-
-    private void reopen(QueueUnderTest.Setup setup) throws IOException {
-        guest.close();
-        guest = open(setup);
-    }
-
-    /** Closing the queue misses iovecs that did not come back. */
-    @AfterEach
-    void close() {
-        int _ = guest.loop.tickUntilIdle();
-        guest.close();
-    }
-
-    private static Buffer buffer(long address, long length) {
-        return new Buffer(address, length);
-    }
-
-    /** Readable buffers, then writable ones, as head 0 by way of a table. */
-    private void offer(List<Buffer> readable, List<Buffer> writable) {
-        guest.poke(STATUS, STATUS_UNTOUCHED);
-        int entries = readable.size() + writable.size();
-        for (int i = 0; i < entries; i++) {
-            boolean writes = i >= readable.size();
-            Buffer buffer = writes ? writable.get(i - readable.size()) : readable.get(i);
-            guest.entry(TABLE, i, buffer.address(), buffer.length(), (writes ? F_WRITE : 0) | (i == entries - 1 ? 0 : F_NEXT), i + 1);
-        }
-        guest.desc(0, TABLE, 16L * entries, F_INDIRECT, 0);
-        guest.offer(0);
-        guest.publish();
-    }
-
-    private BlockRequest polled() {
-        return Objects.requireNonNull(guest.queue.poll());
-    }
-
-    private void requireUsed(int bytes, int status) {
-        int _ = guest.loop.tickUntilIdle();
-        assertThat(guest.takeUsed()).containsExactly(new Used(0, bytes));
-        assertThat(guest.peek(STATUS)).isEqualTo((byte) status);
-    }
-
-    /** Nobody sees it, and it is reported as one with that errno. */
-    private void requireCompletedAtOnce(int errno, byte status) {
-        guest.events.completed.clear();
-        long malformed = guest.events.malformed.get();
-        assertThat(guest.queue.poll()).isNull();
-        requireUsed(1, status);
-        assertThat(guest.events.completed).isEqualTo(Map.of(errno, 1L));
-        assertThat(guest.events.malformed).hasValue(malformed);
-    }
-
-    private void requireMalformed(String rule, boolean statusWritten) {
-        guest.events.completed.clear();
-        guest.loop.advanceNanos(2_000_000_000L);
-        guest.loop.tick();
-        try (CapturedLog log = new CapturedLog()) {
-            assertThat(guest.queue.poll()).isNull();
-            assertThat(log.of(ChainLog.class)).singleElement().asString().contains("request of head 0 is malformed: " + rule + "; it fails");
-        }
-        requireUsed(statusWritten ? 1 : 0, statusWritten ? IOERR : STATUS_UNTOUCHED);
-        assertThat(guest.events.completed).isEmpty();
-    }
-
-    private List<Extent> extents(BlockRequest request) {
-        List<Extent> found = new ArrayList<>();
-        for (int i = 0; i < request.iovecCount(); i++) {
-            found.add(new Extent(Iovec.base(request.iovecsAddress(), i), Iovec.length(request.iovecsAddress(), i)));
-        }
-        return found;
-    }
-
-    private Extent host(long guestAddress, long length) {
-        return new Extent(guestAddress < BORDER ? guest.low.address() + (guestAddress - GUEST) : guest.high.address() + (guestAddress - BORDER), length);
-    }
-
-    private void header(int type, long sector) {
-        guest.header(HEADER, type, sector);
-    }
+final class VirtioBlkRequestTest extends ChainsOfRequests {
+    VirtioBlkRequestTest() throws IOException {}
 
     // ---- READ and WRITE
 
@@ -405,142 +280,6 @@ final class VirtioBlkRequestTest {
             offer(List.of(buffer(HEADER, 16)), writable);
             requireMalformed(OUTSIDE, true);
         }
-    }
-
-    // ---- GET_ID
-
-    @ParameterizedTest
-    @CsvSource({"0, 0", "1, 1", "19, 19", "20, 20", "21, 20", "512, 20"})
-    void shouldWriteTheSerialItselfAndNothingBehindIt(int room, int written) {
-        header(GET_ID, 77);
-        for (int i = 0; i <= 512; i++) {
-            guest.poke(DATA + i, (byte) 0x5A);
-        }
-        offer(List.of(buffer(HEADER, 16)), List.of(buffer(DATA, room), buffer(STATUS, 1)));
-        assertThat(guest.queue.poll()).as("no request to the disk").isNull();
-        requireUsed(written + 1, OK);
-        for (int i = 0; i <= 512; i++) {
-            assertThat(guest.peek(DATA + i)).as("byte " + i).isEqualTo(i < written ? (byte) "0123456789abcdefghij".charAt(i) : (byte) 0x5A);
-        }
-        assertThat(guest.events.completed).as("the disk has completed nothing").isEmpty();
-        assertThat(guest.events.malformed).hasValue(0);
-    }
-
-    @Test
-    void shouldFillTheRoomBehindAShortSerialWithNuls() throws IOException {
-        QueueUnderTest.Setup setup = new QueueUnderTest.Setup();
-        setup.serial = "sluice-7";
-        reopen(setup);
-        header(GET_ID, 0);
-        // Bytes by themselves, more than a request has iovecs of its own, over the border of regions.
-        List<Buffer> writable = new ArrayList<>();
-        for (int i = 0; i < 20; i++) {
-            guest.poke(BORDER - 10 + i, (byte) 0x5A);
-            writable.add(buffer(BORDER - 10 + i, 1));
-        }
-        writable.add(buffer(STATUS, 1));
-        offer(List.of(buffer(HEADER, 16)), writable);
-        assertThat(guest.queue.poll()).isNull();
-        requireUsed(21, OK);
-        byte[] expected = Arrays.copyOf("sluice-7".getBytes(StandardCharsets.UTF_8), 20);
-        for (int i = 0; i < 20; i++) {
-            assertThat(guest.peek(BORDER - 10 + i)).isEqualTo(expected[i]);
-        }
-    }
-
-    /** VIRTIO 1.3 §5.2.6. */
-    @Test
-    void shouldKnowTheRequestTypesOfTheSpecificationAndNoOther() {
-        Map<Integer, BlockOp> specified = Map.of(IN, BlockOp.READ, OUT, BlockOp.WRITE, FLUSH, BlockOp.FLUSH);
-        for (int type = -1; type < 1 << 10; type++) {
-            if (type == GET_ID || type == DISCARD || type == WRITE_ZEROES) {
-                continue;
-            }
-            // A tick reads so many descriptors.
-            guest.loop.advanceNanos(1);
-            header(type, 0);
-            offer(List.of(buffer(HEADER, 16), buffer(DATA, type == OUT ? 512 : 0)), List.of(buffer(DATA, type == IN ? 512 : 0), buffer(STATUS, 1)));
-            BlockRequest request = guest.queue.poll();
-            assertThat(request == null ? null : request.op()).as("type " + type).isEqualTo(specified.get(type));
-            if (request != null) {
-                request.complete(0);
-                int _ = guest.loop.tickUntilIdle();
-                assertThat(guest.takeUsed()).hasSize(1);
-            } else {
-                requireUsed(1, UNSUPP);
-            }
-        }
-    }
-
-    @Test
-    void shouldFailAGetIdOutsideMemory() {
-        header(GET_ID, 0);
-        offer(List.of(buffer(HEADER, 16)), List.of(buffer(END, 20), buffer(STATUS, 1)));
-        requireMalformed(OUTSIDE, true);
-    }
-
-    // ---- DISCARD and WRITE_ZEROES
-
-    private void range(int type, long sector, long sectors, int flags) {
-        header(type, 0);
-        VirtioBlkDiscardSegment.set(guest.low, DATA - GUEST, sector, sectors, flags);
-        offer(List.of(buffer(HEADER, 16), buffer(DATA, 16)), List.of(buffer(STATUS, 1)));
-    }
-
-    @Test
-    void shouldNameTheRangeToDiscardOrZero() {
-        for (int type : new int[] {DISCARD, WRITE_ZEROES}) {
-            for (int flags : type == DISCARD ? new int[] {0} : new int[] {0, 1}) {
-                range(type, 6, 24, flags);
-                BlockRequest request = polled();
-                assertThat(request.op()).isEqualTo(type == DISCARD ? BlockOp.DISCARD : BlockOp.WRITE_ZEROES);
-                assertThat(request.sector()).isEqualTo(6);
-                assertThat(request.lengthBytes()).isEqualTo(24 * 512);
-                assertThat(request.iovecCount()).isZero();
-                assertThat(request.mayUnmap()).isEqualTo(flags == 1);
-                request.complete(0);
-                requireUsed(1, OK);
-            }
-            range(type, 6, 0, 0);
-            requireCompletedAtOnce(0, OK);
-            range(type, 6, 8, 2);
-            requireCompletedAtOnce(Errno.EOPNOTSUPP, UNSUPP);
-            range(type, QueueUnderTest.DISK_BYTES / 512, 1, 0);
-            requireCompletedAtOnce(Errno.EINVAL, IOERR);
-        }
-        range(DISCARD, 6, 8, 1);
-        requireCompletedAtOnce(Errno.EOPNOTSUPP, UNSUPP);
-    }
-
-    @Test
-    void shouldReadTheSegmentHoweverItIsSplit() {
-        header(DISCARD, 0);
-        VirtioBlkDiscardSegment.set(guest.low, HEADER + 16 - GUEST, 0x0102, 0x0304, 0);
-        // Over the end of the header, over the border of regions, and byte by byte.
-        for (int i = 0; i < 16; i++) {
-            guest.poke(BORDER - 7 + i, guest.peek(HEADER + 16 + i));
-        }
-        List<Buffer> bytes = new ArrayList<>();
-        for (int i = 0; i < 32; i++) {
-            bytes.add(buffer(HEADER + i, 1));
-        }
-        for (List<Buffer> readable : List.of(
-                List.of(buffer(HEADER, 32)), List.of(buffer(HEADER, 10), buffer(HEADER + 10, 11), buffer(HEADER + 21, 11)),
-                List.of(buffer(HEADER, 16), buffer(BORDER - 7, 16)), bytes)) {
-            offer(readable, List.of(buffer(STATUS, 1)));
-            BlockRequest request = polled();
-            assertThat(request.sector()).isEqualTo(0x0102);
-            assertThat(request.lengthBytes()).isEqualTo(0x0304 * 512);
-            request.complete(0);
-            requireUsed(1, OK);
-        }
-        for (int segmentBytes : new int[] {0, 15, 17}) {
-            offer(List.of(buffer(HEADER, 16 + segmentBytes)), List.of(buffer(STATUS, 1)));
-            boolean tooLong = segmentBytes == 17;
-            requireCompletedAtOnce(tooLong ? Errno.EOPNOTSUPP : Errno.EINVAL, tooLong ? UNSUPP : IOERR);
-        }
-        offer(List.of(buffer(HEADER, 16), buffer(END - 15, 16)), List.of(buffer(STATUS, 1)));
-        requireMalformed("segment of a discard or write zeroes is outside the guest's memory", true);
     }
 
     // ---- what is no request
