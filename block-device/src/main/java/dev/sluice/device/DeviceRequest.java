@@ -32,7 +32,7 @@ final class DeviceRequest extends BlockRequest {
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         DeviceIo completed = Objects.requireNonNull(io, "a request without a call");
         io = null;
         queue.completed(this, completed, result);

@@ -62,7 +62,7 @@ class SignalPipeTest {
             }
             raised.countDown();
         });
-        assertThat(raised.await(LIMIT_SECONDS, TimeUnit.SECONDS)).as("the thread that a signal interrupts goes on").isTrue();
+        assertThat(raised.await(LIMIT_SECONDS, TimeUnit.SECONDS)).as("the thread that a signal interrupts continues").isTrue();
         raiser.join();
         assertThat(pipe.await()).isEqualTo(SIGWINCH);
     }

@@ -160,7 +160,7 @@ public abstract class BlockRequest extends RequestContent {
 
     // ---- for the queue that owns the request
 
-    /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #answer}. */
+    /** FREE to PARSED. The iovec array belongs to the queue and stays untouched by it until {@link #completed}. */
     protected final void parsed(BlockOp op, long sector, long lengthBytes, long iovecsAddress, int iovecCount) {
         switchTo(State.PARSED);
         asks(op, sector, lengthBytes, iovecsAddress, iovecCount);
@@ -182,7 +182,7 @@ public abstract class BlockRequest extends RequestContent {
      * Shows the completion to the other side (status, used element), or only takes the request back where it was {@link #abandoned}. Called
      * once, on the loop, when the request has become FREE.
      */
-    protected abstract void answer(int result);
+    protected abstract void completed(int result);
 
     // ---- for the pipeline and for sinks
 
@@ -271,7 +271,7 @@ public abstract class BlockRequest extends RequestContent {
         switchTo(State.FREE);
         listener = null;
         incarnation++;
-        answer(result);
+        completed(result);
     }
 
     // ---- for the one that stages see

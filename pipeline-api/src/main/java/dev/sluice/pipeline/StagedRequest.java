@@ -124,7 +124,7 @@ final class StagedRequest extends BlockRequest implements CoreSubscriber<BlockRe
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         throw new IllegalStateException("not a queue's own: " + this);
     }
 

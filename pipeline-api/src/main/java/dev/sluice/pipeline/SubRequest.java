@@ -42,7 +42,7 @@ final class SubRequest extends BlockRequest {
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         SubRequestCall completed = Objects.requireNonNull(call, "a sub-request without a call");
         StageBuffer used = buffer;
         call = null;

@@ -25,7 +25,7 @@ class BareRequest extends BlockRequest {
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         answers++;
         answered = result;
     }

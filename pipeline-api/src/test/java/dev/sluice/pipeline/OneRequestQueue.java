@@ -30,8 +30,8 @@ final class OneRequestQueue implements RequestQueue {
             }
 
             @Override
-            protected void answer(int result) {
-                super.answer(result);
+            protected void completed(int result) {
+                super.completed(result);
                 inFlight--;
                 results.put(sector(), result);
                 behindAnswer.accept(this);

@@ -236,7 +236,7 @@ class PipelineOperatorsTest {
             rig.queue.breakRing("made up");
             rig.settle();
             assertThat(errors).singleElement().isInstanceOf(BrokenQueueException.class);
-            assertThat(out.completed()).as("what was out goes on").isFalse();
+            assertThat(out.completed()).as("what was in flight continues").isFalse();
             rig.sink().releaseAll();
             rig.settle();
             assertThat(out.result()).isEqualTo(512);

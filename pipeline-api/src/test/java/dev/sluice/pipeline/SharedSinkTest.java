@@ -325,8 +325,8 @@ class SharedSinkTest {
             SharedSink sink = new SharedSink(loop, throwing.openSink(loop));
             BareRequest reused = new BareRequest(loop, 0, 0) {
                 @Override
-                protected void answer(int result) {
-                    super.answer(result);
+                protected void completed(int result) {
+                    super.completed(result);
                     if (answers == 1) {
                         parse(BlockOp.FLUSH);
                     }

@@ -49,11 +49,11 @@ final class ImageGeometry {
         return checkedSize(path, asked("BLKGETSIZE64", path, BlockDeviceIoctl.sizeBytes(fd)));
     }
 
-    private static long asked(String ioctl, String path, long answer) throws IOException {
-        if (answer < 0) {
-            throw new ErrnoException("ioctl(" + ioctl + ")", path, (int) answer, "is the device there?");
+    private static long asked(String ioctl, String path, long result) throws IOException {
+        if (result < 0) {
+            throw new ErrnoException("ioctl(" + ioctl + ")", path, (int) result, "is the device there?");
         }
-        return answer;
+        return result;
     }
 
     private static long checkedSize(String path, long sizeBytes) throws IOException {

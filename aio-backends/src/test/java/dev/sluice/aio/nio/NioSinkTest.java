@@ -465,7 +465,7 @@ class NioSinkTest {
         }
 
         @Override
-        protected void answer(int result) {
+        protected void completed(int result) {
             throw new IllegalStateException("made up");
         }
     }

@@ -42,7 +42,7 @@ class NullSinkTest {
         }
 
         @Override
-        protected void answer(int value) {
+        protected void completed(int value) {
             assertThat(result).as("once").isEqualTo(Integer.MIN_VALUE);
             result = value;
             completed.add(slot());

@@ -40,7 +40,7 @@ class LargeRequestCallsTest {
         }
 
         @Override
-        protected void answer(int result) {
+        protected void completed(int result) {
             answer = result;
         }
     }

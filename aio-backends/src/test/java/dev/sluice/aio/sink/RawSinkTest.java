@@ -50,7 +50,7 @@ class RawSinkTest {
         }
 
         @Override
-        protected void answer(int result) {
+        protected void completed(int result) {
             assertThat(result).isZero();
             answers++;
             then.run();

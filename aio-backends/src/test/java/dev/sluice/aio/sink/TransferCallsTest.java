@@ -210,7 +210,7 @@ class TransferCallsTest {
         }
 
         @Override
-        protected void answer(int result) {
+        protected void completed(int result) {
             answer = result;
         }
     }

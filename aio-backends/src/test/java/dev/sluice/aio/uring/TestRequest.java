@@ -113,7 +113,7 @@ final class TestRequest extends BlockRequest implements AutoCloseable {
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         answers.incrementAndGet();
         answered.complete(result);
     }

@@ -127,7 +127,7 @@ public class SinkBenchmark implements IoLoop.Turn {
         }
 
         @Override
-        protected void answer(int result) {
+        protected void completed(int result) {
             if (result != BLOCK_BYTES) {
                 throw new IllegalStateException("a read gave " + result);
             }

@@ -110,7 +110,7 @@ final class SinkCandidate implements Candidate {
             }
 
             @Override
-            protected void answer(int result) {
+            protected void completed(int result) {
                 load.ended(result);
                 ready[readyCount++] = this;
                 loop.requestTurn(Requests.this);

@@ -83,7 +83,7 @@ public final class TestRequest extends BlockRequest {
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         completions++;
         TestIo asked = io;
         io = null;

@@ -34,7 +34,7 @@ public final class GuardedObserver {
     }
 
     /** See {@link PipelineObserver#requestCompleted}; of a request that no stage and no sink has seen. */
-    public void answeredAtOnce(BlockOp op, int errno) {
+    public void completedAtOnce(BlockOp op, int errno) {
         try {
             observer.requestCompleted(queue, op, 0, errno, 0, 0, PipelineObserver.BYPASSED);
         } catch (Throwable failed) {

@@ -120,9 +120,9 @@ final class RequestIntake {
             observer.queueEvent(PipelineObserver.QueueEvent.MALFORMED_CHAIN);
             return;
         }
-        BlockOp op = request.answeredOp();
+        BlockOp op = request.completedOp();
         if (op != null) {
-            observer.answeredAtOnce(op, request.answeredErrno());
+            observer.completedAtOnce(op, request.completedErrno());
         }
     }
 

@@ -34,7 +34,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         /** A request in state PARSED. */
         REQUEST,
         /** Nothing to do for anybody else: status and length of the completion stand. */
-        ANSWERED,
+        COMPLETED,
         /** No iovecs left: nothing has changed, the chain is to be parsed again later. */
         NO_ROOM
     }
@@ -57,8 +57,8 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     // What was gathered while parsing.
     private @Nullable String brokenRule;
-    private @Nullable BlockOp answeredOp;
-    private int answeredErrno;
+    private @Nullable BlockOp completedOp;
+    private int completedErrno;
 
     VirtioBlkRequest(VirtioBlkQueue queue, RequestIovecs iovecs, int slot) {
         super(queue.loop(), queue.index(), slot);
@@ -74,21 +74,21 @@ public final class VirtioBlkRequest extends BlockRequest {
         this.chainId = chainId;
     }
 
-    /** The rule that the chain broke, or null; for {@link Outcome#ANSWERED}. */
+    /** The rule that the chain broke, or null; for {@link Outcome#COMPLETED}. */
     @Nullable
     String brokenRule() {
         return brokenRule;
     }
 
-    /** What it asked for, where that is known and no rule was broken; for {@link Outcome#ANSWERED}. */
+    /** What it asked for, where that is known and no rule was broken; for {@link Outcome#COMPLETED}. */
     @Nullable
-    BlockOp answeredOp() {
-        return answeredOp;
+    BlockOp completedOp() {
+        return completedOp;
     }
 
-    /** 0, or the positive errno that stands for what was wrong; where there is an {@link #answeredOp}. */
-    int answeredErrno() {
-        return answeredErrno;
+    /** 0, or the positive errno that stands for what was wrong; where there is an {@link #completedOp}. */
+    int completedErrno() {
+        return completedErrno;
     }
 
     // ---- the way in
@@ -96,12 +96,12 @@ public final class VirtioBlkRequest extends BlockRequest {
     /** Makes this request of a chain that was fetched. */
     Outcome parse(DescriptorChain chain, VirtioBlkDevice device) {
         brokenRule = chain.brokenRule();
-        answeredOp = null;
+        completedOp = null;
         statusMemory = null;
         writtenBytes = 0;
         // VIRTIO 1.3 §5.2.6: the final status byte is written by the device. Where it cannot be found, the head is completed with length 0.
         if (chain.unterminated()) {
-            return Outcome.ANSWERED;
+            return Outcome.COMPLETED;
         }
         if (chain.writableBytes() == 0) {
             return malformed("VIRTIO 1.3 §5.2.6: no writable byte for the status");
@@ -113,7 +113,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         statusMemory = region.memory();
         statusOffset = chain.lastWritableByte() - region.guestAddress();
         if (brokenRule != null) {
-            return answer(BlockStatus.IOERR);
+            return completeAtOnce(BlockStatus.IOERR);
         }
         if (chain.readableBytes() < HEADER_BYTES) {
             return malformed("VIRTIO 1.3 §5.2.6: fewer than 16 readable bytes for the header");
@@ -145,11 +145,11 @@ public final class VirtioBlkRequest extends BlockRequest {
         }
         BlockOp op = operation(type);
         if (op == null) {
-            return answer(BlockStatus.UNSUPP);
+            return completeAtOnce(BlockStatus.UNSUPP);
         }
         BlockGeometry geometry = device.geometry();
         if (op.modifies() && geometry.readOnly()) {
-            return answer(op, Errno.EROFS);
+            return completeAtOnce(op, Errno.EROFS);
         }
         return switch (op) {
             case READ -> parseTransfer(op, chain, device, geometry, sector, chain.writableBytes() - STATUS_BYTES);
@@ -175,10 +175,10 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (lengthBytes % SECTOR_BYTES != 0
                 || lengthBytes > VirtioBlkDevice.MAX_REQUEST_BYTES
                 || !geometry.containsSectors(sector, lengthBytes / SECTOR_BYTES)) {
-            return answer(op, Errno.EINVAL);
+            return completeAtOnce(op, Errno.EINVAL);
         }
         if (lengthBytes == 0) {
-            return answer(op, 0);
+            return completeAtOnce(op, 0);
         }
         Outcome gathered = op == BlockOp.READ ? gatherWritable(chain, lengthBytes) : gatherReadable(chain, lengthBytes);
         if (gathered != Outcome.REQUEST) {
@@ -204,9 +204,9 @@ public final class VirtioBlkRequest extends BlockRequest {
         }
         queue.writes().dataWritten(iovecs.address(), iovecs.count());
         iovecs.release();
-        Outcome answered = answer(BlockStatus.OK);
+        Outcome outcome = completeAtOnce(BlockStatus.OK);
         writtenBytes += written;
-        return answered;
+        return outcome;
     }
 
     private Outcome parseRange(BlockOp op, DescriptorChain chain, VirtioBlkDevice device, BlockGeometry geometry) {
@@ -215,10 +215,10 @@ public final class VirtioBlkRequest extends BlockRequest {
         long segmentBytes = chain.readableBytes() - HEADER_BYTES;
         if (!supported || segmentBytes > VirtioBlkDiscardSegment.SIZE) {
             // VIRTIO 1.3 §5.2.6.2: more segments than max_discard_seg (1 here) is UNSUPP.
-            return answer(op, Errno.EOPNOTSUPP);
+            return completeAtOnce(op, Errno.EOPNOTSUPP);
         }
         if (segmentBytes != VirtioBlkDiscardSegment.SIZE) {
-            return answer(op, Errno.EINVAL);
+            return completeAtOnce(op, Errno.EINVAL);
         }
         MemorySegment segment = queue.scratch();
         if (!gather(chain, HEADER_BYTES, segment, VirtioBlkDiscardSegment.SIZE)) {
@@ -230,13 +230,13 @@ public final class VirtioBlkRequest extends BlockRequest {
         // VIRTIO 1.3 §5.2.6.2: unknown flags, and unmap in a discard, are UNSUPP.
         int known = op == BlockOp.WRITE_ZEROES ? VirtioBlkDiscardSegment.F_UNMAP : 0;
         if ((flags & ~known) != 0) {
-            return answer(op, Errno.EOPNOTSUPP);
+            return completeAtOnce(op, Errno.EOPNOTSUPP);
         }
         if (sectors > device.maxRangeSectors() || !geometry.containsSectors(sector, sectors)) {
-            return answer(op, Errno.EINVAL);
+            return completeAtOnce(op, Errno.EINVAL);
         }
         if (sectors == 0) {
-            return answer(op, 0);
+            return completeAtOnce(op, 0);
         }
         Outcome parsed = request(op, sector, sectors * SECTOR_BYTES, 0, 0);
         setDurable(device.writeThrough());
@@ -305,27 +305,27 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     private Outcome malformed(String rule) {
         brokenRule = rule;
-        return answer(BlockStatus.IOERR);
+        return completeAtOnce(BlockStatus.IOERR);
     }
 
     /** The completion of a good request for which there is nothing to do, or for what cannot be done. */
-    private Outcome answer(BlockOp op, int errno) {
-        answeredOp = op;
-        answeredErrno = errno;
-        return answer(BlockStatus.ofResult(-errno));
+    private Outcome completeAtOnce(BlockOp op, int errno) {
+        completedOp = op;
+        completedErrno = errno;
+        return completeAtOnce(BlockStatus.ofResult(-errno));
     }
 
     /** The completion of a request that nobody else sees. */
-    private Outcome answer(BlockStatus answer) {
+    private Outcome completeAtOnce(BlockStatus wanted) {
         if (statusMemory != null) {
-            status = answer.wireValue();
+            status = wanted.wireValue();
             writtenBytes = STATUS_BYTES;
         }
-        return Outcome.ANSWERED;
+        return Outcome.COMPLETED;
     }
 
     @Override
-    protected void answer(int result) {
+    protected void completed(int result) {
         status = BlockStatus.ofResult(result).wireValue();
         boolean writesData = op() == BlockOp.READ;
         if (writesData) {

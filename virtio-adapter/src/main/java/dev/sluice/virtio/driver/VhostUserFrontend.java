@@ -246,7 +246,7 @@ public final class VhostUserFrontend implements AutoCloseable {
             return;
         }
         connection.send(request, VhostUser.VERSION | VhostUser.FLAG_NEED_REPLY, payload, fds);
-        try (VhostUserMessage reply = answerTo(request)) {
+        try (VhostUserMessage reply = replyTo(request)) {
             long result = number(reply);
             if (result != 0) {
                 throw new BackendRefusedException("the backend refused vhost-user message " + request + " with " + result);
@@ -262,10 +262,10 @@ public final class VhostUserFrontend implements AutoCloseable {
 
     private VhostUserMessage roundTrip(int request, MemorySegment payload) throws IOException {
         connection.send(request, VhostUser.VERSION, payload);
-        return answerTo(request);
+        return replyTo(request);
     }
 
-    private VhostUserMessage answerTo(int request) throws IOException {
+    private VhostUserMessage replyTo(int request) throws IOException {
         VhostUserMessage reply = connection.receive();
         // vhost-user, "Header": a reply repeats the request and has flags 0x5.
         if (reply.request() != request || reply.flags() != REPLY_FLAGS) {

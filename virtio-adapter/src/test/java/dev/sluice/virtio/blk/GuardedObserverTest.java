@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 final class GuardedObserverTest {
     private static final List<Consumer<GuardedObserver>> EVENTS = List.of(
             GuardedObserver::kicked,
-            observer -> observer.answeredAtOnce(BlockOp.DISCARD, Errno.EOPNOTSUPP),
+            observer -> observer.completedAtOnce(BlockOp.DISCARD, Errno.EOPNOTSUPP),
             observer -> observer.published(7, true),
             observer -> observer.queueEvent(QueueEvent.BROKEN));
 
