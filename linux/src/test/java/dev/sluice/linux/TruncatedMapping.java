@@ -14,6 +14,7 @@ import java.util.function.LongConsumer;
 final class TruncatedMapping {
     private static final int WARM_UP = Integer.getInteger("warm-up", 30_000);
     private static final int PAGE = 4096;
+    private static final int LOADS = 8;
     private static final byte[] ARRAY = new byte[PAGE];
     private static final MemorySegment HEAP = MemorySegment.ofArray(ARRAY);
     private static final MemorySegment NATIVE = MemorySegment.ofBuffer(ByteBuffer.allocateDirect(PAGE));
@@ -186,9 +187,13 @@ final class TruncatedMapping {
             try (Mapping mapping = Mapping.shared(file.number(), 0, PAGE)) {
                 for (int i = 0; i < WARM_UP; i++) {
                     require(loadIsWhole(mapping.address()), "warm-up");
+                    require(wholeLoads(mapping.address()) == LOADS, "warm-up");
                 }
                 require(LinuxFile.ftruncate(file.number(), 0) == 0, "ftruncate");
-                require(!loadIsWhole(mapping.address()), "surfaceFault");
+                for (int i = 0; i < 100; i++) {
+                    require(!loadIsWhole(mapping.address()), "surfaceFault");
+                    require(wholeLoads(mapping.address()) == 0, "surfaceFault in a loop");
+                }
             }
         }
     }
@@ -202,6 +207,21 @@ final class TruncatedMapping {
         } catch (InternalError e) {
             return false;
         }
+    }
+
+    /** Each error belongs to the load before it, though all are in one compiled loop. */
+    private static int wholeLoads(long address) {
+        int whole = 0;
+        for (int i = 0; i < LOADS; i++) {
+            try {
+                sink += NativeMemory.getShort(address + 2L * i);
+                NativeMemory.surfaceFault();
+                whole++;
+            } catch (InternalError e) {
+                sink++;
+            }
+        }
+        return whole;
     }
 
     private static void require(boolean condition, String name) {
