@@ -167,4 +167,39 @@ class PollWindowTest {
         PollWindow window = new PollWindow(0);
         assertThat(window.enabled()).isFalse();
     }
+
+    /** Of waits for a kick only those count that were spun, which are a trial in 64 until trials are of use. */
+    @Test
+    void shouldLearnNothingFromAKickThatWokeIt() {
+        PollWindow window = new PollWindow(MAX);
+        assertThat(idle(window, 10_000)).as("the first is a trial").isEqualTo(10_000);
+        assertThat(idle(window, 10_000, 63)).isZero();
+        assertThat(idle(window, 10_000)).as("the second").isEqualTo(10_000);
+        assertThat(idle(window, 10_000, 63)).isZero();
+    }
+
+    @Test
+    void shouldCountAWaitOnceHoweverLongTheLoopIsBusyAfterIt() {
+        PollWindow window = new PollWindow(MAX);
+        assertThat(idle(window, 10_000)).isEqualTo(10_000);
+        for (int i = 0; i < 100; i++) {
+            now += 10;
+            window.worked(now);
+        }
+        assertThat(idle(window, 10_000)).as("one wait has ended within the bound, not a hundred").isZero();
+    }
+
+    @Test
+    void shouldCountAWaitOfExactlyItsBoundAsInTime() {
+        PollWindow window = new PollWindow(MAX);
+        for (int i = 0; i < 16; i++) {
+            assertThat(idle(window, MAX, true)).isZero();
+        }
+        assertThat(idle(window, 20_000, true)).isEqualTo(20_000);
+        PollWindow late = new PollWindow(MAX);
+        for (int i = 0; i < 16; i++) {
+            assertThat(idle(late, MAX + 1, true)).isZero();
+        }
+        assertThat(idle(late, 20_000, true)).isZero();
+    }
 }

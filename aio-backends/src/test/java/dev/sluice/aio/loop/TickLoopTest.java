@@ -4,109 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.CapturedLog;
-import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.LoopCounters;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Ticks by hand and by a clock that stands still: when a loop enters the kernel, when it may wait there, what it does in which order, how it ends. */
+/** Ticks by hand and by a clock that stands still: what a loop does in which order, when it enters the kernel, and when it may wait there. */
 @Timeout(60)
-class TickLoopTest {
-    private static final long MILLIS = 1_000_000;
-    private static final long MICROS = 1_000;
-    private static final long POLL_MAX_NANOS = 32 * MICROS;
-
-    private final List<String> order = new ArrayList<>();
-
-    /** A handle that notes what is asked of it. */
-    private final class Handle extends LoopHandle {
-        private final String name;
-        private boolean busy;
-        private boolean awaitsKernel;
-        private boolean throwsAtDrain;
-
-        Handle(String name) {
-            this.name = name;
-        }
-
-        @Override
-        protected void drain() {
-            order.add("drain " + name);
-            if (throwsAtDrain) {
-                throw new IllegalStateException("made up");
-            }
-        }
-
-        @Override
-        protected void loopEnding() {
-            order.add("ending " + name);
-            throw new IllegalStateException("made up");
-        }
-
-        @Override
-        protected boolean busy() {
-            return busy;
-        }
-
-        @Override
-        protected boolean awaitsKernel() {
-            return awaitsKernel;
-        }
-    }
-
-    /** Work that a spinning loop looks for. */
-    private final class Ring implements IoLoop.Poller {
-        private final HandDrivenLoop loop;
-        private final IoLoop.Turn turn;
-        private int looks;
-        private int sleeps;
-        private int spins;
-        private int findsAtLook = Integer.MAX_VALUE;
-        private boolean findsBeforeSleep;
-
-        Ring(HandDrivenLoop loop, IoLoop.Turn turn) {
-            this.loop = loop;
-            this.turn = turn;
-        }
-
-        @Override
-        public boolean poll() {
-            order.add("look");
-            return found(++looks >= findsAtLook);
-        }
-
-        @Override
-        public boolean armNotifications() {
-            sleeps++;
-            return found(findsBeforeSleep);
-        }
-
-        private boolean found(boolean work) {
-            if (work) {
-                loop.requestTurn(turn);
-            }
-            return work;
-        }
-
-        @Override
-        public void disarmNotifications() {
-            spins++;
-        }
-    }
-
-    private IoLoop.Turn turn(String name, boolean more) {
-        return () -> {
-            order.add(name);
-            return more;
-        };
-    }
-
+class TickLoopTest extends NotedOnLoop {
     // ---- a tick
 
     @Test
@@ -310,181 +218,18 @@ class TickLoopTest {
         }
     }
 
-    // ---- spinning
-
-    @Test
-    void shouldLookAtNothingIfItDoesNotSpin() {
-        HandDrivenLoop loop = new HandDrivenLoop();
-        assertThat(loop.addPoller(new Ring(loop, turn("turn", false)))).isFalse();
-        loop.ticks(2);
-        assertThat(order).isEmpty();
-    }
-
-    @Test
-    void shouldLookUntilThereIsWorkWithoutEnteringTheKernel() {
-        HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
-        loop.ticks(1);
-        loop.submissionsWait(false);
-        int entries = loop.leaves().size();
-        loop.nanosPerReading(100);
-        Ring ring = new Ring(loop, turn("turn", false));
-        ring.findsAtLook = 20;
-        assertThat(loop.addPoller(ring)).isTrue();
-        loop.ticks(1);
-        assertThat(ring.looks).isEqualTo(20);
-        assertThat(order).endsWith("turn");
-        assertThat(loop.leaves()).hasSize(entries);
-        assertThat(ring.sleeps).isZero();
-        order.clear();
-        loop.ticks(1);
-        assertThat(order).as("which has found its work is not looked at any more").isEmpty();
-    }
-
-    /** One whose first wait is spent spinning, with a queue that finds nothing. */
-    private HandDrivenLoop aboutToSpin() {
-        HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
-        loop.submissionsWait(false);
-        assertThat(loop.addPoller(new Ring(loop, turn("turn", false)))).isTrue();
-        loop.nanosPerReading(100);
-        return loop;
-    }
-
-    @Test
-    void shouldStopSpinningForATask() {
-        HandDrivenLoop loop = aboutToSpin();
-        loop.execute(() -> order.add("task"));
-        loop.ticks(1);
-        assertThat(order).startsWith("task");
-        assertThat(loop.leaves()).as("the kernel need not be entered").isEmpty();
-    }
-
-    @Test
-    void shouldStopSpinningForATimer() {
-        HandDrivenLoop loop = aboutToSpin();
-        loop.schedule(() -> order.add("timer"), 2000);
-        loop.ticks(1);
-        assertThat(order).contains("timer");
-        assertThat(order.indexOf("timer")).as("looks until it is due").isBetween(5, 21);
-    }
-
-    @Test
-    void shouldStopSpinningAtItsBound() {
-        HandDrivenLoop loop = aboutToSpin();
-        loop.ticks(1);
-        assertThat(loop.leaves()).hasSize(1);
-        assertThat(order).as("looks in 32 us").hasSizeBetween(80, 330);
-    }
-
-    @Test
-    void shouldAskForNotificationsBeforeItSleepsAndForNoneWhenItSpinsAgain() {
-        HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
-        Ring ring = new Ring(loop, turn("turn", false));
-        assertThat(loop.addPoller(ring)).isTrue();
-        loop.nanosPerReading(100);
-        for (int i = 0; i < 2000 && ring.sleeps == 0; i++) {
-            loop.ticks(1);
-        }
-        assertThat(ring.sleeps).isEqualTo(1);
-        assertThat(ring.spins).isZero();
-        assertThat(loop.leaves()).endsWith(false, true);
-        assertThat(loop.leaves().size()).as("it had spun for its 32 us").isBetween(20, 400);
-        // The work comes at once, and again and again: it spins.
-        for (int i = 0; i < 2000 && ring.spins == 0; i++) {
-            loop.requestTurn(turn("work", false));
-            loop.ticks(1);
-            loop.ticks(2);
-        }
-        assertThat(ring.spins).isEqualTo(1);
-        loop.ticks(1);
-        assertThat(ring.spins).as("once").isEqualTo(1);
-    }
-
-    @Test
-    void shouldNotSleepIfAQueueHasWorkBeforeIt() {
-        HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
-        Ring ring = new Ring(loop, turn("turn", false));
-        ring.findsBeforeSleep = true;
-        assertThat(loop.addPoller(ring)).isTrue();
-        loop.nanosPerReading(1000);
-        for (int i = 0; i < 100 && ring.sleeps == 0; i++) {
-            loop.ticks(1);
-        }
-        assertThat(ring.sleeps).isEqualTo(1);
-        assertThat(loop.leaves()).containsOnly(false);
-        assertThat(order).endsWith("turn");
-    }
-
-    // ---- ending
-
-    @Test
-    void shouldEndOnceNothingIsBusyAndNoTaskIsExpected() {
-        HandDrivenLoop loop = new HandDrivenLoop();
-        Handle handle = new Handle("sink");
-        loop.add(handle);
-        handle.busy = true;
-        loop.expectTasks(2);
-        try (CapturedLog logged = new CapturedLog()) {
-            loop.close();
-            loop.close();
-            loop.ticks(1);
-            assertThat(order).as("once, however often it is closed").containsExactly("ending sink");
-            assertThat(logged.containing("closing a sink or watch failed")).hasSize(1);
-        }
-        assertThat(loop.deadlineNanos()).isZero();
-        loop.submissionsWait(false);
-        int entries = loop.leaves().size();
-        loop.ticks(1);
-        assertThat(loop.leaves()).as("a loop that closes enters in every tick").hasSize(entries + 1);
-        assertThat(loop.deadlineNanos()).as("it looks at its limit").isBetween(1L, loop.nowNanos() + 10_000 * MILLIS);
-        assertThatThrownBy(() -> loop.add(new Handle("late"))).isInstanceOf(IllegalStateException.class).hasMessage("by-hand is closing");
-        handle.busy = false;
-        loop.ticks(1);
-        loop.expectTasks(-2);
-        loop.execute(() -> order.add("last task"));
-        loop.atTickEnd(() -> order.add("last hook"));
-        long ticks = loop.counters().ticks();
-        long tasks = loop.counters().tasks();
-        assertThat(loop.kernelClosed()).isFalse();
-        assertThat(loop.tick()).isFalse();
-        assertThat(order).endsWith("last task", "last hook");
-        assertThat(loop.kernelClosed()).isTrue();
-        assertThat(loop.counters().ticks()).isEqualTo(ticks + 1);
-        assertThat(loop.counters().tasks()).isEqualTo(tasks + 1);
-        assertThatThrownBy(() -> loop.execute(() -> {})).isInstanceOf(RejectedExecutionException.class).hasMessage("by-hand has ended");
-    }
-
-    @Test
-    void shouldEndWithoutItsRequestsAfterTenSeconds() {
-        HandDrivenLoop loop = new HandDrivenLoop();
-        Handle handle = new Handle("sink");
-        loop.add(handle);
-        handle.busy = true;
-        loop.closeFails(new IllegalStateException("made up"));
-        try (CapturedLog logged = new CapturedLog()) {
-            loop.close();
-            loop.ticks(1);
-            loop.advance(10_000 * MILLIS - 1);
-            loop.ticks(1);
-            assertThat(logged.containing("requests did not come back from the kernel in 10 s")).isEmpty();
-            loop.advance(1);
-            assertThat(loop.tick()).isFalse();
-            assertThat(logged.containing("by-hand: requests did not come back from the kernel in 10 s; ending without them")).hasSize(1);
-        }
-        HandDrivenLoop other = new HandDrivenLoop();
-        other.closeFails(new IllegalStateException("made up"));
-        try (CapturedLog logged = new CapturedLog()) {
-            other.end();
-            assertThat(logged.containing("closing the loop failed")).hasSize(1);
-        }
-    }
+    // ---- threads and failures
 
     @Test
     void shouldRefuseItsMethodsElsewhere() {
         HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
+        LoopTimer timer = loop.startTimer(() -> {}, 5);
         List<Runnable> methods = List.of(
                 () -> loop.schedule(() -> {}, 0),
                 () -> loop.requestTurn(() -> false),
                 () -> loop.atTickEnd(() -> {}),
+                () -> loop.onClose(() -> {}),
+                () -> loop.cancelTimer(timer),
                 () -> loop.addPoller(new Ring(loop, () -> false)));
         for (Runnable method : methods) {
             assertThatThrownBy(() -> CompletableFuture.runAsync(method).join())
@@ -510,5 +255,113 @@ class TickLoopTest {
             log.log("a thing", new IllegalStateException("made up"));
             assertThat(logged.containing("2 lines of this kind were not logged")).hasSize(1);
         }
+    }
+
+    @Test
+    void shouldCountAsBusyTheTicksThatSkipTheKernelAfterAWait() {
+        HandDrivenLoop loop = new HandDrivenLoop();
+        loop.submissionsWait(false);
+        loop.nextWaits(MILLIS);
+        loop.ticks(1);
+        assertThat(loop.leaves()).containsExactly(true);
+        loop.requestTurn(() -> {
+            loop.advance(7 * MICROS);
+            return true;
+        });
+        loop.ticks(1);
+        long before = loop.counters().busyNanos();
+        loop.ticks(5);
+        assertThat(loop.leaves()).as("it stays out of the kernel").hasSize(1);
+        assertThat(loop.counters().busyNanos() - before).isEqualTo(5 * 7 * MICROS);
+    }
+
+    @Test
+    void shouldLogAndOutliveAHandleThatCannotSayWhatItAwaits() {
+        HandDrivenLoop loop = new HandDrivenLoop();
+        loop.submissionsWait(false);
+        boolean[] fails = {true};
+        loop.add(new LoopHandle() {
+            @Override
+            protected void drain() {}
+
+            @Override
+            protected void loopEnding() {}
+
+            @Override
+            protected boolean busy() {
+                if (fails[0]) {
+                    throw new IllegalStateException("made up");
+                }
+                return false;
+            }
+        });
+        loop.execute(() -> order.add("task"));
+        try (CapturedLog logged = new CapturedLog()) {
+            loop.ticks(1);
+            assertThat(logged.containing("by-hand: a tick failed; the loop continues")).hasSize(1);
+        }
+        fails[0] = false;
+        loop.ticks(1);
+        assertThat(order).containsExactly("task");
+    }
+
+    @Test
+    void shouldRunNoTimerThatIsCancelled() {
+        HandDrivenLoop loop = new HandDrivenLoop();
+        LoopTimer cancelled = loop.startTimer(() -> order.add("cancelled"), 5);
+        LoopTimer run = loop.startTimer(() -> order.add("run"), 5);
+        loop.cancelTimer(cancelled);
+        loop.advance(5);
+        loop.ticks(1);
+        assertThat(order).containsExactly("run");
+        loop.cancelTimer(run);
+        loop.ticks(1);
+        assertThat(loop.leaves()).as("no timer is left").endsWith(true);
+    }
+
+    /** A kind of loop that does not know whether its kernel has something to submit has to enter it. */
+    @Test
+    void shouldEnterInEachTickIfItsKindDoesNotSayWhetherSubmissionsWait() {
+        int[] entries = {0};
+        class Plain extends TickLoop {
+            Plain() {
+                super("plain", 0, () -> 1);
+            }
+
+            @Override
+            public String kind() {
+                return "";
+            }
+
+            @Override
+            public Watch onReadable(int fd, Runnable onReadable) {
+                throw new UnsupportedOperationException("watches nothing");
+            }
+
+            @Override
+            protected void openKernel() {}
+
+            @Override
+            protected void enterKernel(LoopWait wait) {
+                entries[0]++;
+            }
+
+            @Override
+            protected void wakeUp() {}
+
+            @Override
+            protected void closeKernel() {}
+
+            boolean tick() {
+                return runOneTick();
+            }
+        }
+        Plain loop = new Plain();
+        loop.requestTurn(turn("turn", true));
+        for (int i = 0; i < 5; i++) {
+            assertThat(loop.tick()).isTrue();
+        }
+        assertThat(order).hasSize(5);
+        assertThat(entries[0]).isEqualTo(5);
     }
 }
