@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
-import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.SinkCounters;
 import dev.sluice.pipeline.testing.TestIo;
@@ -21,11 +20,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-
-/** Slots, batches, refusals and the end of a sink. */
+/** Slots, batches and the end of a sink. */
 @Timeout(60)
 class RawSinkTest {
-    private static final long MILLIS = 1_000_000;
     private static final int SECTOR = 512;
 
     private static byte[] bytes(int length) {
@@ -36,25 +33,6 @@ class RawSinkTest {
 
     private static TestIo read(int sector) {
         return TestIo.read(sector, SECTOR);
-    }
-
-    /** A FLUSH that does something when it completes. */
-    private static final class Hooked extends BlockRequest {
-        private final Runnable then;
-        private int answers;
-
-        Hooked(SinkRig rig, Runnable then) {
-            super(rig.loop, 0, 0);
-            this.then = then;
-            parsed(BlockOp.FLUSH, 0, 0, 0, 0);
-        }
-
-        @Override
-        protected void completed(int result) {
-            assertThat(result).isZero();
-            answers++;
-            then.run();
-        }
     }
 
     // ---- slots and batches
@@ -128,128 +106,6 @@ class RawSinkTest {
         }
     }
 
-    // ---- the kernel takes no more
-
-    @Test
-    void shouldOfferAgainInOrderAfterPausesThatDoubleTo128Milliseconds() throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            rig.sink.refusals = 11;
-            rig.submit(read(0), read(1));
-            int tries = 1;
-            for (long pause : new long[] {1, 2, 4, 8, 16, 32, 64, 128, 128, 128}) {
-                assertThat(rig.sink.refusals).isEqualTo(11 - tries);
-                rig.loop.advance(pause * MILLIS - 1);
-                rig.tick();
-                assertThat(rig.sink.refusals).as("before %d ms", pause).isEqualTo(11 - tries);
-                rig.loop.advance(1);
-                rig.tick();
-                tries++;
-                assertThat(rig.sink.counters().retries()).isEqualTo(tries);
-            }
-            assertThat(rig.started()).isEmpty();
-            rig.loop.advance(128 * MILLIS);
-            rig.tick();
-            assertThat(rig.started()).containsExactly("read direct 512 at 0", "read direct 512 at 512");
-            rig.sink.refusals = 1;
-            rig.submit(TestIo.read(2, 8192));
-            assertThat(rig.started()).isEmpty();
-            rig.loop.advance(MILLIS);
-            rig.tick();
-            assertThat(rig.started()).as("the pause is short again").containsExactly("readv direct 8192 in 2 at 1024");
-        }
-    }
-
-    @Test
-    void shouldTryOnceAPauseHoweverOftenItIsFlushed() throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            rig.sink.refusals = 1000;
-            rig.submit(read(0));
-            rig.sink.flush();
-            rig.sink.flush();
-            int left = rig.sink.refusals;
-            rig.loop.advance(MILLIS);
-            rig.tick();
-            assertThat(rig.sink.refusals).isEqualTo(left - 1);
-            rig.loop.advance(MILLIS);
-            rig.tick();
-            assertThat(rig.sink.refusals).as("the next pause is 2 ms").isEqualTo(left - 1);
-            rig.sink.refusals = 0;
-            rig.loop.advance(MILLIS);
-            rig.tick();
-            assertThat(rig.started()).hasSize(1);
-        }
-    }
-
-    @Test
-    void shouldKeepASyncThatTheKernelRefusesForTheNextTry() throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            rig.sink.refusals = 1;
-            TestIo first = rig.add(TestIo.flush());
-            TestIo second = rig.submit(TestIo.flush());
-            assertThat(rig.started()).isEmpty();
-            rig.loop.advance(MILLIS);
-            rig.tick();
-            assertThat(rig.started()).containsExactly("sync of its sync file");
-            rig.end(0);
-            assertThat(first.result()).isZero();
-            assertThat(second.result()).isZero();
-        }
-    }
-
-    // ---- the kernel refuses a request for now
-
-    @ParameterizedTest
-    @ValueSource(ints = {Errno.EAGAIN, Errno.EINTR, Errno.ECANCELED})
-    void shouldTryFourTimesAtOnceThenPauseAndGiveUpAfterThirtySeconds(int errno) throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            TestIo read = rig.submit(read(0));
-            for (int i = 0; i < 4; i++) {
-                rig.end(-errno);
-                assertThat(rig.sink.inKernel).as("tried again in the same tick").hasSize(1);
-            }
-            long pause = 1;
-            long waited = 0;
-            while (waited < 30_000) {
-                rig.end(-errno);
-                assertThat(rig.sink.inKernel).isEmpty();
-                rig.loop.advance(pause * MILLIS - 1);
-                rig.tick();
-                assertThat(rig.sink.inKernel).as("not before %d ms", pause).isEmpty();
-                rig.loop.advance(1);
-                rig.tick();
-                assertThat(rig.sink.inKernel).as("after %d ms", pause).hasSize(1);
-                waited += pause;
-                pause = Math.min(128, 2 * pause);
-            }
-            assertThat(read.completed()).isFalse();
-            long retries = rig.sink.counters().retries();
-            rig.end(-errno);
-            assertThat(read.result()).isEqualTo(-Errno.EIO);
-            assertThat(rig.sink.counters().retries()).isEqualTo(retries + 1);
-            assertThat(rig.sink.cancelled).hasSize(errno == Errno.ECANCELED ? (int) retries + 1 : 0).allMatch(slot -> slot == 0);
-        }
-    }
-
-    /** What an earlier request or piece was refused does not count. */
-    @Test
-    void shouldCountRefusalsAfreshForEachPieceAndRequest() throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            for (TestIo io : List.of(TestIo.read(0, 8192), TestIo.flush(), TestIo.flush(), TestIo.writeZeroes(0, 8192), TestIo.flush())) {
-                rig.submit(io);
-                if (io.op() == BlockOp.WRITE_ZEROES) {
-                    rig.end(-Errno.EOPNOTSUPP);
-                }
-                while (!io.completed()) {
-                    for (int i = 0; i < 4; i++) {
-                        rig.end(-Errno.EAGAIN);
-                        assertThat(rig.sink.inKernel).as("%s: at once", io).hasSize(1);
-                    }
-                    rig.end(Math.min(4096, rig.sink.inKernel.getFirst().bytes()));
-                }
-            }
-        }
-    }
-
     @Test
     void shouldAskTheSeamAboutEachKindOfCall() throws IOException {
         try (SinkRig rig = SinkRig.buffered()) {
@@ -271,109 +127,6 @@ class RawSinkTest {
                             CompletionSeam.Call.ALLOCATE,
                             CompletionSeam.Call.ALLOCATE,
                             CompletionSeam.Call.WRITE);
-        }
-    }
-
-    // ---- bugs harm the request that they concern
-
-    @Test
-    void shouldFailTheRequestWhoseStartThrowsAndNoOther() throws IOException {
-        try (CapturedLog logged = new CapturedLog();
-                SinkRig rig = new SinkRig(4096)) {
-            rig.sink.throwsBefore = new AssertionError("made up");
-            TestIo thrown = rig.add(read(0));
-            TestIo next = rig.submit(read(1));
-            assertThat(logged.containing("submitting a request failed")).hasSize(1);
-            rig.tick();
-            assertThat(thrown.result()).isEqualTo(-Errno.EIO);
-            rig.end();
-            assertThat(next.result()).isEqualTo(SECTOR);
-        }
-    }
-
-    @Test
-    void shouldLeaveARequestToTheKernelIfItsStartThrowsOnceTheKernelHasIt() throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            rig.sink.throwsAfter = new AssertionError("made up");
-            TestIo io = rig.submit(read(0));
-            rig.tick();
-            assertThat(io.completed()).isFalse();
-            rig.end();
-            assertThat(io.result()).isEqualTo(SECTOR);
-            assertThat(io.completions()).isEqualTo(1);
-        }
-    }
-
-    @Test
-    void shouldFailTheRequestWhoseCompletionThrowsAndNoOther() throws IOException {
-        try (CapturedLog logged = new CapturedLog();
-                SinkRig rig = new SinkRig(4096)) {
-            TestIo thrown = rig.submit(read(0));
-            TestIo next = rig.submit(read(1));
-            rig.seam((call, result) -> {
-                rig.seam(CompletionSeam.NONE);
-                throw new IllegalStateException("made up");
-            });
-            rig.sink.end();
-            rig.sink.end();
-            rig.tick();
-            assertThat(thrown.result()).isEqualTo(-Errno.EIO);
-            assertThat(next.result()).isEqualTo(SECTOR);
-            assertThat(logged.containing("a completion failed")).hasSize(1);
-        }
-    }
-
-    @Test
-    void shouldOnlyLogACompletionOfAFreeSlot() throws IOException {
-        try (CapturedLog logged = new CapturedLog();
-                SinkRig rig = new SinkRig(4096)) {
-            TestIo other = rig.submit(read(0));
-            rig.sink.collect(1, SECTOR);
-            rig.end();
-            assertThat(other.result()).isEqualTo(SECTOR);
-            assertThat(rig.sink.inFlight()).isZero();
-            assertThat(logged.containing("slot 1 has no request")).hasSize(1);
-        }
-    }
-
-    @Test
-    void shouldFreeTheSlotOfARequestWhoseListenerThrows() throws IOException {
-        try (CapturedLog logged = new CapturedLog();
-                SinkRig rig = new SinkRig(4096)) {
-            Hooked hooked = new Hooked(rig, () -> {
-                throw new IllegalStateException("made up");
-            });
-            assertThat(rig.sink.submit(hooked)).isTrue();
-            TestIo other = rig.submit(TestIo.flush());
-            rig.end(0);
-            assertThat(hooked.answers).isEqualTo(1);
-            assertThat(other.result()).isZero();
-            assertThat(rig.sink.inFlight()).isZero();
-            assertThat(logged.containing("completing a request failed")).hasSize(1);
-        }
-    }
-
-    /** Whoever hears of a completion may submit and flush at once. */
-    @Test
-    void shouldServeARequestThatIsSubmittedAndFlushedAtTheCompletionOfASync() throws IOException {
-        try (SinkRig rig = new SinkRig(4096)) {
-            List<TestIo> later = new ArrayList<>();
-            Hooked hooked = new Hooked(rig, () -> {
-                later.add(rig.submit(TestIo.flush()));
-                TestIo refused = rig.add(TestIo.read(0, 0));
-                later.add(refused);
-            });
-            assertThat(rig.sink.submit(hooked)).isTrue();
-            TestIo member = rig.add(TestIo.flush());
-            rig.sink.flush();
-            TestIo waits = rig.submit(TestIo.flush());
-            rig.end(0);
-            assertThat(member.result()).isZero();
-            assertThat(rig.started()).containsExactly("sync of its sync file", "sync of its sync file");
-            rig.end(0);
-            assertThat(later).allSatisfy(io -> assertThat(io.completions()).isEqualTo(1));
-            rig.endAll();
-            assertThat(waits.result()).isZero();
         }
     }
 
