@@ -3,7 +3,10 @@ package dev.sluice.bench;
 import dev.sluice.server.SluiceCommand;
 import dev.sluice.server.cli.Commands;
 
-/** "sluice bench" on one socket after the other, in one Java virtual machine: in an emulator, for which this is (.ci/aarch64), its start takes longer than a load. */
+/**
+ * "sluice bench" on one socket after the other, in one Java virtual machine: in an emulator, for which this is (.ci/aarch64), its start takes longer
+ * than a load.
+ */
 final class VerifiedLoads {
     private VerifiedLoads() {}
 

@@ -46,7 +46,10 @@ class CallFlagsTest {
         return Files.readAllLines(COUNTERS).stream().filter(line -> line.startsWith("syscw: ")).mapToLong(line -> Long.parseLong(line.substring(7))).sum();
     }
 
-    /** It is repeated to learn the errno where that does no harm. A write that syncs may report the failure of an earlier one, which a second call would not find. */
+    /**
+     * It is repeated to learn the errno where that does no harm. A write that syncs may report the failure of an earlier one, which a second call
+     * would not find.
+     */
     @Test
     void shouldNotRepeatAWriteThatSyncs() throws IOException {
         boolean counted = Files.isReadable(COUNTERS) && Files.readString(COUNTERS).contains("syscw: ");

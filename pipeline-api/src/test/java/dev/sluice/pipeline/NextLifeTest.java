@@ -11,7 +11,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-/** An operator completes a request that a stage has: whatever the stage does with it afterwards concerns it alone, and not the next request of the same pooled object. */
+/**
+ * An operator completes a request that a stage has: whatever the stage does with it afterwards concerns it alone, and not the next request of the
+ * same pooled object.
+ */
 class NextLifeTest {
     private final List<BlockRequest> pooled = new ArrayList<>();
     private final ByHandStage stage = new ByHandStage();

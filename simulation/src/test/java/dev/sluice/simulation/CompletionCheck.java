@@ -6,7 +6,10 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 
-/** What the guest expects of the completion of a request: its status and length, its data, what became of the disk, and that no request fails without a reason. */
+/**
+ * What the guest expects of the completion of a request: its status and length, its data, what became of the disk, and that no request fails without
+ * a reason.
+ */
 final class CompletionCheck {
     private static final int OK = 0;
     private static final int IOERR = 1;

@@ -4,8 +4,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * What the guest may rely on: for each sector the data that was acknowledged last, or that nothing is known as its write failed. Data is known by a stamp, from which
- * all of a sector follows.
+ * What the guest may rely on: for each sector the data that was acknowledged last, or that nothing is known as its write failed. Data is known by a
+ * stamp, from which all of a sector follows.
  */
 final class DiskModel {
     static final int SECTOR = SimulatedKernel.SECTOR;

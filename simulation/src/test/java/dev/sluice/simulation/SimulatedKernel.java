@@ -352,7 +352,10 @@ final class SimulatedKernel implements SimulatedAio.Kernel, AutoCloseable {
         reread();
     }
 
-    /** The image is repaired and opened again: what a failed sync has lost is gone, and that is nobody's to report any more. Returns the sectors that it concerns. */
+    /**
+     * The image is repaired and opened again: what a failed sync has lost is gone, and that is nobody's to report any more. Returns the sectors that
+     * it concerns.
+     */
     boolean[] reopened() {
         boolean[] lost = new boolean[sectors];
         byte[] left = contents.clone();

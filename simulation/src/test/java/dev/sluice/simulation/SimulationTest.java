@@ -10,8 +10,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Ten seeds that are always run, and ten that nobody has seen; one of those that fails is printed and becomes a fixed one with its fix. One seed alone:
- * {@code -Dsimulation.seed=SEED -Dsimulation.fresh=1}, with as many {@code -Dsimulation.steps} as it failed with; {@code -Dsimulation.trace=N} keeps more of what happened.
+ * Ten seeds that are always run, and ten that nobody has seen; one of those that fails is printed and becomes a fixed one with its fix. One seed
+ * alone: {@code -Dsimulation.seed=SEED -Dsimulation.fresh=1}, with as many {@code -Dsimulation.steps} as it failed with; {@code -Dsimulation.trace=N}
+ * keeps more of what happened.
  */
 class SimulationTest {
     static final int STEPS = Integer.getInteger("simulation.steps", 5_000);

@@ -17,7 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What is durable, by what reaches the device: a loop device counts the flushes of its write cache. Reading back proves nothing, as the page cache has it anyway.
+ * What is durable, by what reaches the device: a loop device counts the flushes of its write cache. Reading back proves nothing, as the page cache
+ * has it anyway.
  */
 class DurabilityIT {
     private static final Duration PATIENCE = Duration.ofMinutes(1);

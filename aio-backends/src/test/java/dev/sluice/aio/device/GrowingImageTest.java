@@ -33,7 +33,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What every {@link ResizableBackend} does while requests are in flight on several loops: what was beyond the end works as soon as the image has grown, and no longer once it has shrunk. */
+/**
+ * What every {@link ResizableBackend} does while requests are in flight on several loops: what was beyond the end works as soon as the image has
+ * grown, and no longer once it has shrunk.
+ */
 @Timeout(120)
 class GrowingImageTest {
     private static final int SECTOR = 512;

@@ -24,8 +24,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Writeback that fails: the image is a loop device whose file lies on a file system that is full. Writes into the page cache succeed; their sync fails, once, as the kernel
- * reports it to each open file once.
+ * Writeback that fails: the image is a loop device whose file lies on a file system that is full. Writes into the page cache succeed; their sync
+ * fails, once, as the kernel reports it to each open file once.
  */
 class WritebackFailureIT {
     private static final Duration PATIENCE = Duration.ofMinutes(2);

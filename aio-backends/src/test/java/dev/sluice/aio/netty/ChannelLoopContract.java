@@ -43,7 +43,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** The contract of a {@link ChannelLoop}: a server lives on its thread beside the block I/O of a sink. The test of each kind of loop that has channels extends it. */
+/**
+ * The contract of a {@link ChannelLoop}: a server lives on its thread beside the block I/O of a sink. The test of each kind of loop that has channels
+ * extends it.
+ */
 @Timeout(240)
 public abstract class ChannelLoopContract {
     private static final int PATIENCE_SECONDS = Patience.seconds(60);

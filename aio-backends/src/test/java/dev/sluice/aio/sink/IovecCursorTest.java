@@ -117,7 +117,10 @@ class IovecCursorTest {
         return found;
     }
 
-    /** By compiled code too, which the JVM must survive (see NativeMemory): from a whole page that is gone, and from an odd address across the end of what is left. */
+    /**
+     * By compiled code too, which the JVM must survive (see NativeMemory): from a whole page that is gone, and from an odd address across the end of
+     * what is left.
+     */
     @ParameterizedTest
     @ValueSource(ints = {1, 7, 8, 24, 40, 63, 64, 100, 512, 4096})
     void shouldThrowWhenTheMemoryIsGone(int length) throws IOException {

@@ -130,7 +130,10 @@ class BlockDeviceTest {
         }
     }
 
-    /** Sectors of 512 bytes on a device of larger blocks: DISCARD leaves parts of blocks alone, WRITE_ZEROES zeroes them too, and neither touches anything else. */
+    /**
+     * Sectors of 512 bytes on a device of larger blocks: DISCARD leaves parts of blocks alone, WRITE_ZEROES zeroes them too, and neither touches
+     * anything else.
+     */
     @ParameterizedTest
     @ValueSource(strings = {"io_uring", "linux-aio", "nio"})
     void shouldDiscardWholeBlocksAndZeroPartsOfThem(String backend) throws IOException {

@@ -4,7 +4,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
-/** An emulated machine with some firmware and one vhost-user-blk disk, no kernel; a reset stops it, so that a machine that reboots in a loop is seen at once. */
+/**
+ * An emulated machine with some firmware and one vhost-user-blk disk, no kernel; a reset stops it, so that a machine that reboots in a loop is seen
+ * at once.
+ */
 final class FirmwareMachine implements AutoCloseable {
     private static final String MEMORY = "1G";
 

@@ -10,7 +10,10 @@ import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReentrantLock;
 
-/** The serial port of a machine, as a person at a terminal uses it: waits for a text, types an answer. A prompt is not a line: {@link Console} does not see it. */
+/**
+ * The serial port of a machine, as a person at a terminal uses it: waits for a text, types an answer. A prompt is not a line: {@link Console} does
+ * not see it.
+ */
 final class SerialPort {
     private static final Duration TIME_LIMIT = Duration.ofMinutes(4);
     private static final int TAIL_CHARS = 4000;

@@ -46,8 +46,8 @@ import org.junit.jupiter.params.provider.ValueSource;
  * A driver and a device in threads of their own, on different CPUs, that continue only when they are notified: what the full fences of {@link DeviceRing} and
  * the second look after {@code enableKicks} are for.
  *
- * <p>A lost notification is found by the state of the ring, not by waiting: both threads sleep, no eventfd is signalled, and there is a request that the device has
- * not taken or a used element that the driver has not seen. {@code -Dsluice.fences.seconds=30} runs each variant longer.
+ * <p>A lost notification is found by the state of the ring, not by waiting: both threads sleep, no eventfd is signalled, and there is a request that
+ * the device has not taken or a used element that the driver has not seen. {@code -Dsluice.fences.seconds=30} runs each variant longer.
  */
 final class LostNotificationTest {
     private static final long NANOS = TimeUnit.SECONDS.toNanos(Integer.getInteger("sluice.fences.seconds", 5));

@@ -137,7 +137,10 @@ final class OwedCallTest {
         }
     }
 
-    /** QEMU gives the descriptor before it starts the ring and never again; its {@code vhost-user-blk-test}, case {@code idx}, waits for the call all the same. */
+    /**
+     * QEMU gives the descriptor before it starts the ring and never again; its {@code vhost-user-blk-test}, case {@code idx}, waits for the call all
+     * the same.
+     */
     @ParameterizedTest
     @ValueSource(longs = {0, VirtioFeatures.EVENT_IDX})
     void shouldCallOnceWhenTheRingStarts(long more) throws Exception {

@@ -22,8 +22,8 @@ import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
 /**
- * A front end that truncates its memory under a stage which looks at the data, and has been compiled by C2: a load that is folded into another instruction, or on aarch64 a copy
- * above 80 bytes, would end the process.
+ * A front end that truncates its memory under a stage which looks at the data, and has been compiled by C2: a load that is folded into another
+ * instruction, or on aarch64 a copy above 80 bytes, would end the process.
  */
 final class TruncatedUnderStageTest {
     private static final int WARM_UP_REQUESTS = 100;
