@@ -2,7 +2,6 @@ package dev.sluice.simulation;
 
 import dev.sluice.simulation.GuestRequest.Flaw;
 import dev.sluice.simulation.GuestRequest.Kind;
-import dev.sluice.simulation.SimulatedGuest.Negotiated;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.function.LongSupplier;

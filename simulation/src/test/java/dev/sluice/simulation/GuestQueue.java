@@ -27,14 +27,13 @@ final class GuestQueue implements AutoCloseable {
     private final Trace trace;
     private final CompletionCheck check;
     private final ChainBuilder chains;
+    private final DataSlots slots;
     final boolean eventIdx;
     private Fd kick;
     private Fd call;
     private final Fd err;
 
     private final @Nullable GuestRequest[] requests = new GuestRequest[SIZE];
-    private final boolean[] slotUsed = new boolean[Layout.DATA_SLOTS];
-    private boolean bigUsed;
     private int outstanding;
     private int availIdx;
     private int usedIdx;
@@ -66,6 +65,7 @@ final class GuestQueue implements AutoCloseable {
         this.trace = trace;
         this.eventIdx = eventIdx;
         this.chains = new ChainBuilder(rings, base, memory, random, indirect);
+        this.slots = new DataSlots(index, rings, base, random);
         this.faults = faults;
         this.kick = eventFd();
         this.call = eventFd();
@@ -179,12 +179,12 @@ final class GuestQueue implements AutoCloseable {
 
     /** Makes a request available, if there is room for it. Returns whether it did. */
     boolean submit(GuestRequest request) {
-        if (outstanding >= SIZE || !placeData(request)) {
+        if (outstanding >= SIZE || !slots.place(request)) {
             return false;
         }
         int head = chains.freeDescriptor();
         if (head < 0) {
-            freeData(request);
+            slots.free(request);
             return false;
         }
         request.head = head;
@@ -201,33 +201,6 @@ final class GuestQueue implements AutoCloseable {
         availIdx = (availIdx + 1) & 0xFFFF;
         trace.add("queue " + index + " makes " + request + " available" + (request.durable ? ", durable" : ""));
         return true;
-    }
-
-    private boolean placeData(GuestRequest request) {
-        int bytes = request.bytes();
-        if (bytes == 0) {
-            return true;
-        }
-        if (bytes > 4096) {
-            if (bigUsed || request.region != rings) {
-                return false;
-            }
-            bigUsed = true;
-            request.dataSlot = Layout.DATA_SLOTS;
-            request.dataAt = base + Layout.BIG + random.nextInt(512);
-            return true;
-        }
-        for (int slot = 0; slot < Layout.DATA_SLOTS; slot++) {
-            if (!slotUsed[slot]) {
-                slotUsed[slot] = true;
-                request.dataSlot = slot;
-                long at =
-                        (request.region == rings ? base + Layout.DATA : (long) index * Layout.DATA_SLOTS * Layout.SLOT_BYTES) + (long) slot * Layout.SLOT_BYTES;
-                request.dataAt = random.nextInt(3) == 0 ? at + random.nextInt(512) : (at + 511) / 512 * 512;
-                return true;
-            }
-        }
-        return false;
     }
 
     private void fillIn(GuestRequest request) {
@@ -419,15 +392,7 @@ final class GuestQueue implements AutoCloseable {
             outstanding--;
         }
         chains.free(request);
-        freeData(request);
-    }
-
-    private void freeData(GuestRequest request) {
-        if (request.dataSlot == Layout.DATA_SLOTS) {
-            bigUsed = false;
-        } else if (request.dataSlot >= 0) {
-            slotUsed[request.dataSlot] = false;
-        }
+        slots.free(request);
     }
 
     // ---- what the device may have written until now

@@ -9,11 +9,7 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.virtio.layout.VhostUser;
 import dev.sluice.virtio.layout.VirtioBlkConfig;
 import dev.sluice.virtio.layout.VirtioFeatures;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.List;
@@ -52,21 +48,6 @@ final class SimulatedGuest implements AutoCloseable {
     boolean cacheModeChanges;
     /** The cache mode cannot be saved at present. */
     boolean stateFileFull;
-
-    /** What the driver accepts. */
-    record Negotiated(boolean eventIdx, boolean indirect, boolean flush, boolean wce, boolean discard, boolean writeZeroes) {
-        static Negotiated of(SplittableRandom random) {
-            return new Negotiated(random.nextBoolean(), random.nextInt(4) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0, random.nextInt(6) != 0,
-                    random.nextInt(6) != 0);
-        }
-
-        long features() {
-            return VirtioFeatures.VERSION_1 | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES | VirtioFeatures.BLK_SEG_MAX | VirtioFeatures.BLK_MQ
-                    | (flush ? VirtioFeatures.BLK_FLUSH : 0) | (wce ? VirtioFeatures.BLK_CONFIG_WCE : 0) | (discard ? VirtioFeatures.BLK_DISCARD : 0)
-                    | (writeZeroes ? VirtioFeatures.BLK_WRITE_ZEROES : 0) | (eventIdx ? VirtioFeatures.EVENT_IDX : 0)
-                    | (indirect ? VirtioFeatures.INDIRECT_DESC : 0);
-        }
-    }
 
     private static final class Message {
         final String name;
@@ -234,7 +215,7 @@ final class SimulatedGuest implements AutoCloseable {
 
     /** What is written has to be durable when it is acknowledged. */
     boolean writeThrough() {
-        return !negotiated.flush || !writeback || refusedWriteThrough;
+        return !negotiated.flush() || !writeback || refusedWriteThrough;
     }
 
     boolean writeback() {
@@ -254,7 +235,7 @@ final class SimulatedGuest implements AutoCloseable {
         VhostUser.u32(bytes, 0, VirtioBlkConfig.WRITEBACK);
         VhostUser.u32(bytes, 4, 1);
         payload[VhostUser.CONFIG_HEADER_SIZE] = (byte) (through ? 0 : 1);
-        if (!negotiated.wce) {
+        if (!negotiated.wce()) {
             refused("SET_CONFIG without CONFIG_WCE", VhostUser.SET_CONFIG, payload);
             return;
         }
@@ -285,7 +266,7 @@ final class SimulatedGuest implements AutoCloseable {
             field("physical_block_exp", 1L << VirtioBlkConfig.u8(config, VirtioBlkConfig.PHYSICAL_BLOCK_EXP), geometry.physicalBlockBytes() / block);
             field("min_io_size", VirtioBlkConfig.u16(config, VirtioBlkConfig.MIN_IO_SIZE), geometry.physicalBlockBytes() / block);
             field("opt_io_size", VirtioBlkConfig.u32(config, VirtioBlkConfig.OPT_IO_SIZE), geometry.optimalIoBytes() / block);
-            field("writeback", VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK), writeback && (negotiated.flush || !negotiated.wce) ? 1 : 0);
+            field("writeback", VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK), writeback && (negotiated.flush() || !negotiated.wce()) ? 1 : 0);
             field("num_queues", VirtioBlkConfig.u16(config, VirtioBlkConfig.NUM_QUEUES), queues.size());
             field("max_discard_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_DISCARD_SECTORS), range);
             field("max_write_zeroes_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS), 0x7FFF_F000 / DiskModel.SECTOR);
@@ -457,19 +438,5 @@ final class SimulatedGuest implements AutoCloseable {
         queues.forEach(GuestQueue::close);
         first.close();
         second.close();
-    }
-
-    /** Sockets, eventfds, memory files and images: not the jars that the JVM opens as it goes. */
-    static int openDescriptors() throws IOException {
-        int open = 0;
-        try (DirectoryStream<Path> all = Files.newDirectoryStream(Path.of("/proc/self/fd"))) {
-            for (Path descriptor : all) {
-                String name = LinuxFile.descriptorName(Integer.parseInt(descriptor.getFileName().toString()));
-                if (name.startsWith("anon_inode:") || name.startsWith("socket:") || name.startsWith("/memfd:") || name.endsWith(".img")) {
-                    open++;
-                }
-            }
-        }
-        return open;
     }
 }

@@ -3,7 +3,6 @@ package dev.sluice.simulation;
 import dev.sluice.linux.Mapping;
 import dev.sluice.linux.UnixSocket;
 import dev.sluice.simulation.GuestRequest.Kind;
-import dev.sluice.simulation.SimulatedGuest.Negotiated;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -17,7 +16,7 @@ import java.util.SplittableRandom;
  *
  * <p>Every decision comes from one random number generator, in one thread: a seed replays exactly.
  */
-final class Simulation implements AutoCloseable {
+final class Simulation implements ControlPlane.Whole, AutoCloseable {
     private static final int SECTORS = 1024;
     private static final int QUEUES = SimulatedProcess.QUEUES;
     private static final long STEP_NANOS = 20_000;
@@ -40,6 +39,7 @@ final class Simulation implements AutoCloseable {
     private final DiskModel disk;
     private final SimulatedGuest guest;
     private final GuestLoad load;
+    private final ControlPlane control;
     private final boolean stageInterested;
     /** How often a queue was asked to stop: requests that a stage has may fail then. */
     private long stops;
@@ -74,6 +74,7 @@ final class Simulation implements AutoCloseable {
         }
         this.guest = new SimulatedGuest(first, second, queues, negotiated, random.split(), trace);
         this.load = new GuestLoad(guest, disk, random.split(), () -> stops);
+        this.control = new ControlPlane(guest, random, this);
         this.process = start();
         connect();
     }
@@ -235,56 +236,22 @@ final class Simulation implements AutoCloseable {
         return stopping && process.stage.sees(sector);
     }
 
-    // ---- the control plane, while requests are in flight
+    // ---- the control plane
 
     private void control() throws IOException {
-        if (disconnecting || guest.busy() || guest.cacheModeChanges) {
-            return;
-        }
-        GuestQueue queue = guest.queues.get(random.nextInt(QUEUES));
-        stops++;
-        switch (random.nextInt(16)) {
-            case 0 -> {
-                if (!guest.secondThere) {
-                    guest.addSecond();
-                } else if (guest.queues.stream().noneMatch(each -> each.uses(guest.second))) {
-                    guest.removeSecond();
-                }
-            }
-            case 1 -> {
-                if (!guest.secondThere) {
-                    guest.memoryTable();
-                }
-            }
-            case 2 -> {
-                guest.enable(queue, false);
-                guest.enable(queue, true);
-            }
-            case 3 -> {
-                if (!queue.broken) {
-                    guest.stopAndStart(queue);
-                }
-            }
-            case 4 -> {
-                queue.newCallFd();
-                guest.call(queue);
-            }
-            case 5 -> guest.newKick(queue);
-            case 6, 7 -> {
-                if (guest.queues.stream().allMatch(each -> each.outstanding() == 0 && !each.broken)) {
-                    guest.cacheMode(guest.writeback());
-                }
-            }
-            case 8 -> stateFileFull(!guest.stateFileFull);
-            case 9 -> guest.readConfig(process.geometry());
-            case 10, 11 -> guest.misbehave();
-            case 12 -> loopFails(queue);
-            case 13 -> restart();
-            default -> disconnect();
+        if (!disconnecting && !guest.busy() && !guest.cacheModeChanges) {
+            stops++;
+            control.act();
         }
     }
 
-    private void disconnect() {
+    @Override
+    public SimulatedProcess process() {
+        return process;
+    }
+
+    @Override
+    public void disconnect() {
         trace.add("front end disconnects");
         stops++;
         guest.disconnect();
@@ -293,7 +260,8 @@ final class Simulation implements AutoCloseable {
     }
 
     /** A directory is where the new state would be written. */
-    private void stateFileFull(boolean full) throws IOException {
+    @Override
+    public void stateFileFull(boolean full) throws IOException {
         if (full) {
             Files.createDirectories(stateFileInTheWay.resolve("full"));
         } else {
@@ -303,23 +271,10 @@ final class Simulation implements AutoCloseable {
         guest.stateFileFull = full;
     }
 
-    /** Something of the loop fails, as when descriptors have run out, while a ring is told of another eventfd or of other memory. */
-    private void loopFails(GuestQueue queue) {
-        if (random.nextBoolean()) {
-            process.loop.failNextWatch();
-        } else {
-            process.loop.failNextClose();
-        }
-        if (random.nextBoolean() && !guest.secondThere) {
-            guest.memoryTable();
-        } else {
-            guest.newKick(queue);
-        }
-    }
-
     // ---- the process ends, and another one comes
 
-    private void restart() throws IOException {
+    @Override
+    public void restart() throws IOException {
         int way = random.nextInt(3);
         trace.add(way == 0 ? "the process is asked to end" : way == 1 ? "the process is killed" : "the power fails");
         boolean killed = way > 0;
