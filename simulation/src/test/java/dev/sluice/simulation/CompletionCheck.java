@@ -82,7 +82,7 @@ final class CompletionCheck {
             }
             case WRITE_ZEROES, DISCARD -> {
                 // Sluice punches holes: what was discarded reads as zeroes.
-                disk.wrote(request.sector, request.sectors, 0);
+                disk.zeroed(request);
                 checkDurable(request);
             }
             case FLUSH -> disk.checkDurable(request.covered, request.generationsThen);
@@ -106,9 +106,9 @@ final class CompletionCheck {
         boolean excused = switch (request.kind) {
             case BEYOND -> status == IOERR;
             case FLUSH -> kernel.syncFailedSince(request.failuresBefore);
-            case READ -> kernel.failedSince(request.failuresBefore, (long) request.sector * DiskModel.SECTOR, request.bytes());
+            case READ -> disk.failedToRead(request);
             case WRITE, DISCARD, WRITE_ZEROES -> (request.mayNeedSync && kernel.syncFailedSince(request.failuresBefore))
-                    || kernel.failedSince(request.failuresBefore, (long) request.sector * DiskModel.SECTOR, (long) request.sectors * DiskModel.SECTOR);
+                    || disk.failedToWrite(request);
             case GET_ID -> false;
         };
         if (!excused && !excuse.of(request)) {

@@ -2,6 +2,8 @@ package dev.sluice.simulation;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * What the guest may rely on: for each sector the data that was acknowledged last, or that nothing is known as its write failed. Data is known by a
@@ -13,6 +15,8 @@ final class DiskModel {
 
     private final SimulatedKernel kernel;
     private final int sectors;
+    private final Placement placement;
+    private final int[] headerChecksum;
     private final long[] stamp;
     /** Counts what became of a sector: two zeroings are not the same. */
     private final long[] generation;
@@ -25,15 +29,18 @@ final class DiskModel {
     private final byte[] scratch = new byte[SECTOR];
     private long stamps;
 
-    DiskModel(SimulatedKernel kernel, int sectors) {
+    DiskModel(SimulatedKernel kernel, int sectors, Placement placement) {
         this.kernel = kernel;
         this.sectors = sectors;
+        this.placement = placement;
+        this.headerChecksum = IntStream.range(0, placement.header).map(kernel::checksum).toArray();
         this.stamp = new long[sectors];
         this.generation = new long[sectors];
         this.survives = new long[sectors];
         this.unknown = new boolean[sectors];
         this.writing = new boolean[sectors];
         this.reading = new int[sectors];
+        Arrays.fill(unknown, !placement.zeroesStayZeroes);
     }
 
     int sectors() {
@@ -139,6 +146,7 @@ final class DiskModel {
 
     private int expectedChecksum(int sector) {
         fill(MemorySegment.ofArray(scratch), 0, stamp[sector]);
+        placement.encode(scratch);
         return SimulatedKernel.sum(scratch, 0);
     }
 
@@ -171,10 +179,45 @@ final class DiskModel {
         }
     }
 
-    /** Sectors of which nobody knows any more what they hold. */
+    /** Sectors of the file of which nobody knows any more what they hold. */
     void lost(boolean[] which) {
         for (int sector = 0; sector < sectors; sector++) {
-            unknown[sector] |= which[sector];
+            for (int copy = 0; copy < placement.copies; copy++) {
+                unknown[sector] |= which[placement.place(sector, sectors, copy)];
+            }
+        }
+    }
+
+    /** Whether something has failed since that this READ could not do without: the last copy of what it asks for. */
+    boolean failedToRead(GuestRequest request) {
+        for (int copy = 0; copy < placement.copies; copy++) {
+            if (!failed(request, copy)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Whether something has failed since that touched a copy of what this request changes. */
+    boolean failedToWrite(GuestRequest request) {
+        for (int copy = 0; copy < placement.copies; copy++) {
+            if (failed(request, copy)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private boolean failed(GuestRequest request, int copy) {
+        return kernel.failedSince(request.failuresBefore, (long) placement.place(request.sector, sectors, copy) * SECTOR, (long) request.sectors * SECTOR);
+    }
+
+    /** A range was discarded, or zeroed below whatever changes the data. */
+    void zeroed(GuestRequest request) {
+        if (placement.zeroesStayZeroes) {
+            wrote(request.sector, request.sectors, 0);
+        } else {
+            lost(request.sector, request.sectors);
         }
     }
 
@@ -185,8 +228,14 @@ final class DiskModel {
     }
 
     private void checkDurable(int sector, String by) {
-        if (kernel.durableChecksum(sector) != expectedChecksum(sector)) {
-            throw new Violation("sector " + sector + " is not durable after " + by + ": a power failure would lose stamp " + stamp[sector]);
+        if (unknown[sector]) {
+            return;
+        }
+        int expected = expectedChecksum(sector);
+        for (int copy = 0; copy < placement.copies; copy++) {
+            if (kernel.durableChecksum(placement.place(sector, sectors, copy)) != expected) {
+                throw new Violation("sector " + sector + " is not durable after " + by + ": a power failure would lose stamp " + stamp[sector] + which(copy));
+            }
         }
         survives[sector] = generation[sector];
     }
@@ -197,10 +246,20 @@ final class DiskModel {
             if (writing[sector]) {
                 throw new Violation("sector " + sector + " is still being written when all is quiet");
             }
-            if (!unknown[sector] && kernel.checksum(sector) != expectedChecksum(sector)) {
-                throw new Violation("sector " + sector + " of the file is not what was acknowledged, stamp " + stamp[sector]);
+            for (int copy = 0; copy < placement.copies && !unknown[sector]; copy++) {
+                if (kernel.checksum(placement.place(sector, sectors, copy)) != expectedChecksum(sector)) {
+                    throw new Violation("sector " + sector + " of the file is not what was acknowledged, stamp " + stamp[sector] + which(copy));
+                }
+            }
+        }
+        for (int sector = 0; sector < headerChecksum.length; sector++) {
+            if (kernel.checksum(sector) != headerChecksum[sector]) {
+                throw new Violation("sector " + sector + " of the file, which is not the guest's, has changed");
             }
         }
     }
 
+    private String which(int copy) {
+        return placement.copies == 1 ? "" : " of copy " + copy;
+    }
 }

@@ -10,6 +10,11 @@ record Negotiated(boolean eventIdx, boolean indirect, boolean flush, boolean wce
                 random.nextInt(6) != 0);
     }
 
+    /** Of a disk that does not offer it. */
+    Negotiated withoutWriteZeroes() {
+        return new Negotiated(eventIdx, indirect, flush, wce, discard, false);
+    }
+
     long features() {
         return VirtioFeatures.VERSION_1 | VirtioFeatures.VHOST_USER_PROTOCOL_FEATURES | VirtioFeatures.BLK_SEG_MAX | VirtioFeatures.BLK_MQ
                 | (flush ? VirtioFeatures.BLK_FLUSH : 0) | (wce ? VirtioFeatures.BLK_CONFIG_WCE : 0) | (discard ? VirtioFeatures.BLK_DISCARD : 0)

@@ -32,6 +32,7 @@ final class SimulatedGuest implements AutoCloseable {
     final GuestRegion second;
     final List<GuestQueue> queues;
     final Negotiated negotiated;
+    private final boolean writeZeroesOffered;
     private final SplittableRandom random;
     private final Trace trace;
     private final NativeBlock buffer = NativeMemory.allocate(1024, 8);
@@ -67,11 +68,14 @@ final class SimulatedGuest implements AutoCloseable {
         }
     }
 
-    SimulatedGuest(GuestRegion first, GuestRegion second, List<GuestQueue> queues, Negotiated negotiated, SplittableRandom random, Trace trace) {
+    SimulatedGuest(
+            GuestRegion first, GuestRegion second, List<GuestQueue> queues, Negotiated negotiated, boolean writeZeroesOffered, SplittableRandom random,
+            Trace trace) {
         this.first = first;
         this.second = second;
         this.queues = queues;
         this.negotiated = negotiated;
+        this.writeZeroesOffered = writeZeroesOffered;
         this.random = random;
         this.trace = trace;
     }
@@ -85,9 +89,11 @@ final class SimulatedGuest implements AutoCloseable {
             throw new IllegalStateException("O_NONBLOCK");
         }
         query("GET_FEATURES", VhostUser.GET_FEATURES, reply -> {
-            long offered = VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE | VirtioFeatures.BLK_DISCARD | VirtioFeatures.BLK_WRITE_ZEROES
+            long zeroes = writeZeroesOffered ? VirtioFeatures.BLK_WRITE_ZEROES : 0;
+            long offered = VirtioFeatures.BLK_FLUSH | VirtioFeatures.BLK_CONFIG_WCE | VirtioFeatures.BLK_DISCARD | zeroes
                     | VirtioFeatures.EVENT_IDX | VirtioFeatures.INDIRECT_DESC | negotiated.features();
             require((VhostUser.u64(reply, 0) & offered) == offered, "features are missing");
+            require((VhostUser.u64(reply, 0) & VirtioFeatures.BLK_WRITE_ZEROES) == zeroes, "WRITE_ZEROES is not the disk's to offer");
         });
         query("GET_PROTOCOL_FEATURES", VhostUser.GET_PROTOCOL_FEATURES,
                 reply -> require((VhostUser.u64(reply, 0) & PROTOCOL) == PROTOCOL, "protocol features are missing"));
@@ -269,7 +275,8 @@ final class SimulatedGuest implements AutoCloseable {
             field("writeback", VirtioBlkConfig.u8(config, VirtioBlkConfig.WRITEBACK), writeback && (negotiated.flush() || !negotiated.wce()) ? 1 : 0);
             field("num_queues", VirtioBlkConfig.u16(config, VirtioBlkConfig.NUM_QUEUES), queues.size());
             field("max_discard_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_DISCARD_SECTORS), range);
-            field("max_write_zeroes_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS), 0x7FFF_F000 / DiskModel.SECTOR);
+            field("max_write_zeroes_sectors", VirtioBlkConfig.u32(config, VirtioBlkConfig.MAX_WRITE_ZEROES_SECTORS),
+                    writeZeroesOffered ? 0x7FFF_F000 / DiskModel.SECTOR : 0);
         }));
     }
 

@@ -7,6 +7,7 @@ import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
 import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockPipeline;
+import dev.sluice.pipeline.BlockStage;
 import dev.sluice.virtio.blk.CacheMode;
 import dev.sluice.virtio.blk.DiskStateFile;
 import dev.sluice.virtio.blk.VirtioBlkDevice;
@@ -46,8 +47,7 @@ final class SimulatedProcess {
 
     SimulatedProcess(
             Path image, Path stateFile, SplittableRandom random, SimulatedKernel kernel, LongSupplier clock, Runnable beforeArming, Faults faults,
-            boolean stageInterested,
-            Trace trace)
+            boolean stageInterested, @Nullable BlockStage placing, Trace trace)
             throws IOException {
         this.trace = trace;
         this.faults = faults;
@@ -59,7 +59,11 @@ final class SimulatedProcess {
         backend = SimulatedAio.open(BackendOptions.of(image).withSinkCapacity(1 + random.nextInt(48)), callThreads, kernel);
         // Some 2000 steps; or so many that only cutting it short ends a queue that a stage holds up.
         Duration drainLimit = random.nextBoolean() ? Duration.ofMillis(20) : Duration.ofHours(1);
-        pipeline = BlockPipeline.builder().backend(backend).stage(stage).observer(observer).drainLimit(drainLimit).build();
+        BlockPipeline.Builder builder = BlockPipeline.builder().backend(backend).stage(stage).observer(observer).drainLimit(drainLimit);
+        if (placing != null) {
+            builder.stage(placing);
+        }
+        pipeline = builder.build();
         SplittableRandom interrupts = random.split();
         calls = SimulatedCalls.over(loop, () -> Faults.happens(interrupts, this.faults.refuseInterrupt()), trace::violation);
         device = new VirtioBlkDevice(pipeline::geometry, QUEUES, SEG_MAX, CacheMode.GUEST, SimulatedGuest.SERIAL);

@@ -41,6 +41,7 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
     private final GuestLoad load;
     private final ControlPlane control;
     private final boolean stageInterested;
+    private final Placement placement;
     /** How often a queue was asked to stop: requests that a stage has may fail then. */
     private long stops;
 
@@ -50,8 +51,9 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
     private boolean loading;
     private int loopFailures;
 
-    Simulation(long seed, Path directory) throws IOException {
+    Simulation(long seed, Placement placement, Path directory) throws IOException {
         this.seed = seed;
+        this.placement = placement;
         this.random = new SplittableRandom(seed);
         this.faults = Faults.of(random);
         this.stageInterested = random.nextInt(3) != 0;
@@ -59,11 +61,12 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
         this.stateFile = image.resolveSibling(image.getFileName() + ".state");
         this.stateFileInTheWay = image.resolveSibling(image.getFileName() + ".state.tmp");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
-            file.setLength((long) SECTORS * DiskModel.SECTOR);
+            placement.prepare(file, SECTORS);
         }
-        this.kernel = new SimulatedKernel(image, SECTORS, random.split(), faults, trace);
-        this.disk = new DiskModel(kernel, SECTORS);
-        Negotiated negotiated = Negotiated.of(random);
+        this.kernel = new SimulatedKernel(image, placement.fileSectors(SECTORS), random.split(), faults, trace);
+        this.disk = new DiskModel(kernel, SECTORS, placement);
+        Negotiated accepted = Negotiated.of(random);
+        Negotiated negotiated = placement.zeroesStayZeroes ? accepted : accepted.withoutWriteZeroes();
         GuestRegion first = new GuestRegion(0x10_0000, 0x7f00_0000_0000L, 65536, (QUEUES - 1) * Layout.BYTES + Layout.bytes(negotiated.eventIdx()));
         GuestRegion second = new GuestRegion(0x4000_0000, 0x7e00_0000_0000L, Mapping.pageBytes(), 160 * 1024);
         this.guestMappings = SimulatedProcess.guestMappings();
@@ -72,7 +75,7 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
         for (int i = 0; i < QUEUES; i++) {
             queues.add(new GuestQueue(i, first, i * Layout.BYTES, random.split(), disk, check, trace, negotiated.eventIdx(), negotiated.indirect(), faults));
         }
-        this.guest = new SimulatedGuest(first, second, queues, negotiated, random.split(), trace);
+        this.guest = new SimulatedGuest(first, second, queues, negotiated, placement.zeroesStayZeroes, random.split(), trace);
         this.load = new GuestLoad(guest, disk, random.split(), () -> stops);
         this.control = new ControlPlane(guest, random, this);
         this.process = start();
@@ -81,7 +84,8 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
 
     private SimulatedProcess start() throws IOException {
         loopFailures = 0;
-        return new SimulatedProcess(image, stateFile, random.split(), kernel, () -> nanos, this::beforeArming, faults, stageInterested, trace);
+        return new SimulatedProcess(image, stateFile, random.split(), kernel, () -> nanos, this::beforeArming, faults, stageInterested,
+                placement.stage(), trace);
     }
 
     private void connect() throws IOException {
@@ -233,7 +237,7 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
     private boolean mayHaveFailedInStage(GuestRequest request) {
         boolean stopping = disconnecting || guest.busy() || stops != request.stopsBefore;
         long sector = request.kind == Kind.FLUSH ? 0 : request.sector;
-        return stopping && process.stage.sees(sector);
+        return stopping && (placement != Placement.PLAIN || process.stage.sees(sector));
     }
 
     // ---- the control plane
@@ -440,7 +444,7 @@ final class Simulation implements ControlPlane.Whole, AutoCloseable {
 
     @Override
     public String toString() {
-        return "seed " + seed + ", " + faults + ", " + guest.negotiated;
+        return "seed " + seed + ", " + placement + ", " + faults + ", " + guest.negotiated;
     }
 
     /** Ends everything and sees that nothing is left. */

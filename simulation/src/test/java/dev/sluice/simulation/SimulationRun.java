@@ -15,15 +15,15 @@ final class SimulationRun {
         int count = Integer.parseInt(arguments[1]);
         int steps = Integer.parseInt(arguments[2]);
         for (long seed = first; seed < first + count; seed++) {
-            long _ = run(seed, steps);
+            long _ = run(seed, Placement.PLAIN, steps);
         }
     }
 
     /** Returns a number that is the same for the same events; throws what happened last if a promise was broken. */
-    static long run(long seed, int steps) throws IOException {
+    static long run(long seed, Placement placement, int steps) throws IOException {
         Path directory = Files.createDirectories(Path.of("target"));
         int before = openDescriptors();
-        Simulation simulation = new Simulation(seed, directory);
+        Simulation simulation = new Simulation(seed, placement, directory);
         try (simulation) {
             simulation.run(steps);
             simulation.end();

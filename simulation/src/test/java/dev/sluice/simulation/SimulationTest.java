@@ -34,17 +34,17 @@ class SimulationTest {
     @ParameterizedTest
     @MethodSource("fixedSeeds")
     void shouldKeepItsPromisesUnderAFixedSeed(long seed) throws IOException {
-        long _ = SimulationRun.run(seed, STEPS);
+        long _ = SimulationRun.run(seed, Placement.PLAIN, STEPS);
     }
 
     @ParameterizedTest
     @MethodSource("freshSeeds")
     void shouldKeepItsPromisesUnderAFreshSeed(long seed) throws IOException {
-        long _ = SimulationRun.run(seed, STEPS);
+        long _ = SimulationRun.run(seed, Placement.PLAIN, STEPS);
     }
 
     @Test
     void shouldReplayASeedExactly() throws IOException {
-        assertThat(SimulationRun.run(7, STEPS)).isEqualTo(SimulationRun.run(7, STEPS));
+        assertThat(SimulationRun.run(7, Placement.PLAIN, STEPS)).isEqualTo(SimulationRun.run(7, Placement.PLAIN, STEPS));
     }
 }
