@@ -5,16 +5,26 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.linux.Errno;
+import dev.sluice.linux.Fd;
+import dev.sluice.linux.LinuxFile;
+import dev.sluice.linux.OfdLock;
 import dev.sluice.pipeline.BackendOptions;
+import dev.sluice.pipeline.testing.LoopDevice;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.NonWritableChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class NioImageTest {
     private static final int SIZE = 1 << 20;
@@ -51,8 +61,13 @@ class NioImageTest {
     @Test
     void shouldUseThePageCacheForWhatIsNotAligned() throws IOException {
         try (NioImage image = NioImage.open(BackendOptions.of(path))) {
-            assertThat(image.channel(65536, 65536, 65536)).isNotSameAs(image.channel(65536, 65536, 512));
-            assertThat(image.channel(65536, 512, 65536)).isSameAs(image.channel(65537, 65536, 65536));
+            FileChannel buffered = image.channel(1, 1, 1);
+            assertThat(image.channel(65536, 65536, 65536)).isNotSameAs(buffered);
+            assertThat(image.channel(65536, 65536, 512)).isSameAs(buffered);
+            assertThat(image.channel(65536, 512, 65536)).isSameAs(buffered);
+            assertThat(image.channel(65537, 65536, 65536)).isSameAs(buffered);
+            // Direct it is: such a write would have to go through the page cache.
+            assertThatThrownBy(() -> image.channel(65536, 65536, 65536).write(ByteBuffer.allocate(1), 1)).isInstanceOf(IOException.class);
         }
     }
 
@@ -126,7 +141,116 @@ class NioImageTest {
         assertThat(FileErrors.errno(new IOException("Cannot allocate memory"))).isEqualTo(-Errno.ENOMEM);
         assertThat(FileErrors.errno(new IOException("Input/output error"))).isEqualTo(-Errno.EIO);
         assertThat(FileErrors.errno(new IOException("in another tongue"))).isEqualTo(-Errno.EIO);
+        assertThat(FileErrors.errno(new NonWritableChannelException())).isEqualTo(-Errno.EROFS);
+        assertThat(FileErrors.errno(new IllegalStateException("a bug"))).isEqualTo(-Errno.EIO);
         assertThat(FileErrors.errno(new ClosedChannelException())).isEqualTo(-Errno.EBADF);
         assertThat(FileErrors.errno(new InternalError("a fault occurred"))).isEqualTo(-Errno.EFAULT);
+    }
+
+    @Test
+    void shouldGoThroughThePageCacheAloneWhereItIsAskedTo() throws IOException {
+        try (NioImage image = NioImage.open(new BackendOptions(path, false, false, 4))) {
+            assertThat(image.direct()).isFalse();
+            assertThat(image.channel(65536, 65536, 65536)).isSameAs(image.channel(1, 1, 1));
+            assertThat(image.geometry().physicalBlockBytes()).isEqualTo(512);
+            assertThat(image).hasToString("NioImage[" + path + ", buffered]");
+        }
+        try (NioImage image = NioImage.open(BackendOptions.of(path).withReadOnly(true))) {
+            assertThat(image.geometry().physicalBlockBytes()).as("the file system's").isGreaterThan(512);
+            assertThat(image).hasToString("NioImage[" + path + ", direct, read-only]");
+        }
+    }
+
+    @Test
+    void shouldNotOpenForWritingWhatIsToBeReadOnly() throws IOException {
+        try (NioImage image = NioImage.open(BackendOptions.of(path).withReadOnly(true))) {
+            assertThat(image.geometry().readOnly()).isTrue();
+            assertThatThrownBy(() -> image.channel(1, 1, 1).write(ByteBuffer.allocate(1), 1)).isInstanceOf(NonWritableChannelException.class);
+        }
+    }
+
+    /** Another process, whose locks are a RawImage's here: those of an open file, which those of a process respect. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void shouldNotWriteWhatSomebodyElseReadsOrWrites(boolean othersRead) throws IOException {
+        try (RawImage _ = RawImage.open(BackendOptions.of(path).withReadOnly(othersRead))) {
+            assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("in use by another process");
+        }
+        NioImage.open(BackendOptions.of(path)).close();
+    }
+
+    /** QEMU's bytes: who reads, who forbids writing, who forbids resizing. Each alone is in the way of someone. */
+    @ParameterizedTest
+    @ValueSource(longs = {100, 201, 203})
+    void shouldRespectEachOfTheLocksThatAReaderTakes(long lockedByte) throws IOException {
+        try (Fd other = LinuxFile.openOrThrow(path.toString(), LinuxFile.O_RDWR | LinuxFile.O_CLOEXEC, 0)) {
+            assertThat(OfdLock.exclusive(other.number(), lockedByte, 1)).isZero();
+            assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path).withReadOnly(true)))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("in use by another process");
+            assertThat(OfdLock.unlock(other.number(), lockedByte, 1)).isZero();
+            NioImage.open(BackendOptions.of(path).withReadOnly(true)).close();
+        }
+    }
+
+    /** What closes it a second time must not take the image from whoever has opened it since. */
+    @Test
+    void shouldReleaseItsImageOnceHoweverOftenItIsClosed() throws IOException {
+        NioImage first = NioImage.open(BackendOptions.of(path));
+        first.close();
+        try (NioImage _ = NioImage.open(BackendOptions.of(path))) {
+            first.close();
+            assertThatThrownBy(() -> OpenImages.requireNotHeld(path)).isInstanceOf(IOException.class).hasMessageContaining("open already");
+        }
+        OpenImages.requireNotHeld(path);
+        OpenImages.requireNotHeld(Path.of("target", "no-such-image"));
+    }
+
+    @Test
+    void shouldKeepItsDataWhenItGetsTheSizeThatItHas() throws IOException {
+        try (NioImage image = NioImage.open(BackendOptions.of(path))) {
+            ByteBuffer last = ByteBuffer.wrap(new byte[] {42});
+            assertThat(image.channel(1, 1, 1).write(last, SIZE - 1)).isEqualTo(1);
+            image.resize(SIZE);
+            assertThat(Files.readAllBytes(path)[SIZE - 1]).isEqualTo((byte) 42);
+        }
+    }
+
+    @Test
+    void shouldMissWhatIsCutOffWithoutItsDoing() throws IOException {
+        try (NioImage image = NioImage.open(BackendOptions.of(path))) {
+            image.resize(2 * SIZE);
+            assertThat(image.size().missingBytes()).isZero();
+            size(SIZE);
+            image.size().look();
+            assertThat(image.size().missingBytes()).as("of the size that it has been given").isEqualTo(SIZE);
+            image.resize(SIZE / 2);
+            assertThat(image.size().missingBytes()).isZero();
+        }
+    }
+
+    @Test
+    void shouldFailTheSyncOfAClosedImage() throws IOException {
+        NioImage image = NioImage.open(BackendOptions.of(path));
+        image.sync();
+        image.close();
+        assertThatThrownBy(image::sync).isInstanceOf(ClosedChannelException.class);
+    }
+
+    @Test
+    void shouldHaveTheSizeOfABlockDeviceWhateverIsAskedFor() throws IOException {
+        try (LoopDevice device = LoopDevice.attach(path);
+                NioImage image = NioImage.open(BackendOptions.of(device.path()))) {
+            assertThatThrownBy(() -> image.resize(2 * SIZE)).isInstanceOf(IOException.class).hasMessageContaining("the block device has " + SIZE + " bytes");
+            assertThat(image.geometry().sizeBytes()).isEqualTo(SIZE);
+            size(2 * SIZE);
+            LoopDevice.require("a loop device follows its file", List.of("losetup", "--set-capacity", device.path().toString()));
+            image.resize(2 * SIZE);
+            assertThat(image.geometry().sizeBytes()).isEqualTo(2 * SIZE);
+            assertThat(image.size().missingBytes()).isZero();
+            image.cutBack();
+        }
     }
 }
