@@ -11,8 +11,6 @@ import dev.sluice.linux.Iocb;
 import dev.sluice.linux.NativeBlock;
 import dev.sluice.linux.NativeMemory;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -246,56 +244,11 @@ class AioContextTest {
     }
 
     @Test
-    void shouldNameBothNumbersOfALimit() throws IOException {
-        String most = Files.readAllLines(Path.of("/proc/sys/fs/aio-max-nr")).getFirst().strip();
-        assertThat(AioLimits.advice(-Errno.EAGAIN)).contains("fs.aio-nr = ", " of fs.aio-max-nr = " + most + ": raise it as root").doesNotContain("unknown");
-        assertThat(AioLimits.advice(Errno.EAGAIN)).contains("of fs.aio-max-nr = " + most);
-        assertThat(AioLimits.exhausted("5", "7")).contains("fs.aio-nr = 5 of fs.aio-max-nr = 7");
-        assertThat(AioLimits.unavailable(Integer.parseInt(most))).hasValueSatisfying(line -> assertThat(line).contains("fs.aio-max-nr = " + most));
-        assertThat(AioLimits.unavailable(1)).isEmpty();
-    }
-
-    @Test
-    void shouldAdviseByErrno() {
-        assertThat(AioLimits.advice(-Errno.ENOSYS)).contains("CONFIG_AIO");
-        assertThat(AioLimits.advice(-Errno.EPERM)).contains("seccomp").isEqualTo(AioLimits.advice(-Errno.EACCES));
-        assertThat(AioLimits.advice(-Errno.EINVAL)).isEqualTo("choose another backend, or fewer events");
-    }
-
-    @Test
-    void shouldFindOutWhetherTheKernelSyncs() throws IOException {
-        long before = contexts();
-        assertThat(AioLimits.kernelSyncs(4)).as("Linux 4.18 and later").isTrue();
-        assertThat(contexts()).as("the context of the question is gone").isEqualTo(before);
-    }
-
-    @Test
-    void shouldAskTheKernelForASync() throws ErrnoException {
-        ScriptedAio asked = new ScriptedAio();
-        assertThat(AioLimits.kernelSyncs(4, asked)).isTrue();
-        assertThat(asked.taken).hasSize(1).allMatch(iocb -> iocb.opcode() == Iocb.IOCB_CMD_FDSYNC && iocb.fd() > 0);
-        asked.submissions.add(-Errno.EINVAL);
-        assertThat(AioLimits.kernelSyncs(4, asked)).as("no such opcode").isFalse();
-        asked.submissions.add(-Errno.EAGAIN);
-        assertThat(AioLimits.kernelSyncs(4, asked)).as("not known").isFalse();
-        asked.submissions.add(-Errno.EPERM);
-        assertThatThrownBy(() -> AioLimits.kernelSyncs(4, asked))
-                .isInstanceOf(ErrnoException.class)
-                .hasMessageContaining("io_submit")
-                .hasMessageContaining("seccomp");
-        assertThat(asked.contexts).hasSize(4).allMatch(ScriptedAio::destroyed);
-    }
-
-    @Test
     void shouldFreeItsMemory() throws IOException {
         long before = NativeBlock.openBytes();
         AioContext context = AioContext.open(32768, setupFailing(0));
         assertThat(NativeBlock.openBytes() - before).isGreaterThan(2 << 20);
         context.destroy();
         assertThat(NativeBlock.openBytes()).isLessThanOrEqualTo(before);
-    }
-
-    private static long contexts() throws IOException {
-        return Files.readAllLines(Path.of("/proc/self/maps")).stream().filter(line -> line.contains("[aio]")).count();
     }
 }
