@@ -185,14 +185,17 @@ class SluiceMetricsTest {
             metrics.requestCompleted(queue, BlockOp.READ, 512, 0, 10, 100, PipelineObserver.BYPASSED);
             metrics.requestCompleted(queue, BlockOp.FLUSH, 0, queue == 0 ? Errno.ENOSPC : 0, 1, 2, 0);
         }
+        metrics.requestCompleted(1, BlockOp.DISCARD, 512, Errno.EOPNOTSUPP, 0, 1, 0);
+        metrics.requestCompleted(2, BlockOp.DISCARD, 512, Errno.EOPNOTSUPP, 0, 1, 0);
         MetricsSnapshot snapshot = metrics.snapshot();
         assertThat(snapshot.device()).isEqualTo("disk0");
+        assertThat(snapshot.op(BlockOp.DISCARD)).isEqualTo(new OpTotals(2, 0, 0, 0, 2, 0, 2));
         assertThat(snapshot.op(BlockOp.READ)).isEqualTo(new OpTotals(4, 4, 2048, 0, 0, 40, 400));
         assertThat(snapshot.op(BlockOp.FLUSH)).isEqualTo(new OpTotals(4, 0, 0, 1, 0, 4, 8));
         assertThat(snapshot.op(BlockOp.WRITE)).isEqualTo(new OpTotals(0, 0, 0, 0, 0, 0, 0));
-        assertThat(snapshot.requests()).isEqualTo(8);
+        assertThat(snapshot.requests()).isEqualTo(10);
         assertThat(snapshot.bytes()).isEqualTo(2048);
-        assertThat(snapshot.errors()).isEqualTo(1);
+        assertThat(snapshot.errors()).as("of the host and of what is not supported").isEqualTo(3);
         assertThat(snapshot.ops()).containsOnlyKeys(BlockOp.values());
     }
 
