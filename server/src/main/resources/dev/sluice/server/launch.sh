@@ -92,9 +92,10 @@ launch_size() { # the KiB of a size as -Xmx takes it, in launch_kib; empty if it
 }
 
 # Loops allocate next to nothing: the simplest collector starts fastest, has no threads of its own, and stops them for a millisecond where it has little to
-# copy (docs/decisions/014-serial-gc.md). So a small young generation, with room for what a scrape holds, in memory that is there already.
+# copy (docs/decisions/014-serial-gc.md). So a small young generation, with room for what a scrape holds, and a heap that begins small: what starting
+# does touches the pages that it needs. -XX:+AlwaysPreTouch also makes the virtual machine read its archive of classes in place of mapping it.
 # Whatever of this the user names, wherever, is the user's alone: two collectors, or a greatest heap below the first one, end the start.
-launch_collector='-XX:+UseSerialGC' launch_survivors='-XX:SurvivorRatio=2' launch_young='-Xmn8m' launch_first='-Xms64m' launch_greatest='-Xmx512m' launch_touch='-XX:+AlwaysPreTouch'
+launch_collector='-XX:+UseSerialGC' launch_survivors='-XX:SurvivorRatio=2' launch_young='-Xmn8m' launch_first='-Xms16m' launch_greatest='-Xmx512m'
 aot=yes
 launch_look() {
     for launch_word in $1; do
@@ -110,7 +111,6 @@ launch_look() {
             -XX:[+-]UseCompressed* | -XX:[+-]UseCompactObjectHeaders | -XX:ObjectAlignmentInBytes=*) aot='' ;;
             -Xmn* | -XX:NewSize=* | -XX:MaxNewSize=* | -XX:NewRatio=*) launch_young='' ;;
             -XX:SurvivorRatio=* | -XX:InitialSurvivorRatio=*) launch_survivors='' ;;
-            -XX:[+-]AlwaysPreTouch) launch_touch='' ;;
             -Xms* | -XX:InitialHeapSize=* | -XX:MinHeapSize=* | -XX:SoftMaxHeapSize=*)
                 case $launch_word in *SoftMax*) ;; *) launch_first='' ;; esac
                 launch_word=${launch_word#-Xms}
@@ -121,7 +121,8 @@ launch_look() {
                 launch_greatest=''
                 launch_word=${launch_word#-Xmx}
                 launch_size "${launch_word#*=}"
-                [ -n "$launch_kib" ] && [ "$launch_kib" -ge 65536 ] || launch_first='' launch_young=''
+                [ -n "$launch_kib" ] && [ "$launch_kib" -ge 65536 ] || launch_young=''
+                [ -n "$launch_kib" ] && [ "$launch_kib" -ge 16384 ] || launch_first=''
                 # Without compressed references, which the cache has.
                 [ -n "$launch_kib" ] && [ "$launch_kib" -lt 31457280 ] || aot='' ;;
             -XX:MaxRAM=* | -XX:MaxRAMPercentage=* | -XX:MinRAMPercentage=*) launch_greatest='' ;;
@@ -132,4 +133,4 @@ launch_look() {
 set -f
 launch_look "${JAVA_TOOL_OPTIONS:-} ${JDK_JAVA_OPTIONS:-} ${SLUICE_JAVA_OPTS:-} ${_JAVA_OPTIONS:-}"
 set +f
-memory="$launch_collector $launch_first $launch_greatest $launch_young $launch_survivors $launch_touch"
+memory="$launch_collector $launch_first $launch_greatest $launch_young $launch_survivors"
