@@ -2,7 +2,7 @@
 // once, before the load; a request then costs an entry of the avail ring, a completion an entry of the used ring and its status byte.
 // For rates that the load in Java does not reach. It checks statuses and nothing else: data is checked by `sluice bench`.
 //
-// One thread drives one queue, or all of them in turn. The main thread speaks vhost-user, then reads the counters at both ends of the
+// One thread drives one queue, or all queues of all disks round-robin. The main thread speaks vhost-user, then reads the counters at both ends of the
 // measured time: the loops read no clock. VIRTIO 1.3 §2.7 has the rings, the vhost-user specification the messages.
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -26,31 +26,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define BIT(n) (1ull << (n))
-enum { F_SEG_MAX = 2, F_RO = 5, F_BLK_SIZE = 6, F_FLUSH = 9, F_MQ = 12, F_INDIRECT = 28, F_EVENT_IDX = 29, F_PROTOCOL = 30, F_VERSION_1 = 32 };
-enum { P_MQ = 0, P_REPLY_ACK = 3, P_CONFIG = 9 };
-enum { GET_FEATURES = 1, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 5, SET_VRING_NUM = 8, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE, SET_VRING_KICK,
-  SET_VRING_CALL, GET_PROTOCOL_FEATURES = 15, SET_PROTOCOL_FEATURES, GET_QUEUE_NUM, SET_VRING_ENABLE = 18, GET_CONFIG = 24 };
-enum { MESSAGE_VERSION = 1, MESSAGE_REPLY = 4, MESSAGE_NEED_REPLY = 8, MESSAGE_HEADER = 12 };
-enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
-enum { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4 };
-enum { LINE = 64, PAGE = 4096, MAX_QUEUES = 64, GUEST_BASE = 0x100000, UNFINISHED = 0xff };
+#include "vhost-user.h"
 
-struct message {
-  uint32_t request, flags, size;
-  union {
-    uint64_t u64;
-    struct { uint32_t index, num; } state;
-    struct { uint32_t index, flags; uint64_t desc, used, avail, log; } address;
-    struct { uint32_t regions, padding; uint64_t guest, size, user, offset; } memory;
-    struct { uint32_t offset, size, flags; uint8_t bytes[64]; } config;
-  } payload;
-} __attribute__((packed));
-struct desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
-struct avail { uint16_t flags, idx, ring[]; };
-struct used_elem { uint32_t id, len; };
-struct used { uint16_t flags, idx; struct used_elem ring[]; };
-struct header { uint32_t type, reserved; uint64_t sector; };
+enum { LINE = 64, PAGE = 4096, HUGE_PAGE = 2 << 20, MAX_DISKS = 128, MAX_QUEUES = 512, UNFINISHED = 0xff };
+#define GUEST_BASE 0x100000ull
 
 // What one queue's loop touches; the counters are its own, read by the main thread twice.
 struct queue {
@@ -58,7 +37,7 @@ struct queue {
   struct avail *avail;
   struct used *used;
   uint16_t *used_event, *avail_event; // the last field of the avail ring, and of the used ring
-  struct header *headers;             // of slot n: one of LINE bytes each
+  struct blk_header *headers;             // of slot n: one of LINE bytes each
   uint8_t *statuses;
   uint16_t mask, avail_index, used_index;
   int kick, call;
@@ -68,13 +47,19 @@ struct queue {
 } __attribute__((aligned(128)));
 
 static struct queue queues[MAX_QUEUES];
-static struct { const char *socket, *type, *pattern; int queues, depth, size, cpu, threads, pid, sleeping, check, batch, publish, indirect, event_idx, stride; double seconds, warmup; } o = {
-  .type = "read", .pattern = "fixed", .queues = 1, .depth = 64, .size = 4096, .cpu = -1, .threads = 1, .check = 1, .batch = 1, .publish = 1, .indirect = 1, .event_idx = 1,
-  .stride = LINE, .seconds = 5, .warmup = 1 };
-static int connection, memory = -1, slot_descriptors, moving_sectors;
-static uint64_t features, protocol, capacity_sectors;
+static struct {
+  const char *type, *pattern;
+  int queues, depth, size, cpu, threads, pid, sleeping, check, batch, publish, indirect, event_idx, stride;
+  double seconds, warmup;
+} o = {
+  .type = "read", .pattern = "fixed", .queues = 1, .depth = 64, .size = 4096, .cpu = -1, .threads = 1, .check = 1, .batch = 1, .publish = 1, .indirect = 1,
+  .event_idx = 1, .stride = LINE, .seconds = 5, .warmup = 1 };
+// The disks have the same features: they are of one process. A disk's queues are the next o.queues of all.
+static const char *const *sockets;
+static int connections[MAX_DISKS], disks, total_queues, memory = -1, slot_descriptors, moving_sectors;
+static uint64_t features, protocol, capacity_sectors = UINT64_MAX;
 static uint8_t *shared;
-static size_t shared_size, data_size;
+static size_t shared_size, disk_size, data_size;
 static volatile int stopping;
 
 static void fail(const char *format, ...) {
@@ -94,7 +79,7 @@ static double now(void) {
 
 // ---- vhost-user
 
-static void send_message(uint32_t request, struct message *m, uint32_t size, int fd) {
+static void send_message(int connection, uint32_t request, struct message *m, uint32_t size, int fd) {
   char control[CMSG_SPACE(sizeof(int))] = { 0 };
   m->request = request;
   m->flags = MESSAGE_VERSION | (protocol & BIT(P_REPLY_ACK) && request != SET_PROTOCOL_FEATURES ? MESSAGE_NEED_REPLY : 0);
@@ -111,64 +96,75 @@ static void send_message(uint32_t request, struct message *m, uint32_t size, int
   if (sendmsg(connection, &header, MSG_NOSIGNAL) != (ssize_t)vector.iov_len) fail("message %u was not sent: %s", request, strerror(errno));
 }
 
-static void receive_reply(uint32_t request, struct message *m) {
+static void receive_reply(int connection, uint32_t request, struct message *m) {
   if (recv(connection, m, MESSAGE_HEADER, MSG_WAITALL) != MESSAGE_HEADER) fail("the back end closed the connection at message %u", request);
-  if (m->request != request || !(m->flags & MESSAGE_REPLY) || m->size > sizeof m->payload) fail("message %u of %u bytes instead of a reply to %u", m->request, m->size, request);
-  if (recv(connection, &m->payload, m->size, MSG_WAITALL) != (ssize_t)m->size) fail("the reply to message %u is cut short", request);
+  if (m->request != request || !(m->flags & MESSAGE_REPLY) || m->size > sizeof m->payload)
+    fail("message %u of %u bytes instead of a reply to %u", m->request, m->size, request);
+  if (m->size && recv(connection, &m->payload, m->size, MSG_WAITALL) != (ssize_t)m->size) fail("the reply to message %u is cut short", request);
 }
 
-static void get(uint32_t request, struct message *m, uint32_t size) {
+static void get(int connection, uint32_t request, struct message *m, uint32_t size) {
   uint64_t acknowledging = protocol & BIT(P_REPLY_ACK);
   protocol &= ~acknowledging; // a request that is replied to anyway
-  send_message(request, m, size, -1);
+  send_message(connection, request, m, size, -1);
   protocol |= acknowledging;
-  receive_reply(request, m);
+  receive_reply(connection, request, m);
 }
 
-static void set(uint32_t request, struct message *m, uint32_t size, int fd) {
-  send_message(request, m, size, fd);
+static void set(int connection, uint32_t request, struct message *m, uint32_t size, int fd) {
+  send_message(connection, request, m, size, fd);
   if (!(m->flags & MESSAGE_NEED_REPLY)) return;
-  receive_reply(request, m);
+  receive_reply(connection, request, m);
   if (m->payload.u64) fail("the back end refused message %u", request);
 }
 
-static void negotiate(void) {
+static int connect_to(const char *path) {
   struct sockaddr_un address = { .sun_family = AF_UNIX };
-  if (strlen(o.socket) >= sizeof address.sun_path) fail("%s is too long for a socket's path", o.socket);
-  strcpy(address.sun_path, o.socket);
-  connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connect(connection, (void *)&address, sizeof address)) fail("%s: %s", o.socket, strerror(errno));
+  if (strlen(path) >= sizeof address.sun_path) fail("%s is too long for the path of a socket", path);
+  strcpy(address.sun_path, path);
+  int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (connect(connection, (void *)&address, sizeof address)) fail("%s: %s", path, strerror(errno));
+  return connection;
+}
+
+static void negotiate(int connection, int first) {
   struct message m = { 0 };
-  get(GET_FEATURES, &m, 0);
+  protocol = 0;
+  get(connection, GET_FEATURES, &m, 0);
   uint64_t wanted = BIT(F_VERSION_1) | BIT(F_PROTOCOL) | BIT(F_MQ) | BIT(F_FLUSH) | BIT(F_SEG_MAX) | BIT(F_RO) | BIT(F_BLK_SIZE);
   if (o.indirect) wanted |= BIT(F_INDIRECT);
   if (o.event_idx) wanted |= BIT(F_EVENT_IDX);
+  if (!first && features != (m.payload.u64 & wanted)) fail("the disks differ in their features");
   features = m.payload.u64 & wanted;
   if (!(features & BIT(F_VERSION_1)) || !(features & BIT(F_PROTOCOL))) fail("the back end offers no VERSION_1 or no protocol features");
-  set(SET_OWNER, &m, 0, -1);
-  get(GET_PROTOCOL_FEATURES, &m, 0);
+  set(connection, SET_OWNER, &m, 0, -1);
+  get(connection, GET_PROTOCOL_FEATURES, &m, 0);
   uint64_t chosen = m.payload.u64 & (BIT(P_MQ) | BIT(P_REPLY_ACK) | BIT(P_CONFIG));
   m.payload.u64 = chosen;
-  set(SET_PROTOCOL_FEATURES, &m, 8, -1);
+  set(connection, SET_PROTOCOL_FEATURES, &m, 8, -1);
   protocol = chosen;
   if (!(protocol & BIT(P_CONFIG))) fail("the back end has no configuration space (protocol feature CONFIG)");
-  m.payload.config.offset = 0;
-  m.payload.config.size = 60;
-  m.payload.config.flags = 0;
-  get(GET_CONFIG, &m, 12 + 60);
-  memcpy(&capacity_sectors, m.payload.config.bytes, 8);
+  uint64_t queues_offered = 1, capacity;
   if (protocol & BIT(P_MQ)) {
-    get(GET_QUEUE_NUM, &m, 0);
-    if (m.payload.u64 < (uint64_t)o.queues) fail("the back end has %lu queues", m.payload.u64);
-  } else if (o.queues > 1) fail("the back end has one queue");
+    get(connection, GET_QUEUE_NUM, &m, 0);
+    queues_offered = m.payload.u64;
+  }
+  if (queues_offered < (uint64_t)o.queues) fail("the back end has %llu queues", (unsigned long long)queues_offered);
+  m.payload.config.offset = 0;
+  m.payload.config.size = CONFIG_BYTES;
+  m.payload.config.flags = 0;
+  get(connection, GET_CONFIG, &m, 12 + CONFIG_BYTES);
+  memcpy(&capacity, m.payload.config.bytes, sizeof capacity);
+  if (capacity < capacity_sectors) capacity_sectors = capacity;
   m.payload.u64 = features;
-  set(SET_FEATURES, &m, 8, -1);
+  set(connection, SET_FEATURES, &m, 8, -1);
 }
 
-// ---- memory: one region, taken from its start upwards
+// ---- memory: a region of one file for each disk, taken from its start upwards
+
+static size_t taken;
 
 static void *take(size_t size, size_t alignment) {
-  static size_t taken;
   size_t at = (taken + alignment - 1) & -alignment;
   taken = at + size;
   if (taken > shared_size) fail("the shared memory is too small");
@@ -183,9 +179,9 @@ static void write_chain(struct queue *q, int slot, struct desc *chain, uint16_t 
   uint8_t *data = take(data_size, PAGE);
   int last = 0;
   memset(data, 0x5a, data_size);
-  q->headers[slot * (LINE / sizeof(struct header))] = (struct header){ .type = operation(), .sector = q->next_sector };
-  if (operation() != BLK_FLUSH) q->next_sector = (q->next_sector + data_size / 512) % (capacity_sectors / (data_size / 512) * (data_size / 512));
-  chain[last++] = (struct desc){ guest(&q->headers[slot * (LINE / sizeof(struct header))]), sizeof(struct header), DESC_NEXT, first + 1 };
+  q->headers[slot * (LINE / sizeof(struct blk_header))] = (struct blk_header){ .type = operation(), .sector = q->next_sector };
+  if (operation() != BLK_FLUSH) q->next_sector = (q->next_sector + data_size / SECTOR) % (capacity_sectors / (data_size / SECTOR) * (data_size / SECTOR));
+  chain[last++] = (struct desc){ guest(&q->headers[slot * (LINE / sizeof(struct blk_header))]), sizeof(struct blk_header), DESC_NEXT, first + 1 };
   if (operation() != BLK_FLUSH) {
     chain[last] = (struct desc){ guest(data), data_size, DESC_NEXT | (operation() == BLK_IN ? DESC_WRITE : 0), first + last + 1 };
     last++;
@@ -208,7 +204,7 @@ static void prepare(struct queue *q, int index) {
   q->headers = take((size_t)o.depth * LINE, PAGE);
   q->statuses = take((size_t)o.depth * o.stride, PAGE);
   q->random = 0x9e3779b97f4a7c15ull * (index + 1);
-  q->next_sector = capacity_sectors / o.queues * index / (data_size / 512) * (data_size / 512);
+  q->next_sector = capacity_sectors / o.queues * (index % o.queues) / (data_size / SECTOR) * (data_size / SECTOR);
   for (int slot = 0; slot < o.depth; slot++) {
     uint16_t head = slot * slot_descriptors;
     if (features & BIT(F_INDIRECT)) {
@@ -221,48 +217,49 @@ static void prepare(struct queue *q, int index) {
   q->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
-static void start_queues(void) {
+static void start_queues(int disk) {
+  int connection = connections[disk];
   struct message m = { 0 };
   m.payload.memory.regions = 1;
-  m.payload.memory.guest = GUEST_BASE;
-  m.payload.memory.size = shared_size;
-  m.payload.memory.user = (uintptr_t)shared;
-  m.payload.memory.offset = 0;
-  set(SET_MEM_TABLE, &m, 8 + 32, memory);
+  m.payload.memory.region[0].guest = GUEST_BASE + disk * disk_size;
+  m.payload.memory.region[0].size = disk_size;
+  m.payload.memory.region[0].user = (uintptr_t)shared + disk * disk_size;
+  m.payload.memory.region[0].offset = disk * disk_size;
+  set(connection, SET_MEM_TABLE, &m, 8 + 32, memory);
   for (int i = 0; i < o.queues; i++) {
-    struct queue *q = &queues[i];
+    struct queue *q = &queues[disk * o.queues + i];
     m.payload.state.index = i;
     m.payload.state.num = q->mask + 1;
-    set(SET_VRING_NUM, &m, 8, -1);
+    set(connection, SET_VRING_NUM, &m, 8, -1);
     m.payload.state.index = i;
     m.payload.state.num = 0;
-    set(SET_VRING_BASE, &m, 8, -1);
+    set(connection, SET_VRING_BASE, &m, 8, -1);
     m.payload.address.index = i;
     m.payload.address.flags = 0;
     m.payload.address.desc = (uintptr_t)q->table;
     m.payload.address.used = (uintptr_t)q->used;
     m.payload.address.avail = (uintptr_t)q->avail;
     m.payload.address.log = 0;
-    set(SET_VRING_ADDR, &m, 40, -1);
+    set(connection, SET_VRING_ADDR, &m, 40, -1);
     m.payload.u64 = i;
-    set(SET_VRING_CALL, &m, 8, q->call);
+    set(connection, SET_VRING_CALL, &m, 8, q->call);
     m.payload.u64 = i;
-    set(SET_VRING_KICK, &m, 8, q->kick);
+    set(connection, SET_VRING_KICK, &m, 8, q->kick);
     m.payload.state.index = i;
     m.payload.state.num = 1;
-    set(SET_VRING_ENABLE, &m, 8, -1);
+    set(connection, SET_VRING_ENABLE, &m, 8, -1);
   }
 }
 
 // ---- the load
 
 static inline void move_sector(struct queue *q, uint16_t slot) {
-  uint64_t blocks = capacity_sectors / (data_size / 512), block;
+  uint64_t blocks = capacity_sectors / (data_size / SECTOR), block;
   if (moving_sectors == 2) {
     q->random ^= q->random << 13, q->random ^= q->random >> 7, q->random ^= q->random << 17; // xorshift64
     block = (uint64_t)(((unsigned __int128)q->random * blocks) >> 64);
-  } else block = q->next_sector / (data_size / 512), q->next_sector = (block + 1) % blocks * (data_size / 512);
-  q->headers[slot * (LINE / sizeof(struct header))].sector = block * (data_size / 512);
+  } else block = q->next_sector / (data_size / SECTOR), q->next_sector = (block + 1) % blocks * (data_size / SECTOR);
+  q->headers[slot * (LINE / sizeof(struct blk_header))].sector = block * (data_size / SECTOR);
 }
 
 // Publishes what was written to the avail ring since `published` and kicks if the back end asks for it.
@@ -274,7 +271,7 @@ static inline void publish(struct queue *q, uint16_t published) {
   int wanted;
   if (features & BIT(F_EVENT_IDX)) {
     uint16_t event = __atomic_load_n(q->avail_event, __ATOMIC_RELAXED);
-    wanted = (uint16_t)(q->avail_index - event - 1) < (uint16_t)(q->avail_index - published);
+    wanted = passed(event, q->avail_index, published);
   } else wanted = !(__atomic_load_n(&q->used->flags, __ATOMIC_RELAXED) & 1);
   if (!wanted) return;
   uint64_t one = 1;
@@ -337,7 +334,7 @@ static void poll_loop(struct queue *q, int count) {
         armed[i] = q[i].used_index;
       }
     }
-    if (!finished) __builtin_ia32_pause();
+    if (!finished) relax();
   }
 }
 
@@ -366,7 +363,7 @@ static void sleep_loop(struct queue *q, int count) {
 
 static void *drive(void *first) {
   struct queue *q = first;
-  int count = o.threads == 1 ? o.queues : 1;
+  int count = o.threads == 1 ? total_queues : 1;
   if (o.cpu >= 0) {
     cpu_set_t cpus;
     CPU_ZERO(&cpus);
@@ -406,7 +403,7 @@ static double cpu_seconds(int pid) {
 static struct snapshot measure(void) {
   struct snapshot s = { .seconds = now() };
   struct rusage usage;
-  for (int i = 0; i < o.queues; i++) {
+  for (int i = 0; i < total_queues; i++) {
     s.completed += queues[i].completed;
     s.errors += queues[i].errors;
     s.kicks += queues[i].kicks;
@@ -422,28 +419,32 @@ static struct snapshot measure(void) {
 static void wait_for(double seconds) {
   double end = now() + seconds;
   for (double left; (left = end - now()) > 0;) {
-    struct pollfd closed = { connection, POLLIN, 0 };
-    if (poll(&closed, 1, (int)(left * 1000) + 1) > 0) fail("the back end closed the connection under load");
+    struct pollfd closed[MAX_DISKS];
+    for (int i = 0; i < disks; i++) closed[i] = (struct pollfd){ connections[i], POLLIN, 0 };
+    if (poll(closed, disks, (int)(left * 1000) + 1) > 0) fail("the back end closed the connection under load");
   }
 }
 
-static void report(struct snapshot *a, struct snapshot *b, uint64_t all_errors) {
-  double seconds = b->seconds - a->seconds, requests = (double)(b->completed - a->completed);
-  printf("{\"type\":\"%s\",\"pattern\":\"%s\",\"size\":%d,\"queues\":%d,\"depth\":%d,\"threads\":%d,\"sleeping\":%s,\"indirect\":%s,\"eventIdx\":%s,", o.type, o.pattern, o.size,
-    o.queues, o.depth, o.threads, o.sleeping ? "true" : "false", features & BIT(F_INDIRECT) ? "true" : "false", features & BIT(F_EVENT_IDX) ? "true" : "false");
-  printf("\"requests\":%.0f,\"seconds\":%.6f,\"requestsPerSecond\":%.0f,\"errors\":%lu,\"kicks\":%lu,\"calls\":%lu,\"loadCpuMicros\":%.4f", requests, seconds, requests / seconds,
-    all_errors, b->kicks - a->kicks, b->calls - a->calls, (b->own - a->own) * 1e6 / requests);
-  if (o.pid) printf(",\"backendCpuSeconds\":%.6f,\"backendCpuMicros\":%.4f", b->backend - a->backend, (b->backend - a->backend) * 1e6 / requests);
-  printf("}\n");
+static const char *truth(int value) { return value ? "true" : "false"; }
+
+static void report(struct snapshot *a, struct snapshot *b, uint64_t errors) {
+  double seconds = b->seconds - a->seconds, requests = (double)(b->completed - a->completed), own = b->own - a->own, backend = b->backend - a->backend;
+  printf("{\"type\":\"%s\",\"pattern\":\"%s\",\"size\":%d,\"disks\":%d,\"queues\":%d,\"depth\":%d,\"threads\":%d,\"publish\":%d,",
+    o.type, o.pattern, o.size, disks, o.queues, o.depth, o.threads == 1 ? 1 : total_queues, o.publish);
+  printf("\"sleeping\":%s,\"indirect\":%s,\"eventIdx\":%s,", truth(o.sleeping), truth(!!(features & BIT(F_INDIRECT))), truth(!!(features & BIT(F_EVENT_IDX))));
+  printf("\"requests\":%.0f,\"seconds\":%.6f,\"requestsPerSecond\":%.0f,\"errors\":%llu,", requests, seconds, requests / seconds, (unsigned long long)errors);
+  printf("\"kicks\":%llu,\"calls\":%llu,", (unsigned long long)(b->kicks - a->kicks), (unsigned long long)(b->calls - a->calls));
+  if (o.pid) printf("\"backendCpuSeconds\":%.6f,\"backendCpuMicros\":%.4f,", backend, backend * 1e6 / requests);
+  printf("\"loadCpuSeconds\":%.6f,\"loadCpuMicros\":%.4f}\n", own, own * 1e6 / requests);
 }
 
 static const char USAGE[] =
-  "usage: ring-load SOCKET [OPTION...]: loads a vhost-user-blk back end and prints one line of JSON\n"
+  "usage: ring-load SOCKET... [OPTION...]: loads the disks of a vhost-user-blk back end and prints one line of JSON\n"
   "  --seconds S        measured time (5), after --warmup S (1)\n"
   "  --depth N          requests in flight in each queue (64)\n"
-  "  --queues N         queues (1), --threads each|one: a thread for each, or one for all (one)\n"
+  "  --queues N         queues of each disk (1), --threads each|one: a thread for each, or one for all (one)\n"
   "  --size BYTES       of a request (4096)\n"
-  "  --type T           read, write or flush (read)\n"
+  "  --type T           read, write or flush (read); a write overwrites what the disk has\n"
   "  --pattern P        fixed: each slot its own sectors, headers never written again; sequential; random (fixed)\n"
   "  --wait poll|sleep  polls the used ring, or sleeps on the call eventfd (poll)\n"
   "  --batch N          takes completions when there are N of them (1)\n"
@@ -466,9 +467,12 @@ static int which(const char *text, const char *first, const char *second) {
 }
 
 static void parse(int count, char **arguments) {
-  static const struct option options[] = { { "seconds", 1, 0, 's' }, { "warmup", 1, 0, 'w' }, { "depth", 1, 0, 'd' }, { "queues", 1, 0, 'q' }, { "threads", 1, 0, 't' },
-    { "size", 1, 0, 'b' }, { "type", 1, 0, 'T' }, { "pattern", 1, 0, 'P' }, { "wait", 1, 0, 'W' }, { "batch", 1, 0, 'B' }, { "publish", 1, 0, 'u' }, { "cpu", 1, 0, 'c' }, { "pid", 1, 0, 'p' },
-    { "status-stride", 1, 0, 'S' }, { "no-check", 0, &o.check, 0 }, { "no-indirect", 0, &o.indirect, 0 }, { "no-event-idx", 0, &o.event_idx, 0 }, { "help", 0, 0, 'h' }, { 0 } };
+  static const struct option options[] = {
+    { "seconds", 1, 0, 's' }, { "warmup", 1, 0, 'w' }, { "depth", 1, 0, 'd' }, { "queues", 1, 0, 'q' }, { "threads", 1, 0, 't' }, { "size", 1, 0, 'b' },
+    { "type", 1, 0, 'T' }, { "pattern", 1, 0, 'P' }, { "wait", 1, 0, 'W' }, { "batch", 1, 0, 'B' }, { "publish", 1, 0, 'u' }, { "cpu", 1, 0, 'c' },
+    { "pid", 1, 0, 'p' }, { "status-stride", 1, 0, 'S' }, { "no-check", 0, &o.check, 0 }, { "no-indirect", 0, &o.indirect, 0 },
+    { "no-event-idx", 0, &o.event_idx, 0 }, { "help", 0, 0, 'h' }, { 0 }
+  };
   for (int c; (c = getopt_long(count, arguments, "h", options, 0)) != -1;) {
     switch (c) {
     case 0: break;
@@ -489,47 +493,69 @@ static void parse(int count, char **arguments) {
     default: fputs(USAGE, c == 'h' ? stdout : stderr); exit(c == 'h' ? 0 : 2);
     }
   }
-  if (optind + 1 != count) { fputs(USAGE, stderr); exit(2); }
-  o.socket = arguments[optind];
+  disks = count - optind;
+  sockets = (const char *const *)&arguments[optind];
+  if (disks < 1) {
+    fputs(USAGE, stderr);
+    exit(2);
+  }
+  total_queues = disks * o.queues;
+  if (disks > MAX_DISKS || total_queues > MAX_QUEUES) fail("at most %d disks and %d queues", MAX_DISKS, MAX_QUEUES);
   if (strcmp(o.type, "flush")) which(o.type, "read", "write");
   if (strcmp(o.pattern, "fixed")) moving_sectors = 1 + which(o.pattern, "sequential", "random");
   if (o.batch > o.depth || !(o.seconds > 0) || !(o.warmup >= 0)) fail("the batch is at most the depth, the times are positive");
 }
 
-int main(int count, char **arguments) {
-  pthread_t threads[MAX_QUEUES];
-  parse(count, arguments);
-  negotiate();
-  data_size = !strcmp(o.type, "flush") ? 512 : o.size;
-  if (capacity_sectors < data_size / 512) fail("the disk has %lu sectors", capacity_sectors);
-  if (operation() == BLK_OUT && features & BIT(F_RO)) fail("the disk is read-only");
-  slot_descriptors = features & BIT(F_INDIRECT) ? 1 : 3;
-  shared_size = (size_t)o.queues * ((data_size + 2 * PAGE + o.stride) * o.depth + 64 * (size_t)o.depth * slot_descriptors + 16 * PAGE) / PAGE * PAGE + PAGE;
+static void share_memory(void) {
+  size_t slot = data_size + o.stride + 2 * LINE + slot_descriptors * sizeof(struct desc), ring = 0;
+  if (data_size % PAGE) slot += PAGE - data_size % PAGE;
+  for (int num = 128; !ring; num *= 2) if (num >= o.depth * slot_descriptors) ring = 32 * (size_t)num + 6 * PAGE; // 16 + 2 + 8 bytes an entry
+  disk_size = (o.queues * (slot * o.depth + 2 * PAGE + ring) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+  shared_size = disk_size * disks;
   memory = memfd_create("ring-load", MFD_CLOEXEC);
   if (memory < 0 || ftruncate(memory, shared_size)) fail("shared memory: %s", strerror(errno));
-  shared = mmap(0, shared_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory, 0);
-  if (shared == MAP_FAILED) fail("shared memory: %s", strerror(errno));
-  for (int i = 0; i < o.queues; i++) prepare(&queues[i], i);
-  start_queues();
-  int started = o.threads == 1 ? 1 : o.queues;
-  for (int i = 0; i < started; i++) if (pthread_create(&threads[i], 0, drive, &queues[i])) fail("no thread");
+  shared = mmap(0, shared_size, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+  if (shared == MAP_FAILED) fail("shared memory of %zu bytes: %s", shared_size, strerror(errno));
+}
+
+// Ends the loops when their requests have returned, and asks the back end where each queue stopped.
+static void stop_queues(pthread_t *threads, int started) {
+  struct timespec end;
+  stopping = 1;
+  clock_gettime(CLOCK_REALTIME, &end);
+  end.tv_sec += 10;
+  for (int i = 0; i < started; i++) if (pthread_timedjoin_np(threads[i], 0, &end)) fail("requests are lost: the back end completed none for 10 s");
+  for (int i = 0; i < total_queues; i++) {
+    struct message m = { .payload.state = { i % o.queues, 0 } };
+    get(connections[i / o.queues], GET_VRING_BASE, &m, 8);
+    if ((uint16_t)m.payload.state.num != queues[i].avail_index) fail("queue %d stopped at %u instead of %u", i, m.payload.state.num, queues[i].avail_index);
+  }
+}
+
+int main(int count, char **arguments) {
+  static pthread_t threads[MAX_QUEUES];
+  parse(count, arguments);
+  data_size = operation() == BLK_FLUSH ? SECTOR : o.size;
+  for (int i = 0; i < disks; i++) negotiate(connections[i] = connect_to(sockets[i]), i == 0);
+  if (capacity_sectors < data_size / SECTOR) fail("the disk has %llu sectors", (unsigned long long)capacity_sectors);
+  if (operation() == BLK_OUT && features & BIT(F_RO)) fail("the disk is read-only");
+  slot_descriptors = features & BIT(F_INDIRECT) ? 1 : 3;
+  share_memory();
+  for (int i = 0; i < total_queues; i++) {
+    if (i % o.queues == 0) taken = i / o.queues * disk_size;
+    prepare(&queues[i], i);
+  }
+  for (int i = 0; i < disks; i++) start_queues(i);
+  int started = o.threads == 1 ? 1 : total_queues;
+  for (int i = 0; i < started; i++) if (pthread_create(&threads[i], 0, drive, &queues[i])) fail("thread %d does not start", i);
   wait_for(o.warmup);
   struct snapshot before = measure();
   wait_for(o.seconds);
   struct snapshot after = measure();
-  stopping = 1;
-  uint64_t errors = 0;
-  struct timespec end;
-  clock_gettime(CLOCK_REALTIME, &end);
-  end.tv_sec += 10;
-  for (int i = 0; i < started; i++) if (pthread_timedjoin_np(threads[i], 0, &end)) fail("requests are lost: the back end completed none for 10 s");
-  for (int i = 0; i < o.queues; i++) errors += queues[i].errors;
-  for (int i = 0; i < o.queues; i++) {
-    struct message m = { .payload.state = { i, 0 } };
-    get(GET_VRING_BASE, &m, 8);
-    if ((uint16_t)m.payload.state.num != queues[i].avail_index) fail("queue %d stopped at %u instead of %u", i, m.payload.state.num, queues[i].avail_index);
-  }
+  stop_queues(threads, started);
   if (after.completed == before.completed) fail("no request was completed");
+  uint64_t errors = 0;
+  for (int i = 0; i < total_queues; i++) errors += queues[i].errors;
   report(&before, &after, errors);
   return errors ? 3 : 0;
 }
