@@ -48,7 +48,7 @@ import picocli.CommandLine.Spec;
 public final class BenchCommand implements Callable<Integer>, Subcommand {
     /** The options that the matrix accepts; its rows define everything else. */
     private static final Set<String> ALSO_FOR_MATRIX =
-            Set.of("--matrix", "--rounds", "--rows", "--out", "--dir", "--ram-dir", "--image-size", "--seconds", "--warm-up");
+            Set.of("--matrix", "--rounds", "--rows", "--out", "--dir", "--ram-dir", "--image-size", "--seconds", "--warm-up", "--cpus", "--spdk");
 
     /** Options that only apply to a socket. */
     private static final Set<String> NOT_FOR_DEVICE = Set.of("--queues", "--jobs", "--verify", "--poll", "--pid", "--stats");

@@ -2,6 +2,7 @@ package dev.sluice.bench;
 
 import dev.sluice.bench.matrix.MatrixSettings;
 import dev.sluice.bench.matrix.Section;
+import dev.sluice.bench.ring.CpuPair;
 import dev.sluice.server.disk.ByteSize;
 import java.nio.file.Path;
 import java.util.regex.Pattern;
@@ -21,10 +22,10 @@ final class MatrixOptions {
             names = "--matrix",
             paramLabel = "SECTIONS",
             arity = "0..1",
-            fallbackValue = "all",
-            description = "No SOCKET: measure the effect of each part of Sluice, and its peers, on backends that this command starts and stops: ablation,"
-                    + " peers, scaling, guest, several separated by commas, or all. All takes about 20 minutes. It accepts --rounds, --seconds"
-                    + " (default here: 2) and --warm-up.")
+            fallbackValue = "placed",
+            description = "No SOCKET: measure Sluice and its peers on backends that this command starts and stops: placed (default: a list of at most 60"
+                    + " loads, pinned and calibrated, in less than 30 minutes), ablation, peers, scaling, guest, product (every load: hours), several"
+                    + " separated by commas, or all. It accepts --rounds, --seconds (default here: 2) and --warm-up.")
     private @Nullable String sections;
 
     @Option(names = "--rows", paramLabel = "REGEX", defaultValue = "", description = "Only rows of the matrix whose 'title / name' matches.")
@@ -48,6 +49,13 @@ final class MatrixOptions {
     @Option(names = "--image-size", paramLabel = "BYTES", defaultValue = "1g", description = "Size of each of these images (default: ${DEFAULT-VALUE}).")
     private String imageSize;
 
+    @Option(names = "--cpus", paramLabel = "A,B",
+            description = "CPUs of backend and load in the sections placed and product (default: the first two that this process may use).")
+    private @Nullable String cpus;
+
+    @Option(names = "--spdk", paramLabel = "DIR", description = "A build of SPDK, to measure its vhost target in the sections placed and product.")
+    private @Nullable Path spdk;
+
     @SuppressWarnings("NullAway.Init") // picocli sets the fields
     MatrixOptions() {}
 
@@ -66,7 +74,7 @@ final class MatrixOptions {
      */
     MatrixSettings settings(@Nullable Integer rounds, @Nullable Double seconds, @Nullable Double warmUpSeconds, String command) {
         return new MatrixSettings(
-                Section.parse(sections == null ? "all" : sections),
+                Section.parse(sections == null ? "placed" : sections),
                 pattern(),
                 rounds == null ? ROUNDS : rounds,
                 seconds == null ? SECONDS : seconds,
@@ -75,6 +83,8 @@ final class MatrixOptions {
                 ramDirectory,
                 ByteSize.parse("--image-size", imageSize),
                 out,
+                cpus == null ? null : CpuPair.parse(cpus),
+                spdk,
                 command);
     }
 

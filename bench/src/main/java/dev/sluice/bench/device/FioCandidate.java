@@ -8,15 +8,27 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 
 /** fio with one job and one of its engines. Its CPU is the user and system time of the job, as fio reports it. */
 final class FioCandidate implements Candidate {
     private static final int MARGIN_SECONDS = 60;
 
     private final String engine;
+    private final UnaryOperator<List<String>> launcher;
 
     FioCandidate(String engine) {
+        this(engine, UnaryOperator.identity());
+    }
+
+    /**
+     * With another command in front.
+     *
+     * @param launcher of the command: what the command becomes
+     */
+    FioCandidate(String engine, UnaryOperator<List<String>> launcher) {
         this.engine = engine;
+        this.launcher = launcher;
     }
 
     static boolean installed() {
@@ -38,7 +50,7 @@ final class FioCandidate implements Candidate {
 
     @Override
     public DeviceFigures run(DevicePlan plan) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(command(plan)).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        Process process = new ProcessBuilder(launcher.apply(command(plan))).redirectError(ProcessBuilder.Redirect.INHERIT).start();
         try {
             String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             if (!process.waitFor((long) (plan.seconds() + plan.warmUpSeconds()) + MARGIN_SECONDS, TimeUnit.SECONDS) || process.exitValue() != 0) {

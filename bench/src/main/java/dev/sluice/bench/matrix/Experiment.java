@@ -15,6 +15,11 @@ record Experiment(String title, String note, Metric headline, boolean gains, Lis
         rows = List.copyOf(rows);
     }
 
+    /** The same under another title. */
+    Experiment titled(String other) {
+        return new Experiment(other, note, headline, gains, rows);
+    }
+
     /** The same with only these rows. */
     Experiment where(Predicate<Row> wanted) {
         return new Experiment(title, note, headline, gains, rows.stream().filter(wanted).toList());

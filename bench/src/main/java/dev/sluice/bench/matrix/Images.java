@@ -14,6 +14,7 @@ import java.util.Map;
  */
 final class Images {
     private static final long ROOM_TO_SPARE_BYTES = 256L << 20;
+    private static final long SMALL_BYTES = 4L << 20;
     private static final String TMPFS = "tmpfs";
 
     private final MatrixSettings settings;
@@ -50,6 +51,22 @@ final class Images {
             refused.put(medium, why);
             throw new IOException(why, failed);
         }
+    }
+
+    /**
+     * As many images as a backend has disks; of several, small ones, the path of the one that the others are named after.
+     */
+    Path on(Medium medium, int disks) throws IOException {
+        Path one = on(medium);
+        if (disks == 1) {
+            return one;
+        }
+        for (Path image : Places.each(one, disks)) {
+            if (!Files.exists(image)) {
+                FullImage.create(image, SMALL_BYTES);
+            }
+        }
+        return one;
     }
 
     private Path make(Medium medium) throws IOException {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.time.LocalDate;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** The results for programs: every figure of every round. */
@@ -38,6 +39,12 @@ final class JsonReport {
         if (!row.skipped().isEmpty()) {
             json.put("skipped", row.skipped());
         }
+        if (!row.refused().isEmpty()) {
+            json.put("refused", row.refused());
+        }
+        if (row.uncompared()) {
+            json.put("compared", false);
+        }
         row.failures().forEach(failure -> json.withArray("failures").add(failure));
         for (Metric metric : Metric.values()) {
             row.spread(metric).ifPresent(spread -> json.withObject("/figures/" + metric.field())
@@ -46,6 +53,8 @@ final class JsonReport {
         for (Sample sample : row.samples()) {
             ObjectNode round = json.withArray("rounds").addObject();
             sample.figures().forEach((metric, value) -> round.put(metric.field(), value));
+            sample.placement().ifPresent(placement -> round.put("placement", placement.name().toLowerCase(Locale.ROOT)));
+            sample.calibration().ifPresent(calibration -> round.put("roundTripNanosBefore", calibration.beforeNanos()).put("roundTripNanosAfter", calibration.afterNanos()));
         }
     }
 }

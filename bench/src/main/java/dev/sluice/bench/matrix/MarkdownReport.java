@@ -141,6 +141,12 @@ final class MarkdownReport {
         if (!row.skipped().isEmpty()) {
             return " - left out: " + row.skipped();
         }
+        if (!row.refused().isEmpty()) {
+            return " - **refused**: " + row.refused();
+        }
+        if (row.uncompared()) {
+            return " - not compared";
+        }
         return row.failures().isEmpty() ? "" : " - **failed**: " + String.join("; ", row.failures());
     }
 

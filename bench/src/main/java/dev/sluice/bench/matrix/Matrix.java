@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Measures the matrix: all its rows once per round, so that other activity on the machine affects all of them.
@@ -25,6 +26,7 @@ public final class Matrix {
     private final PrintStream out;
     private final List<ExperimentResult> experiments = new ArrayList<>();
     private boolean driverWarm;
+    private @Nullable PlacedRun placedRun;
 
     public Matrix(MatrixSettings settings, PrintStream out) {
         this.settings = settings;
@@ -52,7 +54,7 @@ public final class Matrix {
      */
     public boolean run() throws IOException, InterruptedException {
         List<Step> steps = Step.of(experiments);
-        steps.forEach(Matrix::skipWhatIsMissing);
+        steps.forEach(this::skipWhatIsMissing);
         List<Step> possible = steps.stream().filter(step -> step.rows().getFirst().skipped().isEmpty()).toList();
         double ofRound = possible.stream().mapToDouble(step -> step.estimateSeconds(settings)).sum();
         double estimate = ofRound * settings.rounds() + DRIVER_WARM_UP_SECONDS;
@@ -90,8 +92,11 @@ public final class Matrix {
         return experiments.stream().flatMap(experiment -> experiment.rows().stream()).filter(row -> !row.skipped().isEmpty()).toList();
     }
 
-    private static void skipWhatIsMissing(Step step) {
-        String missing = step.backend().missing();
+    private void skipWhatIsMissing(Step step) {
+        String missing = step.placed() ? PlacedRun.missing(settings) : "";
+        if (missing.isEmpty()) {
+            missing = step.backend().missing(settings);
+        }
         if (missing.isEmpty() && step.rows().getFirst().row().workload() instanceof GuestFio) {
             missing = GuestRun.missing();
         }
@@ -106,6 +111,10 @@ public final class Matrix {
         List<RowResult> waiting = new ArrayList<>(step.rows());
         try {
             Path image = image(step, images, where, progress);
+            if (step.placed()) {
+                measurePlaced(step, image, workspace, progress, where, waiting);
+                return;
+            }
             try (RunningBackend backend = RunningBackend.start(step.backend(), image, workspace)) {
                 if (step.rows().getFirst().row().workload() instanceof GuestFio) {
                     progress.show(where + step.rows().getFirst().row().name() + " and more, in a guest");
@@ -123,11 +132,40 @@ public final class Matrix {
         } catch (IOException | RuntimeException failed) {
             if (!waiting.isEmpty()) {
                 fail(waiting, message(failed), workspace, progress);
-            } else if (step.backend() instanceof StorageDaemonSpec) {
+            } else if (!(step.backend() instanceof SluiceSpec)) {
                 // Everything has been measured, and how a peer terminates is not compared.
                 progress.say("  note: " + step.rows().getLast().row().name() + ": " + message(failed));
             } else {
                 fail(List.of(step.rows().getLast()), message(failed), workspace, progress);
+            }
+        }
+    }
+
+    private void measurePlaced(Step step, Path image, Workspace workspace, Progress progress, String where, List<RowResult> waiting)
+            throws IOException, InterruptedException {
+        PlacedRun run = placedRun;
+        if (run == null) {
+            run = PlacedRun.in(workspace, settings);
+            placedRun = run;
+        }
+        if (step.backend() instanceof FioSpec fio) {
+            for (RowResult row : step.rows()) {
+                progress.show(where + row.row().name() + " (" + fio.medium().text() + ")");
+                row.add(run.fio(fio, image, ((RingWorkload) row.row().workload()).plan()));
+                waiting.remove(row);
+            }
+            return;
+        }
+        try (RunningBackend backend = run.start(step.backend(), image, workspace)) {
+            for (int i = 0; i < step.rows().size(); i++) {
+                RowResult row = step.rows().get(i);
+                progress.show(where + row.row().name() + " (" + step.backend().medium().text() + ")");
+                try {
+                    row.add(run.load(((RingWorkload) row.row().workload()).plan(), backend, step.warmUpSeconds(i, settings)));
+                } catch (IOException failed) {
+                    fail(List.of(row), message(failed) + " (the backend: " + backend.lastWords() + ")", workspace, progress);
+                }
+                waiting.remove(row);
             }
         }
     }
@@ -140,7 +178,7 @@ public final class Matrix {
         if (!images.tried(medium)) {
             progress.show(where + "creating the image on the " + medium.text());
         }
-        return images.on(medium);
+        return images.on(medium, step.backend().disks());
     }
 
     private void drive(RowResult row, double warmUpSeconds, RunningBackend backend, Workspace workspace, Progress progress)

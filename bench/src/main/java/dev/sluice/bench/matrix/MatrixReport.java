@@ -56,9 +56,10 @@ final class MatrixReport {
     }
 
     void write(int rounds) throws IOException {
-        write(".md", new MarkdownReport(settings, date, machine, rounds, name + ".svg").text(experiments));
-        write(".json", JsonReport.text(settings, date, machine, rounds, experiments));
-        write(".svg", new SvgPlot("sluice bench --matrix, " + date + ": medians, least to most").text(experiments));
+        List<ExperimentResult> shown = PlacedResults.split(experiments);
+        write(".md", new MarkdownReport(settings, date, machine, rounds, name + ".svg").text(shown));
+        write(".json", JsonReport.text(settings, date, machine, rounds, shown));
+        write(".svg", new SvgPlot("sluice bench --matrix, " + date + ": medians, least to most").text(shown));
     }
 
     private void write(String ending, String text) throws IOException {
@@ -71,6 +72,6 @@ final class MatrixReport {
     /** For the end of the run: the tables, and where they were written. */
     String summary() {
         Path file = settings.out().resolve(name);
-        return MarkdownReport.tables(experiments) + "\nWritten: " + file + ".md, .json and .svg\n";
+        return MarkdownReport.tables(PlacedResults.split(experiments)) + "\nWritten: " + file + ".md, .json and .svg\n";
     }
 }

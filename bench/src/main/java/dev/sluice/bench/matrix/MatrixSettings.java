@@ -1,9 +1,11 @@
 package dev.sluice.bench.matrix;
 
+import dev.sluice.bench.ring.CpuPair;
 import dev.sluice.pipeline.Ranges;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The settings of a matrix. Immutable.
@@ -17,6 +19,8 @@ import java.util.regex.Pattern;
  * @param ramDirectory directory of the image in memory, on tmpfs
  * @param imageBytes size of each image, a multiple of a MiB
  * @param out directory of the results
+ * @param cpus of back end and load where they are pinned; null for the first two that there are
+ * @param spdk directory of a build of SPDK; null if there is none
  * @param command as it was typed, for the report
  */
 public record MatrixSettings(
@@ -29,6 +33,8 @@ public record MatrixSettings(
         Path ramDirectory,
         long imageBytes,
         Path out,
+        @Nullable CpuPair cpus,
+        @Nullable Path spdk,
         String command) {
 
     private static final int MOST_ROUNDS = 1000;

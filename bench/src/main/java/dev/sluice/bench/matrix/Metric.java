@@ -8,7 +8,7 @@ import java.util.function.Function;
 /** A figure of a row, in the order of the table's columns. */
 enum Metric {
     IOPS("iops", "IOPS", "%,.0f", true, report -> OptionalDouble.of(report.all().requests() / report.seconds())),
-    CPU_MICROS("backendCpuMicrosPerRequest", "CPU us/request", "%,.2f", false, LoadReport::cpuMicrosPerRequest),
+    CPU_MICROS("backendCpuMicrosPerRequest", "CPU us/request", "%,.3f", false, LoadReport::cpuMicrosPerRequest),
     PER_CPU_SECOND("requestsPerCpuSecond", "requests/CPU s", "%,.0f", true, report -> inverse(report.cpuMicrosPerRequest())),
     P50("p50Micros", "p50 us", "%,.1f", false, report -> OptionalDouble.of(report.all().p50())),
     P99("p99Micros", "p99 us", "%,.1f", false, report -> OptionalDouble.of(report.all().p99())),
@@ -18,7 +18,11 @@ enum Metric {
     HEAP_BYTES("heapBytesPerRequest", "heap B/request", "%,.2f", false, report -> report.window().heapBytes()),
     KICKS("kicksPerRequest", "kicks/request", "%,.4f", false, report -> report.window().kicks()),
     CALLS("callsPerRequest", "interrupts/request", "%,.4f", false, report -> report.window().calls()),
-    ENTERS("entersPerRequest", "enters/request", "%,.4f", false, report -> report.window().enters());
+    ENTERS("entersPerRequest", "enters/request", "%,.4f", false, report -> report.window().enters()),
+    /** Between the CPUs of backend and load, before and after the figure. */
+    ROUND_TRIP("roundTripNanos", "CPUs apart, ns", "%,.0f", false, report -> OptionalDouble.empty()),
+    /** Below 1 for a load that polls, something else ran on its CPU. */
+    LOAD_SHARE("loadCpuShare", "load's share of its CPU", "%,.2f", true, report -> OptionalDouble.empty());
 
     private final String field;
     private final String title;

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
 
 /**
  * A backend that serves: a process of its own with its socket, log and statistics.
@@ -36,12 +37,23 @@ final class RunningBackend implements AutoCloseable {
         this.process = process;
     }
 
-    /** Starts the process and waits until its socket exists. */
+    /** Starts the process and waits until its sockets exist. */
     static RunningBackend start(BackendSpec spec, Path image, Workspace workspace) throws IOException, InterruptedException {
+        return start(spec, image, Places.WORDS.tools(), UnaryOperator.identity(), workspace);
+    }
+
+    /**
+     * The same with other programs.
+     *
+     * @param launcher of the command: what the command becomes
+     */
+    static RunningBackend start(BackendSpec spec, Path image, Places.Tools tools, UnaryOperator<List<String>> launcher, Workspace workspace)
+            throws IOException, InterruptedException {
         Path directory = Files.createTempDirectory(workspace.directory(), "backend-");
-        Places places = new Places(directory.resolve("disk.sock"), image, directory.resolve("stats.json"));
+        Places places = new Places(directory.resolve("disk.sock"), image, directory.resolve("stats.json"), tools);
+        spec.prepare(places);
         Path log = directory.resolve("log");
-        Process process = workspace.start(new ProcessBuilder(spec.command(places)).redirectErrorStream(true).redirectOutput(log.toFile()));
+        Process process = workspace.start(new ProcessBuilder(launcher.apply(spec.command(places))).redirectErrorStream(true).redirectOutput(log.toFile()));
         process.getOutputStream().close();
         RunningBackend backend = new RunningBackend(workspace, spec, places, log, process);
         try {
@@ -55,7 +67,7 @@ final class RunningBackend implements AutoCloseable {
 
     private void awaitSocket() throws IOException, InterruptedException {
         long start = System.nanoTime();
-        while (!Files.exists(places.socket())) {
+        while (!sockets().stream().allMatch(Files::exists)) {
             if (process.waitFor(LOOK_MILLIS, TimeUnit.MILLISECONDS)) {
                 throw new IOException("the backend exited with " + process.exitValue() + " instead of serving: " + lastWords());
             }
@@ -67,6 +79,15 @@ final class RunningBackend implements AutoCloseable {
 
     Path socket() {
         return places.socket();
+    }
+
+    /** One for each disk. */
+    List<Path> sockets() {
+        return places.sockets(spec.disks());
+    }
+
+    long pid() {
+        return process.pid();
     }
 
     BackendProcess process() {

@@ -7,10 +7,12 @@ import java.util.Set;
 
 /** The parts of the matrix, in order. */
 public enum Section {
+    PLACED("Placed and calibrated"),
     ABLATION("The effect of each part"),
     PEERS("Peers"),
     SCALING("Scaling"),
-    GUEST("A real guest");
+    GUEST("A real guest"),
+    PRODUCT("Placed and calibrated: everything");
 
     private final String title;
 
@@ -24,10 +26,12 @@ public enum Section {
 
     List<Experiment> experiments() {
         return switch (this) {
+            case PLACED -> PlacedRows.experiments();
             case ABLATION -> Ablation.experiments();
             case PEERS -> Peers.experiments();
             case SCALING -> Scaling.experiments();
             case GUEST -> GuestFio.experiments();
+            case PRODUCT -> PlacedProduct.experiments();
         };
     }
 
@@ -58,6 +62,6 @@ public enum Section {
                 return section;
             }
         }
-        throw new IllegalArgumentException("the matrix has no section '" + name + "'; known: ablation, peers, scaling, guest, all");
+        throw new IllegalArgumentException("the matrix has no section '" + name + "'; known: placed, ablation, peers, scaling, guest, product, all");
     }
 }

@@ -1,6 +1,9 @@
 package dev.sluice.bench.matrix;
 
 import dev.sluice.bench.load.SluiceCommandLine;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -10,8 +13,9 @@ import java.util.List;
  * @param options besides socket, image and statistics
  * @param leftOut parts of the data path that it does without: of {@value #POOL} and {@value #BATCH}
  * @param counted whether it counts its requests and writes statistics
+ * @param disks more than one are listed in a file, each with an image of its own
  */
-record SluiceSpec(Medium medium, List<String> options, List<String> leftOut, boolean counted) implements BackendSpec {
+record SluiceSpec(Medium medium, List<String> options, List<String> leftOut, boolean counted, int disks) implements BackendSpec {
     /** Requests and their iovecs are used again. */
     static final String POOL = "pool";
 
@@ -30,24 +34,42 @@ record SluiceSpec(Medium medium, List<String> options, List<String> leftOut, boo
     }
 
     static SluiceSpec on(Medium medium, String... options) {
-        return new SluiceSpec(medium, List.of(options), List.of(), true);
+        return new SluiceSpec(medium, List.of(options), List.of(), true, 1);
     }
 
     /** The same with more options appended. */
     SluiceSpec with(String... more) {
         List<String> all = new ArrayList<>(options);
         all.addAll(List.of(more));
-        return new SluiceSpec(medium, all, leftOut, counted);
+        return new SluiceSpec(medium, all, leftOut, counted, disks);
     }
 
     /** The same without some parts of the data path. */
     SluiceSpec without(String... parts) {
-        return new SluiceSpec(medium, options, List.of(parts), counted);
+        return new SluiceSpec(medium, options, List.of(parts), counted, disks);
     }
 
     /** The same without counting: only its CPU is known. */
     SluiceSpec uncounted() {
-        return new SluiceSpec(medium, options, leftOut, false);
+        return new SluiceSpec(medium, options, leftOut, false, disks);
+    }
+
+    /** The same with so many disks of one queue. */
+    SluiceSpec withDisks(int count) {
+        return new SluiceSpec(medium, options, leftOut, counted, count);
+    }
+
+    @Override
+    public void prepare(Places places) throws IOException {
+        if (disks > 1) {
+            StringBuilder list = new StringBuilder("disks:\n");
+            List<Path> images = places.images(disks);
+            for (int i = 0; i < disks; i++) {
+                list.append("  - image: ").append(images.get(i)).append("\n    name: disk").append(i).append("\n    socket: ")
+                        .append(places.sockets(disks).get(i)).append("\n");
+            }
+            Path _ = Files.writeString(places.disksFile(), list);
+        }
     }
 
     @Override
@@ -60,7 +82,13 @@ record SluiceSpec(Medium medium, List<String> options, List<String> leftOut, boo
     }
 
     private List<String> arguments(Places places) {
-        List<String> arguments = new ArrayList<>(List.of("serve", "--socket-path", places.socket().toString()));
+        List<String> arguments = new ArrayList<>(List.of("serve"));
+        if (disks > 1) {
+            arguments.addAll(List.of("--config", places.disksFile().toString()));
+            arguments.addAll(options);
+            return arguments;
+        }
+        arguments.addAll(List.of("--socket-path", places.socket().toString()));
         arguments.addAll(medium.hasImage()
                 ? List.of("--blk-file", places.image().toString())
                 : List.of("--backend", "null", "--size", NULL_SIZE_BYTES));
@@ -78,7 +106,7 @@ record SluiceSpec(Medium medium, List<String> options, List<String> leftOut, boo
     }
 
     @Override
-    public String missing() {
+    public String missing(MatrixSettings settings) {
         return "";
     }
 

@@ -14,6 +14,10 @@ record Step(Section section, BackendSpec backend, List<RowResult> rows) {
     /** Warm-up before a measurement on a process that is already warm. */
     static final double SETTLE_SECONDS = 0.5;
 
+    /** The compiler shares the one CPU of a pinned process with its loops. */
+    private static final double PLACED_FACTOR = 3;
+
+    private static final double CALIBRATE_SECONDS = 0.3;
     private static final double CONNECT_SECONDS = 0.1;
     private static final double BOOT_SECONDS = 8;
 
@@ -31,8 +35,16 @@ record Step(Section section, BackendSpec backend, List<RowResult> rows) {
         return steps;
     }
 
+    /** Whether its processes are pinned. */
+    boolean placed() {
+        return rows.getFirst().row().workload() instanceof RingWorkload;
+    }
+
     /** Load before the measurement of a row. */
     double warmUpSeconds(int row, MatrixSettings settings) {
+        if (placed() && row == 0 && backend.compilesWhileRunning()) {
+            return Math.max(SETTLE_SECONDS, PLACED_FACTOR * settings.warmUpSeconds());
+        }
         return row == 0 && backend.compilesWhileRunning() ? Math.max(SETTLE_SECONDS, settings.warmUpSeconds()) : SETTLE_SECONDS;
     }
 
@@ -42,6 +54,7 @@ record Step(Section section, BackendSpec backend, List<RowResult> rows) {
         for (int i = 0; i < rows.size(); i++) {
             sum += switch (rows.get(i).row().workload()) {
                 case DriverLoad _ -> CONNECT_SECONDS + warmUpSeconds(i, settings) + settings.seconds();
+                case RingWorkload _ -> CALIBRATE_SECONDS + warmUpSeconds(i, settings) + settings.seconds();
                 case GuestFio _ -> settings.seconds() * 1.5 + (i == 0 ? BOOT_SECONDS + settings.seconds() : 0);
             };
         }

@@ -4,8 +4,8 @@ package dev.sluice.bench.ring;
 public enum Placement {
     NEAR("near"),
     FAR("far"),
-    /** Neither: the machine was busy, or the virtual CPUs moved. Shown and not compared. */
-    BETWEEN("neither near nor far");
+    /** Neither: the virtual CPUs moved, or something else ran. Shown and not compared. */
+    BETWEEN("in between, moved or busy");
 
     /** Below this they are near. */
     public static final double NEAR_NANOS = 120;

@@ -1,6 +1,7 @@
 package dev.sluice.bench.ring;
 
 import java.io.IOException;
+import java.util.function.Predicate;
 
 /**
  * Measures between two calibrations, and again if the CPUs moved in between.
@@ -39,14 +40,17 @@ public final class SteadyMeasurement {
      */
     public record Placed<T>(T value, Calibration calibration, int repeats) {}
 
-    /** Measures until the CPUs stayed where they were, at most {@value #MOST_REPEATS} times more; the last result is returned either way. */
-    public <T> Placed<T> run(Measurement<T> measurement) throws IOException, InterruptedException {
+    /**
+     * Measures until the CPUs stayed where they were and nothing disturbed, at most {@value #MOST_REPEATS} times more; the last result is returned
+     * either way.
+     */
+    public <T> Placed<T> run(Measurement<T> measurement, Predicate<T> undisturbed) throws IOException, InterruptedException {
         double before = calibrator.roundTripNanos();
         for (int repeats = 0;; repeats++) {
             T value = measurement.measure();
             double after = calibrator.roundTripNanos();
             Calibration calibration = new Calibration(before, after);
-            if (calibration.steady() || repeats == MOST_REPEATS) {
+            if ((calibration.steady() && undisturbed.test(value)) || repeats == MOST_REPEATS) {
                 return new Placed<>(value, calibration, repeats);
             }
             before = after;

@@ -173,10 +173,11 @@ static void *take(size_t size, size_t alignment) {
 
 static uint64_t guest(const void *address) { return GUEST_BASE + ((const uint8_t *)address - shared); }
 
+static size_t data_stride(void) { return (data_size + PAGE - 1) / PAGE * PAGE; }
+
 static uint32_t operation(void) { return !strcmp(o.type, "write") ? BLK_OUT : !strcmp(o.type, "flush") ? BLK_FLUSH : BLK_IN; }
 
-static void write_chain(struct queue *q, int slot, struct desc *chain, uint16_t first) {
-  uint8_t *data = take(data_size, PAGE);
+static void write_chain(struct queue *q, int slot, struct desc *chain, uint16_t first, uint8_t *data) {
   int last = 0;
   memset(data, 0x5a, data_size);
   q->headers[slot * (LINE / sizeof(struct blk_header))] = (struct blk_header){ .type = operation(), .sector = q->next_sector };
@@ -205,13 +206,14 @@ static void prepare(struct queue *q, int index) {
   q->statuses = take((size_t)o.depth * o.stride, PAGE);
   q->random = 0x9e3779b97f4a7c15ull * (index + 1);
   q->next_sector = capacity_sectors / o.queues * (index % o.queues) / (data_size / SECTOR) * (data_size / SECTOR);
-  for (int slot = 0; slot < o.depth; slot++) {
+  uint8_t *data = take(data_stride() * o.depth, PAGE), *chains = take((size_t)LINE * o.depth, LINE);
+  for (int slot = 0; slot < o.depth; slot++, data += data_stride()) {
     uint16_t head = slot * slot_descriptors;
     if (features & BIT(F_INDIRECT)) {
-      struct desc *chain = take(LINE, LINE);
-      write_chain(q, slot, chain, 0);
+      struct desc *chain = (struct desc *)(chains + slot * LINE);
+      write_chain(q, slot, chain, 0, data);
       q->table[head] = (struct desc){ guest(chain), (operation() == BLK_FLUSH ? 2 : 3) * sizeof(struct desc), DESC_INDIRECT, 0 };
-    } else write_chain(q, slot, &q->table[head], head);
+    } else write_chain(q, slot, &q->table[head], head, data);
   }
   q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   q->call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -507,10 +509,10 @@ static void parse(int count, char **arguments) {
 }
 
 static void share_memory(void) {
-  size_t slot = data_size + o.stride + 2 * LINE + slot_descriptors * sizeof(struct desc), ring = 0;
-  if (data_size % PAGE) slot += PAGE - data_size % PAGE;
-  for (int num = 128; !ring; num *= 2) if (num >= o.depth * slot_descriptors) ring = 32 * (size_t)num + 6 * PAGE; // 16 + 2 + 8 bytes an entry
-  disk_size = (o.queues * (slot * o.depth + 2 * PAGE + ring) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+  size_t entries = 128;
+  while (entries < (size_t)o.depth * slot_descriptors) entries *= 2;
+  size_t rings = entries * (sizeof(struct desc) + sizeof(uint16_t) + sizeof(struct used_elem)), slots = o.depth * (data_stride() + o.stride + 2 * LINE);
+  disk_size = (o.queues * (rings + slots + 10 * PAGE) + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE; // each of seven parts starts a page
   shared_size = disk_size * disks;
   memory = memfd_create("ring-load", MFD_CLOEXEC);
   if (memory < 0 || ftruncate(memory, shared_size)) fail("shared memory: %s", strerror(errno));

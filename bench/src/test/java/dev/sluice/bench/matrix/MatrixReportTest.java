@@ -50,6 +50,6 @@ class MatrixReportTest {
 
     private MatrixSettings to(Path out) {
         return new MatrixSettings(
-                EnumSet.allOf(Section.class), Pattern.compile(""), 1, 1, 1, directory, directory, 64 << 20, out, "sluice bench --matrix");
+                EnumSet.allOf(Section.class), Pattern.compile(""), 1, 1, 1, directory, directory, 64 << 20, out, null, null, "sluice bench --matrix");
     }
 }

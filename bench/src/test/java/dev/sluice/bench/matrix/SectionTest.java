@@ -59,6 +59,8 @@ class SectionTest {
                 yield at < 0 ? 1 : Integer.parseInt(options.get(at + 1));
             }
             case StorageDaemonSpec daemon -> daemon.queues();
+            case FloorSpec floor -> floor.queues();
+            case FioSpec _, SpdkSpec _ -> throw new AssertionError("the Java driver does not load " + backend);
         };
     }
 

@@ -11,10 +11,11 @@ import org.junit.jupiter.api.Test;
 
 class SteadyMeasurementTest {
     private int measured;
+    private int disturbed;
 
     private SteadyMeasurement.Placed<Integer> measureAt(double... nanos) throws Exception {
         Iterator<Double> calibrations = Arrays.stream(nanos).boxed().iterator();
-        SteadyMeasurement.Placed<Integer> placed = new SteadyMeasurement(calibrations::next).run(() -> ++measured);
+        SteadyMeasurement.Placed<Integer> placed = new SteadyMeasurement(calibrations::next).run(() -> ++measured, value -> value > disturbed);
         assertThat(calibrations.hasNext()).as("calibrations left").isFalse();
         return placed;
     }
@@ -44,10 +45,18 @@ class SteadyMeasurementTest {
     }
 
     @Test
+    void shouldMeasureAgainWhatWasDisturbed() throws Exception {
+        disturbed = 2;
+        SteadyMeasurement.Placed<Integer> placed = measureAt(60, 60, 60, 60);
+        assertThat(placed.value()).isEqualTo(3);
+        assertThat(placed.repeats()).isEqualTo(2);
+    }
+
+    @Test
     void shouldFailWithTheMeasurement() {
         Iterator<Double> calibrations = List.of(60.0).iterator();
         assertThatThrownBy(() -> new SteadyMeasurement(calibrations::next).run(() -> {
             throw new IOException("no luck");
-        })).isInstanceOf(IOException.class).hasMessage("no luck");
+        }, value -> true)).isInstanceOf(IOException.class).hasMessage("no luck");
     }
 }
