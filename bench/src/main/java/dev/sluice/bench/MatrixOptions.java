@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 
 /** The options of {@code sluice bench --matrix}. Filled by picocli, then read. */
 final class MatrixOptions {
-    /** With these, all sections take some twenty minutes. */
+    /** With these, the default section takes less than half an hour. */
     private static final double SECONDS = 2;
 
     private static final double WARM_UP_SECONDS = 2;

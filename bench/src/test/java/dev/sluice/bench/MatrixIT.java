@@ -1,9 +1,11 @@
 package dev.sluice.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.sluice.bench.ring.CPrograms;
 import dev.sluice.server.SluiceProcess;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -54,6 +56,39 @@ class MatrixIT {
         assertThat(leftovers()).isEmpty();
     }
 
+    /** Whatever the placement: the machine of a build is busy, so that figures may be shown without being compared. */
+    @Test
+    void shouldCalibrateWhatItPinsAndPutTheFloorBesideIt() throws Exception {
+        assumeTrue(CPrograms.missing().isEmpty(), CPrograms.missing());
+        assumeTrue(Runtime.getRuntime().availableProcessors() > 1, "a load and a backend need a CPU each");
+        Path out = directory.resolve("out");
+        SluiceProcess.Ended ended = run(
+                "--matrix", "--rows", "Ring, polling: null sink, 4 KiB reads, 1 queue, depth 64 / (floor|sluice|SPDK)", "--rounds", 1, "--seconds", 0.5, "--warm-up",
+                0.1, "--out", out);
+        assertThat(ended.status()).as(ended.out() + ended.err()).isZero();
+        assertThat(ended.out()).contains("SPDK, poll: name a build of SPDK with --spdk DIR", "CPUs apart, ns", "| floor, poll");
+        assertThat(file(out, ".md")).contains("PROGRAMS/floor SOCKET poll 1", "PROGRAMS/ring-load SOCKET --queues 1 --depth 64 --size 4096 --type read");
+        int floors = 0;
+        int sluices = 0;
+        for (JsonNode table : new ObjectMapper().readTree(file(out, ".json")).at("/experiments")) {
+            for (JsonNode row : table.get("rows")) {
+                assertThat(row.has("failures")).as(row.toPrettyString()).isFalse();
+                for (JsonNode round : row.path("rounds")) {
+                    assertThat(round.path("placement").asText()).isIn("near", "far", "between");
+                    assertThat(round.path("roundTripNanosBefore").asDouble()).as(round.toPrettyString()).isPositive();
+                    assertThat(round.path("roundTripNanosAfter").asDouble()).as(round.toPrettyString()).isPositive();
+                    assertThat(round.path("iops").asDouble()).as(round.toPrettyString()).isPositive();
+                    assertThat(round.path("backendCpuMicrosPerRequest").asDouble()).as(round.toPrettyString()).isPositive();
+                    floors += row.path("name").asText().startsWith("floor") ? 1 : 0;
+                    sluices += row.path("name").asText().startsWith("sluice") ? 1 : 0;
+                }
+            }
+        }
+        assertThat(floors).isEqualTo(1);
+        assertThat(sluices).isEqualTo(1);
+        assertThat(leftovers()).isEmpty();
+    }
+
     private static double median(JsonNode rows, int row, String figure) {
         return rows.get(row).at("/figures/" + figure + "/median").asDouble();
     }
@@ -94,7 +129,10 @@ class MatrixIT {
         assertThat(depth.err()).contains("--depth does not apply to --matrix");
         SluiceProcess.Ended section = run("--matrix", "speed");
         assertThat(section.status()).isEqualTo(2);
-        assertThat(section.err()).contains("'speed'", "ablation, peers, scaling");
+        assertThat(section.err()).contains("'speed'", "placed, ablation, peers, scaling");
+        SluiceProcess.Ended cpus = run("--matrix", "placed", "--cpus", "1,1");
+        assertThat(cpus.status()).isEqualTo(2);
+        assertThat(cpus.err()).contains("1,1 are not two different CPUs");
     }
 
     private SluiceProcess start(Object... arguments) throws IOException {

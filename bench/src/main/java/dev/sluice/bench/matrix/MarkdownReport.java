@@ -48,9 +48,15 @@ final class MarkdownReport {
                 submission of a request to the driver's pass that reaped it. \
                 Not measured: %s s of warm-up on each new `sluice` process, in which it compiles, %s s \
                 on any other and before
-                each further row of a process. Heap, kicks, interrupts and enters are from `serve --stats`; qemu-storage-daemon reports none. \
+                each further row of a process. Heap, kicks, interrupts and enters are from `serve --stats`; the others report none. \
                 Rows of one backend \
                 command share a process in each round.
+
+                Where a table has a column `CPUs apart`, backend and load ran on a CPU each, and a cache line's round trip between the two was measured \
+                before and after each figure: near is below 120 ns,
+                far above 200. If they moved in between, or something else ran on the load's CPU, the figure was measured again, at most three \
+                times. Figures of one placement are compared; a ring's above 0.8 of the
+                floor's is refused, since it may be the load's own limit.
 
                 ![the headline figure of each table](%s)
                 """,

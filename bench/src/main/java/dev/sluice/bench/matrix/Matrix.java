@@ -150,7 +150,7 @@ public final class Matrix {
         }
         if (step.backend() instanceof FioSpec fio) {
             for (RowResult row : step.rows()) {
-                progress.show(where + row.row().name() + " (" + fio.medium().text() + ")");
+                progress.show(where + label(step, row));
                 row.add(run.fio(fio, image, ((RingWorkload) row.row().workload()).plan()));
                 waiting.remove(row);
             }
@@ -159,7 +159,7 @@ public final class Matrix {
         try (RunningBackend backend = run.start(step.backend(), image, workspace)) {
             for (int i = 0; i < step.rows().size(); i++) {
                 RowResult row = step.rows().get(i);
-                progress.show(where + row.row().name() + " (" + step.backend().medium().text() + ")");
+                progress.show(where + label(step, row));
                 try {
                     row.add(run.load(((RingWorkload) row.row().workload()).plan(), backend, step.warmUpSeconds(i, settings)));
                 } catch (IOException failed) {
@@ -168,6 +168,15 @@ public final class Matrix {
                 waiting.remove(row);
             }
         }
+    }
+
+    private String label(Step step, RowResult row) {
+        String table = experiments.stream()
+                .filter(experiment -> experiment.section() == step.section() && experiment.rows().contains(row))
+                .map(experiment -> experiment.experiment().title())
+                .findFirst()
+                .orElse("");
+        return row.row().name() + " (" + table + ")";
     }
 
     private static Path image(Step step, Images images, String where, Progress progress) throws IOException {

@@ -17,7 +17,7 @@ import java.util.Optional;
  * @param directory of the programs
  */
 public record CPrograms(Path directory) {
-    private static final String SOURCES = "/dev/sluice/bench/load/";
+    private static final String SOURCES = "/dev/sluice/bench/ring/";
     private static final String HEADER = "vhost-user.h";
     private static final List<String> NAMES = List.of("ring-load", "floor", "place");
     private static final List<String> COMPILERS = List.of("cc", "gcc", "clang");

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "vhost-user.h"
 
-enum { CHUNKS = 400, TRIPS = 500, TOTAL = CHUNKS * TRIPS };
+enum { CHUNKS = 200, TRIPS = 250, TOTAL = CHUNKS * TRIPS };
 
 static volatile uint32_t line __attribute__((aligned(128)));
 static int cpus[2];
