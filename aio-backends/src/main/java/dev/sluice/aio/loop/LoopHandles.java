@@ -15,6 +15,7 @@ final class LoopHandles {
     private final List<LoopHandle> all = new ArrayList<>();
     private @Nullable LoopHandle[] awaiting = new LoopHandle[16];
     private int awaitingCount;
+    private boolean draining;
 
     void add(LoopHandle handle) {
         all.add(handle);
@@ -35,9 +36,20 @@ final class LoopHandles {
         awaiting[awaitingCount++] = handle;
     }
 
+    /** True if completions have been noted that were not acted on. */
+    boolean anyAwaitsDrain() {
+        return awaitingCount > 0;
+    }
+
+    /** True inside {@link #drain}. */
+    boolean draining() {
+        return draining;
+    }
+
     /** True where there was something to act on. */
     boolean drain(TickLoop loop) {
         int drained = awaitingCount;
+        draining = true;
         for (int i = 0; i < awaitingCount; i++) {
             LoopHandle handle = awaiting[i];
             awaiting[i] = null;
@@ -54,6 +66,7 @@ final class LoopHandles {
             }
         }
         awaitingCount = 0;
+        draining = false;
         return drained > 0;
     }
 

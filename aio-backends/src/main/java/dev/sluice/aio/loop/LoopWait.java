@@ -35,7 +35,7 @@ public final class LoopWait {
 
     /** Whether there is nothing else to do and the loop has spun long enough. From a yes on, whoever posts a task wakes the loop up. */
     public boolean mayWait() {
-        if (!turns.isEmpty() || timerIsDue(clock.getAsLong())) {
+        if (!turns.isEmpty() || handles.anyAwaitsDrain() || timerIsDue(clock.getAsLong())) {
             return false;
         }
         if (busyPolls) {

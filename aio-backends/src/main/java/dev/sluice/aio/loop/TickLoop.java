@@ -289,7 +289,7 @@ public abstract class TickLoop implements IoLoop {
     }
 
     private boolean mustEnter() {
-        return closing.begun() || submissionsWait() || handles.anyAwaitsKernel();
+        return closing.begun() || submissionsWait() || handles.anyAwaitsKernel() || handles.anyAwaitsDrain();
     }
 
     // ---- ending
@@ -315,6 +315,11 @@ public abstract class TickLoop implements IoLoop {
     }
 
     // ---- for handles on this loop
+
+    /** True while {@link LoopHandle#drain} is called. */
+    protected final boolean drainsHandles() {
+        return handles.draining();
+    }
 
     /** Takes a sink or watch on. */
     public final void add(LoopHandle handle) {

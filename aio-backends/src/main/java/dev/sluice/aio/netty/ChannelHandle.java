@@ -51,12 +51,13 @@ public abstract class ChannelHandle extends LoopHandle implements IoHandle {
 
     @Override
     public final void registered() {
+        loop.channelRegistered();
         channel.registered();
     }
 
     @Override
     public final void unregistered() {
-        loop.remove(this);
+        loop.channelUnregistered(this);
         channel.unregistered();
     }
 

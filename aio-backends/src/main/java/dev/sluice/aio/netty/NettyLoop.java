@@ -26,6 +26,10 @@ public abstract class NettyLoop extends TickLoop implements ChannelLoop {
     private final Object eventLoopLock = new Object();
     private volatile @Nullable IoHandler handler;
     private @Nullable NettyWait nettyWait;
+    /** The handler is in the kernel or handles events. */
+    private boolean inHandler;
+    /** Registered ones. */
+    private int channels;
 
     /** Guarded by {@link #eventLoopLock}, as is the following; made when it is first asked for. */
     private @Nullable ChannelEventLoop eventLoop;
@@ -103,12 +107,38 @@ public abstract class NettyLoop extends TickLoop implements ChannelLoop {
             context = new NettyWait(wait);
             nettyWait = context;
         }
+        try {
+            run(context);
+        } finally {
+            wait.over();
+        }
+    }
+
+    /**
+     * Enters the kernel in the middle of a tick, without waiting: it submits what is queued, and notes completions, which are acted on in the next tick. Does
+     * nothing where a tick must not be interrupted: while the handler runs or handles act on completions, which could then follow each other without end, and
+     * where there are channels, which act on their events at once. What is queued then goes with the next tick's enter.
+     */
+    protected final void enterEarly() {
+        if (inHandler || channels > 0 || drainsHandles()) {
+            return;
+        }
+        try {
+            run(NoWait.INSTANCE);
+        } catch (Throwable failure) {
+            // What is queued stays so.
+            failed("entering the kernel", failure);
+        }
+    }
+
+    private void run(IoHandlerContext context) {
         entering();
         int handled = 0;
+        inHandler = true;
         try {
             handled = running().run(context);
         } finally {
-            wait.over();
+            inHandler = false;
             handled(handled);
         }
     }
@@ -192,6 +222,15 @@ public abstract class NettyLoop extends TickLoop implements ChannelLoop {
             remove(handle);
             throw refused;
         }
+    }
+
+    final void channelRegistered() {
+        channels++;
+    }
+
+    final void channelUnregistered(ChannelHandle handle) {
+        channels--;
+        remove(handle);
     }
 
     /** The loop takes no more channels and closes those that it has. */

@@ -11,7 +11,7 @@ import io.netty.channel.IoHandlerContext;
  */
 final class NettyWait implements IoHandlerContext {
     /** Netty's word for no deadline. */
-    private static final long NEVER = -1;
+    static final long NEVER = -1;
 
     private final LoopWait wait;
 

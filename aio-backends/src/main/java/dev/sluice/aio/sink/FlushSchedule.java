@@ -5,14 +5,16 @@ import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.IoLoop;
 
 /**
- * When a sink flushes by itself: at the end of a tick for calls that a completion has brought, in the next tick for what went beyond the limit of this one, and
- * after a pause for what the kernel refused.
+ * When a sink flushes by itself: at once for a batch that should not wait for the end of the tick ({@link GrowingBatches}), at the end of a tick for calls that
+ * a completion has brought, in the next tick for what went beyond the limit of this one, and after a pause for what the kernel refused.
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> none but for a pause.
  */
 final class FlushSchedule {
     private final TickLoop loop;
     private final Runnable flush;
+    private final Runnable flushNow;
+    private final GrowingBatches batches;
     private final IoLoop.TickEndHook atTickEnd = this::tickEnds;
     private final IoLoop.Turn inTurn = this::hasTurn;
     private final Runnable afterPause = this::pauseIsOver;
@@ -20,9 +22,24 @@ final class FlushSchedule {
     private boolean endOfTickAsked;
     private boolean pausing;
 
-    FlushSchedule(TickLoop loop, Runnable flush) {
+    /** @param flushNow flushes, and has the kernel take what was started before the tick ends */
+    FlushSchedule(TickLoop loop, GrowingBatches batches, Runnable flush, Runnable flushNow) {
         this.loop = loop;
+        this.batches = batches;
         this.flush = flush;
+        this.flushNow = flushNow;
+    }
+
+    /** A request has joined the batch, in which so many now wait. What is thrown here is not the request's: its sink has accepted it. */
+    void added(boolean sync, int waiting, int inKernel) {
+        if (batches.isDue(sync, waiting, inKernel) && !pausing) {
+            loop.runGuarded("submitting a batch", flushNow);
+        }
+    }
+
+    /** The sink flushes, for whatever reason. */
+    void flushing() {
+        batches.gone();
     }
 
     void atEndOfTick() {

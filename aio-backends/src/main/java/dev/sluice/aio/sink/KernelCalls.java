@@ -27,6 +27,9 @@ abstract class KernelCalls extends LoopHandle {
     /** All calls of a {@link RawSink#flush} have been started. */
     protected abstract void endBatch();
 
+    /** Calls of an {@linkplain #endBatch ended} batch should reach the kernel before the tick ends. For a kind of sink whose loop submits them otherwise. */
+    protected void submitNow() {}
+
     /** How many calls were started and have not ended. */
     protected abstract int inKernel();
 

@@ -7,13 +7,12 @@ import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Iovec;
 import dev.sluice.linux.LinuxFile;
+import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
 import dev.sluice.pipeline.IoLoop;
 import dev.sluice.pipeline.SinkCounters;
 import dev.sluice.pipeline.SinkCounts;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One loop's way to a raw image, but for the kernel interface that it takes.
@@ -29,11 +28,11 @@ import org.slf4j.LoggerFactory;
  * request.
  */
 public abstract class RawSink extends KernelCalls implements BlockSink {
-    private static final Logger LOG = LoggerFactory.getLogger(RawSink.class);
     private static final int MIN_BOUNCE_ALIGNMENT = 4096;
 
     final BouncePool bounceBuffers;
     final SinkCounts counts = new SinkCounts();
+    final DirectRefusals directRefusals;
 
     /** What the file system has said it can't do, so that it's asked once. */
     boolean punchUnsupported;
@@ -64,7 +63,6 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     private final IoLoop.Turn drainCalls = this::drainCalls;
     private final FlushSchedule flushes;
     private int started;
-    private boolean warnedOfDirect;
     private boolean closing;
     private boolean closed;
 
@@ -78,6 +76,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         this.loop = loop;
         this.onClosed = onClosed;
         this.seam = seam;
+        this.directRefusals = new DirectRefusals(loop.name());
         this.image = image;
         this.inMemory = image.inMemory();
         this.syncs = new SyncGroup(capacity);
@@ -92,7 +91,8 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         this.bufferless = new SlotFifo(capacity);
         this.ended = new SlotResults(capacity);
         this.collected = new SlotResults(capacity);
-        this.flushes = new FlushSchedule(loop, this::flush);
+        // Elsewhere the kernel completes most requests while it takes them.
+        this.flushes = new FlushSchedule(loop, new GrowingBatches(image.direct() && !inMemory), this::flush, this::flushNow);
         this.syncFd = image.takeSyncFd();
     }
 
@@ -109,6 +109,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         int outcome = operations[slot].begin(request);
         if (outcome == SinkOperation.CONTINUES) {
             batch.add(slot);
+            flushes.added(request.op() == BlockOp.FLUSH, batch.size(), inKernel());
         } else {
             endLater(slot, outcome);
         }
@@ -118,11 +119,17 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     @Override
     public final void flush() {
         started = 0;
+        flushes.flushing();
         startBatch();
         syncs.seal();
         endBatch();
         counts.batch(started);
         counts.publish();
+    }
+
+    private void flushNow() {
+        flush();
+        submitNow();
     }
 
     private void startBatch() {
@@ -230,14 +237,6 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     private boolean drainCalls() {
         drain();
         return false;
-    }
-
-    void directRefused(BlockRequest request) {
-        if (!warnedOfDirect) {
-            warnedOfDirect = true;
-            LOG.warn("{}: the file system refuses O_DIRECT for {} although its stated alignment allows it; such requests go through the page cache",
-                    loop.name(), request);
-        }
     }
 
     // ---- completions

@@ -322,7 +322,7 @@ final class SinkOperation {
             return false;
         }
         directRefused = true;
-        sink.directRefused(request());
+        sink.directRefusals.warn(request());
         return true;
     }
 

@@ -21,6 +21,7 @@ final class UringSink extends RawSink {
 
     private final RegisteredBuffers registered;
     private final RingEntry ring;
+    private final IoUringLoop loop;
 
     /** The memory that is registered with the ring for this sink; of no bytes if there is none. */
     private long fixedAddress;
@@ -36,6 +37,7 @@ final class UringSink extends RawSink {
 
     UringSink(IoUringLoop loop, RawImage image, int capacity, CallThreads callThreads, CompletionSeam seam, Runnable onClosed) {
         super(loop, image, capacity, seam, onClosed);
+        this.loop = loop;
         this.registered = loop.registeredBuffers();
         this.threads = new ThreadCalls(this, loop, callThreads);
         this.ring = new RingEntry(loop, this, this::collect, this::loopEnding);
@@ -133,6 +135,11 @@ final class UringSink extends RawSink {
     @Override
     protected void endBatch() {
         // The loop's next enter submits.
+    }
+
+    @Override
+    protected void submitNow() {
+        loop.submitNow();
     }
 
     @Override

@@ -93,7 +93,8 @@ class LinuxAioSinkTest {
         BlockRequest readv = request(TestIo.read(16, 8192));
         BlockRequest write = request(TestIo.write(32, new byte[512]));
         BlockRequest flush = request(TestIo.flush());
-        for (BlockRequest request : List.of(vectored, single, readv, write, flush)) {
+        // The sync keeps the batch together.
+        for (BlockRequest request : List.of(flush, vectored, single, readv, write)) {
             assertThat(sink.submit(request)).isTrue();
         }
         assertThat(kernel.asked).isEmpty();
@@ -103,19 +104,19 @@ class LinuxAioSinkTest {
         int eventFd = loop.watched().getFirst();
         long address = Iovec.base(single.iovecsAddress(), 0);
         long written = Iovec.base(write.iovecsAddress(), 0);
-        assertThat(kernel.taken.subList(0, 4))
+        assertThat(kernel.taken.subList(1, 5))
                 .containsExactly(
-                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PWRITEV, fd, vectored.iovecsAddress(), 2, 4096, LinuxFile.RWF_DSYNC, 0, 1, eventFd),
-                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PREAD, fd, address, 4096, 8192, 0, 1, 1, eventFd),
-                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PREADV, fd, readv.iovecsAddress(), 2, 8192, 0, 2, 1, eventFd),
-                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PWRITE, fd, written, 512, 16384, 0, 3, 1, eventFd));
-        ScriptedAio.Taken sync = kernel.taken.get(4);
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PWRITEV, fd, vectored.iovecsAddress(), 2, 4096, LinuxFile.RWF_DSYNC, 1, 1, eventFd),
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PREAD, fd, address, 4096, 8192, 0, 2, 1, eventFd),
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PREADV, fd, readv.iovecsAddress(), 2, 8192, 0, 3, 1, eventFd),
+                        new ScriptedAio.Taken(Iocb.IOCB_CMD_PWRITE, fd, written, 512, 16384, 0, 4, 1, eventFd));
+        ScriptedAio.Taken sync = kernel.taken.get(0);
         assertThat(sync.opcode()).isEqualTo(Iocb.IOCB_CMD_FDSYNC);
         assertThat(sync.fd()).as("an open file of its own").isNotEqualTo(fd);
         assertThat(sync.resultFd()).isEqualTo(eventFd);
         assertThat(loop.counters().submissions()).isEqualTo(5);
         assertThat(loop.counters().enters()).isEqualTo(1);
-        int[] results = {8192, 4096, 8192, 512, 0};
+        int[] results = {0, 8192, 4096, 8192, 512};
         for (int slot = 0; slot < results.length; slot++) {
             kernel.complete(slot, results[slot]);
         }
@@ -125,6 +126,22 @@ class LinuxAioSinkTest {
         // The watch is a handle of the loop's, which counts its completion.
         assertThat(loop.counters().completions()).isEqualTo(5 + 1);
         assertThat(loop.counters().enters()).as("io_getevents").isEqualTo(2);
+        assertThat(sink.inFlight()).isZero();
+    }
+
+    @Test
+    void shouldSubmitEarlyInBatchesThatGrow() {
+        for (int i = 0; i < 13; i++) {
+            assertThat(sink.submit(request(TestIo.read(i, SECTOR)))).isTrue();
+        }
+        assertThat(kernel.asked).as("before the tick ends").containsExactly(4, 4);
+        sink.flush();
+        assertThat(kernel.asked).containsExactly(4, 4, 5);
+        for (int slot = 0; slot < 13; slot++) {
+            kernel.complete(slot, SECTOR);
+        }
+        loop.readable();
+        loop.ticks(1);
         assertThat(sink.inFlight()).isZero();
     }
 

@@ -82,6 +82,8 @@ final class HandDrivenSink extends RawSink {
     @Nullable
     RuntimeException throwsAtRelease;
     int batches;
+    /** How often a batch was to go to the kernel at once. */
+    int handOvers;
     int releases;
     final List<Integer> cancelled = new ArrayList<>();
     /** Who makes the calls, if not the test. */
@@ -222,6 +224,11 @@ final class HandDrivenSink extends RawSink {
     @Override
     protected void endBatch() {
         batches++;
+    }
+
+    @Override
+    protected void submitNow() {
+        handOvers++;
     }
 
     @Override

@@ -75,6 +75,74 @@ class RawSinkTest {
     }
 
     @Test
+    void shouldStartTheFirstFewBeforeTheTickEnds() throws IOException {
+        try (SinkRig rig = new SinkRig(4096)) {
+            for (int i = 0; i < 7; i++) {
+                rig.add(read(i));
+            }
+            assertThat(rig.started()).hasSize(4);
+            assertThat(rig.sink.handOvers).as("nothing waits for the tick's end").isEqualTo(1);
+            rig.add(read(7));
+            assertThat(rig.started()).as("as many as the kernel has").hasSize(4);
+            assertThat(rig.sink.handOvers).isEqualTo(2);
+            rig.add(read(8));
+            rig.sink.flush();
+            assertThat(rig.started()).hasSize(1);
+            assertThat(rig.sink.handOvers).isEqualTo(2);
+            assertThat(rig.sink.batches).isEqualTo(3);
+        }
+    }
+
+    @Test
+    void shouldLetAllFlushesOfATickShareASync() throws IOException {
+        try (SinkRig rig = new SinkRig(4096)) {
+            for (int i = 0; i < SinkRig.CAPACITY; i++) {
+                rig.add(TestIo.flush());
+            }
+            assertThat(rig.started()).as("before the tick ends").isEmpty();
+            rig.sink.flush();
+            assertThat(rig.started()).containsExactly("sync of its sync file");
+            rig.end(0);
+            assertThat(rig.sink.inFlight()).isZero();
+        }
+    }
+
+    @Test
+    void shouldStartNothingEarlyWhereTheKernelCompletesAtOnce() throws IOException {
+        try (SinkRig buffered = SinkRig.buffered();
+                SinkRig memory = SinkRig.inMemory(4096)) {
+            for (int i = 0; i < 16; i++) {
+                buffered.add(read(i));
+            }
+            for (int i = 0; i < 4; i++) {
+                memory.add(read(i));
+            }
+            assertThat(buffered.started()).isEmpty();
+            assertThat(memory.loop.counters().submissions()).isZero();
+            buffered.sink.flush();
+            memory.sink.flush();
+            memory.tick();
+        }
+    }
+
+    @Test
+    void shouldLeaveTheKernelAloneDuringAPauseHoweverManyRequestsCome() throws IOException {
+        try (SinkRig rig = new SinkRig(4096)) {
+            rig.sink.refusals = 2;
+            rig.submit(read(0));
+            for (int i = 1; i < 16; i++) {
+                rig.add(read(i));
+            }
+            assertThat(rig.sink.refusals).isEqualTo(1);
+            rig.loop.advance(MILLIS);
+            rig.tick();
+            rig.loop.advance(2 * MILLIS);
+            rig.tick();
+            assertThat(rig.started()).hasSize(16);
+        }
+    }
+
+    @Test
     void shouldFlushOnceForAllThatContinuesInATick() throws IOException {
         try (SinkRig rig = new SinkRig(4096)) {
             rig.submit(TestIo.read(0, 8192), TestIo.read(16, 8192));
