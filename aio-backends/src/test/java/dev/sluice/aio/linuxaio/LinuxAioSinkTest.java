@@ -146,6 +146,26 @@ class LinuxAioSinkTest {
     }
 
     @Test
+    void shouldOwnWhatItHasAcceptedThoughAnEarlySubmissionThrows() {
+        kernel.submitThrows = new IllegalStateException("injected");
+        TestIo[] ios = new TestIo[4];
+        try (CapturedLog logged = new CapturedLog()) {
+            for (int i = 0; i < ios.length; i++) {
+                ios[i] = TestIo.read(i, SECTOR);
+                assertThat(sink.submit(request(ios[i]))).isTrue();
+            }
+            assertThat(logged.text()).contains("submitting a batch", "injected");
+        }
+        assertThat(kernel.taken).isEmpty();
+        sink.flush();
+        assertThat(kernel.asked).as("all of them again").containsExactly(4, 4);
+        for (int slot = 0; slot < ios.length; slot++) {
+            complete(slot, SECTOR);
+            assertThat(ios[slot].result()).isEqualTo(SECTOR);
+        }
+    }
+
+    @Test
     void shouldSubmitTheRestAfterTheNextCompletionOnlyIfTheKernelIsFull() {
         kernel.submissions.addAll(List.of(1, -Errno.EAGAIN));
         TestIo first = TestIo.read(0, SECTOR);
