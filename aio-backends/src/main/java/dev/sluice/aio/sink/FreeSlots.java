@@ -5,12 +5,12 @@ package dev.sluice.aio.sink;
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> at creation only.
  */
-final class FreeSlots {
+public final class FreeSlots {
     private final int[] slots;
     private int count;
 
     /** All of them. */
-    FreeSlots(int capacity) {
+    public FreeSlots(int capacity) {
         slots = new int[capacity];
         while (count < capacity) {
             slots[count] = capacity - 1 - count;
@@ -18,19 +18,19 @@ final class FreeSlots {
         }
     }
 
-    boolean isEmpty() {
+    public boolean isEmpty() {
         return count == 0;
     }
 
-    int taken() {
+    public int taken() {
         return slots.length - count;
     }
 
-    int take() {
+    public int take() {
         return slots[--count];
     }
 
-    void release(int slot) {
+    public void release(int slot) {
         slots[count++] = slot;
     }
 }

@@ -12,13 +12,13 @@ import dev.sluice.linux.LinuxFile;
  */
 final class MemoryTransfers {
     /** What a flush copies at most, give or take a call, before those requests complete: some 30 us. */
-    private static final long BYTES_PER_FLUSH = 128 << 10;
+    static final long BYTES_PER_FLUSH = 128 << 10;
 
     /**
      * What one call copies at most: some 200 us, then others have their turn. Less than was asked for is a short transfer, which is continued in the next tick,
      * so that no request holds the loop for longer than any other.
      */
-    private static final long BYTES_PER_CALL = 1 << 20;
+    static final long BYTES_PER_CALL = 1 << 20;
 
     private long bytesLeft;
 

@@ -5,35 +5,35 @@ package dev.sluice.aio.sink;
  *
  * <p><b>Threading:</b> one thread. <b>Allocation:</b> at creation only.
  */
-final class SlotFifo {
+public final class SlotFifo {
     private final int[] slots;
     private final int mask;
     private int head;
     private int tail;
 
-    SlotFifo(int capacity) {
+    public SlotFifo(int capacity) {
         int size = Integer.highestOneBit(Math.max(1, capacity - 1)) * 2;
         this.slots = new int[size];
         this.mask = size - 1;
     }
 
-    boolean isEmpty() {
+    public boolean isEmpty() {
         return head == tail;
     }
 
-    int size() {
+    public int size() {
         return tail - head;
     }
 
-    void add(int slot) {
+    public void add(int slot) {
         slots[tail++ & mask] = slot;
     }
 
-    int peek() {
+    public int peek() {
         return slots[head & mask];
     }
 
-    int poll() {
+    public int poll() {
         return slots[head++ & mask];
     }
 }
