@@ -46,6 +46,26 @@ class ProvidersChoiceTest {
         assertThatThrownBy(() -> Providers.open("io_uring", "thread", options)).isInstanceOf(IOException.class).hasMessageContaining("io_uring");
     }
 
+    /** Not even where the image could be mapped, on any loop. */
+    @Test
+    void shouldTakeTheMappedBackendOnlyWhereItIsAskedFor() throws IOException {
+        Path image = Files.createTempFile(Path.of("/dev/shm"), "sluice-choice", ".img");
+        BackendOptions options = BackendOptions.of(Files.write(image, new byte[4096]));
+        for (String loop : List.of("io_uring", "epoll", "thread", "")) {
+            try (BlockBackend backend = Providers.open(Providers.AUTO, loop, options)) {
+                assertThat(backend.name()).as("on loop '%s'", loop).isNotEqualTo("mapped");
+            }
+        }
+        for (String loop : List.of(Providers.AUTO, "epoll", "thread")) {
+            assertThat(Providers.choose(Providers.AUTO, loop).backend().name()).isNotEqualTo("mapped");
+        }
+        try (BlockBackend backend = Providers.open("mapped", "epoll", options)) {
+            assertThat(backend.name()).isEqualTo("mapped");
+        }
+        assertThatThrownBy(() -> Providers.choose("mapped", "thread")).isInstanceOf(IOException.class).hasMessageContaining("mapped does not run on loop thread");
+        Files.delete(image);
+    }
+
     @Test
     void shouldSayWhyTwoDoNotFit() {
         assertThatThrownBy(() -> Providers.choose("io_uring", "thread")).isInstanceOf(IOException.class).hasMessageContaining("io_uring");

@@ -8,7 +8,6 @@ import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -23,9 +22,8 @@ class SinkAllocationIT {
 
     private Path image = Path.of("not made yet");
 
-    @BeforeEach
-    void makeImage() throws Exception {
-        image = Files.createTempFile(Path.of("target"), "sluice-allocation", ".raw");
+    private void makeImage(String directory) throws Exception {
+        image = Files.createTempFile(Path.of(directory), "sluice-allocation", ".raw");
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.setLength(SIZE);
         }
@@ -37,8 +35,9 @@ class SinkAllocationIT {
     }
 
     @ParameterizedTest
-    @CsvSource({"io_uring,io_uring", "linux-aio,epoll"})
-    void shouldAllocateNothingARequest(String backend, String loop) throws Exception {
+    @CsvSource({"io_uring,io_uring,target", "linux-aio,epoll,target", "mapped,epoll,/dev/shm"})
+    void shouldAllocateNothingARequest(String backend, String loop, String directory) throws Exception {
+        makeImage(directory);
         double bytes = Double.MAX_VALUE;
         // A busy machine compiles late.
         for (int i = 0; i < TRIES && bytes > MOST_BYTES; i++) {

@@ -59,6 +59,18 @@ final class KnownPages implements AutoCloseable {
         }
     }
 
+    /** What another knows of the same image, which may be shorter. */
+    void addAll(KnownPages other) {
+        long bytes = Math.min(bits.bytes(), other.bits.bytes());
+        for (long at = 0; at < bytes; at += Long.BYTES) {
+            long word = NativeMemory.getLong(other.bits.address() + at);
+            // Not to touch what stays empty: the kernel would provide it.
+            if (word != 0) {
+                NativeMemory.putLong(bits.address() + at, NativeMemory.getLong(bits.address() + at) | word);
+            }
+        }
+    }
+
     /** No page that a range touches is known any more. */
     void remove(long offset, long bytes) {
         long first = offset >>> pageShift;

@@ -110,6 +110,9 @@ final class MappedCopy {
                     return 0;
                 }
             }
+        } else if (!reaches(offset, bytes)) {
+            // What is allocated behind the end of a file there can be accessed.
+            return -Errno.EIO;
         }
         return allocate(mapping, offset, bytes);
     }

@@ -101,7 +101,9 @@ final class MappedImage implements OpenImage {
         ImageMapping before = current;
         if (sizeBytes > before.bytes && !raw.geometry().readOnly()) {
             // First, so that no request finds a disk that is larger than its mapping.
-            current = ImageMapping.open(raw.fd(), raw.path(), sizeBytes, pageBytes, false);
+            ImageMapping larger = ImageMapping.open(raw.fd(), raw.path(), sizeBytes, pageBytes, false);
+            larger.known.addAll(before.known);
+            current = larger;
             closeIfUnused(before);
         }
         raw.resize(sizeBytes);

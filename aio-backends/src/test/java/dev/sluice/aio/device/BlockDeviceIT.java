@@ -51,11 +51,13 @@ class BlockDeviceIT {
     /** All that this machine can do; what it cannot is told. */
     private static List<Setup> setups() {
         List<Setup> able = new ArrayList<>();
-        for (String backend : List.of("io_uring", "linux-aio", "nio")) {
+        for (String backend : List.of("io_uring", "linux-aio", "nio", "mapped")) {
             for (String loop : List.of("io_uring", "epoll", "thread")) {
                 try {
                     var _ = Providers.choose(backend, loop);
-                    able.add(new Setup(backend, loop, "target"));
+                    if (!backend.equals("mapped")) {
+                        able.add(new Setup(backend, loop, "target"));
+                    }
                     able.add(new Setup(backend, loop, "/dev/shm"));
                 } catch (IOException cannot) {
                     System.err.println("SKIPPED in BlockDeviceIT: " + cannot.getMessage());

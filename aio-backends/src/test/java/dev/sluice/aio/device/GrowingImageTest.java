@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.epoll.EpollLoopProvider;
 import dev.sluice.aio.linuxaio.LinuxAioBackendProvider;
+import dev.sluice.aio.mapped.MappedBackendProvider;
 import dev.sluice.aio.nio.NioBackendProvider;
 import dev.sluice.aio.nio.ThreadLoopProvider;
 import dev.sluice.aio.uring.IoUringBackendProvider;
@@ -46,10 +47,12 @@ class GrowingImageTest {
 
     static Stream<Arguments> backends() {
         return Stream.of(
-                Arguments.of(new IoUringBackendProvider(), new IoUringLoopProvider()),
-                Arguments.of(new LinuxAioBackendProvider(), new EpollLoopProvider()),
-                Arguments.of(new NioBackendProvider(), new ThreadLoopProvider()),
-                Arguments.of(new NioBackendProvider(), new IoUringLoopProvider()));
+                Arguments.of(new IoUringBackendProvider(), new IoUringLoopProvider(), "target"),
+                Arguments.of(new LinuxAioBackendProvider(), new EpollLoopProvider(), "target"),
+                Arguments.of(new NioBackendProvider(), new ThreadLoopProvider(), "target"),
+                Arguments.of(new NioBackendProvider(), new IoUringLoopProvider(), "target"),
+                Arguments.of(new MappedBackendProvider(), new IoUringLoopProvider(), "/dev/shm"),
+                Arguments.of(new MappedBackendProvider(), new EpollLoopProvider(), "/dev/shm"));
     }
 
     private static <T> T onLoop(IoLoop loop, Callable<T> work) {
@@ -102,8 +105,8 @@ class GrowingImageTest {
 
     @ParameterizedTest
     @MethodSource("backends")
-    void shouldGrowAndShrinkUnderRequestsOfSeveralLoops(BlockBackendProvider backends, IoLoopProvider loops) throws IOException {
-        Path image = Files.createTempFile(Path.of("target"), "sluice-growing", ".raw");
+    void shouldGrowAndShrinkUnderRequestsOfSeveralLoops(BlockBackendProvider backends, IoLoopProvider loops, String directory) throws IOException {
+        Path image = Files.createTempFile(Files.createDirectories(Path.of(directory)), "sluice-growing", ".raw");
         Files.write(image, new byte[SMALL]);
         byte[] content = new byte[BLOCK];
         Arrays.fill(content, (byte) 7);

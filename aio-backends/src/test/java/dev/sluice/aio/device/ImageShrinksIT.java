@@ -35,8 +35,9 @@ class ImageShrinksIT {
     private Path image = Path.of("/");
 
     static Stream<Setup> everySetup() {
-        return Stream.of("io_uring", "linux-aio", "nio")
+        Stream<Setup> everywhere = Stream.of("io_uring", "linux-aio", "nio")
                 .flatMap(backend -> Stream.of(new Setup(backend, true, "target"), new Setup(backend, false, "target"), new Setup(backend, true, "/dev/shm")));
+        return Stream.concat(everywhere, Stream.of(new Setup("mapped", true, "/dev/shm")));
     }
 
     @AfterEach

@@ -40,6 +40,20 @@ class KnownPagesTest {
     }
 
     @Test
+    void shouldTakeOverWhatWasKnownOfASmallerImage() throws IOException {
+        try (KnownPages small = KnownPages.of(100 * PAGE, PAGE);
+                KnownPages large = KnownPages.of(1000 * PAGE, PAGE)) {
+            small.add(70 * PAGE, 30 * PAGE);
+            large.add(2 * PAGE, PAGE);
+            large.addAll(small);
+            assertThat(large.contain(70 * PAGE, 30 * PAGE)).isTrue();
+            assertThat(large.contain(2 * PAGE, PAGE)).isTrue();
+            assertThat(large.contain(69 * PAGE, PAGE)).isFalse();
+            assertThat(large.contain(100 * PAGE, PAGE)).isFalse();
+        }
+    }
+
+    @Test
     void shouldReachTheLastPageOfTheLargestImage() throws IOException {
         try (KnownPages known = KnownPages.of(ImageMapping.MAX_BYTES, PAGE)) {
             assertThat(known.contain(ImageMapping.MAX_BYTES - 512, 512)).isFalse();
