@@ -6,8 +6,8 @@ import dev.sluice.linux.NativeMemory;
 /**
  * A place in the data of one request, given as a native array of {@code struct iovec}, which is only read.
  *
- * <p><b>Threading:</b> the loop's. <b>Failure:</b> a copy from or to memory that was truncated is thrown late, see {@link NativeMemory}: {@link MappedCopy} surfaces it. <b>Allocation:</b>
- * none.
+ * <p><b>Threading:</b> the loop's. <b>Failure:</b> a copy from or to memory that was truncated is thrown late, see {@link NativeMemory}: {@link MappedCopy}
+ * surfaces it. <b>Allocation:</b> none.
  */
 final class DataCursor {
     private long iovecs;

@@ -5,7 +5,10 @@ import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.Memfd;
 
-/** Whether memory of a front end is still there, asked of the kernel, which returns EFAULT where an access would fault. The loop's thread, after a fault only; allocates a descriptor. */
+/**
+ * Whether memory of a front end is still there, asked of the kernel, which returns EFAULT where an access would fault. The loop's thread, after a fault only;
+ * allocates a descriptor.
+ */
 final class GuestProbe {
     private GuestProbe() {}
 

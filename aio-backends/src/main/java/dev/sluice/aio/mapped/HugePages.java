@@ -11,7 +11,10 @@ final class HugePages {
 
     private HugePages() {}
 
-    /** The smallest offset from which the file can be mapped is one page (mmap(2), "Huge page (Huge TLB) mappings"). Only for reading: a writable mapping would extend the file. */
+    /**
+     * The smallest offset from which the file can be mapped is one page (mmap(2), "Huge page (Huge TLB) mappings"). Only for reading: a writable mapping would
+     * extend the file.
+     */
     static long bytes(int fd, String path) throws IOException {
         for (long bytes = Mapping.pageBytes(); bytes <= LARGEST_BYTES; bytes *= 2) {
             if (mapsFrom(fd, bytes)) {

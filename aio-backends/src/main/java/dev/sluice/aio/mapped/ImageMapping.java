@@ -8,8 +8,9 @@ import java.io.IOException;
 /**
  * An image as it is mapped, and what is known about its pages.
  *
- * <p><b>Threading:</b> any may access it; {@link MappedImage} counts who does. <b>Ownership:</b> the mapping's, until {@link #close}, after which no address in it is used: that would end the
- * process. <b>Failure:</b> {@link #open} says in one line what failed. <b>Allocation:</b> set-up only; the kernel's page tables grow to 2 MiB for each GiB that is touched.
+ * <p><b>Threading:</b> any may access it; {@link MappedImage} counts who does. <b>Ownership:</b> the mapping's, until {@link #close}, after which no address in
+ * it is used: that would end the process. <b>Failure:</b> {@link #open} says in one line what failed. <b>Allocation:</b> set-up only; the kernel's page tables
+ * grow to 2 MiB for each GiB that is touched.
  */
 final class ImageMapping implements AutoCloseable {
     /** As much as a front end may map: sparse images cost nothing, while a process whose address space is full cannot continue. */
@@ -54,7 +55,8 @@ final class ImageMapping implements AutoCloseable {
 
     static void requireMappable(String path, long imageBytes) throws IOException {
         if (imageBytes > MAX_BYTES) {
-            throw new ErrnoException("mmap", path, Errno.EFBIG, "the mapped backend serves images of up to 16 TiB, not " + imageBytes + " bytes: use another backend");
+            throw new ErrnoException(
+                    "mmap", path, Errno.EFBIG, "the mapped backend serves images of up to 16 TiB, not " + imageBytes + " bytes: use another backend");
         }
     }
 

@@ -5,14 +5,15 @@ import dev.sluice.linux.NativeMemory;
 import java.io.IOException;
 
 /**
- * Which pages of an image are known to exist, so that touching them through the mapping allocates nothing: a bit for each page. An access to a hole would allocate a page of the file system,
- * even to read zeroes; and if it has none left, it is a fault instead of an error number. So holes are read without being touched, and filled by a system call that reports ENOSPC.
+ * Which pages of an image are known to exist, so that touching them through the mapping allocates nothing: a bit for each page. An access to a hole would
+ * allocate a page of the file system, even to read zeroes; and if it has none left, it is a fault instead of an error number. So holes are read without being
+ * touched, and filled by a system call that reports ENOSPC.
  *
- * <p>A hint, and only one: a page that is not known is looked for, and one that is known although somebody has punched it is allocated again by the access, or faults, which is handled. So
- * loops set and clear bits with plain loads and stores, and one may undo the other's.
+ * <p>A hint, and only one: a page that is not known is looked for, and one that is known although somebody has punched it is allocated again by the access, or
+ * faults, which is handled. So loops set and clear bits with plain loads and stores, and one may undo the other's.
  *
- * <p><b>Threading:</b> any. <b>Ownership:</b> of its bits' memory, until {@link #close}, which comes after the last access. <b>Failure:</b> {@link IOException} from the factory.
- * <b>Allocation:</b> a bit a page, of which the kernel provides what is touched.
+ * <p><b>Threading:</b> any. <b>Ownership:</b> of its bits' memory, until {@link #close}, which comes after the last access. <b>Failure:</b> {@link IOException}
+ * from the factory. <b>Allocation:</b> a bit a page, of which the kernel provides what is touched.
  */
 final class KnownPages implements AutoCloseable {
     private static final long ALL = -1L;

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The {@code mapped} backend: raw images on tmpfs or hugetlbfs, mapped and copied, on an io_uring or epoll loop. Never what {@code auto} takes: whoever asks for it knows what his image lies
- * on, and what its pages count against (docs/deploy.md).
+ * The {@code mapped} backend: raw images on tmpfs or hugetlbfs, mapped and copied, on an io_uring or epoll loop. Never what {@code auto} takes: whoever asks
+ * for it knows what his image lies on, and what its pages count against (docs/deploy.md).
  */
 public final class MappedBackendProvider implements BlockBackendProvider {
     static final String NAME = "mapped";

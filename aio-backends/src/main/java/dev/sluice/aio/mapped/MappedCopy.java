@@ -8,14 +8,15 @@ import dev.sluice.linux.NativeMemory;
 /**
  * Copies between memory of one request and the image, with the results of pread(2) and pwrite(2): bytes moved, or a negative errno.
  *
- * <p>Pages that are known to exist are copied. Of others the kernel is asked first: a hole is read as zeroes without being touched, and filled by fallocate(2), which says ENOSPC. So neither
- * does a read take space, nor does a full file system become a fault. What is left is rare, and found out after the fault: the image has been truncated (EIO), the guest's memory has
- * (EFAULT), somebody punched the page meanwhile (the copy is made again, ENOSPC if there is no room), or the page is broken (EIO).
+ * <p>Pages that are known to exist are copied. Of others the kernel is asked first: a hole is read as zeroes without being touched, and filled by fallocate(2),
+ * which says ENOSPC. So neither does a read take space, nor does a full file system become a fault. What is left is rare, and found out after the fault: the
+ * image has been truncated (EIO), the guest's memory has (EFAULT), somebody punched the page meanwhile (the copy is made again, ENOSPC if there is no room), or
+ * the page is broken (EIO).
  *
  * <p>The file is never extended: fallocate keeps its size, and the mapping cannot.
  *
- * <p><b>Threading:</b> the loop's. <b>Ownership:</b> none; ranges lie in the mapping, which its caller has checked. <b>Failure:</b> a negative errno; no fault leaves this class.
- * <b>Allocation:</b> none in steady state; a system call that finds or fills a hole may allocate its errno.
+ * <p><b>Threading:</b> the loop's. <b>Ownership:</b> none; ranges lie in the mapping, which its caller has checked. <b>Failure:</b> a negative errno; no fault
+ * leaves this class. <b>Allocation:</b> none in steady state; a system call that finds or fills a hole may allocate its errno.
  */
 final class MappedCopy {
     private static final int ALLOCATE = LinuxFile.FALLOC_FL_KEEP_SIZE;
@@ -59,7 +60,7 @@ final class MappedCopy {
         return reaches(offset, bytes) ? atEnd(LinuxFile.pread(image.fd(), target, bytes, offset)) : -Errno.EIO;
     }
 
-    /** Where a read finds the end of the file, somebody has truncated it. */
+    /** Where nothing is found before the end of the file, somebody has truncated it. */
     private long atEnd(long result) {
         if (result != 0) {
             return result;
@@ -104,6 +105,9 @@ final class MappedCopy {
     private int provide(ImageMapping mapping, long offset, long bytes) {
         if (image.findsHoles()) {
             long hole = LinuxFile.lseek(image.fd(), offset, LinuxFile.SEEK_HOLE);
+            if (hole < 0) {
+                return (int) (hole == -Errno.ENXIO ? atEnd(0) : hole);
+            }
             if (hole > offset) {
                 note(mapping, offset, hole);
                 if (hole >= offset + bytes) {

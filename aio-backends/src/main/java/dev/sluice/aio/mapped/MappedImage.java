@@ -16,11 +16,11 @@ import java.io.IOException;
 /**
  * A raw image on tmpfs or hugetlbfs, mapped as a whole. Opening, locking, measuring and resizing are {@link RawImage}'s.
  *
- * <p>An image that grows beyond its mapping gets a new one. The one before is unmapped once no sink uses it: each takes the current one when it begins a batch, so that at most one more than
- * there are sinks exists.
+ * <p>An image that grows beyond its mapping gets a new one. The one before is unmapped once no sink uses it: each takes the current one when it begins a batch,
+ * so that at most one more than there are sinks exists.
  *
- * <p><b>Threading:</b> any; {@link #current} is one volatile read. <b>Ownership:</b> image, lock and mappings are this object's; {@link #close} comes after the last sink. <b>Failure:</b>
- * {@link #open} and {@link #resize} say in one line what failed and what to do. <b>Allocation:</b> set-up only.
+ * <p><b>Threading:</b> any; {@link #current} is one volatile read. <b>Ownership:</b> image, lock and mappings are this object's; {@link #close} comes after the
+ * last sink. <b>Failure:</b> {@link #open} and {@link #resize} say in one line what failed and what to do. <b>Allocation:</b> set-up only.
  */
 final class MappedImage implements OpenImage {
     private static final int BLOCKS_OF_BYTES = 512;
@@ -49,8 +49,8 @@ final class MappedImage implements OpenImage {
             FileStatus status = LinuxFile.status(raw.fd());
             long kind = status.type() == FileStatus.Type.REGULAR ? LinuxFile.fileSystemType(raw.fd()) : 0;
             if (kind != LinuxFile.TMPFS_MAGIC && kind != LinuxFile.HUGETLBFS_MAGIC) {
-                throw new IOException("open " + raw.path() + ": the mapped backend serves images on tmpfs or hugetlbfs alone, which this "
-                        + (status.type() == FileStatus.Type.REGULAR ? "file" : "device") + " is not on: use --backend auto, or move the image (to /dev/shm, for instance)");
+                throw new IOException("open " + raw.path()
+                        + ": the mapped backend serves images on tmpfs or hugetlbfs alone: use --backend auto, or move the image (to /dev/shm, for instance)");
             }
             boolean huge = kind == LinuxFile.HUGETLBFS_MAGIC;
             long pageBytes = huge ? HugePages.bytes(raw.fd(), raw.path()) : Mapping.pageBytes();
@@ -110,14 +110,14 @@ final class MappedImage implements OpenImage {
     }
 
     /**
-     * A write that was under way while the disk shrank may have put bytes behind its new end, into the last page: they are zeroed, so that they are not found there when the disk grows again.
-     * Nothing can be behind that page, as an access there faults.
+     * A write that was under way while the disk shrank may have put bytes behind its new end, into the last page: they are zeroed, so that they are not found
+     * there when the disk grows again. Nothing can be behind that page, as an access there faults.
      */
     synchronized void clearBehindEnd() {
         long end = raw.geometry().sizeBytes();
-        long pageEnd = end + pageBytes - 1 & -pageBytes;
+        long pageEnd = pageEnd(end);
         try {
-            for (long at = end; at < pageEnd && pageEnd <= current.bytes; at += ZeroBuffer.BYTES) {
+            for (long at = end; at < pageEnd && pageEnd <= pageEnd(current.bytes); at += ZeroBuffer.BYTES) {
                 NativeMemory.copy(ZeroBuffer.ADDRESS, current.address + at, Math.min(pageEnd - at, ZeroBuffer.BYTES));
             }
             NativeMemory.surfaceFault();
@@ -125,6 +125,10 @@ final class MappedImage implements OpenImage {
             // Then the bytes are gone, too.
             raw.size().look();
         }
+    }
+
+    private long pageEnd(long offset) {
+        return offset + pageBytes - 1 & -pageBytes;
     }
 
     /** The mapping to be used for a batch. */

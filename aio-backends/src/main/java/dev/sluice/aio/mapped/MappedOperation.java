@@ -11,13 +11,15 @@ import dev.sluice.pipeline.BlockRequest;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One request's way: a piece is copied, punched or zeroed at each step, until all is done. A slot of a sink, used again and again. What is done is counted in bytes, from which the next piece
- * follows.
+ * One request's way: a piece is copied, punched or zeroed at each step, until all is done. A slot of a sink, used again and again. What is done is counted in
+ * bytes, from which the next piece follows.
  *
- * <p>FLUSH has nothing to do, and a durable request nothing to wait for: what a mapping shows are the pages of the file itself, which has no other storage, so that msync(2) and fdatasync(2)
- * on these file systems do nothing. Once a sync has failed all the same, which only a test can bring about, nothing is promised any more, as with every image.
+ * <p>FLUSH has nothing to do, and a durable request nothing to wait for: what a mapping shows are the pages of the file itself, which has no other storage, so
+ * that msync(2) and fdatasync(2) on these file systems do nothing. Once a sync has failed all the same, which only a test can bring about, nothing is promised
+ * any more, as with every image.
  *
- * <p><b>Threading:</b> the loop's. <b>Ownership:</b> the request's, from {@link #begin} to {@link #end}. <b>Failure:</b> a negative errno of the request. <b>Allocation:</b> none.
+ * <p><b>Threading:</b> the loop's. <b>Ownership:</b> the request's, from {@link #begin} to {@link #end}. <b>Failure:</b> a negative errno of the request.
+ * <b>Allocation:</b> none.
  */
 final class MappedOperation {
     /** Not done yet; every other outcome but the next is the result of the request. */
@@ -189,7 +191,10 @@ final class MappedOperation {
         return at < end ? punch(current, mapping, budget, at, end, end) : 0;
     }
 
-    /** Where the space may be released whole pages are punched, and the parts before and behind them written; else all is written, which keeps or takes the space. */
+    /**
+     * Where the space may be released whole pages are punched, and the parts before and behind them written; else all is written, which keeps or takes the
+     * space.
+     */
     private int writeZeroes(BlockRequest current, ImageMapping mapping, CopyBudget budget) {
         long at = current.offsetBytes() + doneBytes;
         long end = current.offsetBytes() + current.lengthBytes();

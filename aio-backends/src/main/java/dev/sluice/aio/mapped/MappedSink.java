@@ -15,11 +15,12 @@ import dev.sluice.pipeline.SinkCounters;
 import dev.sluice.pipeline.SinkCounts;
 
 /**
- * One loop's way to a mapped image. {@link #flush} does what it can of each request and completes what is done. A tick copies as much as {@link CopyBudget} allows; the rest, what continues,
- * and what is submitted by those who hear of completions, has its turn in the next tick, in the order of arrival.
+ * One loop's way to a mapped image. {@link #flush} does what it can of each request and completes what is done. A tick copies as much as {@link CopyBudget}
+ * allows; the rest, what continues, and what is submitted by those who hear of completions, has its turn in the next tick, in the order of arrival.
  *
- * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> as {@link BlockSink} says; the mapping is the image's, and used within a batch alone. <b>Failure:</b> negative errnos of
- * requests; a completion listener that throws harms nobody else's completion. <b>Allocation:</b> none per request, but for the pauses of one that the kernel keeps refusing.
+ * <p><b>Threading:</b> the loop's thread. <b>Ownership:</b> as {@link BlockSink} says; the mapping is the image's, and used within a batch alone.
+ * <b>Failure:</b> negative errnos of requests; a completion listener that throws harms nobody else's completion. <b>Allocation:</b> none per request, but for
+ * the pauses of one that the kernel keeps refusing.
  */
 final class MappedSink extends LoopHandle implements BlockSink {
     final SinkCounts counts = new SinkCounts();

@@ -1,7 +1,8 @@
 package dev.sluice.aio.sink;
 
 /**
- * How much a sink copies on the loop's thread before others have their turn: the bounds of {@link MemoryTransfers}, which decision 005 explains, for a sink that makes no system calls.
+ * How much a sink copies on the loop's thread before others have their turn: the bounds of {@link MemoryTransfers}, which decision 005 explains, for a sink
+ * that makes no system calls.
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> none.
  */

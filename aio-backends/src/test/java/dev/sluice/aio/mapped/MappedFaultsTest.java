@@ -22,8 +22,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Faults in the mapping, and in the guest's memory: each fails its one request, with the error number of the side that is to blame. Before most of them the copy has been made so often that it
- * was compiled, as compiled code is told of a fault late.
+ * Faults in the mapping, and in the guest's memory: each fails its one request, with the error number of the side that is to blame. Before most of them the
+ * copy has been made so often that it was compiled, as compiled code is told of a fault late.
  */
 @Timeout(120)
 class MappedFaultsTest {
@@ -126,6 +126,7 @@ class MappedFaultsTest {
             setLength(rig.path, HALF);
             assertThat(rig.run(rig.request(PAGE, PAGE).as(op, SIZE - PAGE))).isEqualTo(-Errno.EIO);
             assertThat(Files.size(rig.path)).isEqualTo(HALF);
+            assertThat(rig.allocatedBytes()).as("nothing is allocated behind it").isZero();
             assertThat(rig.backend.health().missingBytes()).isEqualTo(SIZE - HALF);
         }
     }
@@ -228,19 +229,21 @@ class MappedFaultsTest {
     // ---- resizing
 
     /** As where a write was under way: its bytes lie in the last page, behind the new end. */
-    @Test
-    void shouldLeaveNothingBehindTheEndOfADiskThatShrinks() throws IOException {
-        try (MappedRig rig = MappedRig.sparse(MappedRig.MEMORY, SIZE)) {
-            assertThat(rig.write(0, SIZE, (byte) 7)).isEqualTo(SIZE);
-            GuestRequest write = rig.request(PAGE, PAGE).as(BlockOp.WRITE, HALF);
-            NativeMemory.fill(rig.memory.address(), PAGE, (byte) 7);
+    @ParameterizedTest
+    @ValueSource(ints = {SIZE, HALF + 1024})
+    void shouldLeaveNothingBehindTheEndOfADiskThatShrinks(int size) throws IOException {
+        try (MappedRig rig = MappedRig.sparse(MappedRig.MEMORY, size)) {
+            assertThat(rig.write(0, size, (byte) 7)).isEqualTo(size);
+            int length = Math.min(PAGE, size - HALF);
+            GuestRequest write = rig.request(length, length).as(BlockOp.WRITE, HALF);
+            NativeMemory.fill(rig.memory.address(), length, (byte) 7);
             rig.submit(write);
             rig.backend.resize(HALF + 512);
             rig.sink.flush();
             rig.loop.ticks(2);
             assertThat(write.result()).isEqualTo(-Errno.EIO);
-            rig.backend.resize(SIZE);
-            assertThat(rig.read(HALF + 512, SIZE - HALF - 512)).containsOnly(0);
+            rig.backend.resize(size);
+            assertThat(rig.read(HALF + 512, size - HALF - 512)).containsOnly(0);
         }
     }
 }

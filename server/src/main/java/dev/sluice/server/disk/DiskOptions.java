@@ -62,7 +62,9 @@ public final class DiskOptions {
     }
 
     @Option(names = "--backend", paramLabel = "NAME", defaultValue = Providers.AUTO, completionCandidates = Backends.class,
-            description = "The backend that reads and writes the image: auto picks io_uring, then linux-aio, then nio (default: ${DEFAULT-VALUE}).")
+            description = {
+                "The backend that reads and writes the image: auto picks io_uring, then linux-aio, then nio (default: ${DEFAULT-VALUE}).",
+                "mapped, which auto never picks, maps an image on tmpfs or hugetlbfs and copies; DAX has not been tried and is refused."})
     private String backend;
 
     @Option(names = "--buffered", description = "Go through the host's page cache instead of O_DIRECT.")

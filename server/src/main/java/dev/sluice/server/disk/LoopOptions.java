@@ -21,7 +21,7 @@ public final class LoopOptions {
     private long pollMaxNanos;
 
     @Option(names = "--loop", paramLabel = "KIND", defaultValue = Providers.AUTO, completionCandidates = Kinds.class,
-            description = "How the loops wait for events: io_uring, epoll (for --backend linux-aio), or auto (default: ${DEFAULT-VALUE}).")
+            description = "How the loops wait for events: io_uring, epoll (for --backend linux-aio or mapped), or auto (default: ${DEFAULT-VALUE}).")
     private String loop;
 
     /** Completion candidates for a shell: the available kinds that can serve guests. */
