@@ -3,6 +3,8 @@ package dev.sluice.aio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.aio.mapped.MappedBackendProvider;
+import dev.sluice.aio.nio.NioBackendProvider;
 import dev.sluice.aio.uring.IoUringLoop;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.BlockBackend;
@@ -59,6 +61,9 @@ class ProvidersChoiceTest {
         for (String loop : List.of(Providers.AUTO, "epoll", "thread")) {
             assertThat(Providers.choose(Providers.AUTO, loop).backend().name()).isNotEqualTo("mapped");
         }
+        assertThat(new MappedBackendProvider().preference())
+                .as("behind one that works everywhere and on every loop, also where this machine cannot do the others")
+                .isLessThan(new NioBackendProvider().preference());
         try (BlockBackend backend = Providers.open("mapped", "epoll", options)) {
             assertThat(backend.name()).isEqualTo("mapped");
         }
