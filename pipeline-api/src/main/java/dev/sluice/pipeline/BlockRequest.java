@@ -32,18 +32,21 @@ import reactor.util.context.ContextView;
 public abstract class BlockRequest extends RequestContent {
 
     public enum State {
-        FREE,
-        PARSED,
-        SUBMITTED,
-        COMPLETED;
+        FREE(0b0010),
+        PARSED(0b1100),
+        SUBMITTED(0b1000),
+        COMPLETED(0b0101);
 
+        /** A bit for each state that may follow. */
+        private final int successors;
+
+        State(int successors) {
+            this.successors = successors;
+        }
+
+        @SuppressWarnings("EnumOrdinal") // bits that live and die with this class
         boolean maySwitchTo(State next) {
-            return switch (this) {
-                case FREE -> next == PARSED;
-                case PARSED -> next == SUBMITTED || next == COMPLETED;
-                case SUBMITTED -> next == COMPLETED;
-                case COMPLETED -> next == SUBMITTED || next == FREE;
-            };
+            return (successors >> next.ordinal() & 1) != 0;
         }
     }
 

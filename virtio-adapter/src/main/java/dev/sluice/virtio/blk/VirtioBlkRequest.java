@@ -41,6 +41,7 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     private static final int HEADER_BYTES = VirtioBlkRequestHeader.SIZE;
     private static final int STATUS_BYTES = 1;
+    private static final long NO_STATUS = 0;
     private static final String TOO_MANY_SEGMENTS = "VIRTIO 1.3 §5.2.4: more data segments than seg_max, and than the 1024 that are served all the same";
 
     private final VirtioBlkQueue queue;
@@ -49,9 +50,8 @@ public final class VirtioBlkRequest extends BlockRequest {
     /** Whose it is from being taken to being published. */
     private int chainId;
 
-    // Where the status goes and what it is.
-    private @Nullable MemorySegment statusMemory;
-    private long statusOffset;
+    // Where the status goes, NO_STATUS if nowhere, and what it is.
+    private long statusAddress;
     private byte status;
     private int writtenBytes;
 
@@ -97,7 +97,7 @@ public final class VirtioBlkRequest extends BlockRequest {
     Outcome parse(DescriptorChain chain, VirtioBlkDevice device) {
         brokenRule = chain.brokenRule();
         completedOp = null;
-        statusMemory = null;
+        statusAddress = NO_STATUS;
         writtenBytes = 0;
         // VIRTIO 1.3 §5.2.6: the final status byte is written by the device. Where it cannot be found, the head is completed with length 0.
         if (chain.unterminated()) {
@@ -110,8 +110,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (region == null) {
             return malformed("status byte is outside the guest's memory");
         }
-        statusMemory = region.memory();
-        statusOffset = chain.lastWritableByte() - region.guestAddress();
+        statusAddress = region.hostAddress() + (chain.lastWritableByte() - region.guestAddress());
         if (brokenRule != null) {
             return completeAtOnce(BlockStatus.IOERR);
         }
@@ -317,7 +316,7 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     /** The completion of a request that nobody else sees. */
     private Outcome completeAtOnce(BlockStatus wanted) {
-        if (statusMemory != null) {
+        if (statusAddress != NO_STATUS) {
             status = wanted.wireValue();
             writtenBytes = STATUS_BYTES;
         }
@@ -356,11 +355,11 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     /** Writes the status byte, where there is one; returns the length for the used element. */
     int writeStatus() {
-        MemorySegment memory = statusMemory;
-        if (memory != null) {
-            memory.set(ValueLayout.JAVA_BYTE, statusOffset, status);
-            queue.writes().written(memory.address() + statusOffset, STATUS_BYTES);
-            statusMemory = null;
+        long address = statusAddress;
+        if (address != NO_STATUS) {
+            NativeMemory.putByte(address, status);
+            queue.writes().written(address, STATUS_BYTES);
+            statusAddress = NO_STATUS;
         }
         return writtenBytes;
     }
