@@ -33,7 +33,7 @@ final class KnownPages implements AutoCloseable {
      */
     static KnownPages of(long imageBytes, long pageBytes) throws IOException {
         int shift = Long.numberOfTrailingZeros(pageBytes);
-        long words = ((imageBytes - 1 >>> shift) >>> 6) + 1;
+        long words = (((imageBytes - 1) >>> shift) >>> 6) + 1;
         int flags = Mapping.MAP_PRIVATE | Mapping.MAP_ANONYMOUS | Mapping.MAP_NORESERVE;
         return new KnownPages(Mapping.map(-1, 0, words * Long.BYTES, Mapping.PROT_READ | Mapping.PROT_WRITE, flags), shift);
     }
@@ -41,7 +41,7 @@ final class KnownPages implements AutoCloseable {
     /** Whether all pages that a range touches are known; the range is not empty and lies within the image. */
     boolean contain(long offset, long bytes) {
         long first = offset >>> pageShift;
-        long last = offset + bytes - 1 >>> pageShift;
+        long last = (offset + bytes - 1) >>> pageShift;
         for (long word = first >>> 6; word <= last >>> 6; word++) {
             long wanted = mask(word, first, last);
             if ((NativeMemory.getLong(address(word)) & wanted) != wanted) {
@@ -54,7 +54,7 @@ final class KnownPages implements AutoCloseable {
     /** All pages that a range touches are known from now on. */
     void add(long offset, long bytes) {
         long first = offset >>> pageShift;
-        long last = offset + bytes - 1 >>> pageShift;
+        long last = (offset + bytes - 1) >>> pageShift;
         for (long word = first >>> 6; word <= last >>> 6; word++) {
             NativeMemory.putLong(address(word), NativeMemory.getLong(address(word)) | mask(word, first, last));
         }
@@ -75,7 +75,7 @@ final class KnownPages implements AutoCloseable {
     /** No page that a range touches is known any more. */
     void remove(long offset, long bytes) {
         long first = offset >>> pageShift;
-        long last = offset + bytes - 1 >>> pageShift;
+        long last = (offset + bytes - 1) >>> pageShift;
         for (long word = first >>> 6; word <= last >>> 6; word++) {
             NativeMemory.putLong(address(word), NativeMemory.getLong(address(word)) & ~mask(word, first, last));
         }
@@ -84,7 +84,7 @@ final class KnownPages implements AutoCloseable {
     /** Of the pages from one to another those that have their bits in this word, as bits. */
     private static long mask(long word, long first, long last) {
         long from = word == first >>> 6 ? ALL << first : ALL;
-        return word == last >>> 6 ? from & ALL >>> 63 - (last & 63) : from;
+        return word == last >>> 6 ? from & (ALL >>> (63 - (last & 63))) : from;
     }
 
     private long address(long word) {
