@@ -3,6 +3,8 @@ package dev.sluice.aio.loop;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.linux.CapturedLog;
+import dev.sluice.pipeline.testing.Patience;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -77,7 +79,7 @@ class LoopClosingTest {
             assertThat(closer.isAlive()).isTrue();
             now += 1;
             assertThat(closing.mayEnd(handles)).as("a thread may still work on the memory of its request").isFalse();
-            closer.join();
+            assertThat(closer.join(Duration.ofSeconds(Patience.seconds(20)))).as("it waits no longer").isTrue();
             assertThat(closing.mayEnd(handles)).isFalse();
             assertThat(logged.containing("test: 2 requests did not come back from their threads in 10 s; the loop ends when they do")).hasSize(1);
         }
