@@ -2,6 +2,7 @@ package dev.sluice.aio.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.Memfd;
@@ -127,6 +128,45 @@ class ImageSizeTest {
                 System.out.println("2000 looks: " + spent / 1000 + " us");
                 assertThat(Duration.ofNanos(spent)).isLessThan(Duration.ofMillis(40));
             }
+        }
+    }
+
+    @Test
+    void shouldLogOnceThatTheImageShrankAndOnceThatItIsWholeAgain() {
+        AtomicLong actual = new AtomicLong(SIZE);
+        try (CapturedLog logged = new CapturedLog();
+                ImageSize size = ImageSize.watch("logged", SIZE, actual::get)) {
+            size.look();
+            assertThat(logged.containing("image logged")).isEmpty();
+            for (long shrunk : new long[] {SIZE / 2 + 1, SIZE / 4}) {
+                actual.set(shrunk);
+                size.look();
+                size.look();
+            }
+            assertThat(logged.containing("image logged: shrank to 524289 bytes while it is served, the disk has 1048576")).hasSize(1);
+            actual.set(SIZE);
+            size.look();
+            size.look();
+            assertThat(logged.containing("image logged: has its 1048576 bytes again")).hasSize(1);
+            assertThat(logged.containing("image logged")).hasSize(2);
+        }
+    }
+
+    @Test
+    void shouldLookAtTheOtherImagesWhenALookThrows() throws InterruptedException {
+        AtomicInteger failing = new AtomicInteger();
+        AtomicInteger looks = new AtomicInteger();
+        try (CapturedLog logged = new CapturedLog();
+                ImageSize _ = ImageSize.watch("broken", SIZE, () -> {
+                    failing.incrementAndGet();
+                    throw new IllegalStateException("made up");
+                });
+                ImageSize _ = ImageSize.watch("other", SIZE, () -> {
+                    looks.incrementAndGet();
+                    return SIZE;
+                })) {
+            eventually(() -> failing.get() >= 2 && looks.get() >= 2);
+            assertThat(logged.containing("ImageSize[broken, 1048576 of 1048576 bytes]: looking at the image's size failed")).isNotEmpty();
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.sluice.aio.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.sluice.linux.CapturedLog;
 import dev.sluice.linux.Errno;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,5 +44,18 @@ class WritebackStateTest {
         assertThat(state.failed()).isFalse();
         assertThat(state.synced(-errno)).isEqualTo(-errno);
         assertThat(state.failed()).isTrue();
+    }
+
+    @Test
+    void shouldLogTheFirstFailureAlone() {
+        try (CapturedLog logged = new CapturedLog()) {
+            assertThat(state.synced(-Errno.EAGAIN)).isEqualTo(-Errno.EAGAIN);
+            assertThat(logged.containing("image test")).isEmpty();
+            for (int errno : new int[] {Errno.ENOSPC, Errno.EIO, Errno.EIO}) {
+                assertThat(state.synced(-errno)).isEqualTo(-errno);
+            }
+            assertThat(logged.containing("image test: sync failed: ENOSPC")).hasSize(1);
+            assertThat(logged.containing("image test")).hasSize(1);
+        }
     }
 }
