@@ -33,4 +33,20 @@ class ErrnoTest {
         assertThat(Errno.name(-4095)).isEqualTo("errno 4095");
         assertThat(Errno.describe(4095)).isEqualTo("errno 4095");
     }
+
+    @Test
+    void shouldSayInOneLineWhichCallFailedOnWhatAndWhatToDo() {
+        ErrnoException failed = new ErrnoException("open", "/a/b", -Errno.ENOENT, "create it first");
+        assertThat(failed).hasMessage("open /a/b: " + Errno.describe(Errno.ENOENT) + ": create it first");
+        assertThat(failed.errno()).isEqualTo(Errno.ENOENT);
+        ErrnoException bare = new ErrnoException("eventfd", "", Errno.EIO, "");
+        assertThat(bare).hasMessage("eventfd: EIO (input/output error)");
+        assertThat(bare.errno()).isEqualTo(Errno.EIO);
+    }
+
+    @Test
+    void shouldSayHowManyFilesMayBeOpenWhereNothingElseIsAdvised() {
+        assertThat(new ErrnoException("open", "/a", -Errno.EMFILE, "")).hasMessageEndingWith(": " + OpenFileLimit.advice());
+        assertThat(new ErrnoException("open", "/a", -Errno.EMFILE, "close some")).hasMessageEndingWith(": close some");
+    }
 }
