@@ -3,6 +3,7 @@ package dev.sluice.aio.nio;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.sluice.aio.loop.OpenFiles;
 import dev.sluice.aio.raw.RawImage;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
@@ -10,6 +11,7 @@ import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.OfdLock;
 import dev.sluice.pipeline.BackendOptions;
 import dev.sluice.pipeline.testing.LoopDevice;
+import dev.sluice.pipeline.testing.Patience;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
@@ -19,6 +21,7 @@ import java.nio.channels.NonWritableChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -123,12 +126,12 @@ class NioImageTest {
     @Test
     void shouldSayWhatIsWrongWithAnImageAndWhatToDo() throws IOException {
         size(1000);
-        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("multiple of 512");
+        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("is it a raw image?");
         size(0);
         assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("truncate");
         Files.delete(path);
         assertThatThrownBy(() -> NioImage.open(BackendOptions.of(path))).hasMessageContaining("create the image first");
-        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(Path.of("target")))).hasMessageContaining("directory");
+        assertThatThrownBy(() -> NioImage.open(BackendOptions.of(Path.of("target")))).hasMessageContaining("that is a directory: name a raw image");
     }
 
     @Test
@@ -249,8 +252,24 @@ class NioImageTest {
             LoopDevice.require("a loop device follows its file", List.of("losetup", "--set-capacity", device.path().toString()));
             image.resize(2 * SIZE);
             assertThat(image.geometry().sizeBytes()).isEqualTo(2 * SIZE);
-            assertThat(image.size().missingBytes()).isZero();
+            assertThat(image.size().reachesTo(2 * SIZE)).as("what has grown is served").isTrue();
             image.cutBack();
+        }
+    }
+
+    /** Neither a descriptor nor the look at its size once a second. */
+    @Test
+    void shouldLeaveNothingBehindWhenItIsClosed() throws IOException, InterruptedException {
+        NioImage.open(BackendOptions.of(path)).close();
+        long files = OpenFiles.count();
+        for (int i = 0; i < 20; i++) {
+            NioImage.open(BackendOptions.of(path)).close();
+        }
+        assertThat(OpenFiles.count()).isLessThan(files + 20);
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(Patience.seconds(30));
+        while (Thread.getAllStackTraces().keySet().stream().anyMatch(thread -> thread.getName().equals("sluice-image-sizes"))) {
+            assertThat(System.nanoTime() - end).as("the thread of open images ends with the last").isNegative();
+            TimeUnit.MILLISECONDS.sleep(10);
         }
     }
 }

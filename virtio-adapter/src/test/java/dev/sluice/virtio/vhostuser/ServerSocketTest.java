@@ -189,6 +189,9 @@ final class ServerSocketTest {
         }
         String relative = Path.of("").toAbsolutePath().relativize(directory.resolve("r")).toString();
         if (relative.length() <= UnixSocket.MAX_PATH_BYTES) {
+            try (ServerSocket own = ServerSocket.listenAt(Path.of(relative))) {
+                assertThat(own.listeningAt()).as("as it was named").isEqualTo(Path.of(relative));
+            }
             try (ServerSocket inherited = ServerSocket.inherited(UnixSocket.listenAt(relative, 1).fd().release())) {
                 assertThat(inherited.listeningAt()).as("relative to a directory that may change").isNull();
             }
