@@ -128,9 +128,9 @@ public final class VirtioBlkRequest extends BlockRequest {
         int type;
         long sector;
         if (region != null && chain.length(0) >= HEADER_BYTES && holds(region, chain.address(0), HEADER_BYTES)) {
-            long offset = chain.address(0) - region.guestAddress();
-            type = VirtioBlkRequestHeader.type(region.memory(), offset);
-            sector = VirtioBlkRequestHeader.sector(region.memory(), offset);
+            long address = region.hostAddress() + (chain.address(0) - region.guestAddress());
+            type = VirtioBlkRequestHeader.type(MemoryRegion.HOST, address);
+            sector = VirtioBlkRequestHeader.sector(MemoryRegion.HOST, address);
         } else {
             MemorySegment header = queue.scratch();
             if (!gather(chain, 0, header, HEADER_BYTES)) {

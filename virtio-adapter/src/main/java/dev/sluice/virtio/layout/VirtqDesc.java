@@ -36,17 +36,22 @@ public final class VirtqDesc {
         return SharedMemory.u64(memory, base + ADDR);
     }
 
+    /** The three fields behind the address in one load: {@link #len}, {@link #flags} and {@link #next} take it apart. */
+    public static long lenFlagsNext(MemorySegment memory, long base) {
+        return SharedMemory.u64(memory, base + LEN);
+    }
+
     /** Unsigned 32 bits in a long. */
-    public static long len(MemorySegment memory, long base) {
-        return SharedMemory.u32(memory, base + LEN) & 0xFFFF_FFFFL;
+    public static long len(long lenFlagsNext) {
+        return lenFlagsNext & 0xFFFF_FFFFL;
     }
 
-    public static int flags(MemorySegment memory, long base) {
-        return SharedMemory.u16(memory, base + FLAGS);
+    public static int flags(long lenFlagsNext) {
+        return (int) (lenFlagsNext >>> 32) & 0xFFFF;
     }
 
-    public static int next(MemorySegment memory, long base) {
-        return SharedMemory.u16(memory, base + NEXT);
+    public static int next(long lenFlagsNext) {
+        return (int) (lenFlagsNext >>> 48);
     }
 
     public static void set(MemorySegment memory, long base, long addr, long len, int flags, int next) {

@@ -64,9 +64,8 @@ public final class VirtqUsed {
     }
 
     public static void element(MemorySegment memory, long base, int slot, int headIndex, int writtenBytes) {
-        long element = base + elementOffset(slot);
-        SharedMemory.u32(memory, element, headIndex);
-        SharedMemory.u32(memory, element + 4, writtenBytes);
+        // Both fields in one store.
+        SharedMemory.u64(memory, base + elementOffset(slot), Integer.toUnsignedLong(headIndex) | (long) writtenBytes << 32);
     }
 
     /** The available index after which the device wants a kick. */

@@ -1,7 +1,8 @@
 package dev.sluice.virtio.queue;
 
+import static dev.sluice.virtio.queue.MemoryRegion.HOST;
+
 import dev.sluice.virtio.layout.VirtqDesc;
-import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,15 +15,15 @@ final class SplitChains {
     /** Entries of an indirect table that are read at most: far more than are served, so that the status of a chain that is too long is found. */
     private static final int MAX_INDIRECT_ENTRIES = 4096;
 
-    private final MemorySegment descriptors;
+    private final long descriptors;
     private final int size;
     private final boolean indirectAllowed;
 
     /**
-     * @param descriptors the ring's table of {@code size} entries
+     * @param descriptors host address of the ring's table of {@code size} entries
      * @param indirectAllowed whether VIRTIO_F_INDIRECT_DESC was negotiated
      */
-    SplitChains(MemorySegment descriptors, int size, boolean indirectAllowed) {
+    SplitChains(long descriptors, int size, boolean indirectAllowed) {
         this.descriptors = descriptors;
         this.size = size;
         this.indirectAllowed = indirectAllowed;
@@ -31,8 +32,7 @@ final class SplitChains {
     /** Reads the chain that starts at {@code head}, which is below the ring's size. */
     void read(int head, DescriptorChain chain) {
         chain.begin(head);
-        MemorySegment table = descriptors;
-        long tableBase = 0;
+        long table = descriptors;
         int tableEntries = size;
         // A chain never visits a descriptor twice, so it is no longer than its table: more steps are a loop.
         int stepsLeft = tableEntries;
@@ -44,18 +44,18 @@ final class SplitChains {
                 return;
             }
             chain.descriptorRead();
-            long descriptor = tableBase + (long) index * VirtqDesc.SIZE;
-            long bufferAddress = VirtqDesc.addr(table, descriptor);
-            long bufferLength = VirtqDesc.len(table, descriptor);
-            int flags = VirtqDesc.flags(table, descriptor);
+            long descriptor = table + (long) index * VirtqDesc.SIZE;
+            long bufferAddress = VirtqDesc.addr(HOST, descriptor);
+            long lenFlagsNext = VirtqDesc.lenFlagsNext(HOST, descriptor);
+            long bufferLength = VirtqDesc.len(lenFlagsNext);
+            int flags = VirtqDesc.flags(lenFlagsNext);
             if ((flags & VirtqDesc.F_INDIRECT) != 0) {
                 MemoryRegion region = indirectTable(chain, bufferAddress, bufferLength, flags, indirect);
                 if (region == null) {
                     return;
                 }
                 // The device ignores F_WRITE here (VIRTIO 1.3 §2.7.5.3.2).
-                table = region.memory();
-                tableBase = bufferAddress - region.guestAddress();
+                table = region.hostAddress() + (bufferAddress - region.guestAddress());
                 tableEntries = (int) (bufferLength / VirtqDesc.SIZE);
                 stepsLeft = Math.min(tableEntries, longestIndirectChain());
                 indirect = true;
@@ -68,7 +68,7 @@ final class SplitChains {
             if ((flags & VirtqDesc.F_NEXT) == 0) {
                 return;
             }
-            index = VirtqDesc.next(table, descriptor);
+            index = VirtqDesc.next(lenFlagsNext);
             if (index >= tableEntries) {
                 chain.endUnterminated("VIRTIO 1.3 §2.7.5: next is beyond the descriptor table");
                 return;

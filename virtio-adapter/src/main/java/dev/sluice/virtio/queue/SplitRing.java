@@ -1,5 +1,7 @@
 package dev.sluice.virtio.queue;
 
+import static dev.sluice.virtio.queue.MemoryRegion.HOST;
+
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BrokenQueueException;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -21,8 +23,9 @@ final class SplitRing implements DeviceRing {
     private final int queueIndex;
     private final int size;
     private final int mask;
-    private final MemorySegment avail;
-    private final MemorySegment used;
+    /** Host addresses of the two rings, each of which lies in one region as far as {@link VirtqAvail#sizeBytes} and {@link VirtqUsed#sizeBytes} say. */
+    private final long avail;
+    private final long used;
     private final SplitChains chains;
     private final InFlightChains inFlight;
     private final GuestWrites writes;
@@ -45,7 +48,7 @@ final class SplitRing implements DeviceRing {
     /** The head of the chain that was fetched last, until it is taken. */
     private int fetched = NONE;
 
-    private SplitRing(int queueIndex, int size, boolean eventIdx, SplitChains chains, MemorySegment avail, MemorySegment used, GuestWrites writes) {
+    private SplitRing(int queueIndex, int size, boolean eventIdx, SplitChains chains, long avail, long used, GuestWrites writes) {
         this.queueIndex = queueIndex;
         this.size = size;
         this.mask = size - 1;
@@ -69,7 +72,7 @@ final class SplitRing implements DeviceRing {
             throw new IllegalArgumentException("ring size " + size + " is not a power of two from 1 to " + MAX_SIZE);
         }
         boolean eventIdx = (features & VirtioFeatures.EVENT_IDX) != 0;
-        MemorySegment descriptors = area(memory, "descriptor table", addresses.descriptors(), (long) VirtqDesc.SIZE * size, VirtqDesc.ALIGNMENT);
+        long descriptors = area(memory, "descriptor table", addresses.descriptors(), (long) VirtqDesc.SIZE * size, VirtqDesc.ALIGNMENT);
         SplitRing ring = new SplitRing(
                 queueIndex,
                 size,
@@ -83,7 +86,7 @@ final class SplitRing implements DeviceRing {
         return ring;
     }
 
-    private static MemorySegment area(GuestMemory memory, String name, long userAddress, long bytes, int alignment) {
+    private static long area(GuestMemory memory, String name, long userAddress, long bytes, int alignment) {
         // VIRTIO 1.3 §2.7: alignment of the areas is 16, 2 and 4.
         MemorySegment found = memory.ring(userAddress, bytes);
         if (found == null) {
@@ -92,7 +95,7 @@ final class SplitRing implements DeviceRing {
         if (found.address() % alignment != 0) {
             throw new IllegalArgumentException(name + " at 0x" + Long.toHexString(userAddress) + " is mapped where it is not aligned to " + alignment);
         }
-        return found;
+        return found.address();
     }
 
     @Override
@@ -108,7 +111,7 @@ final class SplitRing implements DeviceRing {
     /** Continues where the used ring says that a device has stopped. */
     @Override
     public void start() {
-        nextUsed = VirtqUsed.idxAcquire(used, 0);
+        nextUsed = VirtqUsed.idxAcquire(HOST, used);
         publishedUsed = nextUsed;
         // VIRTIO 1.3 §2.7.10.1: with EVENT_IDX the device sets flags to 0; without it 0 asks for kicks.
         writeFlags(0);
@@ -136,7 +139,7 @@ final class SplitRing implements DeviceRing {
     private int nextHead() {
         if (lastAvail == seenAvail) {
             // Acquire: pairs with the driver's barrier before its store of idx (VIRTIO 1.3 §2.7.13.3).
-            int idx = VirtqAvail.idxAcquire(avail, 0);
+            int idx = VirtqAvail.idxAcquire(HOST, avail);
             int pending = (idx - lastAvail) & INDEX_MASK;
             if (pending == 0) {
                 return NONE;
@@ -146,7 +149,7 @@ final class SplitRing implements DeviceRing {
             }
             seenAvail = idx;
         }
-        int head = VirtqAvail.ring(avail, 0, lastAvail & mask);
+        int head = VirtqAvail.ring(HOST, avail, lastAvail & mask);
         if (head >= size) {
             throw broken("VIRTIO 1.3 §2.7.6: head " + head + " is beyond the ring's " + size);
         }
@@ -163,7 +166,7 @@ final class SplitRing implements DeviceRing {
 
     @Override
     public boolean hasNext() {
-        return lastAvail != seenAvail || VirtqAvail.idxAcquire(avail, 0) != lastAvail;
+        return lastAvail != seenAvail || VirtqAvail.idxAcquire(HOST, avail) != lastAvail;
     }
 
     // ---- kicks
@@ -179,7 +182,7 @@ final class SplitRing implements DeviceRing {
         // Pairs with the driver's fence between its store of avail idx and its load of avail_event or flags (VIRTIO 1.3 §2.7.13.4.1):
         // either it sees that we want a kick, or we see its head.
         NativeMemory.fullFence();
-        return VirtqAvail.idxAcquire(avail, 0) != lastAvail;
+        return VirtqAvail.idxAcquire(HOST, avail) != lastAvail;
     }
 
     private void askForKickAt(int index) {
@@ -201,13 +204,13 @@ final class SplitRing implements DeviceRing {
     }
 
     private void writeFlags(int flags) {
-        VirtqUsed.flags(used, 0, flags);
-        writes.written(used.address() + VirtqUsed.FLAGS, Short.BYTES);
+        VirtqUsed.flags(HOST, used, flags);
+        writes.written(used + VirtqUsed.FLAGS, Short.BYTES);
     }
 
     private void writeAvailEvent(int index) {
-        VirtqUsed.availEvent(used, 0, size, index);
-        writes.written(used.address() + VirtqUsed.elementOffset(size), Short.BYTES);
+        VirtqUsed.availEvent(HOST, used, size, index);
+        writes.written(used + VirtqUsed.elementOffset(size), Short.BYTES);
     }
 
     // ---- chains that are used
@@ -216,8 +219,8 @@ final class SplitRing implements DeviceRing {
     @Override
     public void complete(int head, int writtenBytes) {
         int slot = nextUsed & mask;
-        VirtqUsed.element(used, 0, slot, head, writtenBytes);
-        writes.written(used.address() + VirtqUsed.elementOffset(slot), VirtqUsed.ELEMENT_SIZE);
+        VirtqUsed.element(HOST, used, slot, head, writtenBytes);
+        writes.written(used + VirtqUsed.elementOffset(slot), VirtqUsed.ELEMENT_SIZE);
         nextUsed = (nextUsed + 1) & INDEX_MASK;
         inFlight.completed(head);
     }
@@ -227,16 +230,16 @@ final class SplitRing implements DeviceRing {
         int old = publishedUsed;
         int now = nextUsed;
         // Release: pairs with the driver's acquire of used idx; data, status bytes and elements come before it.
-        VirtqUsed.idxRelease(used, 0, now);
-        writes.written(used.address() + VirtqUsed.IDX, Short.BYTES);
+        VirtqUsed.idxRelease(HOST, used, now);
+        writes.written(used + VirtqUsed.IDX, Short.BYTES);
         publishedUsed = now;
         inFlight.published();
         // Pairs with the driver's fence between its store of used_event or flags and its load of used idx (VIRTIO 1.3 §2.7.14).
         NativeMemory.fullFence();
         if (!eventIdx) {
-            return (VirtqAvail.flags(avail, 0) & VirtqAvail.F_NO_INTERRUPT) == 0;
+            return (VirtqAvail.flags(HOST, avail) & VirtqAvail.F_NO_INTERRUPT) == 0;
         }
-        int event = VirtqAvail.usedEvent(avail, 0, size);
+        int event = VirtqAvail.usedEvent(HOST, avail, size);
         boolean first = !interruptConsidered;
         interruptConsidered = true;
         return first || VirtqUsed.needsEvent(event, now, old);

@@ -88,8 +88,8 @@ final class OracleDevice {
         int index = head;
         while (true) {
             long at = (long) VirtqDesc.SIZE * index;
-            int flags = VirtqDesc.flags(table, at);
-            MemorySegment buffer = guest.at(VirtqDesc.addr(table, at), VirtqDesc.len(table, at));
+            int flags = VirtqDesc.flags(VirtqDesc.lenFlagsNext(table, at));
+            MemorySegment buffer = guest.at(VirtqDesc.addr(table, at), VirtqDesc.len(VirtqDesc.lenFlagsNext(table, at)));
             if ((flags & VirtqDesc.F_INDIRECT) != 0) {
                 table = buffer;
                 usedTable = true;
@@ -107,7 +107,7 @@ final class OracleDevice {
             if ((flags & VirtqDesc.F_NEXT) == 0) {
                 return new Chain(head, copy(readable.toByteArray()), writable, descriptors, usedTable);
             }
-            index = VirtqDesc.next(table, at);
+            index = VirtqDesc.next(VirtqDesc.lenFlagsNext(table, at));
         }
     }
 

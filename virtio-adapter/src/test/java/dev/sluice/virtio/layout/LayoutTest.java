@@ -228,9 +228,9 @@ final class LayoutTest {
         VirtqDesc.set(memory, 0, 0x1122334455667788L, 0x99AABBCCL, 0xDDEE, 0xFF01);
         assertThat(hex(memory)).isEqualTo("8877665544332211ccbbaa99eedd01ff");
         assertThat(VirtqDesc.addr(memory, 0)).isEqualTo(0x1122334455667788L);
-        assertThat(VirtqDesc.len(memory, 0)).isEqualTo(0x99AABBCCL);
-        assertThat(VirtqDesc.flags(memory, 0)).isEqualTo(0xDDEE);
-        assertThat(VirtqDesc.next(memory, 0)).isEqualTo(0xFF01);
+        assertThat(VirtqDesc.len(VirtqDesc.lenFlagsNext(memory, 0))).isEqualTo(0x99AABBCCL);
+        assertThat(VirtqDesc.flags(VirtqDesc.lenFlagsNext(memory, 0))).isEqualTo(0xDDEE);
+        assertThat(VirtqDesc.next(VirtqDesc.lenFlagsNext(memory, 0))).isEqualTo(0xFF01);
         memory.fill((byte) 0x55);
         VirtioBlkRequestHeader.set(memory, 0, 0x0D, 0x1122334455667788L);
         assertThat(hex(memory)).isEqualTo("0d000000000000008877665544332211");

@@ -42,7 +42,7 @@ final class DescriptorChainTest {
     }
 
     private SplitChains chains(int size, boolean indirectAllowed) {
-        return new SplitChains(NativeMemory.view(block.address(), 16L * size), size, indirectAllowed);
+        return new SplitChains(block.address(), size, indirectAllowed);
     }
 
     private void entry(long table, int index, long address, long length, int flags, int next) {
