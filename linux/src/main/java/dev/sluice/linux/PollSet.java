@@ -38,7 +38,7 @@ public final class PollSet implements AutoCloseable {
         this.pollfds = NativeMemory.allocate((long) capacity * SIZE, 8);
     }
 
-    /** Adds a descriptor with POLL_ events; returns its index. */
+    /** Adds a descriptor with POLL_ events; returns its index. A negative one is passed over, as poll(2) does. */
     public int add(int fd, int events) {
         if (count == capacity) {
             throw new IllegalStateException("poll set is full at " + capacity);
@@ -62,6 +62,11 @@ public final class PollSet implements AutoCloseable {
 
     public int count() {
         return count;
+    }
+
+    /** How many descriptors it has room for. */
+    public int capacity() {
+        return capacity;
     }
 
     /** Waits; -1 waits forever, 0 does not wait. Returns how many are ready, 0 after the timeout, or a negative errno. */

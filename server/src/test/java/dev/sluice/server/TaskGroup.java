@@ -47,6 +47,11 @@ final class TaskGroup implements AutoCloseable {
         limit(tasks());
     }
 
+    /** No limit any more. */
+    void thaw() throws IOException {
+        Files.writeString(directory.resolve("pids.max"), "max");
+    }
+
     void limit(long most) throws IOException {
         Files.writeString(directory.resolve("pids.max"), Long.toString(most));
     }

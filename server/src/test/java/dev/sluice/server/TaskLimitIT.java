@@ -90,8 +90,22 @@ class TaskLimitIT {
             SparseFile.create(Path.of(image + ".2"), 1 << 20);
             Path.of(image + ".2").toFile().deleteOnExit();
             serve.signal("HUP");
-            assertThat(serve.awaitOut("failed [two]")).contains("unchanged [one]");
-            assertThat(serve.awaitErr("disk two")).containsPattern("disk two.*thread.*TasksMax");
+            // A further disk needs no thread of its own while nobody is connected to it.
+            assertThat(serve.awaitOut("added [two]")).contains("unchanged [one]", "failed []");
+            try (BlockDriver two = BlockDriver.open(socket + "2", BlockDriverOptions.defaults())) {
+                two.disk(0).write(0, MemorySegment.ofArray(new byte[BLOCK]));
+                group.freeze();
+                // The thread that was there has a front end now: who connects to the other disk is disconnected, and told why.
+                try (HandMadeFrontEnd refused = HandMadeFrontEnd.connect(socket)) {
+                    assertThat(refused.awaitHangUp()).isTrue();
+                }
+                assertThat(serve.awaitErr("a front end was disconnected")).containsPattern(socket + ": .*no thread can be started to serve it .*TasksMax");
+                group.thaw();
+                try (BlockDriver one = BlockDriver.open(socket.toString(), BlockDriverOptions.defaults())) {
+                    one.disk(0).write(0, MemorySegment.ofArray(new byte[BLOCK]));
+                }
+                two.disk(0).write(0, MemorySegment.ofArray(new byte[BLOCK]));
+            }
             SluiceProcess.Ended ended = serve.terminate();
             assertThat(ended.status()).as(ended.err()).isZero();
         }

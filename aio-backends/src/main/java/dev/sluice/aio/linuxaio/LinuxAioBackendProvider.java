@@ -19,7 +19,7 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
     /** Requests in flight for each loop and image, unless configured; the machine's sum is bounded by fs.aio-max-nr, 65536 by default. */
     static final int DEFAULT_MAX_EVENTS = 256;
 
-    /** For one image. */
+    /** Calls of one image at once. */
     private static final int THREADS = 4;
 
     private static final Logger LOG = LoggerFactory.getLogger(LinuxAioBackendProvider.class);
@@ -56,7 +56,7 @@ public final class LinuxAioBackendProvider implements BlockBackendProvider {
 
     static BlockBackend open(BackendOptions options, AioCalls calls, CompletionSeam seam) throws IOException {
         // Before the image: at a limit of threads nothing else is to be closed again.
-        CallThreads threads = CallThreads.start("sluice-aio-", THREADS);
+        CallThreads threads = CallThreads.shared(NAME, THREADS);
         try {
             return open(options, threads, calls, seam);
         } catch (Throwable refused) {

@@ -38,7 +38,7 @@ public final class NioBackendProvider implements BlockBackendProvider {
 
     static BlockBackend open(BackendOptions options, CallSeam seam) throws IOException {
         // Before the image: at a limit of threads nothing else is to be closed again.
-        CallThreads threads = CallThreads.start("sluice-nio-", NioBackend.THREADS);
+        CallThreads threads = CallThreads.shared(NAME, NioBackend.THREADS);
         try {
             return open(options, threads, seam);
         } catch (Throwable refused) {

@@ -17,7 +17,7 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
     /** Requests in flight for each loop and image, unless configured. */
     private static final int DEFAULT_CAPACITY = 4096;
 
-    /** For one image, while the kernel can start no workers of its own. */
+    /** Calls of one image at once, while the kernel can start no workers of its own. */
     private static final int THREADS = 4;
 
     @Override
@@ -52,7 +52,7 @@ public final class IoUringBackendProvider implements BlockBackendProvider {
 
     static BlockBackend open(BackendOptions options, CompletionSeam seam) throws IOException {
         // Before the image: at a limit of threads nothing else is to be closed again.
-        CallThreads threads = CallThreads.start("sluice-uring-", THREADS);
+        CallThreads threads = CallThreads.shared(NAME, THREADS);
         try {
             return open(options, threads, seam);
         } catch (Throwable refused) {

@@ -9,7 +9,7 @@ import org.slf4j.LoggerFactory;
 /**
  * SIGHUP, by convention "read your configuration again".
  *
- * <p><b>Threading:</b> actions run on a thread that {@link #install} starts, one at a time. Signals before an action starts are coalesced, as in the kernel.
+ * <p><b>Threading:</b> actions run on the thread that {@link #install} gets, one at a time. Signals before an action starts are coalesced, as in the kernel.
  */
 public final class SighupHandler {
     private SighupHandler() {}
@@ -17,11 +17,11 @@ public final class SighupHandler {
     /**
      * Runs an action on every SIGHUP from now on. If the process was started with SIGHUP ignored, it stays ignored, and a warning is logged.
      *
-     * @throws LaunchException if signals cannot be handled, or no thread can be started
+     * @param thread one that exists, as none could be started at a limit of tasks when the signal comes; may be used for other things that take long as well
+     * @throws LaunchException if signals cannot be handled
      */
-    public static void install(Runnable action) {
+    public static void install(CallThreads thread, Runnable action) {
         try {
-            CallThreads thread = CallThreads.start("sluice-reload-", 1);
             AtomicBoolean due = new AtomicBoolean();
             Runnable once = () -> {
                 due.set(false);
@@ -33,7 +33,6 @@ public final class SighupHandler {
                 }
             });
             if (!taken) {
-                thread.close();
                 LoggerFactory.getLogger(SighupHandler.class)
                         .warn("SIGHUP has no effect: it was ignored when this process was started, as under nohup, and stays ignored");
             }

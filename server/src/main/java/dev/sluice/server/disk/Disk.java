@@ -194,6 +194,11 @@ public final class Disk implements AutoCloseable {
         server.awaitEnd();
     }
 
+    /** Runs an action, which must not wait, once nothing is served any more, as {@link VhostUserServer#whenEnded} does. */
+    void whenEnded(Runnable action) {
+        server.whenEnded(action);
+    }
+
     public String name() {
         return spec.name();
     }

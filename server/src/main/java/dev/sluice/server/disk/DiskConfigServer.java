@@ -13,7 +13,7 @@ import java.util.concurrent.CountDownLatch;
 /**
  * Serves the disks of a file, and reads it again on SIGHUP.
  *
- * <p><b>Threading:</b> {@link #serve} blocks the caller's thread; reloads run on a thread of their own, one at a time. <b>Failure:</b> at the start
+ * <p><b>Threading:</b> {@link #serve} blocks the caller's thread; reloads run on the host's thread for changes, one at a time. <b>Failure:</b> at the start
  * all disks must open before any is served. On a reload an invalid file changes nothing, and a disk that cannot be opened does not affect the others;
  * the reason goes to stderr, and the next SIGHUP tries again.
  */
@@ -42,7 +42,7 @@ public final class DiskConfigServer {
     public void serve(String also) throws IOException, InterruptedException {
         List<DiskSpec> wanted = DiskConfig.read(file);
         // Before there are disks: an early SIGHUP must not terminate the process, as it does by default.
-        SighupHandler.install(this::reload);
+        SighupHandler.install(host.changesThread(), this::reload);
         synchronized (this) {
             host.addAll(wanted);
             StringBuilder text = new StringBuilder("ready: " + disks(wanted.size()) + " of " + file);

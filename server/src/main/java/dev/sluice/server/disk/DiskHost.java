@@ -1,5 +1,6 @@
 package dev.sluice.server.disk;
 
+import dev.sluice.aio.threads.CallThreads;
 import dev.sluice.linux.LinuxPlatform;
 import dev.sluice.metrics.SluiceMetrics;
 import dev.sluice.pipeline.BlockPipeline;
@@ -41,6 +42,7 @@ public final class DiskHost implements AutoCloseable {
     private @Nullable StatsFile stats;
     private Observation observation = Observation.NONE;
     private volatile Duration drainTimeout = BlockPipeline.DEFAULT_DRAIN_LIMIT;
+    private @Nullable CallThreads changes;
     private boolean closed;
     private volatile long failedAtDrainLimit;
 
@@ -129,15 +131,25 @@ public final class DiskHost implements AutoCloseable {
     }
 
     private void serveUntilItEnds(Disk disk) throws IOException {
+        CallThreads thread = changesThread();
         serve(disk);
-        try {
-            // A platform thread, started now: a virtual one needs a free carrier when the server terminates, and that server waits for it.
-            Thread.ofPlatform().daemon().name("sluice-end-of " + disk.name()).start(() -> removeAtEnd(disk));
-        } catch (OutOfMemoryError refused) {
-            remove(disk);
-            throw new IOException("cannot start a thread for the disk (" + refused.getMessage() + "): raise the limit on tasks (TasksMax=, pids.max, ulimit"
-                    + " -u)", refused);
+        disk.whenEnded(() -> {
+            boolean _ = thread.run(() -> removeAtEnd(disk));
+        });
+    }
+
+    /**
+     * The one thread of this process on which disks change while they are served: there before the first of them is.
+     *
+     * @throws IOException with one line if it cannot be started
+     */
+    synchronized CallThreads changesThread() throws IOException {
+        CallThreads started = changes;
+        if (started == null) {
+            started = CallThreads.start("sluice-changes-", 1);
+            changes = started;
         }
+        return started;
     }
 
     /** What {@link #change} did, by names of disks; failures are those that {@link #addAll} throws. */
@@ -292,6 +304,9 @@ public final class DiskHost implements AutoCloseable {
         }
         if (stats != null) {
             stats.close();
+        }
+        if (changes != null) {
+            changes.close();
         }
         loops.forEach(IoLoop::close);
         disks = List.of();

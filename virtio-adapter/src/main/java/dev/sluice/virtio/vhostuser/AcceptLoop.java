@@ -13,14 +13,14 @@ import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 
 /**
- * Accepts one connection after another until it is woken. A connection that waits and cannot be accepted leaves the socket readable: whatever the reason,
+ * Accepts one connection after another until it is woken, or nobody connects for a while. A connection that waits and cannot be accepted leaves the socket readable: whatever the reason,
  * known or not, that backs off, and the log says so.
  *
  * <p><b>Threading:</b> the control thread; the wake eventfd is signalled by another. <b>Ownership:</b> both descriptors stay the caller's; an accepted one
  * is who serves it. <b>Failure:</b> {@link IOException} where the socket itself has failed.
  */
 final class AcceptLoop {
-    private static final int FOREVER = -1;
+    static final int FOREVER = -1;
     private static final int LISTENING = 1;
     private static final int SOCKET_ENDED = Poll.POLLHUP | Poll.POLLERR | Poll.POLLNVAL;
     private static final long FIRST_PAUSE_MILLIS = 64;
@@ -49,17 +49,26 @@ final class AcceptLoop {
         this.log = log;
     }
 
-    void run(BooleanSupplier closing) throws IOException {
+    /**
+     * Accepts and serves.
+     *
+     * @param idleMillis how long nobody connects before this returns, or {@link #FOREVER}
+     * @return whether it returns for that: otherwise {@code closing} is true
+     */
+    boolean run(BooleanSupplier closing, int idleMillis) throws IOException {
         try (PollSet ready = new PollSet(2)) {
             ready.add(wakeFd, Poll.POLLIN);
             ready.add(listeningFd, Poll.POLLIN);
             while (!closing.getAsBoolean()) {
-                int result = ready.await(FOREVER);
+                int result = ready.await(idleMillis);
                 if (result < 0 && result != -Errno.EINTR) {
                     throw new IOException("poll: " + Errno.describe(result));
                 }
                 if (result < 0 || closing.getAsBoolean()) {
                     continue;
+                }
+                if (result == 0) {
+                    return true;
                 }
                 if ((ready.revents(LISTENING) & SOCKET_ENDED) != 0) {
                     // Always ready, while a non-blocking accept4 returns EAGAIN as if it were idle: to continue would spin.
@@ -73,6 +82,7 @@ final class AcceptLoop {
                 }
             }
         }
+        return false;
     }
 
     /** False where trying again at once would be in vain. */

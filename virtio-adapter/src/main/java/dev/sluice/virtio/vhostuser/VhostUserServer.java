@@ -1,10 +1,6 @@
 package dev.sluice.virtio.vhostuser;
 
-import dev.sluice.linux.Errno;
-import dev.sluice.linux.EventFd;
-import dev.sluice.linux.Fd;
 import dev.sluice.linux.OpenFileLimit;
-import dev.sluice.linux.UnixSocket;
 import dev.sluice.pipeline.BlockPipeline;
 import dev.sluice.pipeline.FrontEnd;
 import dev.sluice.pipeline.LogText;
@@ -16,7 +12,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,7 +26,8 @@ import org.slf4j.LoggerFactory;
  * server.start();
  * }</pre>
  *
- * <p><b>Threading:</b> any thread; the control plane runs on a thread of its own, queue i on loop i modulo the number of loops. Several servers may share
+ * <p><b>Threading:</b> any thread; one thread of the process waits for front ends of all servers, one that
+ * is connected is served by a thread of its own, queue i on loop i modulo the number of loops. Several servers may share
  * loops and a pipeline. <b>Ownership:</b> loops and pipeline stay the caller's, who closes them after the server. <b>Failure:</b>
  * {@link #start} throws {@link IOException} with one line that says what to do; whatever a front end does wrong, and whatever goes wrong on
  * its behalf, ends at most its connection. {@link #awaitEnd} throws where serving itself has failed.
@@ -61,15 +58,12 @@ public final class VhostUserServer implements FrontEnd {
     private final ConnectionServer connections;
     /** The descriptor to serve on, until it is opened. */
     private int inherited;
-    private final CountDownLatch ended = new CountDownLatch(1);
+    /** Completed when nobody is served any more, with the reason if nobody wanted that. */
+    private final CompletableFuture<Void> ended = new CompletableFuture<>();
 
-    /** Ends every wait of the control thread; never read, so that it stays signalled. */
-    private @Nullable Fd wake;
-    private @Nullable Thread thread;
-    private @Nullable ServerSocket serving;
+    private @Nullable ServedSocket served;
     private volatile boolean closing;
-    /** Why serving has ended, where nobody wanted it to. */
-    private volatile @Nullable Throwable failure;
+    private boolean closed;
 
     VhostUserServer(VhostUserServerBuilder settings, BlockPipeline pipeline) {
         this.settings = settings;
@@ -127,24 +121,21 @@ public final class VhostUserServer implements FrontEnd {
         if (closing) {
             throw new IOException(address + ": the server was closed before it was started: build another one");
         }
-        if (thread != null) {
+        if (served != null) {
             throw new IllegalStateException("server of " + address + " was started before");
         }
         ServerSocket opened = openSocket();
         try {
             keepCacheMode(opened);
-            Fd woken = openWake();
             connections.open();
             LOG.info("{}: {}", address, pipeline);
             // Asked for now as well so that it is loaded: from a directory of classes that takes the descriptor that there is not when it is needed.
             LOG.debug("{}: at most {} open files", address, OpenFileLimit.current());
-            serving = opened;
-            thread = Thread.ofPlatform().name("sluice-vhost-user " + address).start(() -> serve(opened, woken));
+            served = ServedSocket.start(opened, connections, log, address, ended);
         } catch (Throwable failed) {
             // Also where there is no memory or no thread to be had.
             opened.close();
             connections.close();
-            closeWake();
             throw failed;
         }
     }
@@ -174,24 +165,6 @@ public final class VhostUserServer implements FrontEnd {
         }
     }
 
-    private Fd openWake() throws IOException {
-        int made = EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK);
-        if (made < 0) {
-            throw new IOException("eventfd: " + Errno.describe(made));
-        }
-        Fd woken = Fd.adopt(made);
-        wake = woken;
-        return woken;
-    }
-
-    private void closeWake() {
-        Fd opened = wake;
-        wake = null;
-        if (opened != null) {
-            opened.close();
-        }
-    }
-
     /** What the device and its front end are up to. */
     public State state() {
         return connections.state();
@@ -215,11 +188,20 @@ public final class VhostUserServer implements FrontEnd {
 
     @Override
     public void awaitEnd() throws InterruptedException, IOException {
-        ended.await();
-        Throwable why = failure;
-        if (why != null) {
+        try {
+            ended.get();
+        } catch (ExecutionException failed) {
+            Throwable why = failed.getCause();
             throw new IOException(address + ": the server ended: " + (why.getMessage() == null ? why : why.getMessage()), why);
         }
+    }
+
+    /**
+     * Runs an action once nobody is served any more, for whatever reason: at once where that is so already. It runs on a thread that serves front ends, or the
+     * one that closes this server, and must not wait: {@link #awaitEnd} then says how it ended without waiting.
+     */
+    public void whenEnded(Runnable action) {
+        CompletableFuture<Void> _ = ended.whenComplete((_, _) -> action.run());
     }
 
     /**
@@ -235,68 +217,17 @@ public final class VhostUserServer implements FrontEnd {
 
     /** Under the monitor that {@link #start} holds, so that what it opens is either seen here or never opened. */
     private synchronized void end() {
-        Thread control = thread;
-        Fd woken = wake;
-        if (control == null || woken == null) {
+        ServedSocket serving = served;
+        if (serving == null) {
             if (inherited != NO_FD) {
                 ServerSocket.discard(inherited);
                 inherited = NO_FD;
             }
-            ended.countDown();
-            return;
+        } else if (!closed) {
+            closed = true;
+            serving.close();
         }
-        ServerSocket socket = serving;
-        if (socket != null) {
-            socket.refuseConnections();
-        }
-        serving = null;
-        int _ = EventFd.signal(woken.number());
-        boolean interrupted = false;
-        while (true) {
-            try {
-                control.join();
-                break;
-            } catch (InterruptedException later) {
-                interrupted = true;
-            }
-        }
-        closeWake();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
-    // ---- the control thread
-
-    private void serve(ServerSocket socket, Fd woken) {
-        try (socket) {
-            UnixSocket only = socket.takeConnected();
-            UnixSocket listening = socket.listening();
-            if (only != null) {
-                connections.serve(only, woken.number(), () -> closing);
-            } else if (listening != null) {
-                new AcceptLoop(woken.number(), listening.fd().number(), listening::accept, accepted -> serveAccepted(accepted, woken), log).run(() -> closing);
-            }
-        } catch (Throwable failed) {
-            failure = failed;
-            LOG.error("{}: the server ends: {}", address, failed.getMessage(), failed);
-        } finally {
-            log.close();
-            ended.countDown();
-            connections.close();
-        }
-    }
-
-    private void serveAccepted(Fd accepted, Fd woken) {
-        UnixSocket adopted;
-        try {
-            adopted = UnixSocket.adopt(accepted);
-        } catch (Throwable failed) {
-            accepted.close();
-            log.error("the connection cannot be served", failed);
-            return;
-        }
-        connections.serve(adopted, woken.number(), () -> closing);
+        boolean _ = ended.complete(null);
     }
 
     @Override

@@ -65,7 +65,7 @@ final class AcceptLoopTest {
                     new ConnectionLog("test"));
             long begun = System.nanoTime();
             // Pauses of 64, 128 and 256 ms.
-            loop.run(() -> System.nanoTime() - begun > BACK_OFF_NANOS / 2);
+            boolean _ = loop.run(() -> System.nanoTime() - begun > BACK_OFF_NANOS / 2, AcceptLoop.FOREVER);
             long intervals = (System.nanoTime() - begun) / BACK_OFF_NANOS;
             return calls.get() - (int) Math.max(0, intervals - 1);
         }
@@ -79,7 +79,7 @@ final class AcceptLoopTest {
                 UnixSocket _ = UnixSocket.connectTo(directory.resolve("s").toString());
                 Fd wake = Fd.adopt(EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK))) {
             assertThat(LinuxFile.setNonBlocking(listening.fd().number(), true)).isZero();
-            new AcceptLoop(
+            AcceptLoop loop = new AcceptLoop(
                     wake.number(),
                     listening.fd().number(),
                     () -> calls.getAndIncrement() == 0 ? -Errno.EPERM : listening.accept(),
@@ -87,8 +87,8 @@ final class AcceptLoopTest {
                         accepted.close();
                         served.incrementAndGet();
                     },
-                    new ConnectionLog("test"))
-                    .run(() -> served.get() == 1);
+                    new ConnectionLog("test"));
+            assertThat(loop.run(() -> served.get() == 1, AcceptLoop.FOREVER)).isFalse();
         }
         assertThat(calls).hasValue(2);
     }
@@ -114,7 +114,8 @@ final class AcceptLoopTest {
                     int _ = accepted.release();
                     served.incrementAndGet();
                 };
-                new AcceptLoop(wake.number(), listening.fd().number(), accept, serve, log).run(() -> served.get() == connections);
+                AcceptLoop loop = new AcceptLoop(wake.number(), listening.fd().number(), accept, serve, log);
+                assertThat(loop.run(() -> served.get() == connections, AcceptLoop.FOREVER)).isFalse();
             }
         });
     }
@@ -182,7 +183,7 @@ final class AcceptLoopTest {
             AtomicInteger asked = new AtomicInteger();
             AtomicInteger accepts = new AtomicInteger();
             AcceptLoop loop = new AcceptLoop(wake.number(), listening.fd().number(), () -> -accepts.incrementAndGet(), Fd::close, new ConnectionLog("test"));
-            assertTimeoutPreemptively(PATIENCE, () -> loop.run(() -> asked.getAndIncrement() > 0));
+            assertTimeoutPreemptively(PATIENCE, () -> assertThat(loop.run(() -> asked.getAndIncrement() > 0, AcceptLoop.FOREVER)).isFalse());
             assertThat(accepts).hasValue(0);
         }
     }
@@ -193,7 +194,7 @@ final class AcceptLoopTest {
                 Fd wake = Fd.adopt(EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK))) {
             assertThat(listening.shutdown(UnixSocket.SHUT_RDWR)).isZero();
             AcceptLoop loop = new AcceptLoop(wake.number(), listening.fd().number(), () -> -Errno.EAGAIN, Fd::close, new ConnectionLog("test"));
-            assertTimeoutPreemptively(PATIENCE, () -> assertThatThrownBy(() -> loop.run(() -> false))
+            assertTimeoutPreemptively(PATIENCE, () -> assertThatThrownBy(() -> loop.run(() -> false, AcceptLoop.FOREVER))
                     .isInstanceOf(IOException.class)
                     .hasMessage("the listening socket was shut down or closed by somebody else"));
         }
@@ -207,7 +208,7 @@ final class AcceptLoopTest {
             AcceptLoop loop = new AcceptLoop(wake.number(), listening.fd().number(), listening::accept, Fd::close, new ConnectionLog("test"));
             Thread running = Thread.ofPlatform().start(() -> {
                 try {
-                    loop.run(closing::get);
+                    boolean _ = loop.run(closing::get, AcceptLoop.FOREVER);
                 } catch (IOException failed) {
                     throw new UncheckedIOException(failed);
                 }
@@ -215,6 +216,22 @@ final class AcceptLoopTest {
             closing.set(true);
             assertThat(EventFd.signal(wake.number())).isZero();
             assertThat(running.join(PATIENCE)).isTrue();
+        }
+    }
+
+    /** Somebody has connected and gone meanwhile: the time runs from then on. */
+    @Test
+    void shouldReturnOnceNobodyConnectsForAWhile() throws Exception {
+        try (UnixSocket listening = UnixSocket.listenAt(directory.resolve("s").toString(), 1);
+                UnixSocket _ = UnixSocket.connectTo(directory.resolve("s").toString());
+                Fd wake = Fd.adopt(EventFd.create(0, EventFd.EFD_CLOEXEC | EventFd.EFD_NONBLOCK))) {
+            AtomicInteger accepted = new AtomicInteger();
+            AcceptLoop loop = new AcceptLoop(wake.number(), listening.fd().number(), listening::accept, connection -> {
+                connection.close();
+                accepted.incrementAndGet();
+            }, new ConnectionLog("test"));
+            assertTimeoutPreemptively(PATIENCE, () -> assertThat(loop.run(() -> false, 50)).isTrue());
+            assertThat(accepted).hasValue(1);
         }
     }
 }

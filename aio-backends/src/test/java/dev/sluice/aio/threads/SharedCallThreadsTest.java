@@ -1,0 +1,162 @@
+package dev.sluice.aio.threads;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Images that share threads, with as many as can be had and with fewer. */
+@Timeout(120)
+class SharedCallThreadsTest {
+    private final List<Thread> made = new CopyOnWriteArrayList<>();
+    private volatile int allowed = Integer.MAX_VALUE;
+    private final Workers workers = new Workers("shared-", true, work -> {
+        if (made.size() >= allowed) {
+            throw new OutOfMemoryError("made up");
+        }
+        Thread thread = Thread.ofPlatform().daemon().name("shared-call-threads-test").unstarted(work);
+        made.add(thread);
+        return thread;
+    }, System::nanoTime);
+
+    private CallThreads share(String name, int most) throws IOException {
+        return CallThreads.share(workers, name, most);
+    }
+
+    private static Runnable waitingFor(CountDownLatch latch) {
+        return () -> {
+            try {
+                latch.await();
+            } catch (InterruptedException ended) {
+                Thread.currentThread().interrupt();
+            }
+        };
+    }
+
+    @Test
+    void shouldHaveOneThreadForImagesThatDoNothing() throws Exception {
+        for (int i = 0; i < 100; i++) {
+            CallThreads _ = share("image " + i, 4);
+        }
+        assertThat(made).hasSize(1);
+    }
+
+    @Test
+    void shouldMakeCallsOfOneImageWhileAllThatAnotherMayHaveHang() throws Exception {
+        CallThreads hanging = share("hanging", 4);
+        CallThreads other = share("other", 4);
+        CountDownLatch hold = new CountDownLatch(1);
+        for (int i = 0; i < 20; i++) {
+            assertThat(hanging.run(waitingFor(hold))).isTrue();
+        }
+        CountDownLatch done = new CountDownLatch(8);
+        for (int i = 0; i < 8; i++) {
+            assertThat(other.run(done::countDown)).isTrue();
+        }
+        done.await();
+        assertThat(made).hasSizeLessThanOrEqualTo(8);
+        hold.countDown();
+    }
+
+    /** The limit is reached while one image's file system hangs already, but was not when it began to: there is a thread for the other then. */
+    @Test
+    void shouldHaveAThreadForTheNextImageBeforeOneIsRefused() throws Exception {
+        CallThreads hanging = share("hanging", 4);
+        CallThreads other = share("other", 4);
+        CountDownLatch hold = new CountDownLatch(1);
+        assertThat(hanging.run(waitingFor(hold))).isTrue();
+        allowed = made.size();
+        CountDownLatch done = new CountDownLatch(3);
+        for (int i = 0; i < 3; i++) {
+            assertThat(other.run(done::countDown)).isTrue();
+        }
+        done.await();
+        hold.countDown();
+    }
+
+    /** Each takes turns, whatever the length of its queue. */
+    @Test
+    void shouldAlternateBetweenImagesWhenThereIsOneThread() throws Exception {
+        allowed = 1;
+        CallThreads busy = share("busy", 1);
+        CallThreads other = share("other", 1);
+        CountDownLatch hold = new CountDownLatch(1);
+        assertThat(busy.run(waitingFor(hold))).isTrue();
+        List<String> order = Collections.synchronizedList(new ArrayList<>());
+        CountDownLatch done = new CountDownLatch(8);
+        for (CallThreads share : List.of(busy, other)) {
+            for (int i = 0; i < 4; i++) {
+                assertThat(share.run(() -> {
+                    order.add(share.name);
+                    done.countDown();
+                })).isTrue();
+            }
+        }
+        hold.countDown();
+        done.await();
+        assertThat(order).containsExactly("other", "busy", "other", "busy", "other", "busy", "other", "busy");
+    }
+
+    @Test
+    void shouldMakeNoMoreCallsOfAnImageAtOnceThanItMay() throws Exception {
+        CallThreads share = share("image", 3);
+        CallThreads _ = share("another", 8);
+        AtomicInteger now = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        CountDownLatch done = new CountDownLatch(300);
+        for (int i = 0; i < 300; i++) {
+            assertThat(share.run(() -> {
+                most.accumulateAndGet(now.incrementAndGet(), Math::max);
+                Thread.onSpinWait();
+                now.decrementAndGet();
+                done.countDown();
+            })).isTrue();
+        }
+        done.await();
+        assertThat(most.get()).isBetween(1, 3);
+    }
+
+    @Test
+    void shouldEndItsThreadsWithTheLastImageAndStartAgainWithTheNext() throws Exception {
+        CallThreads first = share("first", 4);
+        CallThreads second = share("second", 4);
+        first.close();
+        first.close();
+        assertThat(made.getFirst().isAlive()).isTrue();
+        CountDownLatch done = new CountDownLatch(1);
+        assertThat(second.run(done::countDown)).isTrue();
+        done.await();
+        second.close();
+        for (Thread thread : made) {
+            thread.join(TimeUnit.SECONDS.toMillis(60));
+            assertThat(thread.isAlive()).as("after the last image").isFalse();
+        }
+        made.clear();
+        CallThreads third = share("third", 4);
+        assertThat(made).hasSize(1);
+        third.close();
+    }
+
+    @Test
+    void shouldSayWhatToDoIfThereIsNoThreadForTheFirstImageAndTakeTheNextOnceThereIs() throws Exception {
+        allowed = 0;
+        assertThatThrownBy(() -> share("image", 4))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining("cannot start thread shared-0 (made up): raise the limit of tasks");
+        allowed = 1;
+        CallThreads share = share("image", 4);
+        CountDownLatch done = new CountDownLatch(1);
+        assertThat(share.run(done::countDown)).isTrue();
+        done.await();
+        share.close();
+    }
+}
