@@ -48,42 +48,50 @@ fi
 
 # The cache notes size and time of every jar: give them the time that the archive gives them.
 find "$image" -exec touch -h -d "$timestamp" {} +
-rm -f "$image/lib/sluice.aot"
+rm -f "$image/lib/sluice.aot" "$image/lib/sluice-config.aot"
 "$image/bin/sluice" completion >"$image/share/bash-completion/completions/sluice"
 
-# One training run: a disk is served and driven as a guest would drive it. Its classes are kept and its profiles are not: with them each start compiles
-# what was hot under load, on the cores that it needs itself.
+# A training run for each of two caches: a disk is served and driven as a guest would drive it. Its classes are kept and its profiles are not: with them each
+# start compiles what was hot under load, on the cores that it needs itself.
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-: >"$work/out"
 truncate -s 64M "$work/disk.img"
-SLUICE_JAVA_OPTS="-XX:AOTCacheOutput=$image/lib/sluice.aot -XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining -Xlog:disable -Xlog:all=error:stderr" \
-    "$image/bin/sluice" serve --socket-path "$work/disk.sock" --blk-file "$work/disk.img" --num-queues 2 >"$work/out" 2>"$work/err" &
-server=$!
-tries=0
-until grep -q '^ready' "$work/out"; do
-    tries=$((tries + 1))
-    if [ "$tries" -gt 1200 ] || ! kill -0 "$server" 2>/dev/null; then
+printf 'disks:\n  - name: disk\n    image: %s\n    socket: %s\n    queues: 2\n' "$work/disk.img" "$work/disk.sock" >"$work/disks.yaml"
+
+train() { # the name of the cache, then the arguments that serve the disk
+    cache=$image/lib/$1
+    shift
+    : >"$work/out"
+    SLUICE_JAVA_OPTS="-XX:AOTCacheOutput=$cache -XX:+UnlockDiagnosticVMOptions -XX:-AOTRecordTraining -Xlog:disable -Xlog:all=error:stderr" \
+        "$image/bin/sluice" serve "$@" >"$work/out" 2>"$work/err" &
+    server=$!
+    tries=0
+    until grep -q '^ready' "$work/out"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 1200 ] || ! kill -0 "$server" 2>/dev/null; then
+            cat "$work/out" "$work/err" >&2
+            echo "assemble.sh: the training run did not get ready" >&2
+            exit 1
+        fi
+        sleep 0.1
+    done
+    "$image/bin/sluice" bench "$work/disk.sock" --queues 2 --depth 16 --rw randrw --verify --warm-up 0 --seconds 2 >"$work/bench" 2>&1 || {
+        cat "$work/bench" "$work/err" >&2
+        echo "assemble.sh: the load of the training run failed" >&2
+        exit 1
+    }
+    kill -TERM "$server"
+    ended=0
+    wait "$server" || ended=$?
+    server=
+    if [ "$ended" -ne 0 ] || [ ! -s "$cache" ]; then
         cat "$work/out" "$work/err" >&2
-        echo "assemble.sh: the training run did not get ready" >&2
+        echo "assemble.sh: the training run ended with $ended and left no AOT cache" >&2
         exit 1
     fi
-    sleep 0.1
-done
-"$image/bin/sluice" bench "$work/disk.sock" --queues 2 --depth 16 --rw randrw --verify --warm-up 0 --seconds 2 >"$work/bench" 2>&1 || {
-    cat "$work/bench" "$work/err" >&2
-    echo "assemble.sh: the load of the training run failed" >&2
-    exit 1
 }
-kill -TERM "$server"
-ended=0
-wait "$server" || ended=$?
-server=
-if [ "$ended" -ne 0 ] || [ ! -s "$image/lib/sluice.aot" ]; then
-    cat "$work/out" "$work/err" >&2
-    echo "assemble.sh: the training run ended with $ended and left no AOT cache" >&2
-    exit 1
-fi
+train sluice.aot --socket-path "$work/disk.sock" --blk-file "$work/disk.img" --num-queues 2
+train sluice-config.aot --config "$work/disks.yaml"
 
 pack
