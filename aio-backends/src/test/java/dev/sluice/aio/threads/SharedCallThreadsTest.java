@@ -62,7 +62,7 @@ class SharedCallThreadsTest {
         for (int i = 0; i < 8; i++) {
             assertThat(other.run(done::countDown)).isTrue();
         }
-        done.await();
+        assertThat(done.await(60, TimeUnit.SECONDS)).isTrue();
         assertThat(made).hasSizeLessThanOrEqualTo(8);
         hold.countDown();
     }
@@ -79,7 +79,7 @@ class SharedCallThreadsTest {
         for (int i = 0; i < 3; i++) {
             assertThat(other.run(done::countDown)).isTrue();
         }
-        done.await();
+        assertThat(done.await(60, TimeUnit.SECONDS)).isTrue();
         hold.countDown();
     }
 

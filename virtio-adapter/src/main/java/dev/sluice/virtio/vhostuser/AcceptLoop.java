@@ -13,7 +13,9 @@ import java.util.function.Consumer;
 import java.util.function.IntSupplier;
 
 /**
- * Accepts one connection after another until it is woken, or nobody connects for a while. A connection that waits and cannot be accepted leaves the socket readable: whatever the reason,
+ * Accepts one connection after another until it is woken, or nobody connects for a while.
+ *
+ * <p>A connection that waits and cannot be accepted leaves the socket readable: whatever the reason,
  * known or not, that backs off, and the log says so.
  *
  * <p><b>Threading:</b> the control thread; the wake eventfd is signalled by another. <b>Ownership:</b> both descriptors stay the caller's; an accepted one
