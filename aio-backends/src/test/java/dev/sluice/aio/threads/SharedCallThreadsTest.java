@@ -73,6 +73,10 @@ class SharedCallThreadsTest {
         CallThreads hanging = share("hanging", 4);
         CallThreads other = share("other", 4);
         CountDownLatch hold = new CountDownLatch(1);
+        // The first thread waits for work: it is enough for this call.
+        while (made.getFirst().getState() != Thread.State.TIMED_WAITING) {
+            Thread.onSpinWait();
+        }
         assertThat(hanging.run(waitingFor(hold))).isTrue();
         allowed = made.size();
         CountDownLatch done = new CountDownLatch(3);
