@@ -317,14 +317,15 @@ final class ControlPlane {
     private void handOver(Watched entry) {
         Device device = entry.device;
         synchronized (this) {
-            if (!watched.remove(entry)) {
+            if (!watched.contains(entry)) {
                 // Taken meanwhile, and its descriptor perhaps another file's.
                 return;
             }
-            changed = true;
             busy.add(device);
+            watched.remove(entry);
+            changed = true;
         }
-        Throwable refused = threads.run(() -> serve(device));
+        Throwable refused = handOver(device);
         if (refused != null) {
             boolean disconnected = false;
             try {
@@ -332,6 +333,15 @@ final class ControlPlane {
             } finally {
                 watch(device, disconnected ? 0 : PAUSE_NANOS);
             }
+        }
+    }
+
+    /** Returns why that is impossible, null if it is done. */
+    private @Nullable Throwable handOver(Device device) {
+        try {
+            return threads.run(() -> serve(device));
+        } catch (OutOfMemoryError none) {
+            return none;
         }
     }
 }
