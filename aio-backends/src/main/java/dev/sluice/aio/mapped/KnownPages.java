@@ -42,7 +42,7 @@ final class KnownPages implements AutoCloseable {
     boolean contain(long offset, long bytes) {
         long first = offset >>> pageShift;
         long last = (offset + bytes - 1) >>> pageShift;
-        for (long word = first >>> 6; word <= last >>> 6; word++) {
+        for (long word = first >>> 6; word <= (last >>> 6); word++) {
             long wanted = mask(word, first, last);
             if ((NativeMemory.getLong(address(word)) & wanted) != wanted) {
                 return false;
@@ -55,7 +55,7 @@ final class KnownPages implements AutoCloseable {
     void add(long offset, long bytes) {
         long first = offset >>> pageShift;
         long last = (offset + bytes - 1) >>> pageShift;
-        for (long word = first >>> 6; word <= last >>> 6; word++) {
+        for (long word = first >>> 6; word <= (last >>> 6); word++) {
             NativeMemory.putLong(address(word), NativeMemory.getLong(address(word)) | mask(word, first, last));
         }
     }
@@ -76,15 +76,15 @@ final class KnownPages implements AutoCloseable {
     void remove(long offset, long bytes) {
         long first = offset >>> pageShift;
         long last = (offset + bytes - 1) >>> pageShift;
-        for (long word = first >>> 6; word <= last >>> 6; word++) {
+        for (long word = first >>> 6; word <= (last >>> 6); word++) {
             NativeMemory.putLong(address(word), NativeMemory.getLong(address(word)) & ~mask(word, first, last));
         }
     }
 
     /** Of the pages from one to another those that have their bits in this word, as bits. */
     private static long mask(long word, long first, long last) {
-        long from = word == first >>> 6 ? ALL << first : ALL;
-        return word == last >>> 6 ? from & (ALL >>> (63 - (last & 63))) : from;
+        long from = word == (first >>> 6) ? ALL << first : ALL;
+        return word == (last >>> 6) ? from & (ALL >>> (63 - (last & 63))) : from;
     }
 
     private long address(long word) {

@@ -123,7 +123,7 @@ final class MappedCopy {
 
     private int allocate(ImageMapping mapping, long offset, long bytes) {
         long from = offset & -image.pageBytes();
-        long to = offset + bytes + image.pageBytes() - 1 & -image.pageBytes();
+        long to = (offset + bytes + image.pageBytes() - 1) & -image.pageBytes();
         int result = LinuxFile.fallocate(image.fd(), ALLOCATE, from, to - from);
         if (result == 0) {
             mapping.known.add(offset, bytes);

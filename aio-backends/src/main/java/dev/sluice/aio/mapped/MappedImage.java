@@ -128,7 +128,7 @@ final class MappedImage implements OpenImage {
     }
 
     private long pageEnd(long offset) {
-        return offset + pageBytes - 1 & -pageBytes;
+        return (offset + pageBytes - 1) & -pageBytes;
     }
 
     /** The mapping to be used for a batch. */

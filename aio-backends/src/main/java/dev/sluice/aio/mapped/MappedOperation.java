@@ -258,7 +258,7 @@ final class MappedOperation {
     }
 
     private long pageFrom(long offset) {
-        return offset + image.pageBytes() - 1 & -image.pageBytes();
+        return (offset + image.pageBytes() - 1) & -image.pageBytes();
     }
 
     private long pageBefore(long offset) {

@@ -18,7 +18,7 @@ class KnownPagesTest {
         try (KnownPages known = KnownPages.of((long) pages * PAGE - 512, PAGE)) {
             for (int round = 0; round < 20_000; round++) {
                 long offset = random.nextInt(pages * 8 - 1) * 512L;
-                long most = Math.min((long) pages * PAGE - 512 - offset, 1 << random.nextInt(9, 21));
+                long most = Math.min((long) pages * PAGE - 512 - offset, 1L << random.nextInt(9, 21));
                 long bytes = Math.max(512, random.nextLong(most / 512 + 1) * 512);
                 int first = (int) (offset / PAGE);
                 int end = (int) ((offset + bytes - 1) / PAGE) + 1;
