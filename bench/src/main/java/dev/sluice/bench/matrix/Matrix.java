@@ -161,7 +161,7 @@ public final class Matrix {
                 RowResult row = step.rows().get(i);
                 progress.show(where + label(step, row));
                 try {
-                    row.add(run.load(((RingWorkload) row.row().workload()).plan(), backend, step.warmUpSeconds(i, settings)));
+                    row.add(run.load((RingWorkload) row.row().workload(), backend, step.warmUpSeconds(i, settings)));
                 } catch (IOException failed) {
                     fail(List.of(row), message(failed) + " (the backend: " + backend.lastWords() + ")", workspace, progress);
                 }

@@ -21,8 +21,8 @@ enum Metric {
     ENTERS("entersPerRequest", "enters/request", "%,.4f", false, report -> report.window().enters()),
     /** Between the CPUs of backend and load, before and after the figure. */
     ROUND_TRIP("roundTripNanos", "CPUs apart, ns", "%,.0f", false, report -> OptionalDouble.empty()),
-    /** Below 1 for a load that polls, something else ran on its CPU. */
-    LOAD_SHARE("loadCpuShare", "load's share of its CPU", "%,.2f", true, report -> OptionalDouble.empty());
+    /** Of the load, and of a backend that always polls: below 1, something else ran on one of their CPUs. */
+    CPU_SHARE("cpuShare", "share of their CPUs", "%,.2f", true, report -> OptionalDouble.empty());
 
     private final String field;
     private final String title;

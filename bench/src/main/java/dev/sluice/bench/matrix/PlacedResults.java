@@ -37,6 +37,7 @@ final class PlacedResults {
         for (Placement placement : Placement.values()) {
             List<RowResult> rows = experiment.rows().stream()
                     .map(row -> row.where(sample -> sample.placement().equals(Optional.of(placement))))
+                    .filter(row -> !row.samples().isEmpty() || !row.skipped().isEmpty() || !row.failures().isEmpty())
                     .toList();
             if (rows.stream().anyMatch(row -> !row.samples().isEmpty())) {
                 ExperimentResult part = new ExperimentResult(

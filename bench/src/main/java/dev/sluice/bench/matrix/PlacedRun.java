@@ -60,13 +60,14 @@ final class PlacedRun {
     }
 
     /** Loads a backend and measures. */
-    Sample load(RingLoadPlan plan, RunningBackend backend, double warmUpSeconds) throws IOException, InterruptedException {
+    Sample load(RingWorkload load, RunningBackend backend, double warmUpSeconds) throws IOException, InterruptedException {
         return sample(() -> {
-            RingFigures figures = new RingLoad(cpus).run(plan, backend.sockets(), backend.pid(), warmUpSeconds, seconds);
+            RingFigures figures = new RingLoad(cpus).run(load.plan(), backend.sockets(), backend.pid(), warmUpSeconds, seconds);
             Map<Metric, Double> of = figures(figures.requestsPerSecond(), figures.backendCpuMicros());
             of.put(Metric.KICKS, figures.kicksPerRequest());
             of.put(Metric.CALLS, figures.callsPerRequest());
-            of.put(Metric.LOAD_SHARE, figures.loadCpuShare());
+            double backendShare = figures.requestsPerSecond() * figures.backendCpuMicros() / 1e6;
+            of.put(Metric.CPU_SHARE, load.backendSpins() ? Math.min(backendShare, figures.loadCpuShare()) : figures.loadCpuShare());
             return of;
         });
     }

@@ -55,12 +55,12 @@ final class PlacedTable {
     }
 
     PlacedTable fio() {
-        rows.add(new Row("fio libaio, no ring", new FioSpec(medium, "libaio"), new RingWorkload(plan)));
+        rows.add(new Row("fio libaio, no ring", new FioSpec(medium, "libaio"), new RingWorkload(plan, false)));
         return this;
     }
 
     private PlacedTable add(String name, boolean poll, BackendSpec backend) {
-        rows.add(new Row(name + (poll ? ", poll" : ", sleep"), backend, new RingWorkload(plan)));
+        rows.add(new Row(name + (poll ? ", poll" : ", sleep"), backend, new RingWorkload(plan, poll && !medium.hasImage())));
         return this;
     }
 

@@ -15,7 +15,7 @@ import java.util.OptionalDouble;
  * @param calibration where the CPUs were, if they were pinned
  */
 record Sample(Map<Metric, Double> figures, Optional<Calibration> calibration) {
-    private static final double LEAST_LOAD_SHARE = 0.9;
+    private static final double LEAST_CPU_SHARE = 0.9;
 
     Sample {
         figures = Collections.unmodifiableMap(figures.isEmpty() ? new EnumMap<>(Metric.class) : new EnumMap<>(figures));
@@ -25,10 +25,10 @@ record Sample(Map<Metric, Double> figures, Optional<Calibration> calibration) {
         this(figures, Optional.empty());
     }
 
-    /** Whether something else ran on the CPU of a load that polls. */
+    /** Whether something else ran on the CPU of a load that polls, or of such a backend. */
     static boolean disturbed(Map<Metric, Double> figures) {
-        Double share = figures.get(Metric.LOAD_SHARE);
-        return share != null && share < LEAST_LOAD_SHARE;
+        Double share = figures.get(Metric.CPU_SHARE);
+        return share != null && share < LEAST_CPU_SHARE;
     }
 
     /** The placement among whose figures this one may be compared; empty if it was not calibrated. */
