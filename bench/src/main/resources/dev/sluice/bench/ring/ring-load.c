@@ -38,7 +38,8 @@ struct queue {
   struct used *used;
   uint16_t *used_event, *avail_event; // the last field of the avail ring, and of the used ring
   struct blk_header *headers;             // of slot n: one of LINE bytes each
-  uint8_t *statuses;
+  uint8_t *statuses, *chains;         // an indirect table of LINE bytes for each slot
+  int chain_length;
   uint16_t mask, avail_index, used_index;
   int kick, call;
   uint64_t next_sector, random;
@@ -49,7 +50,7 @@ struct queue {
 static struct queue queues[MAX_QUEUES];
 static struct {
   const char *type, *pattern;
-  int queues, depth, size, cpu, threads, pid, sleeping, check, batch, publish, indirect, event_idx, stride;
+  int queues, depth, size, cpu, threads, pid, sleeping, check, batch, publish, indirect, event_idx, stride, rewrite;
   double seconds, warmup;
 } o = {
   .type = "read", .pattern = "fixed", .queues = 1, .depth = 64, .size = 4096, .cpu = -1, .threads = 1, .check = 1, .batch = 1, .publish = 1, .indirect = 1,
@@ -206,13 +207,15 @@ static void prepare(struct queue *q, int index) {
   q->statuses = take((size_t)o.depth * o.stride, PAGE);
   q->random = 0x9e3779b97f4a7c15ull * (index + 1);
   q->next_sector = capacity_sectors / o.queues * (index % o.queues) / (data_size / SECTOR) * (data_size / SECTOR);
-  uint8_t *data = take(data_stride() * o.depth, PAGE), *chains = take((size_t)LINE * o.depth, LINE);
+  uint8_t *data = take(data_stride() * o.depth, PAGE);
+  q->chains = take((size_t)LINE * o.depth, LINE);
+  q->chain_length = operation() == BLK_FLUSH ? 2 : 3;
   for (int slot = 0; slot < o.depth; slot++, data += data_stride()) {
     uint16_t head = slot * slot_descriptors;
     if (features & BIT(F_INDIRECT)) {
-      struct desc *chain = (struct desc *)(chains + slot * LINE);
+      struct desc *chain = (struct desc *)(q->chains + (size_t)slot * LINE);
       write_chain(q, slot, chain, 0, data);
-      q->table[head] = (struct desc){ guest(chain), (operation() == BLK_FLUSH ? 2 : 3) * sizeof(struct desc), DESC_INDIRECT, 0 };
+      q->table[head] = (struct desc){ guest(chain), q->chain_length * sizeof(struct desc), DESC_INDIRECT, 0 };
     } else write_chain(q, slot, &q->table[head], head, data);
   }
   q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -264,6 +267,20 @@ static inline void move_sector(struct queue *q, uint16_t slot) {
   q->headers[slot * (LINE / sizeof(struct blk_header))].sector = block * (data_size / SECTOR);
 }
 
+// What a driver writes for each request that prepares nothing beforehand: header and descriptors, here with the values that they have.
+static inline void rewrite_chain(struct queue *q, uint16_t slot) {
+  struct desc *chain = features & BIT(F_INDIRECT) ? (struct desc *)(q->chains + (size_t)slot * LINE) : &q->table[slot * slot_descriptors];
+  volatile uint64_t *sector = &q->headers[slot * (LINE / sizeof(struct blk_header))].sector;
+  *sector = *sector;
+  for (int i = 0; i < q->chain_length; i++) {
+    volatile uint64_t *address = &chain[i].addr;
+    *address = *address;
+  }
+  if (!(features & BIT(F_INDIRECT))) return;
+  volatile uint64_t *table = &q->table[slot].addr;
+  *table = *table;
+}
+
 // Publishes what was written to the avail ring since `published` and kicks if the back end asks for it.
 static inline void publish(struct queue *q, uint16_t published) {
   // pairs with the back end's read of idx: it sees the entries
@@ -296,6 +313,7 @@ static inline unsigned turn(struct queue *q) {
       *status = UNFINISHED;
     }
     if (moving_sectors) move_sector(q, slot);
+    if (o.rewrite) rewrite_chain(q, slot);
     if (!again) continue;
     q->avail->ring[q->avail_index++ & q->mask] = head;
     if ((uint16_t)(q->avail_index - published) < o.publish) continue;
@@ -453,6 +471,7 @@ static const char USAGE[] =
   "  --publish N        publishes requests after every N of them and after the last: 1 as a driver that submits one by one, 64 in batches (1)\n"
   "  --cpu N            runs the loops on this CPU\n"
   "  --pid P            of the back end: its CPU time over the measured interval\n"
+  "  --rewrite          writes header and descriptors for every request, as a driver does that prepares nothing\n"
   "  --status-stride N  bytes from one status to the next (64)\n"
   "  --no-check, --no-indirect, --no-event-idx\n";
 
@@ -472,7 +491,7 @@ static void parse(int count, char **arguments) {
   static const struct option options[] = {
     { "seconds", 1, 0, 's' }, { "warmup", 1, 0, 'w' }, { "depth", 1, 0, 'd' }, { "queues", 1, 0, 'q' }, { "threads", 1, 0, 't' }, { "size", 1, 0, 'b' },
     { "type", 1, 0, 'T' }, { "pattern", 1, 0, 'P' }, { "wait", 1, 0, 'W' }, { "batch", 1, 0, 'B' }, { "publish", 1, 0, 'u' }, { "cpu", 1, 0, 'c' },
-    { "pid", 1, 0, 'p' }, { "status-stride", 1, 0, 'S' }, { "no-check", 0, &o.check, 0 }, { "no-indirect", 0, &o.indirect, 0 },
+    { "pid", 1, 0, 'p' }, { "status-stride", 1, 0, 'S' }, { "rewrite", 0, &o.rewrite, 1 }, { "no-check", 0, &o.check, 0 }, { "no-indirect", 0, &o.indirect, 0 },
     { "no-event-idx", 0, &o.event_idx, 0 }, { "help", 0, 0, 'h' }, { 0 }
   };
   for (int c; (c = getopt_long(count, arguments, "h", options, 0)) != -1;) {
