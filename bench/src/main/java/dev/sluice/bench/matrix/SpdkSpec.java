@@ -2,6 +2,7 @@ package dev.sluice.bench.matrix;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -11,24 +12,31 @@ import java.util.List;
 record SpdkSpec(Medium medium) implements BackendSpec {
     private static final String VHOST = "build/bin/vhost";
 
-    /** vhost creates the socket in its directory when it is asked for a controller of that name, while it runs: the shell asks, then vhost replaces it. */
+    /**
+     * vhost creates the socket in its directory when it is asked for a controller of that name, while it runs: a background shell asks, and this one becomes
+     * vhost. Arguments: SPDK, directory, name of the socket, mask of CPUs, and the words that create the disk.
+     */
     private static final String SCRIPT =
             """
             rpc() { "$1/scripts/rpc.py" -s "$2/rpc.sock" "${@:3}" >/dev/null 2>&1; }
-            (for _ in $(seq 100); do rpc "$1" "$2" %s && break; sleep 0.1; done; rpc "$1" "$2" vhost_create_blk_controller "$3" disk) &
+            (for _ in $(seq 100); do rpc "$1" "$2" "${@:5}" && break; sleep 0.1; done; rpc "$1" "$2" vhost_create_blk_controller "$3" disk) &
             export LD_LIBRARY_PATH="$1/build/lib"
-            exec "$1/%s" -u --no-huge -s 512 -m "$4" -S "$2" -r "$2/rpc.sock"
+            exec "$1/build/bin/vhost" -u --no-huge -s 512 -m "$4" -S "$2" -r "$2/rpc.sock"
             """;
 
     private static final String NULL_MIB = "2048";
+    private static final String BLOCK_BYTES = "512";
 
     @Override
     public List<String> command(Places places) {
         Path socket = places.socket();
-        String disk = medium.hasImage() ? "bdev_aio_create \"$5\" disk 512" : "bdev_null_create disk " + NULL_MIB + " 512";
-        return List.of(
-                "bash", "-c", SCRIPT.formatted(disk, VHOST), "spdk", places.tools().spdk().toString(), directory(socket).toString(),
-                socket.getFileName().toString(), "0x" + Integer.toHexString(1 << places.tools().backendCpu()), places.image().toString());
+        List<String> command = new ArrayList<>(List.of(
+                "bash", "-c", SCRIPT, "spdk", places.tools().spdk().toString(), directory(socket).toString(), socket.getFileName().toString(),
+                "0x" + Integer.toHexString(1 << places.tools().backendCpu())));
+        command.addAll(medium.hasImage()
+                ? List.of("bdev_aio_create", places.image().toString(), "disk", BLOCK_BYTES)
+                : List.of("bdev_null_create", "disk", NULL_MIB, BLOCK_BYTES));
+        return command;
     }
 
     private static Path directory(Path socket) {

@@ -49,7 +49,7 @@ class RingLoadIT {
             }
             assertThat(floor.isAlive()).isTrue();
         } finally {
-            floor.destroyForcibly().waitFor();
+            int _ = floor.destroyForcibly().waitFor();
         }
     }
 
@@ -61,8 +61,8 @@ class RingLoadIT {
         try {
             assertThat(load(new RingLoadPlan(2, 2, 8, 512, false, false), sockets, first).requests()).isPositive();
         } finally {
-            first.destroyForcibly().waitFor();
-            second.destroyForcibly().waitFor();
+            int _ = first.destroyForcibly().waitFor();
+            int _ = second.destroyForcibly().waitFor();
         }
     }
 
@@ -76,7 +76,7 @@ class RingLoadIT {
             Path absent = directory.resolve("absent.sock");
             assertThatThrownBy(() -> load(plan, List.of(absent), floor)).isInstanceOf(IOException.class).hasMessageContaining("absent.sock");
         } finally {
-            floor.destroyForcibly().waitFor();
+            int _ = floor.destroyForcibly().waitFor();
         }
     }
 
