@@ -18,7 +18,7 @@ import java.util.Optional;
  */
 public record CPrograms(Path directory) {
     private static final String SOURCES = "/dev/sluice/bench/ring/";
-    private static final String HEADER = "vhost-user.h";
+    private static final List<String> HEADERS = List.of("vhost-user.h", "front-end.h");
     private static final List<String> NAMES = List.of("ring-load", "floor", "place");
     private static final List<String> COMPILERS = List.of("cc", "gcc", "clang");
 
@@ -39,7 +39,9 @@ public record CPrograms(Path directory) {
      */
     public static CPrograms compile(Path directory) throws IOException, InterruptedException {
         String compiler = compiler().orElseThrow(() -> new IOException(missing()));
-        copy(HEADER, directory);
+        for (String header : HEADERS) {
+            Path _ = copy(header, directory);
+        }
         for (String name : NAMES) {
             Path source = copy(name + ".c", directory);
             Process process = new ProcessBuilder(compiler, "-O2", "-pthread", "-o", directory.resolve(name).toString(), source.toString())
