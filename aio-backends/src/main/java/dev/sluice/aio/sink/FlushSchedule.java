@@ -13,7 +13,8 @@ import dev.sluice.pipeline.IoLoop;
 final class FlushSchedule {
     private final TickLoop loop;
     private final Runnable flush;
-    private final Runnable flushNow;
+    private final Runnable submitNow;
+    private final Runnable flushNow = this::flushNow;
     private final GrowingBatches batches;
     private final IoLoop.TickEndHook atTickEnd = this::tickEnds;
     private final IoLoop.Turn inTurn = this::hasTurn;
@@ -22,12 +23,12 @@ final class FlushSchedule {
     private boolean endOfTickAsked;
     private boolean pausing;
 
-    /** @param flushNow flushes, and has the kernel take what was started before the tick ends */
-    FlushSchedule(TickLoop loop, GrowingBatches batches, Runnable flush, Runnable flushNow) {
+    /** @param submitNow has the kernel take what a flush has started, before the tick ends */
+    FlushSchedule(TickLoop loop, GrowingBatches batches, Runnable flush, Runnable submitNow) {
         this.loop = loop;
         this.batches = batches;
         this.flush = flush;
-        this.flushNow = flushNow;
+        this.submitNow = submitNow;
     }
 
     /** A request has joined the batch, in which so many now wait. What is thrown here is not the request's: its sink has accepted it. */
@@ -35,6 +36,11 @@ final class FlushSchedule {
         if (batches.isDue(sync, waiting, inKernel) && !pausing) {
             loop.runGuarded("submitting a batch", flushNow);
         }
+    }
+
+    private void flushNow() {
+        flush.run();
+        submitNow.run();
     }
 
     /** The sink flushes, for whatever reason. */

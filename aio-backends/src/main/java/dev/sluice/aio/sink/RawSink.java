@@ -61,6 +61,8 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     private final IoLoop.Turn completeEnded = this::completeEnded;
     private final IoLoop.Turn drainCalls = this::drainCalls;
+    private final GrowingBatches batches;
+    private final DrainInNextTick rest;
     private final FlushSchedule flushes;
     private int started;
     private boolean closing;
@@ -91,8 +93,10 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         this.bufferless = new SlotFifo(capacity);
         this.ended = new SlotResults(capacity);
         this.collected = new SlotResults(capacity);
+        this.rest = new DrainInNextTick(loop, drainCalls);
         // Elsewhere the kernel completes most requests while it takes them.
-        this.flushes = new FlushSchedule(loop, new GrowingBatches(image.direct() && !inMemory), this::flush, this::flushNow);
+        this.batches = new GrowingBatches(image.direct() && !inMemory);
+        this.flushes = new FlushSchedule(loop, batches, this::flush, this::submitNow);
         this.syncFd = image.takeSyncFd();
     }
 
@@ -125,11 +129,6 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
         endBatch();
         counts.batch(started);
         counts.publish();
-    }
-
-    private void flushNow() {
-        flush();
-        submitNow();
     }
 
     private void startBatch() {
@@ -254,7 +253,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
 
     @Override
     protected final void drain() {
-        while (!collected.isEmpty()) {
+        for (int left = batches.completionsNow(collected.size()); left > 0; left--) {
             int slot = collected.poll();
             try {
                 reaped(slot, collected.result(slot));
@@ -265,6 +264,7 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
                 }
             }
         }
+        rest.askIf(!collected.isEmpty());
         closeIfIdle();
     }
 

@@ -67,4 +67,32 @@ class GrowingBatchesTest {
     void shouldSendNothingEarlyWhereItDoesNotPay() {
         assertThat(sizes(new GrowingBatches(false), 64, 0)).containsExactly(64);
     }
+
+    /** How many of so many completions each tick acts on, if no others come. */
+    private static List<Integer> ticks(GrowingBatches batches, int completions) {
+        List<Integer> ticks = new ArrayList<>();
+        for (int left = completions; left > 0; left -= ticks.getLast()) {
+            ticks.add(batches.completionsNow(left));
+        }
+        return ticks;
+    }
+
+    @Test
+    void shouldActOnAFewCompletionsFirstWhereManyHaveCome() {
+        assertThat(ticks(batches, 62)).containsExactly(16, 46);
+        assertThat(ticks(batches, 256)).containsExactly(16, 32, 64, 128, 16);
+        assertThat(ticks(batches, 256)).as("again").containsExactly(16, 32, 64, 128, 16);
+    }
+
+    @Test
+    void shouldNotMakeATickOfAFewCompletions() {
+        assertThat(ticks(batches, 1)).containsExactly(1);
+        assertThat(ticks(batches, 31)).containsExactly(31);
+        assertThat(ticks(batches, 32)).containsExactly(16, 16);
+    }
+
+    @Test
+    void shouldActOnAllCompletionsAtOnceWhereTheKernelCompletesAtOnce() {
+        assertThat(ticks(new GrowingBatches(false), 256)).containsExactly(256);
+    }
 }

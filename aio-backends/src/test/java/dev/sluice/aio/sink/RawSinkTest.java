@@ -94,6 +94,26 @@ class RawSinkTest {
     }
 
     @Test
+    void shouldShowTheFirstOfManyCompletionsBeforeItActsOnTheRest() throws IOException {
+        try (SinkRig rig = new SinkRig(4096)) {
+            TestIo[] ios = new TestIo[SinkRig.CAPACITY];
+            for (int i = 0; i < ios.length; i++) {
+                ios[i] = rig.add(read(i));
+            }
+            rig.sink.flush();
+            for (int i = 0; i < ios.length; i++) {
+                rig.sink.end();
+            }
+            rig.tick();
+            assertThat(Arrays.stream(ios).filter(TestIo::completed)).hasSize(GrowingBatches.FIRST_COMPLETIONS);
+            assertThat(rig.sink.busy()).isTrue();
+            rig.tick();
+            assertThat(rig.loop.leaves()).as("no wait before the rest").endsWith(false);
+            assertThat(ios).allMatch(TestIo::completed);
+        }
+    }
+
+    @Test
     void shouldLetAllFlushesOfATickShareASync() throws IOException {
         try (SinkRig rig = new SinkRig(4096)) {
             for (int i = 0; i < SinkRig.CAPACITY; i++) {

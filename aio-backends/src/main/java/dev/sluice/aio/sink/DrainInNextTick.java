@@ -1,0 +1,32 @@
+package dev.sluice.aio.sink;
+
+import dev.sluice.aio.loop.TickLoop;
+import dev.sluice.pipeline.IoLoop;
+
+/**
+ * A turn in the next tick for what a sink has not completed in this one: asked for in a tick's own turns it would come before the tick ends, which is what shows
+ * completions to the driver. <b>Threading:</b> the loop's. <b>Allocation:</b> none per tick.
+ */
+final class DrainInNextTick {
+    private final TickLoop loop;
+    private final IoLoop.Turn drain;
+    private final IoLoop.TickEndHook atTickEnd = this::tickEnds;
+    private boolean asked;
+
+    DrainInNextTick(TickLoop loop, IoLoop.Turn drain) {
+        this.loop = loop;
+        this.drain = drain;
+    }
+
+    void askIf(boolean anythingLeft) {
+        if (anythingLeft && !asked) {
+            asked = true;
+            loop.atTickEnd(atTickEnd);
+        }
+    }
+
+    private void tickEnds() {
+        asked = false;
+        loop.requestTurn(drain);
+    }
+}
