@@ -4,8 +4,8 @@ import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.pipeline.IoLoop;
 
 /**
- * A turn in the next tick for what a sink has not completed in this one: asked for in a tick's own turns it would come before the tick ends, which is what shows
- * completions to the driver. <b>Threading:</b> the loop's. <b>Allocation:</b> none per tick.
+ * A turn in the next tick for what a sink has not completed in this one: in a turn of the same tick it would come before the tick's end, which shows what is
+ * complete to the driver. <b>Threading:</b> the loop's. <b>Allocation:</b> none per tick.
  */
 final class DrainInNextTick {
     private final TickLoop loop;

@@ -4,8 +4,8 @@ package dev.sluice.aio.sink;
  * How a sink shares a tick with its disk and with the driver, so that each of them works while the others do (docs/decisions/018-batches-that-grow.md).
  *
  * <p>A batch goes to the kernel before its tick ends as soon as there are as many requests in it as the kernel has, at least {@value #FIRST} and at most
- * {@value #LARGEST}: a disk that has nothing to do gets batches of 4, 4, 8, 16, 32; one that is busy gets few and large ones. A batch with a sync in it waits for
- * the end of the tick, as all others of the tick share that sync.
+ * {@value #LARGEST}: a disk that has nothing to do gets batches of 4, 4, 8, 16, 32; one that is busy gets few and large ones. A batch with a sync in it waits
+ * for the end of the tick, as all others of the tick share that sync.
  *
  * <p>Where many completions come at once, a tick acts on some of them and shows those to the driver, the next on twice as many, and so on.
  *
