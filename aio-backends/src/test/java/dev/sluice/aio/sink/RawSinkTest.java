@@ -23,6 +23,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** Slots, batches and the end of a sink. */
 @Timeout(60)
 class RawSinkTest {
+    private static final long MILLIS = 1_000_000;
+
     private static final int SECTOR = 512;
 
     private static byte[] bytes(int length) {

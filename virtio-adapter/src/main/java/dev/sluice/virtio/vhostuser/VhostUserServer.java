@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import org.jspecify.annotations.Nullable;
@@ -191,7 +192,7 @@ public final class VhostUserServer implements FrontEnd {
         try {
             ended.get();
         } catch (ExecutionException failed) {
-            Throwable why = failed.getCause();
+            Throwable why = Objects.requireNonNull(failed.getCause());
             throw new IOException(address + ": the server ended: " + (why.getMessage() == null ? why : why.getMessage()), why);
         }
     }
