@@ -27,13 +27,13 @@ final class ControlThreadsTest {
 
     private final CountDownLatch hold = new CountDownLatch(1);
 
-    private final Runnable connected = () -> {
+    private void connected() {
         try {
             hold.await();
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
         }
-    };
+    }
 
     private long alive() {
         return made.stream().filter(Thread::isAlive).count();
@@ -61,7 +61,7 @@ final class ControlThreadsTest {
             threads.admit();
         }
         for (int i = 0; i < 3; i++) {
-            assertThat(threads.run(connected)).isNull();
+            assertThat(threads.run(this::connected)).isNull();
             assertThat(made).hasSize(Math.min(i + 2, 3));
         }
         hold.countDown();
@@ -77,8 +77,8 @@ final class ControlThreadsTest {
         threads.admit();
         threads.admit();
         allowed = 1;
-        assertThat(threads.run(connected)).as("the spare thread").isNull();
-        assertThat(threads.run(connected)).as("one that is refused").hasMessage("made up");
+        assertThat(threads.run(this::connected)).as("the spare thread").isNull();
+        assertThat(threads.run(this::connected)).as("one that is refused").hasMessage("made up");
         hold.countDown();
         awaitIdle();
         CountDownLatch done = new CountDownLatch(1);
@@ -108,7 +108,7 @@ final class ControlThreadsTest {
                 .hasMessageContaining("cannot start a thread for front ends (made up): raise the limit of tasks");
         allowed = 1;
         threads.admit();
-        assertThat(threads.run(connected)).isNull();
+        assertThat(threads.run(this::connected)).isNull();
         assertThatThrownBy(threads::admit).as("the only thread is busy").hasMessageContaining("made up");
         allowed = 2;
         threads.admit();
