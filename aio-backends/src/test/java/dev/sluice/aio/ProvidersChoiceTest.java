@@ -67,7 +67,8 @@ class ProvidersChoiceTest {
         try (BlockBackend backend = Providers.open("mapped", "epoll", options)) {
             assertThat(backend.name()).isEqualTo("mapped");
         }
-        assertThatThrownBy(() -> Providers.choose("mapped", "thread")).isInstanceOf(IOException.class).hasMessageContaining("mapped does not run on loop thread");
+        assertThatThrownBy(() -> Providers.choose("mapped", "thread")).isInstanceOf(IOException.class)
+                .hasMessageContaining("mapped does not run on loop thread");
         Files.delete(image);
     }
 

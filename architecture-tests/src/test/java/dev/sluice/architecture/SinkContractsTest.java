@@ -25,7 +25,8 @@ class SinkContractsTest {
     void shouldHoldEverySinkToTheContractOfSinks() {
         Set<String> sinks = concrete(MAIN, BlockSink.class);
         assertThat(sinks)
-                .contains("dev.sluice.aio.uring.UringSink", "dev.sluice.aio.linuxaio.LinuxAioSink", "dev.sluice.aio.nio.NioSink", "dev.sluice.aio.mapped.MappedSink")
+                .contains("dev.sluice.aio.uring.UringSink", "dev.sluice.aio.linuxaio.LinuxAioSink", "dev.sluice.aio.nio.NioSink",
+                        "dev.sluice.aio.mapped.MappedSink")
                 .containsAll(KEEP_NOTHING);
         sinks.add(SimulatedSink.class.getName());
         sinks.removeAll(KEEP_NOTHING);

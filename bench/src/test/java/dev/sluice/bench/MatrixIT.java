@@ -63,7 +63,8 @@ class MatrixIT {
         assumeTrue(Runtime.getRuntime().availableProcessors() > 1, "a load and a backend need a CPU each");
         Path out = directory.resolve("out");
         SluiceProcess.Ended ended = run(
-                "--matrix", "--rows", "Ring, polling: null sink, 4 KiB reads, 1 queue, depth 64 / (floor|sluice|SPDK)", "--rounds", 1, "--seconds", 0.5, "--warm-up",
+                "--matrix", "--rows", "Ring, polling: null sink, 4 KiB reads, 1 queue, depth 64 / (floor|sluice|SPDK)", "--rounds", 1, "--seconds", 0.5,
+                "--warm-up",
                 0.1, "--out", out);
         assertThat(ended.status()).as(ended.out() + ended.err()).isZero();
         assertThat(ended.out()).contains("SPDK, poll: name a build of SPDK with --spdk DIR", "CPUs apart, ns", "| floor, poll");

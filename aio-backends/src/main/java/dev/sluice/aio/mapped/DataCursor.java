@@ -27,7 +27,7 @@ final class DataCursor {
     /** Goes to where so many bytes of the data are done. */
     void moveTo(long doneBytes) {
         begin(iovecs, count);
-        for (long left = doneBytes; left > 0; ) {
+        for (long left = doneBytes; left > 0;) {
             long part = contiguous(left);
             advance(part);
             left -= part;

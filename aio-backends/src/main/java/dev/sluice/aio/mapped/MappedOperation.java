@@ -54,7 +54,6 @@ final class MappedOperation {
         this.slot = slot;
     }
 
-
     /** Takes a request. */
     void begin(BlockRequest taken) {
         request = taken;

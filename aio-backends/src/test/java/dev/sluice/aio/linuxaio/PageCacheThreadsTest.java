@@ -56,7 +56,8 @@ class PageCacheThreadsTest {
 
     static Stream<TestIo> requests() {
         return List.of(
-                TestIo.read(8, 512), TestIo.read(8, 8192), TestIo.write(8, new byte[512]), TestIo.write(8, new byte[8192]), TestIo.writeZeroes(8, 4096)).stream();
+                TestIo.read(8, 512), TestIo.read(8, 8192), TestIo.write(8, new byte[512]), TestIo.write(8, new byte[8192]), TestIo.writeZeroes(8, 4096))
+                .stream();
     }
 
     @ParameterizedTest

@@ -142,23 +142,23 @@ class SpinningLoopTest extends NotedOnLoop {
         HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
         int[] armed = {0};
         assertThat(loop.addPoller(new IoLoop.Poller() {
-                    @Override
-                    public boolean poll() {
-                        return false;
-                    }
+            @Override
+            public boolean poll() {
+                return false;
+            }
 
-                    @Override
-                    public boolean armNotifications() {
-                        armed[0]++;
-                        if (byItsTurn) {
-                            loop.requestTurn(turn("turn", false));
-                        }
-                        return !byItsTurn;
-                    }
+            @Override
+            public boolean armNotifications() {
+                armed[0]++;
+                if (byItsTurn) {
+                    loop.requestTurn(turn("turn", false));
+                }
+                return !byItsTurn;
+            }
 
-                    @Override
-                    public void disarmNotifications() {}
-                }))
+            @Override
+            public void disarmNotifications() {}
+        }))
                 .isTrue();
         loop.advance(MILLIS);
         loop.ticks(1);
@@ -222,20 +222,20 @@ class SpinningLoopTest extends NotedOnLoop {
     void shouldLogAndForgetAPollerThatThrows() {
         HandDrivenLoop loop = HandDrivenLoop.spinning(POLL_MAX_NANOS);
         assertThat(loop.addPoller(new IoLoop.Poller() {
-                    @Override
-                    public boolean poll() {
-                        order.add("poll");
-                        throw new IllegalStateException("made up");
-                    }
+            @Override
+            public boolean poll() {
+                order.add("poll");
+                throw new IllegalStateException("made up");
+            }
 
-                    @Override
-                    public boolean armNotifications() {
-                        return false;
-                    }
+            @Override
+            public boolean armNotifications() {
+                return false;
+            }
 
-                    @Override
-                    public void disarmNotifications() {}
-                }))
+            @Override
+            public void disarmNotifications() {}
+        }))
                 .isTrue();
         try (CapturedLog logged = new CapturedLog()) {
             loop.ticks(2);

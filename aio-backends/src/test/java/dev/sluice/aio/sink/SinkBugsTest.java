@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+
 /** What throws on the way of a request, in the sink or in whoever hears of its completion, harms that request and no other. */
 @Timeout(60)
 class SinkBugsTest {

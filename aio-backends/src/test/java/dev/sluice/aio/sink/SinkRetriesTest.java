@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+
 /** What the kernel takes no more of, or refuses for now: it is tried again, in order, after pauses. */
 @Timeout(60)
 class SinkRetriesTest {

@@ -54,7 +54,8 @@ final class JsonReport {
             ObjectNode round = json.withArray("rounds").addObject();
             sample.figures().forEach((metric, value) -> round.put(metric.field(), value));
             sample.placement().ifPresent(placement -> round.put("placement", placement.name().toLowerCase(Locale.ROOT)));
-            sample.calibration().ifPresent(calibration -> round.put("roundTripNanosBefore", calibration.beforeNanos()).put("roundTripNanosAfter", calibration.afterNanos()));
+            sample.calibration().ifPresent(
+                    calibration -> round.put("roundTripNanosBefore", calibration.beforeNanos()).put("roundTripNanosAfter", calibration.afterNanos()));
         }
     }
 }

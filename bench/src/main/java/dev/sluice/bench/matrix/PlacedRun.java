@@ -75,7 +75,8 @@ final class PlacedRun {
     /** Runs fio on the image and measures. */
     Sample fio(FioSpec fio, Path image, RingLoadPlan plan) throws IOException, InterruptedException {
         return sample(() -> {
-            FioRun.Figures figures = FioRun.run(fio.engine(), image, plan.depth(), plan.blockBytes(), plan.writes(), Step.SETTLE_SECONDS, seconds, cpus::onBackendCpu);
+            FioRun.Figures figures =
+                    FioRun.run(fio.engine(), image, plan.depth(), plan.blockBytes(), plan.writes(), Step.SETTLE_SECONDS, seconds, cpus::onBackendCpu);
             return figures(figures.iops(), figures.cpuMicros());
         });
     }

@@ -56,7 +56,8 @@ record SpdkSpec(Medium medium) implements BackendSpec {
         if (directory == null) {
             return "name a build of SPDK with --spdk DIR";
         }
-        return Files.isExecutable(directory.resolve(VHOST)) ? "" : directory.resolve(VHOST) + " is not a program; --spdk names the directory of a build of SPDK";
+        return Files.isExecutable(directory.resolve(VHOST)) ? ""
+                : directory.resolve(VHOST) + " is not a program; --spdk names the directory of a build of SPDK";
     }
 
     @Override

@@ -26,7 +26,8 @@ public final class RingLoad {
      * @param sockets of the disks, as many as the plan has
      * @param backendPid the process whose CPU time is measured
      */
-    public RingFigures run(RingLoadPlan plan, List<Path> sockets, long backendPid, double warmUpSeconds, double seconds) throws IOException, InterruptedException {
+    public RingFigures run(RingLoadPlan plan, List<Path> sockets, long backendPid, double warmUpSeconds, double seconds)
+            throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command(plan, sockets, backendPid, warmUpSeconds, seconds)).redirectErrorStream(true).start();
         try {
             process.getOutputStream().close();

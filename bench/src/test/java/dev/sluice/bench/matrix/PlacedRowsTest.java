@@ -46,7 +46,8 @@ class PlacedRowsTest {
             assertThat(loads).extracting(load -> load.plan().disks()).contains(1, 16, 100);
             assertThat(loads).extracting(load -> load.plan().writes()).contains(true, false);
             assertThat(rows(section)).extracting(row -> row.backend().medium()).contains(Medium.values());
-            assertThat(rows(section)).extracting(Row::name).contains("sluice, poll", "sluice, sleep", "SPDK, poll", "qemu-storage-daemon, sleep", "floor, sleep");
+            assertThat(rows(section)).extracting(Row::name).contains("sluice, poll", "sluice, sleep", "SPDK, poll", "qemu-storage-daemon, sleep",
+                    "floor, sleep");
         }
     }
 
@@ -57,10 +58,10 @@ class PlacedRowsTest {
             assertThat(row.backend().disks()).as(row.toString()).isEqualTo(load.plan().disks());
             switch (row.backend()) {
                 case SluiceSpec sluice when load.plan().disks() == 1 ->
-                    assertThat(sluice.command(Places.WORDS)).containsSequence("--num-queues", Integer.toString(load.plan().queues()));
+                        assertThat(sluice.command(Places.WORDS)).containsSequence("--num-queues", Integer.toString(load.plan().queues()));
                 case StorageDaemonSpec daemon -> assertThat(daemon.queues()).isEqualTo(load.plan().queues());
                 case FloorSpec floor -> assertThat(floor.queues()).isEqualTo(load.plan().queues());
-                default -> { }
+                default -> {}
             }
         }
     }

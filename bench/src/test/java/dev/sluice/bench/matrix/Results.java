@@ -17,7 +17,8 @@ final class Results {
 
     static MatrixSettings settings(int rounds, EnumSet<Section> sections, String rows) {
         return new MatrixSettings(
-                sections, Pattern.compile(rows), rounds, 1, 2, Path.of("/disk"), Path.of("/ram"), 64 << 20, Path.of("out"), null, null, "sluice bench --matrix");
+                sections, Pattern.compile(rows), rounds, 1, 2, Path.of("/disk"), Path.of("/ram"), 64 << 20, Path.of("out"), null, null,
+                "sluice bench --matrix");
     }
 
     /** A table of rows named as told on the null sink, compared with the first, without figures yet. */

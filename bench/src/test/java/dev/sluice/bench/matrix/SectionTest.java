@@ -60,7 +60,7 @@ class SectionTest {
             }
             case StorageDaemonSpec daemon -> daemon.queues();
             case FloorSpec floor -> floor.queues();
-            case FioSpec _, SpdkSpec _ -> throw new AssertionError("the Java driver does not load " + backend);
+            case FioSpec _,SpdkSpec _ -> throw new AssertionError("the Java driver does not load " + backend);
         };
     }
 

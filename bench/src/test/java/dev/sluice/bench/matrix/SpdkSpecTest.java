@@ -45,7 +45,8 @@ class SpdkSpecTest {
     void shouldAskForADiskAndItsControllerWhileVhostRuns(Medium medium) throws Exception {
         try (Workspace workspace = Workspace.create();
                 RunningBackend backend = RunningBackend.start(
-                        new SpdkSpec(medium), Path.of("/images/an image"), new Places.Tools(Path.of("programs"), spdk, 3), UnaryOperator.identity(), workspace)) {
+                        new SpdkSpec(medium), Path.of("/images/an image"), new Places.Tools(Path.of("programs"), spdk, 3), UnaryOperator.identity(),
+                        workspace)) {
             assertThat(backend.sockets()).allMatch(Files::exists);
             String disk = medium.hasImage() ? "bdev_aio_create /images/an image disk 512" : "bdev_null_create disk 2048 512";
             assertThat(directory.resolve("rpc")).hasContent(disk + "\nvhost_create_blk_controller disk.sock disk\n");
