@@ -7,6 +7,7 @@ import dev.sluice.pipeline.BlockGeometry;
 import dev.sluice.pipeline.BlockOp;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockStatus;
+import dev.sluice.virtio.layout.HostMemory;
 import dev.sluice.virtio.layout.VirtioBlkDiscardSegment;
 import dev.sluice.virtio.layout.VirtioBlkRequestHeader;
 import dev.sluice.virtio.layout.VirtioFeatures;
@@ -129,8 +130,8 @@ public final class VirtioBlkRequest extends BlockRequest {
         long sector;
         if (region != null && chain.length(0) >= HEADER_BYTES && holds(region, chain.address(0), HEADER_BYTES)) {
             long address = region.hostAddress() + (chain.address(0) - region.guestAddress());
-            type = VirtioBlkRequestHeader.type(MemoryRegion.HOST, address);
-            sector = VirtioBlkRequestHeader.sector(MemoryRegion.HOST, address);
+            type = VirtioBlkRequestHeader.type(HostMemory.HOST, address);
+            sector = VirtioBlkRequestHeader.sector(HostMemory.HOST, address);
         } else {
             MemorySegment header = queue.scratch();
             if (!gather(chain, 0, header, HEADER_BYTES)) {

@@ -5,8 +5,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 
 /**
- * Loads and stores in memory that another process can write, and truncate, at any time: bounds are checked against the segment,
- * the access itself goes through {@link NativeMemory}, because a plain segment access to a truncated mapping can end the JVM.
+ * Loads and stores in memory that another process can write, and truncate, at any time: bounds are checked against the segment, unless that is {@link
+ * HostMemory}; the access itself goes through {@link NativeMemory}, because a plain segment access to a truncated mapping can end the JVM.
  *
  * <p>Little endian, as both architectures are. The segment is native; a heap segment is refused. Allocates nothing.
  */
@@ -14,6 +14,9 @@ final class SharedMemory {
     private SharedMemory() {}
 
     private static long address(MemorySegment memory, long offset, int bytes) {
+        if (HostMemory.is(memory)) {
+            return offset;
+        }
         if (!memory.isNative()) {
             throw new IllegalArgumentException("shared memory is native memory");
         }

@@ -1,6 +1,5 @@
 package dev.sluice.virtio.queue;
 
-import dev.sluice.linux.NativeMemory;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -9,9 +8,6 @@ import java.lang.foreign.MemorySegment;
  * <p><b>Threading:</b> immutable. <b>Ownership:</b> a view: whoever made the mapping keeps it until no queue uses the region.
  */
 public final class MemoryRegion {
-    /** The memory of this process, in which what has been validated is accessed by its host address: bounds of a region are not checked once more. */
-    public static final MemorySegment HOST = NativeMemory.view(0, Long.MAX_VALUE);
-
     private final long guestAddress;
     private final long userAddress;
     private final MemorySegment memory;

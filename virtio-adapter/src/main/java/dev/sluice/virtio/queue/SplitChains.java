@@ -1,6 +1,6 @@
 package dev.sluice.virtio.queue;
 
-import static dev.sluice.virtio.queue.MemoryRegion.HOST;
+import static dev.sluice.virtio.layout.HostMemory.HOST;
 
 import dev.sluice.virtio.layout.VirtqDesc;
 import org.jspecify.annotations.Nullable;
