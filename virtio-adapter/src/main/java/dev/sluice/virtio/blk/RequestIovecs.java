@@ -86,9 +86,8 @@ final class RequestIovecs {
                     }
                     capacity = slab.capacity(largeBlock);
                 }
-                long offset = guestAddress - region.guestAddress();
-                long bytes = Math.min(segmentLeft, region.sizeBytes() - offset);
-                Iovec.set(address, count++, region.hostAddress() + offset, bytes);
+                long bytes = Math.min(segmentLeft, region.bytesFrom(guestAddress));
+                Iovec.set(address, count++, region.hostAddressOf(guestAddress), bytes);
                 guestAddress += bytes;
                 segmentLeft -= bytes;
             }

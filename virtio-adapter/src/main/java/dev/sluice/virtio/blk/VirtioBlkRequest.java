@@ -111,7 +111,7 @@ public final class VirtioBlkRequest extends BlockRequest {
         if (region == null) {
             return malformed("status byte is outside the guest's memory");
         }
-        statusAddress = region.hostAddress() + (chain.lastWritableByte() - region.guestAddress());
+        statusAddress = region.hostAddressOf(chain.lastWritableByte());
         if (brokenRule != null) {
             return completeAtOnce(BlockStatus.IOERR);
         }
@@ -128,8 +128,8 @@ public final class VirtioBlkRequest extends BlockRequest {
         MemoryRegion region = chain.regionOf(chain.address(0));
         int type;
         long sector;
-        if (region != null && chain.length(0) >= HEADER_BYTES && holds(region, chain.address(0), HEADER_BYTES)) {
-            long address = region.hostAddress() + (chain.address(0) - region.guestAddress());
+        if (region != null && chain.length(0) >= HEADER_BYTES && region.bytesFrom(chain.address(0)) >= HEADER_BYTES) {
+            long address = region.hostAddressOf(chain.address(0));
             type = VirtioBlkRequestHeader.type(HostMemory.HOST, address);
             sector = VirtioBlkRequestHeader.sector(HostMemory.HOST, address);
         } else {
@@ -251,10 +251,6 @@ public final class VirtioBlkRequest extends BlockRequest {
 
     // ---- gathering
 
-    private static boolean holds(MemoryRegion region, long address, long bytes) {
-        return bytes <= region.sizeBytes() - (address - region.guestAddress());
-    }
-
     /** Copies readable bytes from {@code skip} on, however split; false where some lie outside memory. */
     private static boolean gather(DescriptorChain chain, int skip, MemorySegment target, int bytes) {
         int copied = 0;
@@ -269,7 +265,7 @@ public final class VirtioBlkRequest extends BlockRequest {
                     return false;
                 }
                 // Not a view's plain load: see NativeMemory. The region has this byte.
-                byte value = NativeMemory.getByte(region.hostAddress() + (chain.address(i) + at - region.guestAddress()));
+                byte value = NativeMemory.getByte(region.hostAddressOf(chain.address(i) + at));
                 target.set(ValueLayout.JAVA_BYTE, copied, value);
                 copied++;
             }

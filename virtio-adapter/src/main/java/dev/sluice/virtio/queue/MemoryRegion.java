@@ -12,7 +12,8 @@ public final class MemoryRegion {
     private final long userAddress;
     private final MemorySegment memory;
     private final long sizeBytes;
-    private final long hostAddress;
+    /** What is to be added to a guest physical address. */
+    private final long hostOffset;
 
     /**
      * Describes a region.
@@ -27,7 +28,7 @@ public final class MemoryRegion {
         this.userAddress = userAddress;
         this.memory = memory;
         this.sizeBytes = memory.byteSize();
-        this.hostAddress = memory.address();
+        this.hostOffset = memory.address() - guestAddress;
         requireRange("guest physical", guestAddress, sizeBytes);
         requireRange("front-end virtual", userAddress, sizeBytes);
     }
@@ -57,9 +58,14 @@ public final class MemoryRegion {
         return sizeBytes;
     }
 
-    /** Where it is mapped in this process: for iovec bases, and for accesses to what was validated. */
-    public long hostAddress() {
-        return hostAddress;
+    /** Where a guest physical address of this region is mapped in this process: for iovec bases, and for accesses to what was validated. */
+    public long hostAddressOf(long address) {
+        return address + hostOffset;
+    }
+
+    /** Bytes of the region from one of its guest physical addresses on. */
+    public long bytesFrom(long address) {
+        return sizeBytes - (address - guestAddress);
     }
 
     public MemorySegment memory() {

@@ -55,7 +55,7 @@ final class SplitChains {
                     return;
                 }
                 // The device ignores F_WRITE here (VIRTIO 1.3 §2.7.5.3.2).
-                table = region.hostAddress() + (bufferAddress - region.guestAddress());
+                table = region.hostAddressOf(bufferAddress);
                 tableEntries = (int) (bufferLength / VirtqDesc.SIZE);
                 stepsLeft = Math.min(tableEntries, longestIndirectChain());
                 indirect = true;

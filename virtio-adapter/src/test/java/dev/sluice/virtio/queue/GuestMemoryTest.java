@@ -38,7 +38,10 @@ final class GuestMemoryTest {
         assertThat(region.guestAddress()).isEqualTo(GUEST);
         assertThat(region.userAddress()).isEqualTo(USER);
         assertThat(region.sizeBytes()).isEqualTo(SIZE);
-        assertThat(region.hostAddress()).isEqualTo(block.address());
+        assertThat(region.hostAddressOf(GUEST)).isEqualTo(block.address());
+        assertThat(region.hostAddressOf(GUEST + 100)).isEqualTo(block.address() + 100);
+        assertThat(region.bytesFrom(GUEST)).isEqualTo(SIZE);
+        assertThat(region.bytesFrom(GUEST + SIZE - 1)).isEqualTo(1);
         assertThat(region.memory().address()).isEqualTo(block.address());
         assertThat(region).hasToString("guest 0x100000 front end 0x7f0000000000 8192 bytes");
         assertThat(new GuestMemory(List.of(region)).regions()).containsExactly(region);
