@@ -21,9 +21,12 @@ public final class MemoryRegion {
      * @param guestAddress guest physical address: what descriptors hold
      * @param userAddress the front end's virtual address: what ring addresses hold
      * @param memory the mapping
-     * @throws IllegalArgumentException where it is empty or wraps around 2^64
+     * @throws IllegalArgumentException where it is empty or wraps around 2^64, or memory of the Java heap, which has no address
      */
     public MemoryRegion(long guestAddress, long userAddress, MemorySegment memory) {
+        if (!memory.isNative()) {
+            throw new IllegalArgumentException("a memory region is native memory");
+        }
         this.guestAddress = guestAddress;
         this.userAddress = userAddress;
         this.memory = memory;

@@ -14,8 +14,6 @@ import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The one thread that waits for front ends of all devices of a process, and the {@link ControlThreads} that serve those that connect. A device that nobody is
@@ -65,7 +63,6 @@ final class ControlPlane {
         }
     }
 
-    private static final Logger LOG = LoggerFactory.getLogger(ControlPlane.class);
     private static final long PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
     private static final int FOREVER = -1;
 
@@ -178,8 +175,9 @@ final class ControlPlane {
     }
 
     private synchronized void watch(Device device, long pauseNanos) {
-        busy.remove(device);
+        // In this order: where there is no memory for it nothing has happened.
         watched.add(new Watched(device, pauseNanos));
+        busy.remove(device);
         notifyAll();
         wakeUp();
     }
@@ -235,17 +233,26 @@ final class ControlPlane {
         int _ = EventFd.signal(wake.number());
     }
 
-    private void serve(Device device) {
-        boolean again = false;
+    /** What remains to be done is returned: a device is watched again when its thread is free for the next one, so that the front end of no device is refused. */
+    private Runnable serve(Device device) {
         try {
-            again = device.serve();
+            if (device.serve()) {
+                return () -> watchPatiently(device, 0);
+            }
         } catch (Throwable bug) {
-            LOG.error("{}: the server ends on an error of Sluice", device, bug);
-        } finally {
-            if (again) {
-                watch(device, 0);
-            } else {
-                gone(device);
+            ControlThreads.report(device + ": the server ends on an error of Sluice", bug);
+        }
+        return () -> gone(device);
+    }
+
+    /** Nobody else would watch the device, so it waits for memory if there is none. */
+    private void watchPatiently(Device device, long pauseNanos) {
+        while (true) {
+            try {
+                watch(device, pauseNanos);
+                return;
+            } catch (OutOfMemoryError none) {
+                LockSupport.parkNanos(PAUSE_NANOS);
             }
         }
     }
@@ -263,9 +270,9 @@ final class ControlPlane {
                             return;
                         }
                         if (changed) {
-                            changed = false;
                             looked.clear();
                             looked.addAll(watched);
+                            changed = false;
                         }
                     }
                     if (ready.capacity() <= looked.size()) {
@@ -276,7 +283,7 @@ final class ControlPlane {
                     look(ready, looked);
                 } catch (Throwable failed) {
                     // Out of memory, say: nobody else waits for front ends.
-                    LOG.error("waiting for front ends failed; trying again", failed);
+                    ControlThreads.report("waiting for front ends failed; trying again", failed);
                     LockSupport.parkNanos(PAUSE_NANOS);
                 }
             }
@@ -331,7 +338,7 @@ final class ControlPlane {
             try {
                 disconnected = device.refuse(refused);
             } finally {
-                watch(device, disconnected ? 0 : PAUSE_NANOS);
+                watchPatiently(device, disconnected ? 0 : PAUSE_NANOS);
             }
         }
     }

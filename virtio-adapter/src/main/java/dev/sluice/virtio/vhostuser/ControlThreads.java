@@ -16,10 +16,17 @@ import org.slf4j.LoggerFactory;
  * <b>Allocation:</b> a thread at times, as somebody connects.
  */
 final class ControlThreads {
+    /** What a thread does for one device. */
+    @FunctionalInterface
+    interface Task {
+        /** Returns what is to be done as soon as the thread is spare again. */
+        Runnable run();
+    }
+
     private static final Logger LOG = LoggerFactory.getLogger(ControlThreads.class);
 
     private final ThreadFactory factory;
-    private final ArrayDeque<Runnable> handedOver = new ArrayDeque<>();
+    private final ArrayDeque<Task> handedOver = new ArrayDeque<>();
     private int devices;
     private int threads;
     /** Threads that nothing was handed over to. */
@@ -58,7 +65,7 @@ final class ControlThreads {
      *
      * @return why that is impossible, null if it is done: then a further spare thread is started, if one can be
      */
-    synchronized @Nullable Throwable run(Runnable task) {
+    synchronized @Nullable Throwable run(Task task) {
         Throwable refused = spare == 0 ? startOne() : null;
         if (refused != null) {
             return refused;
@@ -86,14 +93,36 @@ final class ControlThreads {
     }
 
     private void work() {
-        for (Runnable task = next(); task != null; task = next()) {
-            try {
-                task.run();
-            } catch (Throwable bug) {
-                LOG.error("a control thread failed on an error of Sluice", bug);
-            } finally {
-                finished();
-            }
+        for (Task task = next(); task != null; task = next()) {
+            Runnable then = guarded(task);
+            finished();
+            guarded(then);
+        }
+    }
+
+    private static Runnable guarded(Task task) {
+        try {
+            return task.run();
+        } catch (Throwable bug) {
+            report("a control thread failed on an error of Sluice", bug);
+            return () -> {};
+        }
+    }
+
+    private static void guarded(Runnable then) {
+        try {
+            then.run();
+        } catch (Throwable bug) {
+            report("a control thread failed on an error of Sluice", bug);
+        }
+    }
+
+    /** Logs where a thread must not end for want of the memory that a log line takes. */
+    static void report(String what, Throwable failed) {
+        try {
+            LOG.error("{}", what, failed);
+        } catch (Throwable alsoFailed) {
+            // The thread is worth more than the line.
         }
     }
 
@@ -102,7 +131,7 @@ final class ControlThreads {
     }
 
     /** The next task; null if the thread is to terminate, in which case it is not counted any more. */
-    private synchronized @Nullable Runnable next() {
+    private synchronized @Nullable Task next() {
         while (handedOver.isEmpty()) {
             if (devices == 0 || spare > 1) {
                 threads--;

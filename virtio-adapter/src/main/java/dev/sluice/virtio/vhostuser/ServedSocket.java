@@ -119,9 +119,9 @@ final class ServedSocket implements ControlPlane.Device {
     public boolean serve() {
         Thread current = Thread.currentThread();
         String name = current.getName();
-        current.setName("sluice-vhost-user " + address);
         boolean idle = false;
         try {
+            current.setName("sluice-vhost-user " + address);
             idle = serveConnections();
         } catch (Throwable failed) {
             failure = failed;
@@ -130,7 +130,11 @@ final class ServedSocket implements ControlPlane.Device {
             if (!idle) {
                 finish();
             }
+        }
+        try {
             current.setName(name);
+        } catch (OutOfMemoryError none) {
+            // It keeps the name of this device until the next.
         }
         return idle;
     }

@@ -48,6 +48,12 @@ final class GuestMemoryTest {
         assertThat(GuestMemory.NONE.regions()).isEmpty();
     }
 
+    @Test
+    void shouldRefuseMemoryThatHasNoAddress() {
+        assertThatThrownBy(() -> new MemoryRegion(GUEST, USER, MemorySegment.ofArray(new byte[64])))
+                .isInstanceOf(IllegalArgumentException.class).hasMessage("a memory region is native memory");
+    }
+
     /** Address and size as the front end sends them, unsigned: a region may end at the very end of the address space and not behind it. */
     @ParameterizedTest
     @CsvSource({

@@ -35,6 +35,13 @@ final class ControlThreadsTest {
         }
     }
 
+    private static ControlThreads.Task task(Runnable work) {
+        return () -> {
+            work.run();
+            return () -> {};
+        };
+    }
+
     private long alive() {
         return made.stream().filter(Thread::isAlive).count();
     }
@@ -61,7 +68,7 @@ final class ControlThreadsTest {
             threads.admit();
         }
         for (int i = 0; i < 3; i++) {
-            assertThat(threads.run(this::connected)).isNull();
+            assertThat(threads.run(task(this::connected))).isNull();
             assertThat(made).hasSize(Math.min(i + 2, 3));
         }
         hold.countDown();
@@ -77,12 +84,12 @@ final class ControlThreadsTest {
         threads.admit();
         threads.admit();
         allowed = 1;
-        assertThat(threads.run(this::connected)).as("the spare thread").isNull();
-        assertThat(threads.run(this::connected)).as("one that is refused").hasMessage("made up");
+        assertThat(threads.run(task(this::connected))).as("the spare thread").isNull();
+        assertThat(threads.run(task(this::connected))).as("one that is refused").hasMessage("made up");
         hold.countDown();
         awaitIdle();
         CountDownLatch done = new CountDownLatch(1);
-        assertThat(threads.run(done::countDown)).as("once the first has gone").isNull();
+        assertThat(threads.run(task(done::countDown))).as("once the first has gone").isNull();
         done.await();
     }
 
@@ -108,7 +115,7 @@ final class ControlThreadsTest {
                 .hasMessageContaining("cannot start a thread for front ends (made up): raise the limit of tasks");
         allowed = 1;
         threads.admit();
-        assertThat(threads.run(this::connected)).isNull();
+        assertThat(threads.run(task(this::connected))).isNull();
         assertThatThrownBy(threads::admit).as("the only thread is busy").hasMessageContaining("made up");
         allowed = 2;
         threads.admit();
@@ -131,7 +138,39 @@ final class ControlThreadsTest {
         thrown.await();
         awaitIdle();
         CountDownLatch done = new CountDownLatch(1);
-        assertThat(threads.run(done::countDown)).isNull();
+        assertThat(threads.run(task(done::countDown))).isNull();
+        done.await();
+        assertThat(made).hasSize(1);
+    }
+
+    /** Else the next connection to the device that it has served could be refused, though its thread is free. */
+    @Test
+    void shouldBeSpareBeforeWhatFollowsItsTask() throws Exception {
+        threads.admit();
+        allowed = 1;
+        CountDownLatch done = new CountDownLatch(1);
+        List<String> refusals = new CopyOnWriteArrayList<>();
+        assertThat(threads.run(() -> () -> {
+            Throwable refused = threads.run(task(done::countDown));
+            if (refused != null) {
+                refusals.add(refused.toString());
+                done.countDown();
+            }
+        })).isNull();
+        done.await();
+        assertThat(refusals).isEmpty();
+        assertThat(made).hasSize(1);
+    }
+
+    @Test
+    void shouldKeepItsThreadWhateverFollowsATask() throws Exception {
+        threads.admit();
+        assertThat(threads.run(() -> () -> {
+            throw new AssertionError("made up");
+        })).isNull();
+        awaitIdle();
+        CountDownLatch done = new CountDownLatch(1);
+        assertThat(threads.run(task(done::countDown))).isNull();
         done.await();
         assertThat(made).hasSize(1);
     }
