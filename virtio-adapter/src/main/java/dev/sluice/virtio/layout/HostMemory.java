@@ -15,6 +15,7 @@ public final class HostMemory {
     private HostMemory() {}
 
     /** True for {@link #HOST} itself. Known to the compilers where the segment is a constant. */
+    @SuppressWarnings("MemorySegmentReferenceEquality") // another segment of the same range checks its accesses
     static boolean is(MemorySegment memory) {
         return memory == HOST;
     }
