@@ -1,6 +1,7 @@
 package dev.sluice.aio.nio;
 
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.aio.threads.ThreadShortage;
 import dev.sluice.pipeline.Backoff;
 import dev.sluice.pipeline.BlockRequest;
 import dev.sluice.pipeline.BlockSink;
@@ -27,6 +28,7 @@ final class NioSink implements BlockSink {
 
     private final IoLoop loop;
     private final CallThreads threads;
+    private final ThreadShortage shortage;
     private final Runnable onClosed;
     private final NioOperation[] free;
     private final ArrayDeque<NioOperation> batch;
@@ -48,6 +50,7 @@ final class NioSink implements BlockSink {
     NioSink(IoLoop loop, NioImage image, int capacity, CallThreads threads, CallSeam seam, Runnable onClosed) {
         this.loop = loop;
         this.threads = threads;
+        this.shortage = new ThreadShortage(loop, threads);
         this.onClosed = onClosed;
         this.free = new NioOperation[capacity];
         this.batch = new ArrayDeque<>(capacity);
@@ -111,10 +114,14 @@ final class NioSink implements BlockSink {
 
     private boolean handedOver(NioOperation next) {
         try {
-            return threads.run(next);
+            if (!threads.run(next)) {
+                return false;
+            }
         } catch (OutOfMemoryError noMemoryForIt) {
             return false;
         }
+        shortage.handedOver();
+        return true;
     }
 
     private void refusedForNow() {

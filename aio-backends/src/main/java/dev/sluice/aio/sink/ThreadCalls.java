@@ -2,6 +2,7 @@ package dev.sluice.aio.sink;
 
 import dev.sluice.aio.loop.TickLoop;
 import dev.sluice.aio.threads.CallThreads;
+import dev.sluice.aio.threads.ThreadShortage;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.pipeline.Backoff;
@@ -21,6 +22,7 @@ public final class ThreadCalls {
     private final RawSink sink;
     private final TickLoop loop;
     private final CallThreads threads;
+    private final ThreadShortage shortage;
     private int onThreads;
     private final Backoff backoff = new Backoff();
     private long askAgainNanos;
@@ -29,6 +31,7 @@ public final class ThreadCalls {
         this.sink = sink;
         this.loop = loop;
         this.threads = threads;
+        this.shortage = new ThreadShortage(loop, threads);
     }
 
     /** As {@link RawSink#startVector(int, boolean, int, long, int, long, int)}. */
@@ -97,10 +100,14 @@ public final class ThreadCalls {
 
     private boolean handedOver(Runnable task) {
         try {
-            return threads.run(task);
+            if (!threads.run(task)) {
+                return false;
+            }
         } catch (OutOfMemoryError noMemoryForIt) {
             return false;
         }
+        shortage.handedOver();
+        return true;
     }
 
     /** Calls that have not come back. */

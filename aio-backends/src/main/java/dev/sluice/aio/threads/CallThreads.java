@@ -1,14 +1,13 @@
 package dev.sluice.aio.threads;
 
 import java.io.IOException;
-import java.util.ArrayDeque;
 import java.util.concurrent.ThreadFactory;
 import java.util.function.LongSupplier;
 
 /**
  * A few threads for calls that block, of its own or shared with others. The first is there from the start and stays, so that nothing depends on a thread that
  * could be refused later (pids.max, TasksMax, RLIMIT_NPROC); further ones are started when calls queue up and terminate after {@value Workers#IDLE_SECONDS} s
- * without work. A further one that cannot be started is left out: the threads that exist do its calls.
+ * without work. A further one that cannot be started is left out: the threads that exist do its calls, and {@link ThreadShortage} asks again.
  *
  * <p>The queue is bounded by the slots of the sinks, each of which has at most one call in it.
  *
@@ -24,7 +23,7 @@ public final class CallThreads {
     /** The rest is the workers', under their lock. */
     final String name;
     final int most;
-    final ArrayDeque<Runnable> queue = new ArrayDeque<>();
+    final Ring<Runnable> queue = new Ring<>();
     /** Calls in the queue that a thread may take now. */
     int ready;
     int running;
@@ -94,10 +93,20 @@ public final class CallThreads {
     /**
      * Has a call made by one of the threads, in the order of asking.
      *
-     * @return false if there is no thread and none can be started: nothing has happened then
+     * @return false if there is no thread and none can be started: nothing has happened then, nor if it throws for want of memory
      */
     public boolean run(Runnable call) {
         return workers.run(this, call);
+    }
+
+    /** Whether calls wait, of this share or of others, for threads that were refused: somebody is to {@link #retry} then. */
+    boolean lacking() {
+        return workers.lacking();
+    }
+
+    /** Asks for the threads that calls wait for, unless one was refused just before. Returns whether there are still too few. */
+    boolean retry() {
+        return workers.retry();
     }
 
     /** What was handed over before is still done. */

@@ -2,7 +2,6 @@ package dev.sluice.aio.threads;
 
 import dev.sluice.pipeline.Backoff;
 import java.io.IOException;
-import java.util.ArrayDeque;
 import java.util.Objects;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.TimeUnit;
@@ -25,10 +24,12 @@ final class Workers {
 
     private static final Logger LOG = LoggerFactory.getLogger(CallThreads.class);
     private static final long IDLE_NANOS = TimeUnit.SECONDS.toNanos(IDLE_SECONDS);
-    /** Doubles up to a minute: for each try the JVM writes two lines of its own. */
+    /** Doubles up to a minute where no call waits: for each try the JVM writes two lines of its own. */
     private static final long FIRST_REFUSED_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private static final int MAX_DOUBLINGS = 6;
+    /** The longest pause while a call waits. */
+    private static final long LACKING_PAUSE_NANOS = TimeUnit.SECONDS.toNanos(4);
 
     private final String name;
     /** How many threads are to be idle when a call is handed over: the next one may belong to another image, and come when none can be started. */
@@ -38,15 +39,23 @@ final class Workers {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition work = lock.newCondition();
     /** Whose calls are to be made, one entry a call. */
-    private final ArrayDeque<CallThreads> ready = new ArrayDeque<>();
+    private final Ring<CallThreads> ready = new Ring<>();
+    /** Calls in the queues of all shares, at least as many as are ready. */
+    private int queued;
+
     private int open;
     private int most;
     private int threads;
     private int idle;
+    /** Threads that have yet to look for their first call. */
+    private int starting;
     /** Between tries to start a further thread. */
     private final Backoff backoff = new Backoff(FIRST_REFUSED_PAUSE_NANOS, MAX_DOUBLINGS);
 
-    private long askAgainNanos;
+    private long refusedNanos;
+    private long pauseNanos;
+    /** Written under the lock; read without it by whoever has just handed over a call. */
+    private volatile boolean lacking;
 
     /** @param spare whether a thread is started before it is needed */
     Workers(String name, boolean spare, ThreadFactory factory, LongSupplier clock) {
@@ -54,7 +63,6 @@ final class Workers {
         this.spare = spare ? 1 : 0;
         this.factory = factory;
         this.clock = clock;
-        this.askAgainNanos = clock.getAsLong();
     }
 
     void open(CallThreads share) {
@@ -90,15 +98,45 @@ final class Workers {
             if (threads == 0 && startOne() != null) {
                 return false;
             }
+            // Whatever can fail comes before: a call that was queued is made, and its owner must not hear otherwise.
+            share.queue.reserve(share.queue.size() + 1);
+            ready.reserve(queued + 1);
             share.queue.add(call);
+            queued++;
             if (admit(share) && idle >= ready.size()) {
                 work.signal();
             }
-            startFurther();
+            boolean _ = startFurther();
+            lacking = tooFew();
             return true;
         } finally {
             lock.unlock();
         }
+    }
+
+    /** As {@link CallThreads#lacking}. */
+    boolean lacking() {
+        return lacking;
+    }
+
+    /** As {@link CallThreads#retry}. */
+    boolean retry() {
+        lock.lock();
+        try {
+            boolean more = true;
+            while (more && tooFew()) {
+                more = startFurther();
+            }
+            lacking = tooFew();
+            return lacking;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Whether a call waits for a thread that could exist. */
+    private boolean tooFew() {
+        return idle + starting < ready.size() && threads < most;
     }
 
     /** Whether a further call of a share may be made now. */
@@ -111,15 +149,24 @@ final class Workers {
         return admitted;
     }
 
-    private void startFurther() {
-        if (idle < ready.size() + spare && threads < most && clock.getAsLong() - askAgainNanos >= 0) {
-            Throwable refused = startOne();
-            if (refused == null) {
-                backoff.reset();
-            } else {
-                leaveOut(refused);
-            }
+    /** Starts a further thread if one is needed. Returns whether it did. */
+    private boolean startFurther() {
+        if (idle + starting >= ready.size() + spare || threads >= most || pausing()) {
+            return false;
         }
+        Throwable refused = startOne();
+        if (refused == null) {
+            backoff.reset();
+            return true;
+        }
+        leaveOut(refused);
+        return false;
+    }
+
+    /** Whether a thread was refused just before. */
+    private boolean pausing() {
+        long pause = tooFew() ? Math.min(pauseNanos, LACKING_PAUSE_NANOS) : pauseNanos;
+        return backoff.failing() && clock.getAsLong() - refusedNanos < pause;
     }
 
     /** As {@link CallThreads#close}; once for each share. */
@@ -143,6 +190,7 @@ final class Workers {
             Thread started = factory.newThread(new Worker());
             started.start();
             threads++;
+            starting++;
             return null;
         } catch (Throwable refused) {
             return refused;
@@ -151,10 +199,16 @@ final class Workers {
 
     private void leaveOut(Throwable refused) {
         boolean first = !backoff.failing();
-        askAgainNanos = clock.getAsLong() + backoff.nextPauseNanos();
-        if (first) {
+        refusedNanos = clock.getAsLong();
+        pauseNanos = backoff.nextPauseNanos();
+        if (!first) {
+            return;
+        }
+        try {
             LOG.warn("{}: no further thread can be started ({}); calls are made by {} until one can: raise the limit of tasks (TasksMax=, pids.max, ulimit -u)",
                     name, refused.getMessage(), threads);
+        } catch (Throwable loggerFailed) {
+            // Out of memory, say: the call is queued already.
         }
     }
 
@@ -166,6 +220,10 @@ final class Workers {
     private boolean next(Worker worker) {
         lock.lock();
         try {
+            if (worker.starts) {
+                worker.starts = false;
+                starting--;
+            }
             CallThreads finished = worker.share;
             if (finished != null) {
                 finished.running--;
@@ -175,7 +233,8 @@ final class Workers {
             worker.call = null;
             long idleSince = clock.getAsLong();
             while (ready.isEmpty()) {
-                boolean late = threads > 1 && clock.getAsLong() - idleSince >= IDLE_NANOS;
+                // The others may all hang: one more that is idle has to remain where images share them.
+                boolean late = threads > 1 && idle >= spare && clock.getAsLong() - idleSince >= IDLE_NANOS;
                 if (open == 0 || late) {
                     threads--;
                     return false;
@@ -194,6 +253,7 @@ final class Workers {
             share.running++;
             worker.share = share;
             worker.call = share.queue.remove();
+            queued--;
             return true;
         } finally {
             lock.unlock();
@@ -206,6 +266,8 @@ final class Workers {
         private @Nullable CallThreads share;
 
         private @Nullable Runnable call;
+        /** Whether it has yet to look for its first call. */
+        private boolean starts = true;
 
         @Override
         public void run() {

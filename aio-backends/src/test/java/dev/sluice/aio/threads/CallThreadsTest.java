@@ -229,7 +229,7 @@ class CallThreadsTest {
     }
 
     @Test
-    void shouldAskForAFurtherThreadAgainAfterPausesThatDoubleToAMinute() throws Exception {
+    void shouldAskForAFurtherThreadAgainAfterPausesThatDoubleToFourSecondsWhileCallsWait() throws Exception {
         CallThreads threads = noted(3);
         CountDownLatch hold = new CountDownLatch(1);
         try (CapturedLog logged = new CapturedLog()) {
@@ -237,7 +237,7 @@ class CallThreadsTest {
             refusals = 9;
             assertThat(threads.run(() -> {})).isTrue();
             int asked = 1;
-            for (long pause : new long[] {1, 2, 4, 8, 16, 32, 64, 64}) {
+            for (long pause : new long[] {1, 2, 4, 4, 4, 4, 4, 4}) {
                 nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(pause) - 1);
                 assertThat(threads.run(() -> {})).isTrue();
                 assertThat(refused).as("before %d s", pause).hasValue(asked);
@@ -246,7 +246,7 @@ class CallThreadsTest {
                 assertThat(refused).as("after %d s", pause).hasValue(++asked);
             }
             assertThat(logged.containing("noted-: no further thread can be started (made up); calls are made by 1 until one can")).hasSize(1);
-            nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(64));
+            nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(4));
             assertThat(threads.run(waitingFor(hold))).isTrue();
             assertThat(made).hasSize(2);
             refusals = 1;

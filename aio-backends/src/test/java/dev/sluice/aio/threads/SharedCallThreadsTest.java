@@ -11,6 +11,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -19,14 +20,22 @@ import org.junit.jupiter.api.Timeout;
 class SharedCallThreadsTest {
     private final List<Thread> made = new CopyOnWriteArrayList<>();
     private volatile int allowed = Integer.MAX_VALUE;
+    /** What each thread waits for before it looks for calls. */
+    private volatile CountDownLatch begin = new CountDownLatch(0);
+    private final AtomicLong nowNanos = new AtomicLong(-5);
+    private final AtomicInteger refused = new AtomicInteger();
     private final Workers workers = new Workers("shared-", true, work -> {
         if (made.size() >= allowed) {
+            refused.incrementAndGet();
             throw new OutOfMemoryError("made up");
         }
-        Thread thread = Thread.ofPlatform().daemon().name("shared-call-threads-test").unstarted(work);
+        Thread thread = Thread.ofPlatform().daemon().name("shared-call-threads-test").unstarted(() -> {
+            waitingFor(begin).run();
+            work.run();
+        });
         made.add(thread);
         return thread;
-    }, System::nanoTime);
+    }, nowNanos::get);
 
     private CallThreads share(String name, int most) throws IOException {
         return CallThreads.share(workers, name, most);
@@ -58,6 +67,7 @@ class SharedCallThreadsTest {
         for (int i = 0; i < 20; i++) {
             assertThat(hanging.run(waitingFor(hold))).isTrue();
         }
+        assertThat(made).as("what it may, and one ahead").hasSize(5);
         CountDownLatch done = new CountDownLatch(8);
         for (int i = 0; i < 8; i++) {
             assertThat(other.run(done::countDown)).isTrue();
@@ -85,6 +95,114 @@ class SharedCallThreadsTest {
         }
         assertThat(done.await(60, TimeUnit.SECONDS)).isTrue();
         hold.countDown();
+    }
+
+    /** However long its threads take to begin. */
+    @Test
+    void shouldStartNoMoreThreadsThanTheImageMayHaveAndOneAheadWhenItAsksForMuch() throws Exception {
+        CallThreads busy = share("busy", 4);
+        for (int i = 0; i < 15; i++) {
+            CallThreads _ = share("image " + i, 4);
+        }
+        begin = new CountDownLatch(1);
+        CountDownLatch done = new CountDownLatch(64);
+        for (int i = 0; i < 64; i++) {
+            assertThat(busy.run(done::countDown)).isTrue();
+        }
+        assertThat(made).hasSizeLessThanOrEqualTo(5);
+        begin.countDown();
+        assertThat(done.await(60, TimeUnit.SECONDS)).isTrue();
+    }
+
+    private void awaitWaiting(int threads) {
+        while (made.stream().filter(thread -> thread.getState() == Thread.State.TIMED_WAITING).count() != threads) {
+            Thread.onSpinWait();
+        }
+    }
+
+    /** Lets so much time pass; idle threads look at the clock. */
+    private void pass(int seconds) {
+        nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(seconds));
+        for (Thread thread : made) {
+            if (thread.getState() == Thread.State.TIMED_WAITING) {
+                thread.interrupt();
+                while (thread.isInterrupted() && thread.isAlive()) {
+                    Thread.onSpinWait();
+                }
+            }
+        }
+    }
+
+    @Test
+    void shouldKeepTheThreadAheadWhileAllOthersHang() throws Exception {
+        CallThreads hanging = share("hanging", 4);
+        CallThreads other = share("other", 4);
+        CountDownLatch hold = new CountDownLatch(1);
+        for (int i = 0; i < 4; i++) {
+            assertThat(hanging.run(waitingFor(hold))).isTrue();
+        }
+        awaitWaiting(1);
+        pass(10);
+        allowed = made.size();
+        CountDownLatch done = new CountDownLatch(1);
+        assertThat(other.run(done::countDown)).isTrue();
+        assertThat(done.await(10, TimeUnit.SECONDS)).isTrue();
+        hold.countDown();
+        awaitWaiting(5);
+        pass(10);
+        awaitWaiting(1);
+        assertThat(made.stream().filter(Thread::isAlive)).as("once nothing hangs").hasSize(1);
+    }
+
+    @Test
+    void shouldMakeWhatWaitsForARefusedThreadWithoutAFurtherCall() throws Exception {
+        allowed = 1;
+        CallThreads hanging = share("hanging", 4);
+        CallThreads other = share("other", 4);
+        CountDownLatch hold = new CountDownLatch(1);
+        assertThat(hanging.run(waitingFor(hold))).isTrue();
+        CountDownLatch done = new CountDownLatch(3);
+        for (int i = 0; i < 3; i++) {
+            assertThat(other.run(done::countDown)).isTrue();
+        }
+        assertThat(other.lacking()).isTrue();
+        for (int i = 0; i < 8; i++) {
+            nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(4));
+            assertThat(other.retry()).as("still refused").isTrue();
+        }
+        assertThat(refused).hasValueGreaterThanOrEqualTo(8);
+        allowed = Integer.MAX_VALUE;
+        assertThat(other.retry()).as("just after a refusal").isTrue();
+        nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(4));
+        assertThat(other.retry()).isFalse();
+        assertThat(done.await(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(other.lacking()).isFalse();
+        hold.countDown();
+    }
+
+    @Test
+    void shouldAskForTheThreadAheadAfterPausesThatDoubleToAMinute() throws Exception {
+        allowed = 1;
+        CallThreads image = share("image", 4);
+        int asked = 0;
+        for (long pause : new long[] {0, 1, 2, 4, 8, 16, 32, 64, 64}) {
+            if (pause > 0) {
+                nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(pause) - 1);
+                makeOne(image);
+                assertThat(refused).as("before %d s", pause).hasValue(asked);
+                nowNanos.incrementAndGet();
+            }
+            makeOne(image);
+            assertThat(refused).as("after %d s", pause).hasValue(++asked);
+        }
+        assertThat(image.lacking()).isFalse();
+    }
+
+    private void makeOne(CallThreads image) throws InterruptedException {
+        awaitWaiting(1);
+        CountDownLatch done = new CountDownLatch(1);
+        assertThat(image.run(done::countDown)).isTrue();
+        done.await();
     }
 
     /** Each takes turns, whatever the length of its queue. */
