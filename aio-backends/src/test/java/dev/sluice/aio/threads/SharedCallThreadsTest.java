@@ -120,13 +120,13 @@ class SharedCallThreadsTest {
         }
     }
 
-    /** Lets so much time pass; idle threads look at the clock. */
+    /** Lets so much time pass; idle threads look at the clock, and end or wait again. */
     private void pass(int seconds) {
         nowNanos.addAndGet(TimeUnit.SECONDS.toNanos(seconds));
         for (Thread thread : made) {
             if (thread.getState() == Thread.State.TIMED_WAITING) {
                 thread.interrupt();
-                while (thread.isInterrupted() && thread.isAlive()) {
+                while (thread.isAlive() && (thread.isInterrupted() || thread.getState() != Thread.State.TIMED_WAITING)) {
                     Thread.onSpinWait();
                 }
             }
