@@ -77,7 +77,11 @@ final class KnownPages implements AutoCloseable {
         long first = offset >>> pageShift;
         long last = (offset + bytes - 1) >>> pageShift;
         for (long word = first >>> 6; word <= (last >>> 6); word++) {
-            NativeMemory.putLong(address(word), NativeMemory.getLong(address(word)) & ~mask(word, first, last));
+            long known = NativeMemory.getLong(address(word));
+            // Not to touch what stays empty, as above.
+            if (known != 0) {
+                NativeMemory.putLong(address(word), known & ~mask(word, first, last));
+            }
         }
     }
 

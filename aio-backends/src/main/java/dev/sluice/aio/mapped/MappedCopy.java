@@ -50,6 +50,13 @@ final class MappedCopy {
             return copied(mapping.address + offset, target, data) ? data : readAfterFault(mapping, offset, target, data);
         }
         long data = LinuxFile.lseek(image.fd(), offset, LinuxFile.SEEK_DATA);
+        if (data == offset) {
+            // Somebody has written it since.
+            return atEnd(LinuxFile.pread(image.fd(), target, bytes, offset));
+        }
+        if (data < 0 && data != -Errno.ENXIO) {
+            return data;
+        }
         long zeroes = Math.min(data < 0 ? bytes : Math.min(bytes, data - offset), ZeroBuffer.BYTES);
         return copied(ZeroBuffer.ADDRESS, target, zeroes) ? zeroes : -Errno.EFAULT;
     }

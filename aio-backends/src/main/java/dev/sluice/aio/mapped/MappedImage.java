@@ -99,6 +99,10 @@ final class MappedImage implements OpenImage {
     @Override
     public synchronized void resize(long sizeBytes) throws IOException {
         ImageMapping before = current;
+        if (hugePages && sizeBytes % pageBytes != 0) {
+            // Mapping it would extend the file to the end of the page.
+            throw new IOException("resize " + raw.path() + ": " + sizeBytes + " bytes are not a multiple of its huge pages of " + pageBytes + " bytes");
+        }
         if (sizeBytes > before.bytes && !raw.geometry().readOnly()) {
             // First, so that no request finds a disk that is larger than its mapping.
             ImageMapping larger = ImageMapping.open(raw.fd(), raw.path(), sizeBytes, pageBytes, false);
@@ -107,6 +111,15 @@ final class MappedImage implements OpenImage {
             closeIfUnused(before);
         }
         raw.resize(sizeBytes);
+        forgetBehindEnd();
+    }
+
+    /** What a disk that has shrunk had there is not there when it grows again. */
+    private void forgetBehindEnd() {
+        long pageEnd = pageEnd(raw.geometry().sizeBytes());
+        if (pageEnd < current.bytes) {
+            current.known.remove(pageEnd, current.bytes - pageEnd);
+        }
     }
 
     /**

@@ -111,8 +111,7 @@ final class MappedOperation {
 
     private int transfer(BlockRequest current, ImageMapping mapping, CopyBudget budget) {
         boolean reads = current.op() == BlockOp.READ;
-        int moved = (int) move(current, mapping, reads);
-        budget.copied(Math.max(0, moved));
+        int moved = (int) move(current, mapping, reads, budget);
         int result = seam.result(reads ? CompletionSeam.Call.READ : CompletionSeam.Call.WRITE, moved);
         if (result != moved) {
             cursor.moveTo(doneBytes + Math.max(0, result));
@@ -132,8 +131,8 @@ final class MappedOperation {
         return CONTINUES;
     }
 
-    /** Bytes moved, or where it moved none a negative errno. */
-    private long move(BlockRequest current, ImageMapping mapping, boolean reads) {
+    /** Bytes moved, or where it moved none a negative errno. A copy that fails costs what was tried, as it may fail at its last byte. */
+    private long move(BlockRequest current, ImageMapping mapping, boolean reads, CopyBudget budget) {
         long offset = current.offsetBytes() + doneBytes;
         long most = Math.min(CopyBudget.BYTES_PER_CALL, current.lengthBytes() - doneBytes);
         long moved = 0;
@@ -144,6 +143,7 @@ final class MappedOperation {
             }
             long address = cursor.address();
             long result = reads ? copy.read(mapping, offset + moved, address, part) : copy.write(mapping, offset + moved, address, part);
+            budget.copied(result > 0 ? result : part);
             if (result <= 0) {
                 return moved > 0 ? moved : result;
             }
@@ -206,8 +206,9 @@ final class MappedOperation {
     }
 
     private int writeZeroes(BlockRequest current, ImageMapping mapping, CopyBudget budget, long at, long end) {
-        int written = (int) copy.write(mapping, at, ZeroBuffer.ADDRESS, Math.min(end - at, ZeroBuffer.BYTES));
-        budget.copied(Math.max(0, written));
+        long bytes = Math.min(end - at, ZeroBuffer.BYTES);
+        int written = (int) copy.write(mapping, at, ZeroBuffer.ADDRESS, bytes);
+        budget.copied(bytes);
         int result = seam.result(CompletionSeam.Call.WRITE, written);
         if (result <= 0) {
             return failed(result, false);

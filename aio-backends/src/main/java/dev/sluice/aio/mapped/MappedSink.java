@@ -92,7 +92,8 @@ final class MappedSink extends LoopHandle implements BlockSink {
 
     @Override
     public void flush() {
-        if (late || inBatch) {
+        // Closed: whoever shares the sink may still have a flush due in this tick.
+        if (closed || late || inBatch) {
             return;
         }
         // A tick may have several flushes, and has one budget.
@@ -116,13 +117,16 @@ final class MappedSink extends LoopHandle implements BlockSink {
 
     private void doBatch() {
         inBatch = true;
-        useCurrentMapping();
         int done = 0;
-        for (int left = batch.size(); left > 0 && !budget.limitReached(); left--) {
-            step(batch.poll());
-            done++;
+        try {
+            useCurrentMapping();
+            for (int left = batch.size(); left > 0 && !budget.limitReached(); left--) {
+                step(batch.poll());
+                done++;
+            }
+        } finally {
+            inBatch = false;
         }
-        inBatch = false;
         counts.batch(done);
         counts.publish();
         if (!batch.isEmpty()) {

@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
@@ -77,6 +78,37 @@ class MappedFaultsTest {
                 NativeMemory.surfaceFault();
             }
         }
+    }
+
+    /** Each copies all but the last page before it fails. */
+    @ParameterizedTest
+    @ValueSource(ints = {1 << 20, (1 << 20) - PAGE - 512})
+    void shouldCopyNoMoreInATickWhereEachCopyFails(int segmentBytes) throws IOException {
+        int length = 1 << 20;
+        try (MappedRig rig = MappedRig.sparse(MappedRig.MEMORY, SIZE);
+                Fd guest = Fd.adopt(Memfd.create("guest", Memfd.MFD_CLOEXEC))) {
+            assertThat(LinuxFile.ftruncate(guest.number(), length)).isZero();
+            try (Mapping memory = Mapping.shared(guest.number(), 0, length)) {
+                assertThat(LinuxFile.ftruncate(guest.number(), length - PAGE)).isZero();
+                List<GuestRequest> writes = new ArrayList<>();
+                for (int i = 0; i < MappedRig.CAPACITY; i++) {
+                    writes.add(rig.request(memory.address(), length, segmentBytes).as(BlockOp.WRITE, 0));
+                    rig.submit(writes.get(i));
+                }
+                rig.sink.flush();
+                assertThat(completed(writes)).isLessThanOrEqualTo(1);
+                for (int tick = 2; tick <= 8; tick++) {
+                    rig.loop.ticks(1);
+                    assertThat(completed(writes)).as("one megabyte a tick").isLessThanOrEqualTo(tick);
+                }
+                rig.loop.ticks(2 * MappedRig.CAPACITY);
+                assertThat(writes).allMatch(write -> write.completions == 1 && write.result() == -Errno.EFAULT);
+            }
+        }
+    }
+
+    private static int completed(List<GuestRequest> requests) {
+        return requests.stream().mapToInt(request -> request.completions).sum();
     }
 
     /** A hole is read without the image: what faults then is the guest's. */
@@ -242,8 +274,10 @@ class MappedFaultsTest {
             rig.sink.flush();
             rig.loop.ticks(2);
             assertThat(write.result()).isEqualTo(-Errno.EIO);
+            long allocated = rig.allocatedBytes();
             rig.backend.resize(size);
             assertThat(rig.read(HALF + 512, size - HALF - 512)).containsOnly(0);
+            assertThat(rig.allocatedBytes()).as("what was cut off is not known any more").isEqualTo(allocated);
         }
     }
 }

@@ -128,6 +128,22 @@ class MappedImageTest {
         }
     }
 
+    /** Whoever shares a sink may have asked for a flush before it was closed. */
+    @Test
+    void shouldReleaseItsMappingOnceWhereASinkIsFlushedAfterItWasClosed() throws IOException {
+        try (MappedRig rig = MappedRig.sparse(MappedRig.MEMORY, MIB)) {
+            HandDrivenLoop otherLoop = new HandDrivenLoop();
+            BlockSink other = rig.backend.openSink(otherLoop);
+            other.close();
+            rig.backend.resize(2 * MIB);
+            other.flush();
+            assertThat(mappings(rig.path)).as("the current one, and that of the sink that is open").isEqualTo(2);
+            rig.sink.flush();
+            assertThat(mappings(rig.path)).isEqualTo(1);
+            otherLoop.end();
+        }
+    }
+
     @Test
     void shouldNotMapMoreOfAnImageThatMayNotGrow() throws IOException {
         Path path = inMemory(MIB);
@@ -168,6 +184,16 @@ class MappedImageTest {
             assertThat(rig.backend.mappedImage().pageBytes()).isGreaterThan(Integer.highestOneBit(MIB));
             assertThat(rig.write(0, PAGE, (byte) 7)).isEqualTo(-Errno.ENOSPC);
             assertThat(rig.read(0, PAGE)).containsOnly(0);
+        }
+    }
+
+    @Test
+    void shouldNotMapPartOfAHugePageToGrow() throws IOException {
+        try (Fd file = hugeFile(8L * MIB);
+                MappedRig rig = new MappedRig(pathOf(file), false)) {
+            assertThatThrownBy(() -> rig.backend.resize(9L * MIB)).isInstanceOf(IOException.class).hasMessageContaining("multiple of its huge pages");
+            assertThat(LinuxFile.lseek(file.number(), 0, LinuxFile.SEEK_END)).as("nothing extends the file").isEqualTo(8L * MIB);
+            assertThat(rig.backend.geometry().sizeBytes()).isEqualTo(8L * MIB);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.sluice.aio.mapped;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.sluice.aio.sink.CopyBudget;
+import dev.sluice.aio.sink.ZeroBuffer;
 import dev.sluice.linux.Errno;
 import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -181,6 +183,31 @@ class MappedSinkTest {
             assertThat(rig.read(0, 4 * PAGE)).containsOnly(0);
             assertThat(rig.write(0, PAGE, (byte) 9)).isEqualTo(PAGE);
             assertThat(rig.read(0, PAGE)).containsOnly(9);
+        }
+    }
+
+    /** Whether a page is there may change between any two calls. */
+    @Test
+    void shouldReadAPageThatOthersFillAndPunchMeanwhile() throws Exception {
+        try (MappedRig rig = rig(MIB);
+                Fd other = LinuxFile.openOrThrow(rig.path.toString(), LinuxFile.O_RDWR | LinuxFile.O_CLOEXEC, 0)) {
+            AtomicBoolean stop = new AtomicBoolean();
+            Thread changes = Thread.ofPlatform().start(() -> {
+                while (!stop.get()) {
+                    LinuxFile.pwrite(other.number(), ZeroBuffer.ADDRESS, PAGE, 0);
+                    LinuxFile.fallocate(other.number(), LinuxFile.FALLOC_FL_PUNCH_HOLE | LinuxFile.FALLOC_FL_KEEP_SIZE, 0, PAGE);
+                }
+            });
+            GuestRequest read = rig.request(PAGE, PAGE);
+            try {
+                for (int i = 0; i < 30_000; i++) {
+                    rig.backend.mappedImage().current().known.remove(0, PAGE);
+                    assertThat(rig.run(read.as(BlockOp.READ, 0))).as("round %d", i).isEqualTo(PAGE);
+                }
+            } finally {
+                stop.set(true);
+                changes.join();
+            }
         }
     }
 
