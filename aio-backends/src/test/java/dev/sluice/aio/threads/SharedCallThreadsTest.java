@@ -115,7 +115,9 @@ class SharedCallThreadsTest {
     }
 
     private void awaitWaiting(int threads) {
+        long startNanos = System.nanoTime();
         while (made.stream().filter(thread -> thread.getState() == Thread.State.TIMED_WAITING).count() != threads) {
+            assertThat(System.nanoTime() - startNanos).as("threads that wait: not %d", threads).isLessThan(TimeUnit.SECONDS.toNanos(30));
             Thread.onSpinWait();
         }
     }
