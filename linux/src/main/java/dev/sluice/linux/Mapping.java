@@ -27,6 +27,7 @@ public final class Mapping implements AutoCloseable {
 
     private static final Libc.Call6 MMAP = new Libc.Call6(Libc.returningLong("mmap"));
     private static final Libc.Call2 MUNMAP = new Libc.Call2(Libc.returningInt("munmap"));
+    private static final Libc.Call3 MINCORE = new Libc.Call3(Libc.returningInt("mincore"));
     private static final int MAP_FIXED = 0x10;
     private static final int NO_FD = -1;
 
@@ -77,6 +78,18 @@ public final class Mapping implements AutoCloseable {
             throw new ErrnoException("mmap", "of " + bytes + " bytes from offset " + offset, (int) address, "");
         }
         return new Mapping(address, bytes);
+    }
+
+    /**
+     * Which pages of a mapped range are in memory: bit 0 of a byte for each. A page that is said to be may be gone at once. Without write permission for the
+     * file all are said to be. Any thread; allocates nothing. Source: mincore(2).
+     *
+     * @param address of a page
+     * @param vectorAddress a byte for each page that the range touches
+     * @return 0 or a negative errno
+     */
+    public static int mincore(long address, long bytes, long vectorAddress) {
+        return (int) MINCORE.call(address, bytes, vectorAddress);
     }
 
     public long address() {

@@ -61,6 +61,23 @@ class MappingTest {
     }
 
     @Test
+    void shouldSayWhichPagesOfAFileAreInMemory() throws IOException {
+        try (Fd file = Fd.adopt(Memfd.create("resident", Memfd.MFD_CLOEXEC));
+                NativeBlock vector = NativeMemory.allocate(Long.BYTES, Long.BYTES)) {
+            assertThat(LinuxFile.ftruncate(file.number(), 3 * PAGE)).isZero();
+            try (Mapping mapping = Mapping.shared(file.number(), 0, 3 * PAGE)) {
+                assertThat(LinuxFile.pwrite(file.number(), vector.address(), Long.BYTES, PAGE)).isEqualTo(Long.BYTES);
+                NativeMemory.putLong(vector.address(), -1);
+                assertThat(Mapping.mincore(mapping.address(), 3 * PAGE - 1, vector.address())).isZero();
+                byte[] found = new byte[4];
+                NativeMemory.copyToArray(vector.address(), found, 0, 4);
+                assertThat(found).as("a byte a page, and no more").containsExactly(0, 1, 0, -1);
+                assertThat(Mapping.mincore(mapping.address() + 1, PAGE, vector.address())).isEqualTo(-Errno.EINVAL);
+            }
+        }
+    }
+
+    @Test
     void shouldCheckBoundsOfViews() throws IOException {
         try (Mapping mapping = Mapping.anonymous(PAGE)) {
             assertThat(mapping.view(PAGE - 8, 8).byteSize()).isEqualTo(8);

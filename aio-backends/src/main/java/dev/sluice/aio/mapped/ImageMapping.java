@@ -19,16 +19,21 @@ final class ImageMapping implements AutoCloseable {
     final long address;
     final long bytes;
     final KnownPages known;
+
+    /** Windows that {@link ResidentPages} has looked at. */
+    final KnownPages looked;
+
     private final Mapping mapping;
 
     /** Sinks that use it; guarded by the {@link MappedImage}. */
     int users;
 
-    private ImageMapping(Mapping mapping, KnownPages known) {
+    private ImageMapping(Mapping mapping, KnownPages known, KnownPages looked) {
         this.mapping = mapping;
         this.address = mapping.address();
         this.bytes = mapping.bytes();
         this.known = known;
+        this.looked = looked;
     }
 
     /**
@@ -41,9 +46,15 @@ final class ImageMapping implements AutoCloseable {
         try {
             KnownPages known = KnownPages.of(imageBytes, pageBytes);
             try {
-                // Not reserved, as images may have holes: hugetlbfs would set huge pages aside for all of it.
-                int protection = readOnly ? Mapping.PROT_READ : Mapping.PROT_READ | Mapping.PROT_WRITE;
-                return new ImageMapping(Mapping.map(fd, 0, imageBytes, protection, Mapping.MAP_SHARED | Mapping.MAP_NORESERVE), known);
+                KnownPages looked = KnownPages.of(imageBytes, ResidentPages.WINDOW_BYTES);
+                try {
+                    // Not reserved, as images may have holes: hugetlbfs would set huge pages aside for all of it.
+                    int protection = readOnly ? Mapping.PROT_READ : Mapping.PROT_READ | Mapping.PROT_WRITE;
+                    return new ImageMapping(Mapping.map(fd, 0, imageBytes, protection, Mapping.MAP_SHARED | Mapping.MAP_NORESERVE), known, looked);
+                } catch (Throwable refused) {
+                    looked.close();
+                    throw refused;
+                }
             } catch (Throwable refused) {
                 known.close();
                 throw refused;
@@ -71,9 +82,16 @@ final class ImageMapping implements AutoCloseable {
         return offset >= 0 && length >= 0 && offset <= bytes - length;
     }
 
+    /** Nothing is known of a range any more. */
+    void forget(long offset, long length) {
+        known.remove(offset, length);
+        looked.remove(offset, length);
+    }
+
     @Override
     public void close() {
         mapping.close();
         known.close();
+        looked.close();
     }
 }

@@ -91,7 +91,7 @@ final class MappedImage implements OpenImage {
         return pageBytes;
     }
 
-    /** Whether the file system reports where its holes are (SEEK_HOLE); hugetlbfs reports none. */
+    /** Whether the kernel says where holes are (SEEK_DATA, mincore); of hugetlbfs it does not. */
     boolean findsHoles() {
         return !hugePages;
     }
@@ -118,7 +118,7 @@ final class MappedImage implements OpenImage {
     private void forgetBehindEnd() {
         long pageEnd = pageEnd(raw.geometry().sizeBytes());
         if (pageEnd < current.bytes) {
-            current.known.remove(pageEnd, current.bytes - pageEnd);
+            current.forget(pageEnd, current.bytes - pageEnd);
         }
     }
 

@@ -222,7 +222,7 @@ final class MappedOperation {
         long from = Math.min(pagesEnd, dataFrom(at));
         long bytes = Math.min(pagesEnd - from, Math.max(PUNCHED_BYTES, image.pageBytes()));
         if (bytes > 0) {
-            mapping.known.remove(from, bytes);
+            mapping.forget(from, bytes);
             budget.copied(bytes);
             int result = seam.result(CompletionSeam.Call.ALLOCATE, LinuxFile.fallocate(image.fd(), PUNCH, from, bytes));
             if (RetryBackoff.isRefusal(result)) {

@@ -34,6 +34,7 @@ final class MappedSink extends LoopHandle implements BlockSink {
     private final MappedOperation[] operations;
     private final FreeSlots freeSlots;
     private final CopyBudget budget = new CopyBudget();
+    private final ResidentPages resident;
 
     /** Slots with something to be done now. */
     private final SlotFifo batch;
@@ -57,7 +58,8 @@ final class MappedSink extends LoopHandle implements BlockSink {
         this.batch = new SlotFifo(capacity);
         this.mapping = image.acquire();
         beginBudget();
-        MappedCopy copy = new MappedCopy(image);
+        this.resident = new ResidentPages(image, budget);
+        MappedCopy copy = new MappedCopy(image, resident);
         for (int slot = 0; slot < capacity; slot++) {
             operations[slot] = new MappedOperation(this, image, copy, seam, slot);
         }
@@ -70,6 +72,7 @@ final class MappedSink extends LoopHandle implements BlockSink {
             loop.add(sink);
             return sink;
         } catch (Throwable refused) {
+            sink.resident.close();
             image.release(sink.mapping);
             throw refused;
         }
@@ -217,6 +220,7 @@ final class MappedSink extends LoopHandle implements BlockSink {
         if (closing && !closed && !inBatch && inFlight() == 0) {
             closed = true;
             loop.remove(this);
+            resident.close();
             image.release(mapping);
             onClosed.run();
         }

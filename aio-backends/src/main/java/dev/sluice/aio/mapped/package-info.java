@@ -3,7 +3,7 @@
  *
  * <p>Reading order: {@link dev.sluice.aio.mapped.MappedBackendProvider}, {@code MappedImage} (what is opened, and which mapping is current), {@code
  * ImageMapping}, {@code KnownPages} (where a copy allocates nothing), {@code MappedSink} (batches and budgets), {@code MappedOperation} (a request's way),
- * {@code MappedCopy} (the copy and its faults), {@code DataCursor}, {@code GuestProbe}.
+ * {@code MappedCopy} (the copy and its faults), {@code ResidentPages}, {@code DataCursor}, {@code GuestProbe}.
  */
 @NullMarked
 package dev.sluice.aio.mapped;

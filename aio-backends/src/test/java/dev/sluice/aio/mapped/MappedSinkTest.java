@@ -9,6 +9,7 @@ import dev.sluice.linux.Fd;
 import dev.sluice.linux.LinuxFile;
 import dev.sluice.linux.NativeMemory;
 import dev.sluice.pipeline.BlockOp;
+import dev.sluice.pipeline.testing.LoopDevice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,11 +32,19 @@ class MappedSinkTest {
 
     // ---- budgets
 
+    /** Has a window been looked at before, which has its price. */
+    private static void look(MappedRig rig, long offset) {
+        assertThat(rig.read(offset, PAGE)).containsOnly(0);
+        rig.loop.nextWaits(1);
+        rig.loop.ticks(2);
+    }
+
     @Test
     void shouldCopyNoMoreInATickThanImagesInMemoryMay() throws IOException {
         try (MappedRig rig = rig(16 * MIB)) {
             int length = 16 << 10;
             int perTick = (int) (CopyBudget.BYTES_PER_BATCH / length);
+            look(rig, 0);
             List<GuestRequest> reads = new ArrayList<>();
             for (int i = 0; i < 3 * perTick; i++) {
                 reads.add(rig.request(length, PAGE).as(BlockOp.READ, (long) i * length));
@@ -63,6 +72,8 @@ class MappedSinkTest {
     @ValueSource(ints = {PAGE, 3 * MIB})
     void shouldLetOthersHaveTheirTurnAfterAMegabyteOfARequest(int segmentBytes) throws IOException {
         try (MappedRig rig = rig(16 * MIB)) {
+            look(rig, 0);
+            look(rig, 8 * MIB);
             GuestRequest large = rig.request(3 * MIB, segmentBytes).as(BlockOp.WRITE, 0);
             GuestRequest small = rig.request(PAGE, PAGE).as(BlockOp.WRITE, 8 * MIB);
             rig.submit(large);
@@ -183,6 +194,69 @@ class MappedSinkTest {
             assertThat(rig.read(0, 4 * PAGE)).containsOnly(0);
             assertThat(rig.write(0, PAGE, (byte) 9)).isEqualTo(PAGE);
             assertThat(rig.read(0, PAGE)).containsOnly(9);
+        }
+    }
+
+    /** What a request costs must not depend on how much data an image has. */
+    @Test
+    void shouldLookAtAWindowAroundARequestOnce() throws IOException {
+        long window = ResidentPages.WINDOW_BYTES;
+        try (MappedRig rig = rig(3 * window - PAGE + 512);
+                Fd other = LinuxFile.openOrThrow(rig.path.toString(), LinuxFile.O_RDWR | LinuxFile.O_CLOEXEC, 0)) {
+            KnownPages known = rig.backend.mappedImage().current().known;
+            for (long at = 0; at < 3 * window - PAGE; at += PAGE) {
+                if (at != window + 8 * PAGE) {
+                    assertThat(LinuxFile.pwrite(other.number(), rig.memory.address(), 512, at)).isEqualTo(512);
+                }
+            }
+            assertThat(rig.read(window + PAGE, PAGE)).containsOnly(0);
+            assertThat(known.contain(window, 8 * PAGE)).as("what is around it").isTrue();
+            assertThat(known.contain(window + 9 * PAGE, window - 9 * PAGE)).isTrue();
+            assertThat(known.contain(window + 8 * PAGE, 1)).as("a hole").isFalse();
+            assertThat(known.contain(window - PAGE, 1)).as("another window").isFalse();
+            assertThat(known.contain(2 * window, 1)).isFalse();
+            NativeMemory.fill(rig.memory.address(), PAGE, (byte) 7);
+            assertThat(LinuxFile.pwrite(other.number(), rig.memory.address(), PAGE, window + 8 * PAGE)).isEqualTo(PAGE);
+            assertThat(rig.read(window + 8 * PAGE, PAGE)).containsOnly(7);
+            assertThat(known.contain(window + 8 * PAGE, 1)).as("looked at once").isFalse();
+            assertThat(rig.range(BlockOp.DISCARD, window, PAGE, false)).isZero();
+            assertThat(rig.read(window + 8 * PAGE, PAGE)).containsOnly(7);
+            assertThat(known.contain(window + 8 * PAGE, 1)).as("again, as something in the window was forgotten").isTrue();
+            assertThat(known.contain(window, 1)).isFalse();
+            assertThat(rig.read(3 * window - PAGE, 512)).as("the last window is shorter").containsOnly(0);
+            assertThat(known.contain(2 * window, window - PAGE)).isTrue();
+        }
+    }
+
+    @Test
+    void shouldKnowNothingOfAnImageThatMayNotBeWritten() throws IOException {
+        Path image = LoopDevice.sparse(Files.createTempFile(MappedRig.MEMORY, "sluice-mapped", ".raw"), MIB);
+        try (MappedRig writing = new MappedRig(image, false)) {
+            assertThat(writing.write(0, PAGE, (byte) 9)).isEqualTo(PAGE);
+        }
+        try (MappedRig rig = new MappedRig(image, true)) {
+            assertThat(rig.read(0, PAGE)).containsOnly(9);
+            assertThat(rig.read(PAGE, MIB - PAGE)).containsOnly(0);
+            assertThat(rig.backend.mappedImage().current().known.contain(0, 1)).as("even where its owner is told the truth").isFalse();
+            assertThat(rig.allocatedBytes()).isEqualTo(PAGE);
+        }
+        Files.delete(image);
+    }
+
+    @Test
+    void shouldLookAtFewWindowsInATick() throws IOException {
+        try (MappedRig rig = rig(MappedRig.CAPACITY * ResidentPages.WINDOW_BYTES)) {
+            List<GuestRequest> reads = new ArrayList<>();
+            for (int i = 0; i < MappedRig.CAPACITY; i++) {
+                reads.add(rig.request(512, 512).as(BlockOp.READ, i * ResidentPages.WINDOW_BYTES));
+                rig.submit(reads.get(i));
+            }
+            rig.sink.flush();
+            for (int tick = 1; tick <= MappedRig.CAPACITY; tick++) {
+                assertThat(completed(reads)).as("tick %d", tick).isLessThanOrEqualTo(tick);
+                rig.loop.ticks(1);
+            }
+            assertThat(completed(reads)).isEqualTo(MappedRig.CAPACITY);
         }
     }
 
