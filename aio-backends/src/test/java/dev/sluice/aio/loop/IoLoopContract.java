@@ -82,7 +82,7 @@ public abstract class IoLoopContract {
                 order.add("hook 1");
                 loop.atTickEnd(() -> {
                     order.add("hook of hook");
-                    done.complete(order);
+                    done.complete(List.copyOf(order));
                 });
             });
             loop.atTickEnd(() -> order.add("hook 2"));
@@ -115,7 +115,7 @@ public abstract class IoLoopContract {
                 order.add(name);
                 boolean more = --left > 0;
                 if (!more && name.equals("slow")) {
-                    done.complete(order);
+                    done.complete(List.copyOf(order));
                 }
                 return more;
             }
@@ -145,7 +145,7 @@ public abstract class IoLoopContract {
                 order.add("asking");
                 loop.requestTurn(last);
                 loop.atTickEnd(() -> order.add("|"));
-                loop.schedule(() -> done.complete(order), TimeUnit.MILLISECONDS.toNanos(20));
+                loop.schedule(() -> done.complete(List.copyOf(order)), TimeUnit.MILLISECONDS.toNanos(20));
                 return false;
             });
             loop.requestTurn(last);
@@ -209,7 +209,7 @@ public abstract class IoLoopContract {
         CompletableFuture<List<Integer>> done = new CompletableFuture<>();
         long start = System.nanoTime();
         onLoop(() -> {
-            loop.schedule(() -> done.complete(order), TimeUnit.MILLISECONDS.toNanos(60));
+            loop.schedule(() -> done.complete(List.copyOf(order)), TimeUnit.MILLISECONDS.toNanos(60));
             loop.schedule(() -> order.add(3), TimeUnit.MILLISECONDS.toNanos(40));
             loop.schedule(() -> order.add(1), TimeUnit.MILLISECONDS.toNanos(20));
             loop.schedule(() -> order.add(2), TimeUnit.MILLISECONDS.toNanos(30));
