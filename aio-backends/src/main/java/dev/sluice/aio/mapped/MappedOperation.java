@@ -64,16 +64,11 @@ final class MappedOperation {
 
     /** {@link #CONTINUES}, or the result of the request if nothing is to be done. */
     private int decide(BlockRequest taken) {
+        int refusal = image.refusal(taken);
+        if (refusal != 0) {
+            return refusal;
+        }
         BlockOp op = taken.op();
-        if (op.modifies() && image.geometry().readOnly()) {
-            return -Errno.EROFS;
-        }
-        if (!image.size().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
-            return -Errno.EIO;
-        }
-        if ((op == BlockOp.FLUSH || (taken.durable() && op.modifies())) && image.writeback().failed()) {
-            return -Errno.EIO;
-        }
         if (op == BlockOp.FLUSH) {
             return CONTINUES;
         }

@@ -1,5 +1,6 @@
 package dev.sluice.aio.nio;
 
+import dev.sluice.aio.image.OpenImage;
 import dev.sluice.aio.retry.RetryBackoff;
 import dev.sluice.linux.Errno;
 import dev.sluice.pipeline.BlockOp;
@@ -41,24 +42,14 @@ final class NioOperation implements Runnable {
     }
 
     private int refusal(BlockRequest taken) {
-        if (taken.op().modifies() && image.geometry().readOnly()) {
-            return -Errno.EROFS;
-        }
-        if (!image.size().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
-            return -Errno.EIO;
-        }
-        if (promises(taken) && image.writeback().failed()) {
-            return -Errno.EIO;
+        int refusal = image.refusal(taken);
+        if (refusal != 0) {
+            return refusal;
         }
         return switch (taken.op()) {
             case READ, WRITE, FLUSH, WRITE_ZEROES -> 0;
             case DISCARD -> -Errno.EOPNOTSUPP;
         };
-    }
-
-    /** Whether its completion says that something is on stable storage. */
-    private static boolean promises(BlockRequest taken) {
-        return taken.op() == BlockOp.FLUSH || (taken.durable() && taken.op().modifies());
     }
 
     /** True where the result is there already. */
@@ -101,7 +92,7 @@ final class NioOperation implements Runnable {
             case FLUSH -> 0;
             case DISCARD -> -Errno.EOPNOTSUPP;
         };
-        if (done < 0 || !promises(asked)) {
+        if (done < 0 || !OpenImage.promises(asked)) {
             return done;
         }
         int synced = call(CallSeam.Call.SYNC, null, ByteBuffer.allocate(0), 0);

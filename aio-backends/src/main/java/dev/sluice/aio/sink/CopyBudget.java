@@ -1,17 +1,20 @@
 package dev.sluice.aio.sink;
 
 /**
- * How much a sink copies on the loop's thread before others have their turn: the bounds of {@link MemoryTransfers}, which decision 005 explains, for a sink
- * that makes no system calls.
+ * How much a sink copies on the loop's thread before others have their turn, by system calls ({@link MemoryTransfers}) or without; decision 005 explains the
+ * bounds.
  *
  * <p><b>Threading:</b> the loop's. <b>Allocation:</b> none.
  */
 public final class CopyBudget {
-    /** What is copied at most, give or take a call, before those requests complete. */
-    public static final long BYTES_PER_BATCH = MemoryTransfers.BYTES_PER_FLUSH;
+    /** What is copied at most, give or take a call, before those requests complete: some 30 us. */
+    public static final long BYTES_PER_BATCH = 128 << 10;
 
-    /** What is copied of one request at most before others have their turn; the rest follows in a later tick. */
-    public static final long BYTES_PER_CALL = MemoryTransfers.BYTES_PER_CALL;
+    /**
+     * What is copied of one request at most, some 200 us, before others have their turn; the rest follows in a later tick, so that no request holds the loop
+     * for longer than any other.
+     */
+    public static final long BYTES_PER_CALL = 1 << 20;
 
     private long bytesLeft;
 

@@ -42,7 +42,8 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     private final Runnable onClosed;
     private final CompletionSeam seam;
     private final boolean inMemory;
-    private final MemoryTransfers transfers = new MemoryTransfers();
+    private final CopyBudget budget = new CopyBudget();
+    private final MemoryTransfers transfers = new MemoryTransfers(budget);
     private final RawImage image;
     private final Fd syncFd;
     private final SyncGroup syncs;
@@ -132,9 +133,9 @@ public abstract class RawSink extends KernelCalls implements BlockSink {
     }
 
     private void startBatch() {
-        transfers.begin();
+        budget.begin();
         while (!batch.isEmpty()) {
-            if (transfers.limitReached()) {
+            if (budget.limitReached()) {
                 flushes.inNextTick();
                 return;
             }

@@ -97,17 +97,11 @@ final class SinkOperation {
         syncsItself = false;
         syncLeft = false;
         retries.clear();
-        BlockOp op = taken.op();
-        if (op.modifies() && image.geometry().readOnly()) {
-            return -Errno.EROFS;
+        int refusal = image.refusal(taken);
+        if (refusal != 0) {
+            return refusal;
         }
-        if (!image.size().reachesTo(taken.offsetBytes() + taken.lengthBytes())) {
-            return -Errno.EIO;
-        }
-        if ((op == BlockOp.FLUSH || (taken.durable() && op.modifies())) && image.writeback().failed()) {
-            return -Errno.EIO;
-        }
-        return switch (op) {
+        return switch (taken.op()) {
             case READ, WRITE -> beginTransfer(taken);
             case FLUSH -> go(Step.SYNC);
             case DISCARD -> sink.punchUnsupported ? -Errno.EOPNOTSUPP : beginDiscard(taken);
