@@ -74,7 +74,7 @@ final class ControlPlane {
         }
     }
 
-    /** Something of the loop fails, as when descriptors have run out, while a ring is told of another eventfd or of other memory. */
+    /** Something of the loop fails, as when descriptors have run out, while a ring gets another eventfd or other memory. */
     private void loopFails(GuestQueue queue) {
         if (random.nextBoolean()) {
             whole.process().loop.failNextWatch();

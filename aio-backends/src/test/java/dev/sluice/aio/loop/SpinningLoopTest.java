@@ -191,7 +191,7 @@ class SpinningLoopTest extends NotedOnLoop {
         assertThat(ring.spins).isEqualTo(1);
     }
 
-    /** As long as work comes soon, of whatever kind, each wait is one of its own and the loop goes on spinning. */
+    /** As long as work comes soon, of whatever kind, each wait is one of its own and the loop continues to spin. */
     @ParameterizedTest
     @ValueSource(strings = {"completion", "task", "turn"})
     void shouldStartANewWaitAfterEachKindOfWork(String kind) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Faults in the mapping, and in the guest's memory: each fails its one request, with the error number of the side that is to blame. Before most of them the
- * copy has been made so often that it was compiled, as compiled code is told of a fault late.
+ * copy has been made so often that it was compiled, as a fault reaches compiled code late.
  */
 @Timeout(120)
 class MappedFaultsTest {

@@ -237,7 +237,7 @@ class MappedSinkTest {
         try (MappedRig rig = new MappedRig(image, true)) {
             assertThat(rig.read(0, PAGE)).containsOnly(9);
             assertThat(rig.read(PAGE, MIB - PAGE)).containsOnly(0);
-            assertThat(rig.backend.mappedImage().current().known.contain(0, 1)).as("even where its owner is told the truth").isFalse();
+            assertThat(rig.backend.mappedImage().current().known.contain(0, 1)).as("even where its owner learns it").isFalse();
             assertThat(rig.allocatedBytes()).isEqualTo(PAGE);
         }
         Files.delete(image);

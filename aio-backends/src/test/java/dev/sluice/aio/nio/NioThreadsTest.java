@@ -23,6 +23,17 @@ import org.junit.jupiter.api.Timeout;
 class NioThreadsTest extends NioSinkRig {
     NioThreadsTest() throws IOException {}
 
+    private static CallSeam heldBy(CountDownLatch hold) {
+        return (_, result) -> {
+            try {
+                hold.await();
+            } catch (InterruptedException stopped) {
+                Thread.currentThread().interrupt();
+            }
+            return result;
+        };
+    }
+
     @Test
     void shouldTakeAsManyAsItHasSlots() throws IOException {
         BlockSink nio = open(false);
@@ -71,14 +82,7 @@ class NioThreadsTest extends NioSinkRig {
     void shouldEndTheLoopOnlyAfterItsRequestsAreBack() throws Exception {
         BlockSink nio = open(false);
         CountDownLatch hold = new CountDownLatch(1);
-        seam = (_, result) -> {
-            try {
-                hold.await();
-            } catch (InterruptedException stopped) {
-                Thread.currentThread().interrupt();
-            }
-            return result;
-        };
+        seam = heldBy(hold);
         TestIo io = submit(nio, TestIo.read(0, 512));
         nio.close();
         BlockRequest late = request(TestIo.read(0, 512));
@@ -114,14 +118,7 @@ class NioThreadsTest extends NioSinkRig {
     void shouldCompleteARequestThatCloseCouldNotWaitFor() throws Exception {
         BlockSink nio = open(false);
         CountDownLatch hold = new CountDownLatch(1);
-        seam = (_, result) -> {
-            try {
-                hold.await();
-            } catch (InterruptedException stopped) {
-                Thread.currentThread().interrupt();
-            }
-            return result;
-        };
+        seam = heldBy(hold);
         TestIo late = TestIo.read(0, 512);
         assertThat(nio.submit(request(late))).isTrue();
         nio.flush();

@@ -168,7 +168,7 @@ class CallThreadsTest {
         }
     }
 
-    private static Runnable waitingFor(CountDownLatch latch) {
+    static Runnable waitingFor(CountDownLatch latch) {
         return () -> {
             try {
                 latch.await();

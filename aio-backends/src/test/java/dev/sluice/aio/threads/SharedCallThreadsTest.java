@@ -30,7 +30,7 @@ class SharedCallThreadsTest {
             throw new OutOfMemoryError("made up");
         }
         Thread thread = Thread.ofPlatform().daemon().name("shared-call-threads-test").unstarted(() -> {
-            waitingFor(begin).run();
+            CallThreadsTest.waitingFor(begin).run();
             work.run();
         });
         made.add(thread);
@@ -39,16 +39,6 @@ class SharedCallThreadsTest {
 
     private CallThreads share(String name, int most) throws IOException {
         return CallThreads.share(workers, name, most);
-    }
-
-    private static Runnable waitingFor(CountDownLatch latch) {
-        return () -> {
-            try {
-                latch.await();
-            } catch (InterruptedException ended) {
-                Thread.currentThread().interrupt();
-            }
-        };
     }
 
     @Test
@@ -65,7 +55,7 @@ class SharedCallThreadsTest {
         CallThreads other = share("other", 4);
         CountDownLatch hold = new CountDownLatch(1);
         for (int i = 0; i < 20; i++) {
-            assertThat(hanging.run(waitingFor(hold))).isTrue();
+            assertThat(hanging.run(CallThreadsTest.waitingFor(hold))).isTrue();
         }
         assertThat(made).as("what it may, and one ahead").hasSize(5);
         CountDownLatch done = new CountDownLatch(8);
@@ -87,7 +77,7 @@ class SharedCallThreadsTest {
         while (made.getFirst().getState() != Thread.State.TIMED_WAITING) {
             Thread.onSpinWait();
         }
-        assertThat(hanging.run(waitingFor(hold))).isTrue();
+        assertThat(hanging.run(CallThreadsTest.waitingFor(hold))).isTrue();
         allowed = made.size();
         CountDownLatch done = new CountDownLatch(3);
         for (int i = 0; i < 3; i++) {
@@ -141,7 +131,7 @@ class SharedCallThreadsTest {
         CallThreads other = share("other", 4);
         CountDownLatch hold = new CountDownLatch(1);
         for (int i = 0; i < 4; i++) {
-            assertThat(hanging.run(waitingFor(hold))).isTrue();
+            assertThat(hanging.run(CallThreadsTest.waitingFor(hold))).isTrue();
         }
         awaitWaiting(1);
         pass(10);
@@ -162,7 +152,7 @@ class SharedCallThreadsTest {
         CallThreads hanging = share("hanging", 4);
         CallThreads other = share("other", 4);
         CountDownLatch hold = new CountDownLatch(1);
-        assertThat(hanging.run(waitingFor(hold))).isTrue();
+        assertThat(hanging.run(CallThreadsTest.waitingFor(hold))).isTrue();
         CountDownLatch done = new CountDownLatch(3);
         for (int i = 0; i < 3; i++) {
             assertThat(other.run(done::countDown)).isTrue();
@@ -214,7 +204,7 @@ class SharedCallThreadsTest {
         CallThreads busy = share("busy", 1);
         CallThreads other = share("other", 1);
         CountDownLatch hold = new CountDownLatch(1);
-        assertThat(busy.run(waitingFor(hold))).isTrue();
+        assertThat(busy.run(CallThreadsTest.waitingFor(hold))).isTrue();
         List<String> order = Collections.synchronizedList(new ArrayList<>());
         CountDownLatch done = new CountDownLatch(8);
         for (CallThreads share : List.of(busy, other)) {

@@ -28,10 +28,14 @@ sealed interface BackendSpec permits FioSpec, FloorSpec, SluiceSpec, SpdkSpec, S
     default void prepare(Places places) throws IOException {}
 
     /** Whether it writes statistics to {@link Places#stats()}. */
-    boolean hasStats();
+    default boolean hasStats() {
+        return false;
+    }
 
     /** Whether the process is slower in its first seconds. */
-    boolean compilesWhileRunning();
+    default boolean compilesWhileRunning() {
+        return false;
+    }
 
     /** Approximate time to start and to stop. */
     double startAndStopSeconds();

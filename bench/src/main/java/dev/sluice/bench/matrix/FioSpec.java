@@ -27,16 +27,6 @@ record FioSpec(Medium medium, String engine) implements BackendSpec {
     }
 
     @Override
-    public boolean hasStats() {
-        return false;
-    }
-
-    @Override
-    public boolean compilesWhileRunning() {
-        return false;
-    }
-
-    @Override
     public double startAndStopSeconds() {
         return 0.5;
     }

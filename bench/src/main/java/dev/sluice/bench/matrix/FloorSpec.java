@@ -31,16 +31,6 @@ record FloorSpec(int queues, boolean poll) implements BackendSpec {
     }
 
     @Override
-    public boolean hasStats() {
-        return false;
-    }
-
-    @Override
-    public boolean compilesWhileRunning() {
-        return false;
-    }
-
-    @Override
     public double startAndStopSeconds() {
         return 0.1;
     }

@@ -61,16 +61,6 @@ record SpdkSpec(Medium medium) implements BackendSpec {
     }
 
     @Override
-    public boolean hasStats() {
-        return false;
-    }
-
-    @Override
-    public boolean compilesWhileRunning() {
-        return false;
-    }
-
-    @Override
     public double startAndStopSeconds() {
         return 3;
     }

@@ -58,16 +58,6 @@ record StorageDaemonSpec(Medium medium, String aio, int queues, int disks, Optio
     }
 
     @Override
-    public boolean hasStats() {
-        return false;
-    }
-
-    @Override
-    public boolean compilesWhileRunning() {
-        return false;
-    }
-
-    @Override
     public double startAndStopSeconds() {
         return 0.5;
     }
